@@ -1,0 +1,221 @@
+//! What the daemon asks of a cloud: a trait of operations, and the error that tells why one failed.
+//!
+//! Nothing here knows which cloud it is. The real one is `huawei`; tests of the scheduler use one
+//! in memory, under a paused clock.
+
+use std::{fmt, future::Future, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    model::{ClusterId, ConnectionList},
+    pacing::{Priority, Token},
+};
+
+/// The operations on one project.
+pub trait Cloud: Send + Sync + 'static {
+    /// Reads all connections of a cluster: whole, or not at all.
+    fn connections(
+        &self,
+        cluster: &ClusterId,
+        budget: Budget,
+    ) -> impl Future<Output = Traced<ConnectionList>> + Send;
+}
+
+/// What one operation may use.
+#[derive(Debug)]
+pub struct Budget {
+    /// The operation ends by then, one way or the other.
+    pub deadline: Instant,
+    /// The token for the first request, drawn before the operation began.
+    pub first_token: Option<Token>,
+    /// Who waits; decides in which order further tokens are drawn.
+    pub priority: Priority,
+}
+
+/// The result of an operation, and what it took.
+#[derive(Debug)]
+pub struct Traced<T> {
+    /// What came out.
+    pub result: Result<T, CloudError>,
+    /// What it took.
+    pub trace: Trace,
+}
+
+/// What an operation took, for the eyes of an operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Pages that were read.
+    pub pages: u32,
+    /// Requests that were sent, retries included.
+    pub requests: u32,
+    /// Requests that were sent again after a failure.
+    pub retries: u32,
+    /// The cloud's ids of the last requests, oldest first, at most [`Trace::MAX_REQUEST_IDS`].
+    pub request_ids: Vec<String>,
+}
+
+impl Trace {
+    /// A poll of the usual size has one or two requests; the rest only matters when it fails.
+    pub const MAX_REQUEST_IDS: usize = 8;
+
+    /// Keeps a request id, forgetting the oldest one beyond the limit.
+    pub fn push_request_id(&mut self, id: &str) {
+        if self.request_ids.len() == Self::MAX_REQUEST_IDS {
+            self.request_ids.remove(0);
+        }
+        self.request_ids.push(id.to_owned());
+    }
+}
+
+/// Why an operation failed: the closed list that is a label of the failure counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The host name could not be resolved.
+    Dns,
+    /// No connection could be made.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// No whole answer came in time.
+    Timeout,
+    /// The connection was closed or reset before the answer was whole.
+    Reset,
+    /// The answer was a redirection, which is never followed.
+    Redirect,
+    /// The cloud refused the credentials.
+    Auth,
+    /// The cloud refused the signature because the clocks differ.
+    ClockSkew,
+    /// The credentials may not do this.
+    Forbidden,
+    /// What was asked for does not exist, or not in this project.
+    NotFound,
+    /// The cloud asks to call less often.
+    Throttled,
+    /// Any other refusal of the request.
+    Http4xx,
+    /// A failure inside the cloud.
+    Http5xx,
+    /// The answer was larger than any true one.
+    TooLarge,
+    /// The answer was not JSON.
+    BadJson,
+    /// The answer was JSON, but not the documented one.
+    BadShape,
+    /// A fault of the exporter.
+    Internal,
+}
+
+impl Reason {
+    /// All reasons, in the order in which they are shown.
+    pub const ALL: [Self; 17] = [
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Reset,
+        Self::Redirect,
+        Self::Auth,
+        Self::ClockSkew,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Throttled,
+        Self::Http4xx,
+        Self::Http5xx,
+        Self::TooLarge,
+        Self::BadJson,
+        Self::BadShape,
+        Self::Internal,
+    ];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::Redirect => "redirect",
+            Self::Auth => "auth",
+            Self::ClockSkew => "clock_skew",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Throttled => "throttled",
+            Self::Http4xx => "http_4xx",
+            Self::Http5xx => "http_5xx",
+            Self::TooLarge => "too_large",
+            Self::BadJson => "bad_json",
+            Self::BadShape => "bad_shape",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether a read that failed for this reason may be tried again at once.
+    pub const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Dns
+                | Self::Connect
+                | Self::Timeout
+                | Self::Reset
+                | Self::Throttled
+                | Self::Http5xx
+        )
+    }
+}
+
+/// A failed operation, with what the cloud said of it. Every text is capped and free of control
+/// characters, and none holds a URL, a header or a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudError {
+    /// The bounded reason.
+    pub reason: Reason,
+    /// The HTTP status, where an answer came.
+    pub status: Option<u16>,
+    /// The cloud's own error code, such as `APIGW.0308`.
+    pub code: Option<String>,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// The cloud's id of the request.
+    pub request_id: Option<String>,
+    /// How long the cloud asked to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl CloudError {
+    /// An error that is known by its reason and a sentence only.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            status: None,
+            code: None,
+            message: message.into(),
+            request_id: None,
+            retry_after: None,
+        }
+    }
+
+    /// Whether the cloud's code is `code`; codes are compared without regard to case, as the cloud
+    /// spells some of them both ways.
+    pub fn has_code(&self, code: &str) -> bool {
+        self.code.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(code))
+    }
+}
+
+impl fmt::Display for CloudError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(status) = self.status {
+            write!(f, " (HTTP {status}")?;
+            if let Some(code) = &self.code {
+                write!(f, ", {code}")?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CloudError {}

@@ -1,0 +1,150 @@
+//! Where the services of a region are: host names derived from the region id.
+//!
+//! The exceptions are those of the official SDK's region tables (`css_region`, `vpcep_region`,
+//! `iam_region` of release 3.1.219) and, for the European site, of the Terraform provider.
+
+use std::{fmt, net::IpAddr};
+
+use reqwest::Url;
+
+use crate::model::RegionId;
+
+/// Where the services of a project are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Cloud Search Service.
+    pub css: BaseUrl,
+}
+
+/// Scheme, host and port of a service; nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    text: String,
+    authority: String,
+}
+
+impl BaseUrl {
+    /// Takes `https://host[:port]`, or `http://` on loopback (the simulated cloud), else says what is
+    /// wrong: signed requests must not travel in clear, nor to a place that a path or a user name in
+    /// the URL hides.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+        let host = url.host_str().ok_or("a URL with a host is expected")?;
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let is_loopback = address.map_or(host == "localhost", |address| address.is_loopback());
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback => {}
+            "http" => return Err("plain http:// is only for loopback; use https://".into()),
+            other => return Err(format!("https:// is expected, not {other}://")),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("a URL without user name and password is expected".into());
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err("only scheme, host and port are expected, without a path".into());
+        }
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        Ok(Self { text: format!("{}://{authority}", url.scheme()), authority })
+    }
+
+    /// The value of the `Host` header.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The services that the exporter calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Cloud Search Service.
+    Css,
+    /// VPC Endpoint.
+    Vpcep,
+    /// Identity and Access Management.
+    Iam,
+}
+
+/// The base URL of a service in a region, without a slash at the end.
+pub fn derived(service: Service, region: &RegionId) -> String {
+    let region = region.as_str();
+    let host = match (service, region) {
+        // The service once was called "Elasticsearch", and two regions kept the host.
+        (Service::Css, "cn-north-1" | "cn-east-2") => "es",
+        (Service::Css, _) => "css",
+        (Service::Vpcep, _) => "vpcep",
+        (Service::Iam, _) => "iam",
+    };
+    let domain = match region {
+        region if region.starts_with("eu-west-1") => "myhuaweicloud.eu",
+        _ => "myhuaweicloud.com",
+    };
+    format!("https://{host}.{region}.{domain}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls_are_https_or_loopback_and_nothing_but_a_place() {
+        let good = [
+            ("https://css.cn-north-4.myhuaweicloud.com", "css.cn-north-4.myhuaweicloud.com"),
+            ("https://css.example.com/", "css.example.com"),
+            ("https://css.example.com:443", "css.example.com"),
+            ("https://css.example.com:8443", "css.example.com:8443"),
+            ("http://127.0.0.1:1234", "127.0.0.1:1234"),
+            ("http://[::1]:1234", "[::1]:1234"),
+            ("http://localhost", "localhost"),
+        ];
+        for (text, authority) in good {
+            let url = BaseUrl::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(url.authority(), authority, "{text}");
+        }
+        let bad = [
+            "http://css.cn-north-4.myhuaweicloud.com",
+            "http://127.0.0.1.example.com",
+            "http://169.254.169.254",
+            "ftp://127.0.0.1",
+            "https://user@css.example.com",
+            "https://user:password@css.example.com",
+            "https://css.example.com/v1",
+            "https://css.example.com?a=b",
+            "https://css.example.com#a",
+            "css.example.com",
+            "",
+            "https://",
+            "file:///etc/passwd",
+        ];
+        for text in bad {
+            assert!(BaseUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_follow_the_region_with_the_known_exceptions() {
+        let cases = [
+            (Service::Css, "cn-north-4", "https://css.cn-north-4.myhuaweicloud.com"),
+            (Service::Css, "cn-north-1", "https://es.cn-north-1.myhuaweicloud.com"),
+            (Service::Css, "cn-east-2", "https://es.cn-east-2.myhuaweicloud.com"),
+            (Service::Vpcep, "cn-north-1", "https://vpcep.cn-north-1.myhuaweicloud.com"),
+            (Service::Iam, "ap-southeast-3", "https://iam.ap-southeast-3.myhuaweicloud.com"),
+            (Service::Css, "eu-west-101", "https://css.eu-west-101.myhuaweicloud.eu"),
+            (Service::Vpcep, "eu-west-101", "https://vpcep.eu-west-101.myhuaweicloud.eu"),
+            (Service::Iam, "eu-west-101", "https://iam.eu-west-101.myhuaweicloud.eu"),
+            (Service::Vpcep, "eu-west-0", "https://vpcep.eu-west-0.myhuaweicloud.com"),
+        ];
+        for (service, region, expected) in cases {
+            assert_eq!(derived(service, &RegionId::parse(region).unwrap()), expected);
+        }
+    }
+}

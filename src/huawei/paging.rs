@@ -1,0 +1,239 @@
+//! The walk through a cluster's pages: rule 1 of the collection, "a poll never lies".
+//!
+//! Pure but for the pages it asks for, which come through a trait; so every odd server there is can
+//! be played by a few lines in a test. It knows neither HTTP nor JSON.
+
+use std::{collections::HashMap, future::Future};
+
+use crate::{
+    cloud::{CloudError, Reason},
+    model::{Connection, ConnectionList, EndpointId, ServiceName},
+};
+
+/// The document's largest `limit` (CSS API Reference, "Obtaining an Endpoint Connection", Table 2).
+pub const LARGEST_LIMIT: u32 = 1000;
+/// Asked for where 1000 is refused: what the Terraform provider has always used.
+pub const FALLBACK_LIMIT: u32 = 100;
+/// The document's largest `offset` (same table); later rows cannot be read.
+pub const LARGEST_OFFSET: u32 = 1000;
+/// A server that serves ten rows at most, its default, needs 101 pages to the last offset.
+const MAX_PAGES: u32 = 110;
+/// Ten times what can be reached by the document: more is not a true answer.
+const MAX_ROWS: usize = 20_000;
+
+/// How a region wants to be paged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paging {
+    /// `offset`, or `start` in older regions.
+    pub parameter: Parameter,
+    /// The offset of the first row: 0, or 1 in older regions.
+    pub first: u32,
+    /// Rows to ask for, `1..=1000`.
+    pub limit: u32,
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self { parameter: Parameter::Offset, first: 0, limit: LARGEST_LIMIT }
+    }
+}
+
+/// The name of the query parameter that says where a page starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// Since 2025.
+    Offset,
+    /// Before.
+    Start,
+}
+
+impl Parameter {
+    /// The parameter's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offset => "offset",
+            Self::Start => "start",
+        }
+    }
+}
+
+/// Where pages come from.
+pub trait Pages: Send {
+    /// The page at an offset, with at most `limit` rows.
+    fn page(
+        &mut self,
+        offset: u32,
+        limit: u32,
+    ) -> impl Future<Output = Result<Page, CloudError>> + Send;
+}
+
+/// One page, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The rows that have an id.
+    pub rows: Vec<Connection>,
+    /// All rows that were received; some may have no id.
+    pub received: u32,
+    /// `total_count`, if sent and readable.
+    pub total: Option<u64>,
+    /// `vpcepUpdateSwitch`, if sent.
+    pub update_switch: Option<bool>,
+    /// The number of whitelist entries, if sent.
+    pub permissions: Option<u64>,
+    /// `vpcServiceName`, if sent.
+    pub service_name: Option<ServiceName>,
+}
+
+/// What a walk found out beside the list itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Walked {
+    /// The list.
+    pub list: ConnectionList,
+    /// Rows that came more than once.
+    pub duplicates: u64,
+    /// True when [`FALLBACK_LIMIT`] worked where the larger limit was refused: worth remembering.
+    pub limit_was_refused: bool,
+}
+
+/// Reads all pages. Walks a second time where the first walk disagrees with what the cloud reports.
+///
+/// # Errors
+/// That of the first page that fails: nothing half-read is shown.
+pub async fn walk(paging: &Paging, mut pages: impl Pages) -> Result<Walked, CloudError> {
+    let mut limit = paging.limit;
+    let mut limit_was_refused = false;
+    let first_page = match pages.page(paging.first, limit).await {
+        Err(error) if is_refused_limit(&error, limit) => {
+            let page = pages.page(paging.first, FALLBACK_LIMIT).await?;
+            limit = FALLBACK_LIMIT;
+            limit_was_refused = true;
+            page
+        }
+        other => other?,
+    };
+    let mut round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
+    let mut duplicates = round.duplicates;
+    if !round.is_consistent() {
+        let first_page = pages.page(paging.first, limit).await?;
+        round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
+        duplicates += round.duplicates;
+    }
+    Ok(Walked { list: round.into_list(), duplicates, limit_was_refused })
+}
+
+fn is_refused_limit(error: &CloudError, limit: u32) -> bool {
+    error.status == Some(400)
+        && error.reason == Reason::Http4xx
+        && limit > FALLBACK_LIMIT
+        && !error.has_code(super::wire::SERVICE_NOT_ENABLED)
+}
+
+/// One walk from the first page to the last.
+struct Round {
+    by_id: HashMap<EndpointId, usize>,
+    rows: Vec<Connection>,
+    head: Page,
+    total: Option<u64>,
+    /// `total_count` differed between two pages: rows may have moved past the walk unseen.
+    total_moved: bool,
+    /// The walk came to an empty page.
+    reached_the_end: bool,
+    /// The same id came with two different states.
+    contradictory: bool,
+    duplicates: u64,
+}
+
+impl Round {
+    async fn walk(
+        first_page: Page,
+        first_offset: u32,
+        limit: u32,
+        pages: &mut impl Pages,
+    ) -> Result<Self, CloudError> {
+        let mut round = Self {
+            by_id: HashMap::new(),
+            rows: Vec::new(),
+            total: first_page.total,
+            head: Page { rows: Vec::new(), ..first_page.clone() },
+            total_moved: false,
+            reached_the_end: false,
+            contradictory: false,
+            duplicates: 0,
+        };
+        let mut page = first_page;
+        let mut offset = first_offset;
+        let mut received = 0;
+        for pages_read in 1..=MAX_PAGES {
+            received += page.received;
+            if !round.take(page)? || pages_read == MAX_PAGES {
+                break;
+            }
+            let next = first_offset.saturating_add(received).min(LARGEST_OFFSET);
+            if next <= offset {
+                break;
+            }
+            offset = next;
+            page = pages.page(offset, limit).await?;
+        }
+        Ok(round)
+    }
+
+    /// Adds a page. False when the walk is over.
+    fn take(&mut self, page: Page) -> Result<bool, CloudError> {
+        self.total_moved |= page.total != self.total;
+        self.total = page.total.or(self.total);
+        if page.received == 0 {
+            self.reached_the_end = true;
+            return Ok(false);
+        }
+        let known = self.rows.len();
+        for row in page.rows {
+            self.take_row(row);
+        }
+        if self.rows.len() > MAX_ROWS {
+            return Err(CloudError::new(
+                Reason::TooLarge,
+                format!("the cloud lists more than {MAX_ROWS} connections for one cluster"),
+            ));
+        }
+        let has_all = self.total.is_some_and(|total| self.rows.len() as u64 >= total);
+        Ok(self.rows.len() > known && !has_all)
+    }
+
+    fn take_row(&mut self, row: Connection) {
+        if let Some(&index) = self.by_id.get(&row.endpoint_id) {
+            self.duplicates += 1;
+            self.contradictory |= self.rows[index].status != row.status;
+            self.rows[index] = row;
+        } else {
+            self.by_id.insert(row.endpoint_id.clone(), self.rows.len());
+            self.rows.push(row);
+        }
+    }
+
+    fn is_consistent(&self) -> bool {
+        let all_read = match self.total {
+            Some(total) => self.rows.len() as u64 == total,
+            None => self.reached_the_end,
+        };
+        all_read && !self.total_moved && !self.contradictory
+    }
+
+    fn into_list(self) -> ConnectionList {
+        let complete = self.is_consistent();
+        let mut connections = self.rows;
+        connections.sort_unstable_by(|a, b| a.endpoint_id.cmp(&b.endpoint_id));
+        ConnectionList {
+            service_enabled: true,
+            complete,
+            reported: self.total,
+            update_switch: self.head.update_switch,
+            permissions: self.head.permissions,
+            service_name: self.head.service_name,
+            connections,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,365 @@
+//! Sends one request to the cloud and says what came back: signing, deadlines, byte caps, retries.
+//!
+//! This is the only place that retries (rule 6) and the only one that knows reqwest's traps: it
+//! follows no redirection, takes no proxy from the environment, asks for no compression, and reads
+//! no body without a cap. What an answer means is decided in `classify`.
+
+mod classify;
+mod failure;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{
+    Url,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue},
+};
+use tokio::time::Instant;
+
+use self::classify::classify;
+use super::{
+    credentials::Keys,
+    endpoints::BaseUrl,
+    sign::{self, Scheme},
+    wire,
+};
+use crate::{
+    clock::Clock,
+    cloud::{Budget, CloudError, Reason, Trace},
+    model::ProjectId,
+    pacing::{Pacer, Token},
+    stats::{ApiRequest, Stats},
+};
+
+/// DNS, TCP and TLS together take well under a second between continents.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The API's own limit is 30 s (VPCEP API definitions); a longer answer is no answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// A full page of 1,000 connections has about 225 KB.
+const LARGEST_BODY: usize = 8 * 1024 * 1024;
+/// Rule 6 of the collection.
+const MAX_TRIES: u32 = 3;
+/// Full jitter between nothing and this, doubled for each further try.
+const BACKOFF: Duration = Duration::from_millis(400);
+/// Idle connections are closed before a gateway's usual 60 s, so that none is used as it closes.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// The connections to the cloud, shared by all projects.
+#[derive(Debug)]
+pub struct Transport {
+    http: reqwest::Client,
+    clock: Clock,
+    stats: Arc<Stats>,
+    jitter: Jitter,
+}
+
+/// A read from the cloud.
+#[derive(Debug)]
+pub struct Get<'a> {
+    /// Configured name of the project.
+    pub project: &'a str,
+    /// The operation, as the metrics name it.
+    pub operation: &'static str,
+    /// Where.
+    pub base: &'a BaseUrl,
+    /// Absolute path, made of fixed words and checked ids.
+    pub path: String,
+    /// Query pairs, not encoded.
+    pub query: &'a [(&'a str, &'a str)],
+    /// For the `X-Project-Id` header, which project-level services want.
+    pub project_id: Option<&'a ProjectId>,
+    /// Who.
+    pub keys: &'a Keys,
+    /// Every try costs one of its tokens.
+    pub pacer: &'a Pacer,
+}
+
+/// A 200 with its whole body.
+#[derive(Debug)]
+pub struct Answer {
+    /// The body.
+    pub body: Vec<u8>,
+    /// The cloud's id of the request.
+    pub request_id: Option<String>,
+}
+
+impl Answer {
+    /// Adds to a decoding error what the answer itself has to say: some services answer 200 with an
+    /// error body.
+    pub fn explain(&self, error: CloudError) -> CloudError {
+        let said = wire::error_body(&self.body);
+        CloudError {
+            status: Some(200),
+            code: said.code,
+            request_id: self.request_id.clone().or(said.request_id),
+            ..error
+        }
+    }
+}
+
+impl Transport {
+    /// Prepares a client. `seed` decides the jitter of retries.
+    ///
+    /// # Errors
+    /// When the TLS backend cannot start, for instance for lack of root certificates.
+    pub fn new(clock: Clock, stats: Arc<Stats>, seed: u64) -> Result<Self, String> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("css-vpcep-exporter/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .tcp_keepalive(Duration::from_secs(30))
+            .build()
+            .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
+        Ok(Self { http, clock, stats, jitter: Jitter(Mutex::new(seed)) })
+    }
+
+    /// Sends a read, and sends it again where that may help, within the deadline.
+    ///
+    /// # Errors
+    /// The last try's error.
+    pub async fn get(
+        &self,
+        call: &Get<'_>,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<Answer, CloudError> {
+        let mut last_error: Option<CloudError> = None;
+        for tries_before in 0..MAX_TRIES {
+            let token = match self.token(call, budget).await {
+                Some(token) => token,
+                None => break,
+            };
+            if tries_before > 0 {
+                trace.retries += 1;
+                self.stats.api_retry(call.project, call.operation);
+            }
+            trace.requests += 1;
+            let tries_left = MAX_TRIES - tries_before;
+            let error = match self.try_once(call, token, budget.deadline, tries_left).await {
+                Ok(answer) => {
+                    answer.request_id.iter().for_each(|id| trace.push_request_id(id));
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            error.request_id.iter().for_each(|id| trace.push_request_id(id));
+            tracing::debug!(
+                project = call.project,
+                operation = call.operation,
+                reason = error.reason.as_str(),
+                status = error.status,
+                code = error.code,
+                request_id = error.request_id,
+                "request to the cloud failed: {error}"
+            );
+            if error.reason == Reason::Throttled {
+                self.stats.api_throttled(call.project);
+                call.pacer.throttled(error.retry_after);
+            }
+            let again_at = self.again_at(call, &error, tries_before);
+            let hopeless = !error.reason.is_transient() || tries_left == 1;
+            last_error = Some(error);
+            if hopeless || again_at >= budget.deadline {
+                break;
+            }
+            tokio::time::sleep_until(again_at).await;
+        }
+        Err(last_error.unwrap_or_else(|| {
+            CloudError::new(Reason::Timeout, "the rate limit gave no token before the deadline")
+        }))
+    }
+
+    async fn token(&self, call: &Get<'_>, budget: &mut Budget) -> Option<Token> {
+        if let Some(token) = budget.first_token.take() {
+            return Some(token);
+        }
+        let asked = Instant::now();
+        let drawn =
+            tokio::time::timeout_at(budget.deadline, call.pacer.acquire(budget.priority)).await;
+        self.stats.api_waited(call.project, asked.elapsed());
+        drawn.ok()
+    }
+
+    /// When the next try may be made: after a random wait, or when the throttled bucket opens.
+    fn again_at(&self, call: &Get<'_>, error: &CloudError, tries_before: u32) -> Instant {
+        let now = Instant::now();
+        match error.reason {
+            Reason::Throttled => call.pacer.closed_until().unwrap_or(now),
+            _ => now + self.jitter.below(BACKOFF * 2_u32.pow(tries_before)),
+        }
+    }
+
+    /// One try. Half of the time that is left, or all of it at the last try, so that a server that
+    /// hangs leaves time to try again.
+    async fn try_once(
+        &self,
+        call: &Get<'_>,
+        _paid_with: Token,
+        deadline: Instant,
+        tries_left: u32,
+    ) -> Result<Answer, CloudError> {
+        let started = Instant::now();
+        let left = deadline.saturating_duration_since(started);
+        let share = if tries_left > 1 { left / 2 } else { left };
+        let mut status = None;
+        let exchange = self.exchange(call, &mut status);
+        let result = match tokio::time::timeout(share, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(CloudError::new(Reason::Timeout, "the cloud did not answer in time")),
+        };
+        self.stats.api_request(&ApiRequest {
+            project: call.project,
+            operation: call.operation,
+            status,
+            duration: started.elapsed(),
+        });
+        result
+    }
+
+    async fn exchange(
+        &self,
+        call: &Get<'_>,
+        status: &mut Option<u16>,
+    ) -> Result<Answer, CloudError> {
+        let request = self.request(call)?;
+        let mut response = self.http.execute(request).await.map_err(|error| failure::of(&error))?;
+        *status = Some(response.status().as_u16());
+        let request_id = request_id(response.headers());
+        if response.headers().contains_key(CONTENT_ENCODING) {
+            return Err(CloudError {
+                status: *status,
+                request_id,
+                ..CloudError::new(Reason::BadShape, "the answer is compressed, unasked")
+            });
+        }
+        let body = read_capped(&mut response).await.map_err(|error| CloudError {
+            status: *status,
+            request_id: request_id.clone(),
+            ..error
+        })?;
+        if response.status() == reqwest::StatusCode::OK {
+            return Ok(Answer { body, request_id });
+        }
+        let mut error = classify(response.status(), response.headers(), &body, self.clock.now());
+        error.request_id = request_id.or(error.request_id);
+        Err(error)
+    }
+
+    fn request(&self, call: &Get<'_>) -> Result<reqwest::Request, CloudError> {
+        let query = sign::canonical_query(call.query);
+        let date = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let keys = call.keys;
+        let mut headers = vec![("host", call.base.authority()), ("x-sdk-date", &date)];
+        if let Some(id) = call.project_id {
+            headers.push(("x-project-id", id.as_str()));
+        }
+        if let Some(token) = &keys.security_token {
+            headers.push(("x-security-token", token.expose()));
+        }
+        let signed = sign::sign(
+            sign::Request {
+                method: "GET",
+                path: &call.path,
+                query: call.query,
+                headers: &headers,
+                body: b"",
+            },
+            &keys.access_key,
+            &keys.secret_key,
+            &date,
+            Scheme::SdkHmacSha256,
+        );
+        let separator = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}{}{separator}{query}", call.base, call.path);
+        let url = Url::parse(&url).map_err(|_| internal("the URL of a request is malformed"))?;
+        // What is sent must be what was signed, and nothing may climb out of its path.
+        if url.path() != call.path || url.query().unwrap_or_default() != query {
+            return Err(internal("the URL of a request does not say what was signed"));
+        }
+        let mut request = reqwest::Request::new(reqwest::Method::GET, url);
+        let sent = request.headers_mut();
+        sent.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
+            let mut value = HeaderValue::from_str(value)
+                .map_err(|_| internal("a header of a request has characters it must not have"))?;
+            value.set_sensitive(*name == "x-security-token");
+            sent.insert(*name, value);
+        }
+        let mut authorization = HeaderValue::from_str(&signed.authorization)
+            .map_err(|_| internal("the access key has characters it must not have"))?;
+        authorization.set_sensitive(true);
+        sent.insert(AUTHORIZATION, authorization);
+        Ok(request)
+    }
+}
+
+fn internal(message: &str) -> CloudError {
+    CloudError::new(Reason::Internal, message)
+}
+
+/// The services answer with `X-Request-Id`, IAM with `X-IAM-Trace-Id`.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("x-request-id").or_else(|| headers.get("x-iam-trace-id"))?;
+    value.to_str().ok().map(|id| wire::shown(id, 64))
+}
+
+async fn read_capped(response: &mut reqwest::Response) -> Result<Vec<u8>, CloudError> {
+    let too_large = || {
+        CloudError::new(
+            Reason::TooLarge,
+            format!("the answer is larger than {} MiB", LARGEST_BODY >> 20),
+        )
+    };
+    let announced = response.content_length().unwrap_or(0);
+    if announced > LARGEST_BODY as u64 {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(announced as usize);
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure::of(&error))? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Random waits from a seed (splitmix64; Steele, Lea and Flood 2014): spreading, not secrecy.
+#[derive(Debug)]
+struct Jitter(Mutex<u64>);
+
+impl Jitter {
+    fn below(&self, most: Duration) -> Duration {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        most.mul_f64((mixed >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_fills_its_range_and_repeats_with_its_seed() {
+        let waits = |seed| {
+            let jitter = Jitter(Mutex::new(seed));
+            (0..1000).map(|_| jitter.below(Duration::from_secs(1))).collect::<Vec<_>>()
+        };
+        assert_eq!(waits(7), waits(7));
+        assert_ne!(waits(7), waits(8));
+        assert!(waits(7).iter().all(|wait| *wait < Duration::from_secs(1)));
+        let mean = waits(7).iter().sum::<Duration>() / 1000;
+        assert!((450..=550).contains(&mean.as_millis()), "{mean:?}");
+    }
+}

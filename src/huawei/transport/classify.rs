@@ -1,0 +1,174 @@
+//! What an answer other than 200 means: a pure function of status, headers and body.
+//!
+//! Codes are looked at before the status, because the cloud throttles with 400, hides a missing
+//! cluster behind 403 and tells of a wrong clock in the text of a 401.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, LOCATION, RETRY_AFTER},
+};
+
+use crate::{
+    cloud::{CloudError, Reason},
+    huawei::wire,
+};
+
+/// Reads an answer that is not 200.
+pub(super) fn classify(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> CloudError {
+    let said = wire::error_body(body);
+    let code = said.code.unwrap_or_default();
+    let reason = reason(status, &code, said.message.as_deref().unwrap_or_default());
+    let message = match (reason, said.message) {
+        (Reason::Redirect, _) => redirection(headers),
+        (_, Some(message)) => format!("the cloud answered: {message}"),
+        (_, None) => "the cloud gave no explanation".to_owned(),
+    };
+    CloudError {
+        reason,
+        status: Some(status.as_u16()),
+        code: (!code.is_empty()).then_some(code),
+        message,
+        request_id: said.request_id,
+        retry_after: retry_after(headers, now),
+    }
+}
+
+fn reason(status: StatusCode, code: &str, message: &str) -> Reason {
+    // `APIGW.` in public regions, `APIG.` in some (API Gateway, error codes).
+    let gateway = code.strip_prefix("APIGW.").or_else(|| code.strip_prefix("APIG."));
+    if gateway == Some("0308") || code.eq_ignore_ascii_case("EndPoint.0022") {
+        return Reason::Throttled;
+    }
+    match status.as_u16() {
+        429 => Reason::Throttled,
+        401 if gateway == Some("0303") || message.contains("signature expired") => {
+            Reason::ClockSkew
+        }
+        401 => Reason::Auth,
+        403 if code.eq_ignore_ascii_case("CSS.0015") => Reason::NotFound,
+        403 => Reason::Forbidden,
+        404 => Reason::NotFound,
+        300..400 => Reason::Redirect,
+        400..500 => Reason::Http4xx,
+        500..600 => Reason::Http5xx,
+        // Any other success has no documented body, and informational answers never get here.
+        _ => Reason::BadShape,
+    }
+}
+
+/// Only the host of the target is worth a word: it tells a captive portal from a wrong endpoint.
+fn redirection(headers: &HeaderMap) -> String {
+    let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let url = target.and_then(|target| reqwest::Url::parse(target).ok());
+    match url.as_ref().and_then(|url| url.host_str()) {
+        Some(host) => {
+            format!("the cloud answered with a redirection to {}", wire::shown(host, 255))
+        }
+        None => "the cloud answered with a redirection".to_owned(),
+    }
+}
+
+/// Seconds or a date (RFC 9110, section 10.2.3); what is neither, or lies in the past, is no wish.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = rfc2822::parse(value).ok()?.timestamp();
+    u64::try_from(date.as_second() - now.as_second()).ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classified(status: u16, body: &str) -> CloudError {
+        classify(
+            StatusCode::from_u16(status).unwrap(),
+            &HeaderMap::new(),
+            body.as_bytes(),
+            Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    #[test]
+    fn codes_come_before_the_status() {
+        let css = |code: &str| format!(r#"{{"errCode":"{code}","externalMessage":"m"}}"#);
+        let gateway = |code: &str, text: &str| {
+            format!(r#"{{"error_code":"{code}","error_msg":"{text}","request_id":"r"}}"#)
+        };
+        let expired = "signature expired, signature time:20211217T064303Z,server time:…";
+        let cases = [
+            (429, String::new(), Reason::Throttled),
+            (429, gateway("APIGW.0308", "over ratelimit"), Reason::Throttled),
+            (403, gateway("APIG.0308", ""), Reason::Throttled),
+            (400, gateway("EndPoint.0022", ""), Reason::Throttled),
+            (400, gateway("Endpoint.0022", ""), Reason::Throttled),
+            (400, css("CSS.5182"), Reason::Http4xx),
+            (400, css("CSS.0036"), Reason::Http4xx),
+            (401, gateway("APIGW.0301", "verify aksk signature fail"), Reason::Auth),
+            (401, gateway("APIGW.0301", expired), Reason::ClockSkew),
+            (401, gateway("APIGW.0303", ""), Reason::ClockSkew),
+            (401, gateway("APIGW.0307", "token"), Reason::Auth),
+            (403, css("CSS.0015"), Reason::NotFound),
+            (403, css("CSS.5045"), Reason::Forbidden),
+            (403, gateway("APIGW.0302", ""), Reason::Forbidden),
+            (404, gateway("APIGW.0101", ""), Reason::NotFound),
+            (302, "<html>".into(), Reason::Redirect),
+            (304, String::new(), Reason::Redirect),
+            (405, String::new(), Reason::Http4xx),
+            (500, "<html>Tomcat</html>".into(), Reason::Http5xx),
+            (502, String::new(), Reason::Http5xx),
+            (504, gateway("APIGW.0201", ""), Reason::Http5xx),
+            (202, css("CSS.0011"), Reason::BadShape),
+            (204, String::new(), Reason::BadShape),
+            (999, String::new(), Reason::BadShape),
+        ];
+        for (status, body, reason) in cases {
+            assert_eq!(classified(status, &body).reason, reason, "{status} {body}");
+        }
+        let error = classified(429, &gateway("APIGW.0308", "over ratelimit"));
+        assert_eq!(error.to_string(), "the cloud answered: over ratelimit (HTTP 429, APIGW.0308)");
+        assert_eq!(error.request_id.as_deref(), Some("r"));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "1994-11-06T08:49:30Z".parse().unwrap();
+        let cases = [
+            ("7", Some(7)),
+            (" 7 ", Some(7)),
+            ("0", Some(0)),
+            ("1000000000000000000", Some(1_000_000_000_000_000_000)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(7)),
+            ("Sun, 06 Nov 1994 08:49:00 GMT", None),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (value, expected) in cases {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(retry_after(&headers, now), expected, "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn a_redirection_names_the_host_and_no_more() {
+        let headers = HeaderMap::from_iter([(
+            LOCATION,
+            "https://portal.example.com/login?token=canary".parse().unwrap(),
+        )]);
+        let error = classify(StatusCode::FOUND, &headers, b"", Timestamp::UNIX_EPOCH);
+        assert_eq!(error.message, "the cloud answered with a redirection to portal.example.com");
+    }
+}

@@ -1,0 +1,84 @@
+//! The cloud's JSON, decoded: pages of connections, and error bodies in all their shapes.
+//!
+//! The cloud's types are not always the documented ones (a switch sent as the text `"false"`, a
+//! number sent as text), and fields arrive over the years. What can be understood is taken and
+//! counted as a [`Surprise`]; what cannot is absent, never a made-up zero. Texts are capped and
+//! freed of control characters here, so that nothing later needs to.
+
+mod error_body;
+mod page;
+mod scalar;
+
+pub use error_body::{ErrorBody, error_body};
+pub use page::{DecodedPage, page};
+
+/// 400 with this code means that the cluster has no endpoint service (CSS error codes): a state of
+/// the cluster, not a failure.
+pub const SERVICE_NOT_ENABLED: &str = "CSS.5182";
+
+/// What the cloud sent otherwise than documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Surprise {
+    /// A field that no version of the document has.
+    UnknownField,
+    /// A status word that this version does not know.
+    UnknownStatus,
+    /// A value of another type than documented, but clear in meaning.
+    CoercedType,
+    /// A value that makes no sense and was left out.
+    UnparsableValue,
+    /// A connection that came more than once.
+    DuplicateId,
+}
+
+impl Surprise {
+    /// All kinds, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [
+        Self::UnknownField,
+        Self::UnknownStatus,
+        Self::CoercedType,
+        Self::UnparsableValue,
+        Self::DuplicateId,
+    ];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownField => "unknown_field",
+            Self::UnknownStatus => "unknown_status",
+            Self::CoercedType => "coerced_type",
+            Self::UnparsableValue => "unparsable_value",
+            Self::DuplicateId => "duplicate_id",
+        }
+    }
+}
+
+/// A text of the cloud, fit to be shown: at most `cap` bytes, control characters replaced.
+pub fn shown(text: &str, cap: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(cap));
+    for character in text.chars() {
+        let line_break = matches!(character, '\u{2028}' | '\u{2029}');
+        let safe = if character.is_control() || line_break { '\u{FFFD}' } else { character };
+        if shown.len() + safe.len_utf8() > cap {
+            break;
+        }
+        shown.push(safe);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_texts_are_short_and_on_one_line() {
+        assert_eq!(shown("plain", 10), "plain");
+        assert_eq!(
+            shown("a\nb\u{1b}[31m\u{2028}\u{7f}", 40),
+            "a\u{FFFD}b\u{FFFD}[31m\u{FFFD}\u{FFFD}"
+        );
+        assert_eq!(shown("éééé", 5), "éé");
+        assert_eq!(shown(&"x".repeat(1000), 128).len(), 128);
+    }
+}

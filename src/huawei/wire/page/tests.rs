@@ -1,0 +1,211 @@
+use super::*;
+
+fn decoded(body: &str) -> DecodedPage {
+    page(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+fn surprised(body: &str) -> Vec<(&'static str, u64)> {
+    let surprises = decoded(body).surprises;
+    Surprise::ALL
+        .into_iter()
+        .map(|kind| (kind.as_str(), surprises[kind as usize]))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+/// A page with one connection whose fields are `fields`.
+fn one_row(fields: &str) -> String {
+    format!(r#"{{"connections":[{{"id":"e1","status":"accepted"{fields}}}],"total_count":1}}"#)
+}
+
+fn first_row(fields: &str) -> Connection {
+    decoded(&one_row(fields)).page.rows.remove(0)
+}
+
+#[test]
+fn the_example_of_the_document_is_understood_to_the_letter() {
+    let body = include_str!("../../../../tests/data/css-connections-example.json");
+    let DecodedPage { page, surprises } = decoded(body);
+    assert_eq!(surprises, [0; 5]);
+    assert_eq!((page.received, page.total), (2, Some(2)));
+    assert_eq!(page.update_switch, Some(false));
+    assert_eq!(page.permissions, Some(1));
+    let name = page.service_name.unwrap();
+    assert_eq!(name.as_str(), "cn-north-4.css-op-no-delete.cf072729-b076-49db-83d3-020dc9f589bd");
+    assert_eq!(name.service_id(), "cf072729-b076-49db-83d3-020dc9f589bd");
+    let expected = Connection {
+        endpoint_id: EndpointId::new("54b7f739-31a1-40d0-862b-ac85b83ab2da"),
+        status: Status::Accepted,
+        max_sessions: Some(3000),
+        created: Some("2024-06-11T09:36:24Z".parse().unwrap()),
+        updated: None,
+        specification_name: "default".into(),
+        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c".into(),
+        ip: "192.168.0.122".into(),
+        ipv6: "".into(),
+        dns_name: "".into(),
+    };
+    assert_eq!(page.rows[0], expected);
+    assert_eq!(page.rows[1].endpoint_id.as_str(), "e88ad0bc-c2c7-419c-bd9b-a961111f0a42");
+}
+
+#[test]
+fn numbers_come_as_numbers_or_as_text_and_nonsense_is_absent() {
+    let cases = [
+        (r#","maxSession":"3000""#, Some(3000), vec![]),
+        (r#","maxSession":3000"#, Some(3000), vec![("coerced_type", 1)]),
+        (r#","maxSession":null"#, None, vec![]),
+        ("", None, vec![]),
+        (r#","maxSession":"lots""#, None, vec![("unparsable_value", 1)]),
+        (r#","maxSession":"""#, None, vec![("unparsable_value", 1)]),
+        (r#","maxSession":"-1""#, None, vec![("unparsable_value", 1)]),
+        (r#","maxSession":-1"#, None, vec![("unparsable_value", 1)]),
+        (r#","maxSession":3.5"#, None, vec![("unparsable_value", 1)]),
+        (r#","maxSession":"18446744073709551616""#, None, vec![("unparsable_value", 1)]),
+        (r#","maxSession":[3000]"#, None, vec![("unparsable_value", 1)]),
+        (r#","maxSession":{"a":1}"#, None, vec![("unparsable_value", 1)]),
+        (r#","maxSession":true"#, None, vec![("unparsable_value", 1)]),
+    ];
+    for (field, expected, surprises) in cases {
+        assert_eq!(first_row(field).max_sessions, expected, "{field}");
+        assert_eq!(surprised(&one_row(field)), surprises, "{field}");
+    }
+}
+
+#[test]
+fn the_total_is_a_number_and_every_other_form_is_counted() {
+    let cases = [
+        ("2", Some(2), None),
+        (r#""2""#, Some(2), Some("coerced_type")),
+        ("-1", None, Some("unparsable_value")),
+        ("9223372036854775808", Some(1 << 63), None),
+        ("18446744073709551616", None, Some("unparsable_value")),
+        ("2.0", None, Some("unparsable_value")),
+        ("null", None, None),
+    ];
+    for (value, expected, surprise) in cases {
+        let body = format!(r#"{{"connections":[],"total_count":{value}}}"#);
+        assert_eq!(decoded(&body).page.total, expected, "{value}");
+        let kinds: Vec<_> = surprised(&body).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, surprise.into_iter().collect::<Vec<_>>(), "{value}");
+    }
+}
+
+#[test]
+fn the_switch_may_be_a_text() {
+    let cases = [
+        ("true", Some(true), None),
+        ("false", Some(false), None),
+        (r#""false""#, Some(false), Some("coerced_type")),
+        (r#""true""#, Some(true), Some("coerced_type")),
+        ("null", None, None),
+        (r#""off""#, None, Some("unparsable_value")),
+        ("1", None, Some("unparsable_value")),
+    ];
+    for (value, expected, surprise) in cases {
+        let body = format!(r#"{{"connections":[],"total_count":0,"vpcepUpdateSwitch":{value}}}"#);
+        assert_eq!(decoded(&body).page.update_switch, expected, "{value}");
+        let kinds: Vec<_> = surprised(&body).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, surprise.into_iter().collect::<Vec<_>>(), "{value}");
+    }
+}
+
+#[test]
+fn times_come_with_and_without_a_zone() {
+    let cases = [
+        (r#""2024-06-11T09:36:24Z""#, Some("2024-06-11T09:36:24Z")),
+        (r#""2024-06-11T09:36:24""#, Some("2024-06-11T09:36:24Z")),
+        (r#""2024-06-11T09:36:24.123""#, Some("2024-06-11T09:36:24.123Z")),
+        (r#""2024-06-11T17:36:24+08:00""#, Some("2024-06-11T09:36:24Z")),
+        (r#""9999-12-30T00:00:00Z""#, Some("9999-12-30T00:00:00Z")),
+        ("null", None),
+        (r#""yesterday""#, None),
+        (r#""""#, None),
+        ("1718098584", None),
+    ];
+    for (value, expected) in cases {
+        let field = format!(r#","update_at":{value}"#);
+        let expected = expected.map(|time| time.parse().unwrap());
+        assert_eq!(first_row(&field).updated, expected, "{value}");
+        let odd = u64::from(expected.is_none() && value != "null");
+        assert_eq!(decoded(&one_row(&field)).surprises[Surprise::UnparsableValue as usize], odd);
+    }
+}
+
+#[test]
+fn unknown_statuses_and_fields_are_counted_not_fatal() {
+    let body = r#"{"connections":[{"id":"a","status":"frozen","new":{"deep":[1]}},{"id":"b"}],
+                   "total_count":2,"newer":null}"#;
+    let page = decoded(body).page;
+    assert!(page.rows.iter().all(|row| row.status == Status::Unknown));
+    assert_eq!(surprised(body), [("unknown_field", 2), ("unknown_status", 2)]);
+}
+
+#[test]
+fn a_row_without_an_id_is_received_but_not_shown() {
+    for id in ["", r#""id":null,"#, r#""id":"","#, r#""id":7,"#] {
+        let body = format!(r#"{{"connections":[{{{id}"status":"accepted"}}],"total_count":1}}"#);
+        let page = decoded(&body).page;
+        assert_eq!((page.received, page.rows.len()), (1, 0), "{id}");
+        assert_eq!(surprised(&body), [("unparsable_value", 1)], "{id}");
+    }
+}
+
+#[test]
+fn a_missing_list_is_empty_only_where_the_total_says_so() {
+    for body in [r#"{"connections":null,"total_count":0}"#, r#"{"total_count":0}"#] {
+        assert_eq!(decoded(body).page.received, 0);
+    }
+    for body in ["{}", r#"{"connections":null,"total_count":3}"#, r#"{"errCode":"CSS.0011"}"#] {
+        assert_eq!(page(body.as_bytes()).unwrap_err().reason, Reason::BadShape, "{body}");
+    }
+}
+
+#[test]
+fn what_is_not_the_documented_object_is_refused_without_quoting_it() {
+    let canary = "CANARY";
+    let cases = [
+        (format!("<html>{canary}</html>"), Reason::BadJson),
+        (String::new(), Reason::BadJson),
+        (r#"{"connections":["#.to_owned(), Reason::BadJson),
+        (format!(r#"{{"connections":[]}} {canary}"#), Reason::BadJson),
+        ("\u{feff}{}".to_owned(), Reason::BadJson),
+        (r#"{"connections":[{"id":"\ud800"}]}"#.to_owned(), Reason::BadJson),
+        (format!(r#"["{canary}"]"#), Reason::BadShape),
+        (format!(r#""{canary}""#), Reason::BadShape),
+        ("null".to_owned(), Reason::BadShape),
+        (format!(r#"{{"connections":"{canary}"}}"#), Reason::BadShape),
+        (format!(r#"{{"connections":{{"{canary}":1}}}}"#), Reason::BadShape),
+        (format!(r#"{{"connections":["{canary}"]}}"#), Reason::BadShape),
+        (r#"{"connections":[["a","accepted"]]}"#.to_owned(), Reason::BadShape),
+    ];
+    for (body, reason) in cases {
+        let error = page(body.as_bytes()).unwrap_err();
+        assert_eq!(error.reason, reason, "{body}");
+        assert!(!error.to_string().contains(canary), "{error}");
+    }
+}
+
+#[test]
+fn deep_nesting_in_an_unknown_field_is_read_past() {
+    let body = format!(
+        r#"{{"x":{}{},"connections":[],"total_count":0}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    assert_eq!(surprised(&body), [("unknown_field", 1)]);
+}
+
+#[test]
+fn texts_are_capped_and_ids_stay_distinct() {
+    let long = "i".repeat(4000);
+    let body = format!(
+        r#"{{"connections":[{{"id":"{long}1","vpcepDnsName":"{long}"}},{{"id":"{long}2"}},
+            {{"id":"new\nline"}}],"total_count":3}}"#
+    );
+    let rows = decoded(&body).page.rows;
+    assert_eq!(rows[0].dns_name.len(), LONGEST_TEXT);
+    let ids: Vec<_> = rows.iter().map(|row| row.endpoint_id.as_str()).collect();
+    assert!(ids.iter().all(|id| id.len() <= LONGEST_ID && !id.contains('\n')), "{ids:?}");
+    assert!(ids[0] != ids[1] && ids[2].starts_with("new\u{FFFD}line-"), "{ids:?}");
+}

@@ -1,0 +1,50 @@
+//! A text that cannot be printed by accident: secret keys, tokens and passwords.
+//!
+//! The text is wiped from memory when it is dropped. `Debug` and `Display` never show it;
+//! [`Secret::expose`] is the one way to read it, and easy to search for.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A secret text. Cloning copies it; every copy is wiped when it is dropped.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text into custody.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself, for signing or for a request header and for nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn neither_debug_nor_display_shows_the_text() {
+        let secret = Secret::new("canary");
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), {
+            "<secret> <secret> Some(<secret>)"
+        });
+        assert_eq!(secret.expose(), "canary");
+    }
+}

@@ -1,0 +1,368 @@
+//! The exporter's metrics about itself, in a registry of its own (crate `prometheus`).
+//!
+//! Callers say what happened; which metrics that moves is decided here. Series of closed lists
+//! start at 0, so that a rate over them sees the first event. No text and no id that a stranger
+//! chooses becomes a label value: labels are configured names and closed lists.
+
+mod process;
+
+use std::time::Duration;
+
+use prometheus::{
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, core::Collector, proto::MetricFamily,
+};
+
+/// A metric's name, type, labels and help: what the reference in the README shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Full name.
+    pub name: &'static str,
+    /// Type.
+    pub kind: Kind,
+    /// Names of the labels, in their order.
+    pub labels: &'static [&'static str],
+    /// Help text.
+    pub help: &'static str,
+}
+
+/// The type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows while the process lives.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations in buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the exposition formats.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+macro_rules! definitions {
+    ($($constant:ident = $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)*) => {
+        $(const $constant: Definition = Definition {
+            name: concat!("css_vpcep_exporter_", $name),
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            help: $help,
+        };)*
+
+        /// Every metric of this module, but for the conventional `process_*`.
+        pub const DEFINITIONS: &[Definition] = &[$($constant),*];
+    };
+}
+
+definitions! {
+    BUILD_INFO = "build_info", Gauge, ["version", "revision"],
+        "The version that runs and the source revision that it was built from.";
+    CONFIG_INFO = "config_info", Gauge, ["sha256"],
+        "SHA-256 of the configuration file in force.";
+    RELOAD_SUCCESSFUL = "config_last_reload_successful", Gauge, [],
+        "Whether the last attempt to load the configuration succeeded.";
+    RELOAD_TIME = "config_last_reload_success_timestamp_seconds", Gauge, [],
+        "When the configuration in force was loaded.";
+    POLLS = "polls_total", Counter, ["project"],
+        "Polls that ended, well or not.";
+    POLL_FAILURES = "poll_failures_total", Counter, ["project", "reason"],
+        "Polls that failed, by reason.";
+    POLL_DURATION = "poll_duration_seconds", Histogram, [],
+        "How long polls took, from their first token of the rate limit to their end.";
+    POLLS_OVERDUE = "polls_overdue", Gauge, ["project"],
+        "Clusters whose next poll is due while the one before has not ended: the rate limit or the cloud is too slow for the interval.";
+    API_REQUESTS = "api_requests_total", Counter, ["project", "operation", "code"],
+        "Requests sent to the cloud, by operation and HTTP status; code is none where no answer came.";
+    API_DURATION = "api_request_duration_seconds", Histogram, ["operation"],
+        "How long requests to the cloud took, to the end of the body.";
+    API_RETRIES = "api_retries_total", Counter, ["project", "operation"],
+        "Requests that were sent again after a failure that may pass.";
+    API_THROTTLED = "api_throttled_total", Counter, ["project"],
+        "Answers by which the cloud asked to call less often.";
+    API_WAIT = "api_rate_limit_wait_seconds_total", Counter, ["project"],
+        "Time that requests waited for the exporter's own rate limit.";
+    API_SURPRISES = "api_surprises_total", Counter, ["kind"],
+        "Values of the cloud that were not as documented; each was understood, or left out.";
+    HTTP_REQUESTS = "http_requests_total", Counter, ["handler", "code"],
+        "Requests answered by the exporter, by route pattern and HTTP status.";
+    HTTP_DURATION = "http_request_duration_seconds", Histogram, ["handler"],
+        "How long the exporter took to begin its answers, by route pattern.";
+    ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
+        "Requests that the admin listener turned away.";
+    SHARD_INDEX = "shard_index", Gauge, [],
+        "Which of the shards this process is, counted from 0.";
+    SHARD_COUNT = "shard_count", Gauge, [],
+        "How many shards there are.";
+}
+
+/// From a fast answer on the same network to the 30 s after which the cloud gives up itself.
+const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Why the admin listener turns a request away.
+pub const ADMIN_DENIALS: [&str; 5] = ["token", "role", "service", "host", "limit"];
+
+/// What one request to the cloud was and how it ended.
+#[derive(Debug)]
+pub struct ApiRequest<'a> {
+    /// Configured name of the project.
+    pub project: &'a str,
+    /// The operation, of a closed list.
+    pub operation: &'a str,
+    /// HTTP status, where an answer came.
+    pub status: Option<u16>,
+    /// From sending to the end of the body.
+    pub duration: Duration,
+}
+
+/// The exporter's own metrics.
+#[derive(Debug)]
+pub struct Stats {
+    registry: Registry,
+    config_info: IntGaugeVec,
+    reload_successful: IntGauge,
+    reload_time: Gauge,
+    polls: IntCounterVec,
+    poll_failures: IntCounterVec,
+    poll_duration: Histogram,
+    polls_overdue: IntGaugeVec,
+    api_requests: IntCounterVec,
+    api_duration: HistogramVec,
+    api_retries: IntCounterVec,
+    api_throttled: IntCounterVec,
+    api_wait: CounterVec,
+    api_surprises: IntCounterVec,
+    http_requests: IntCounterVec,
+    http_duration: HistogramVec,
+    admin_denied: IntCounterVec,
+}
+
+impl Stats {
+    /// A registry with every metric of [`DEFINITIONS`] and the process's own.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let build_info = add(&registry, GaugeVec::new(opts(&BUILD_INFO), BUILD_INFO.labels));
+        let revision = option_env!("CSS_VPCEP_EXPORTER_REVISION").unwrap_or("unknown");
+        build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1.0);
+        let shard_index = add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX)));
+        shard_index.set(0);
+        let shard_count = add(&registry, IntGauge::with_opts(opts(&SHARD_COUNT)));
+        shard_count.set(1);
+        add(&registry, Ok(process::Process::new()));
+        let counters = |definition| add(&registry, counter_vec(definition));
+        let stats = Self {
+            config_info: add(&registry, IntGaugeVec::new(opts(&CONFIG_INFO), CONFIG_INFO.labels)),
+            reload_successful: add(&registry, IntGauge::with_opts(opts(&RELOAD_SUCCESSFUL))),
+            reload_time: add(&registry, Gauge::with_opts(opts(&RELOAD_TIME))),
+            polls: counters(&POLLS),
+            poll_failures: counters(&POLL_FAILURES),
+            poll_duration: add(&registry, Histogram::with_opts(buckets(&POLL_DURATION))),
+            polls_overdue: add(
+                &registry,
+                IntGaugeVec::new(opts(&POLLS_OVERDUE), POLLS_OVERDUE.labels),
+            ),
+            api_requests: counters(&API_REQUESTS),
+            api_duration: add(&registry, histogram_vec(&API_DURATION)),
+            api_retries: counters(&API_RETRIES),
+            api_throttled: counters(&API_THROTTLED),
+            api_wait: add(&registry, CounterVec::new(opts(&API_WAIT), API_WAIT.labels)),
+            api_surprises: counters(&API_SURPRISES),
+            http_requests: counters(&HTTP_REQUESTS),
+            http_duration: add(&registry, histogram_vec(&HTTP_DURATION)),
+            admin_denied: counters(&ADMIN_DENIED),
+            registry,
+        };
+        for reason in ADMIN_DENIALS {
+            stats.admin_denied.with_label_values(&[reason]);
+        }
+        stats
+    }
+
+    /// Starts the series of a project at 0.
+    pub fn add_project(&self, project: &str, reasons: &[&str], operations: &[&str]) {
+        self.polls.with_label_values(&[project]);
+        self.polls_overdue.with_label_values(&[project]);
+        self.api_throttled.with_label_values(&[project]);
+        self.api_wait.with_label_values(&[project]);
+        for reason in reasons {
+            self.poll_failures.with_label_values(&[project, reason]);
+        }
+        for operation in operations {
+            self.api_retries.with_label_values(&[project, operation]);
+            self.api_duration.with_label_values(&[operation]);
+        }
+    }
+
+    /// Starts the counters of surprises at 0.
+    pub fn add_surprise_kinds(&self, kinds: &[&str]) {
+        for kind in kinds {
+            self.api_surprises.with_label_values(&[kind]);
+        }
+    }
+
+    /// The configuration with this digest is in force since `unix_seconds`.
+    pub fn config_loaded(&self, sha256: &str, unix_seconds: f64) {
+        self.config_info.reset();
+        self.config_info.with_label_values(&[sha256]).set(1);
+        self.reload_successful.set(1);
+        self.reload_time.set(unix_seconds);
+    }
+
+    /// A poll ended; `reason` tells why, if it failed.
+    pub fn poll_ended(&self, project: &str, duration: Duration, reason: Option<&str>) {
+        self.polls.with_label_values(&[project]).inc();
+        self.poll_duration.observe(duration.as_secs_f64());
+        if let Some(reason) = reason {
+            self.poll_failures.with_label_values(&[project, reason]).inc();
+        }
+    }
+
+    /// So many polls of the project are overdue now.
+    pub fn polls_overdue(&self, project: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.polls_overdue.with_label_values(&[project]).set(count);
+    }
+
+    /// A request to the cloud ended.
+    pub fn api_request(&self, request: &ApiRequest<'_>) {
+        let code = request.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        self.api_requests.with_label_values(&[request.project, request.operation, &code]).inc();
+        self.api_duration
+            .with_label_values(&[request.operation])
+            .observe(request.duration.as_secs_f64());
+    }
+
+    /// A request is sent again.
+    pub fn api_retry(&self, project: &str, operation: &str) {
+        self.api_retries.with_label_values(&[project, operation]).inc();
+    }
+
+    /// The cloud asked to call less often.
+    pub fn api_throttled(&self, project: &str) {
+        self.api_throttled.with_label_values(&[project]).inc();
+    }
+
+    /// A request waited so long for the rate limit.
+    pub fn api_waited(&self, project: &str, wait: Duration) {
+        self.api_wait.with_label_values(&[project]).inc_by(wait.as_secs_f64());
+    }
+
+    /// The cloud sent something otherwise than documented, so many times.
+    pub fn api_surprise(&self, kind: &str, times: u64) {
+        self.api_surprises.with_label_values(&[kind]).inc_by(times);
+    }
+
+    /// The exporter began an answer.
+    pub fn http_request(&self, handler: &str, code: u16, duration: Duration) {
+        self.http_requests.with_label_values(&[handler, &code.to_string()]).inc();
+        self.http_duration.with_label_values(&[handler]).observe(duration.as_secs_f64());
+    }
+
+    /// The admin listener turned a request away, for one of [`ADMIN_DENIALS`].
+    pub fn admin_denied(&self, reason: &str) {
+        self.admin_denied.with_label_values(&[reason]).inc();
+    }
+
+    /// All samples, sorted by name.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Registers a metric. The definitions are constants, so a failure is a fault of this file, and its
+/// tests make every one of them.
+fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<C>) -> C {
+    let metric = metric.expect("the definition is valid");
+    registry.register(Box::new(metric.clone())).expect("the name is free");
+    metric
+}
+
+fn opts(definition: &Definition) -> Opts {
+    Opts::new(definition.name, definition.help)
+}
+
+fn buckets(definition: &Definition) -> HistogramOpts {
+    HistogramOpts::from(opts(definition)).buckets(SECONDS.to_vec())
+}
+
+fn counter_vec(definition: &Definition) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(opts(definition), definition.labels)
+}
+
+fn histogram_vec(definition: &Definition) -> prometheus::Result<HistogramVec> {
+    HistogramVec::new(buckets(definition), definition.labels)
+}
+
+/// Makes a counter that is alone in its family (for the process metrics).
+fn single_counter(name: &str, help: &str, value: f64) -> Vec<MetricFamily> {
+    match Counter::new(name, help) {
+        Ok(counter) => {
+            counter.inc_by(value);
+            counter.collect()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+fn single_gauge(name: &str, help: &str, value: f64) -> Vec<MetricFamily> {
+    match Gauge::new(name, help) {
+        Ok(gauge) => {
+            gauge.set(value);
+            gauge.collect()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_definition_is_registered_and_closed_lists_start_at_zero() {
+        let stats = Stats::new();
+        stats.add_project("p", &["dns", "auth"], &["css_connections"]);
+        stats.add_surprise_kinds(&["unknown_field"]);
+        stats.config_loaded("00", 1.0);
+        stats.api_request(&ApiRequest {
+            project: "p",
+            operation: "css_connections",
+            status: None,
+            duration: Duration::ZERO,
+        });
+        stats.http_request("/metrics", 200, Duration::ZERO);
+        let families = stats.gather();
+        for definition in DEFINITIONS {
+            let family = families.iter().find(|family| family.name() == definition.name);
+            let family = family.unwrap_or_else(|| panic!("{} is missing", definition.name));
+            assert_eq!(family.help(), definition.help);
+        }
+        let failures =
+            families.iter().find(|family| family.name().ends_with("poll_failures_total"));
+        assert_eq!(failures.map(|family| family.get_metric().len()), Some(2));
+    }
+
+    #[test]
+    fn a_new_configuration_replaces_the_digest_of_the_old_one() {
+        let stats = Stats::new();
+        stats.config_loaded("aa", 1.0);
+        stats.config_loaded("bb", 2.0);
+        let families = stats.gather();
+        let info = families.iter().find(|family| family.name().ends_with("config_info")).unwrap();
+        assert_eq!(info.get_metric().len(), 1);
+        assert_eq!(info.get_metric()[0].get_label()[0].value(), "bb");
+    }
+}
