@@ -1,8 +1,53 @@
-#![doc = "skeleton"]
-pub mod clock;
-pub mod cloud;
-pub mod huawei;
+//! css-vpcep-exporter: a Prometheus exporter for the VPC endpoint connections of Huawei Cloud CSS
+//! clusters.
+//!
+//! # The data's way
+//!
+//! It goes one way. [`config`] turns a file into settings. [`poll`] decides when each cluster is
+//! polled and asks [`cloud`], a trait whose real implementation is [`huawei`]: it signs requests,
+//! sends them at the pace of [`pacing`], walks the pages and decodes them. The outcome goes to the
+//! [`board`], which keeps the newest observation of every cluster and what was seen to change.
+//! [`exposition`] turns a snapshot of the board into text, and [`http`] serves it. [`app`] puts the
+//! parts together, [`cli`] starts them. [`sim`] is a simulated cloud that ships in the same binary.
+//!
+//! # Invariants
+//!
+//! - Nothing imports upwards: a module uses those above it in the list below, never one below it.
+//! - A poll succeeds whole or fails whole; a failed one changes nothing but its own record.
+//! - Serving a page waits for nobody: no await on the cloud, no lock held across IO.
+//! - Only [`clock`] reads the wall clock; waiting uses tokio's clock, which tests pause.
+//! - Only [`huawei`] knows reqwest and only [`config`] and [`cli`] see the environment.
+//! - Only [`stats`] and [`exposition`] know the crate `prometheus`.
+//! - [`model`] does no IO and knows no serde; ids are checked when they are made.
+//! - [`sim`] imports nothing of ours and is spoken to only over HTTP: a mistake in the client cannot
+//!   cancel out with the same mistake in the cloud.
+//! - Every task is joined; one that ends early ends the process with an error.
+//! - A secret is a [`secret::Secret`] and is exposed only to sign or to fill a header.
+//!
+//! # Modules, in reading order
+
 pub mod model;
-pub mod pacing;
 pub mod secret;
+
+pub mod clock;
 pub mod stats;
+
+pub mod pacing;
+
+pub mod cloud;
+
+pub mod huawei;
+
+pub mod board;
+pub mod poll;
+
+pub mod exposition;
+
+pub mod http;
+
+pub mod config;
+
+pub mod sim;
+
+pub mod app;
+pub mod cli;

@@ -12,6 +12,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 const DEADLINE: Duration = Duration::from_secs(60);
 const REGION: &str = "cn-north-4";
 const PROJECT: &str = "witness";
+const PREFIX: &str = "huaweicloud_css_vpcep_";
 
 // ---------------------------------------------------------------------------------------------
 // The official SDK
@@ -42,6 +44,9 @@ async fn sdk_reads_the_simulator() {
     let rows: Vec<Value> =
         cluster.connections.iter().map(Connection::as_the_sdk_shows_it).collect();
     assert_eq!(read["connections"], json!(rows));
+    let permissions: Vec<Value> =
+        cluster.permissions.iter().map(Permission::as_the_sdk_shows_it).collect();
+    assert_eq!(read["permissions"], json!(permissions));
 }
 
 #[tokio::test]
@@ -134,7 +139,7 @@ fn collect(config: &Path) -> Command {
 /// The judge shows 1,003 connections: those accepted fill the first page, those rejected follow.
 fn assert_shows_both_pages(page: &str) {
     let value = |metric: &str, status: &str| {
-        let start = format!("huaweicloud_css_vpcep_{metric}{{");
+        let start = format!("{PREFIX}{metric}{{");
         page.lines()
             .find(|line| line.starts_with(&start) && line.contains(status))
             .and_then(|line| line.rsplit(' ').next())
@@ -250,6 +255,17 @@ async fn prometheus_samples_equal_the_world() {
         prometheus.assert_comes_to_hold(&after).await;
         before = after;
     }
+
+    // What the world does not do by itself: a status of tomorrow, a cluster whose endpoint service
+    // is switched off, and the text of a boolean.
+    let [first, second, third] = before.as_slice() else { panic!("there are three clusters") };
+    let row = format!("clusters/{}/connections/{}", first.id, first.connections[0].id);
+    let row_after = json!({ "status": "frozen", "max_sessions": 7, "ip": null });
+    cloud.control(Method::POST, &row, &row_after).await;
+    let cluster = |id| format!("clusters/{id}");
+    cloud.control(Method::PUT, &cluster(&second.id), &json!({ "vpcep_enabled": false })).await;
+    cloud.control(Method::PUT, &cluster(&third.id), &json!({ "update_switch": "true" })).await;
+    prometheus.assert_comes_to_hold(&cloud.world().await).await;
 }
 
 #[tokio::test]
@@ -305,10 +321,8 @@ impl Prometheus {
         let mut process = Process::start(folder, "prometheus", prometheus);
         let address = process
             .logs(|line| {
-                let (_, address) = line
-                    .contains(r#"msg="Listening on""#)
-                    .then(|| line.split_once("address="))??;
-                Some(address.to_owned())
+                let (_, address) = line.split_once("address=")?;
+                line.contains(r#"msg="Listening on""#).then(|| address.to_owned())
             })
             .await;
         Prometheus { _process: process, url: format!("http://{address}/api/v1/") }
@@ -352,8 +366,6 @@ struct InstantSample {
 /// A metric's name and its labels.
 type Series = (String, BTreeMap<String, String>);
 type Samples = BTreeMap<Series, f64>;
-
-const PREFIX: &str = "huaweicloud_css_vpcep_";
 
 /// The metrics whose values are the cloud's and not the exporter's.
 const WORLD_METRICS: [&str; 13] = [
@@ -495,10 +507,16 @@ impl Simulator {
         world(&self.url).await.expect("the simulator tells its world")
     }
 
+    async fn control(&self, method: Method, path: &str, body: &Value) {
+        let url = format!("{}/__sim/{path}", self.url);
+        let answer = HTTP.request(method, url).body(body.to_string()).send().await;
+        let answer = answer.expect("the simulator answers");
+        assert_eq!(answer.status(), 200, "{path}: {:?}", answer.text().await);
+    }
+
     async fn step_until_changed(&self, before: &[Cluster]) -> Vec<Cluster> {
         eventually("the world changes", async || {
-            let step = HTTP.post(format!("{}/__sim/step", self.url)).send().await;
-            step.and_then(|answer| answer.error_for_status()).map_err(|error| error.to_string())?;
+            self.control(Method::POST, "step", &json!({})).await;
             let after = self.world().await;
             if after == before { Err("it is the same after a step".into()) } else { Ok(after) }
         })
@@ -506,7 +524,7 @@ impl Simulator {
     }
 }
 
-/// The daemon, which polls the simulator every two seconds.
+/// The daemon, polling the simulator.
 struct Exporter {
     _process: Process,
     address: String,
@@ -529,7 +547,7 @@ impl Exporter {
         let address = process
             .logs(|line| {
                 let line: Value = serde_json::from_str(line).ok()?;
-                let fields = &line["fields"];
+                let fields = line.get("fields").unwrap_or(&line);
                 let found = fields["message"] == "listening" && fields["listener"] == "public";
                 found.then(|| fields["address"].as_str().expect("an address is text").to_owned())
             })
@@ -568,7 +586,7 @@ struct Cluster {
     /// A boolean, or the text of one: the API sends both.
     update_switch: Value,
     service_name: String,
-    permissions: Vec<Value>,
+    permissions: Vec<Permission>,
     connections: Vec<Connection>,
 }
 
@@ -584,6 +602,13 @@ struct Connection {
     ip: Option<String>,
     ipv6: Option<String>,
     dns_name: Option<String>,
+}
+
+#[derive(Clone, Deserialize, PartialEq)]
+struct Permission {
+    id: String,
+    permission: String,
+    created_at: String,
 }
 
 const STATUSES: [&str; 7] =
@@ -612,6 +637,17 @@ impl Connection {
             "vpcep_ip": self.ip,
             "vpcep_ipv6_address": self.ipv6,
             "vpcep_dns_name": self.dns_name,
+        })
+    }
+}
+
+impl Permission {
+    fn as_the_sdk_shows_it(&self) -> Value {
+        json!({
+            "id": self.id,
+            "permission": self.permission,
+            "permission_type": "domainId",
+            "created_at": self.created_at,
         })
     }
 }
@@ -733,9 +769,7 @@ impl Folder {
         fs::write(&path, text).expect("the folder can be written");
         path
     }
-}
 
-impl Folder {
     /// A configuration with one project. It polls often, so that a test does not wait long.
     fn configuration(
         &self,

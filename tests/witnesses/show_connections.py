@@ -2,9 +2,9 @@
 
 usage: show_connections.py CLOUD_URL PROJECT_ID CLUSTER_ID LIMIT
 
-The keys come from HUAWEICLOUD_SDK_AK, _SK and, if set, _SECURITY_TOKEN. Prints one JSON object: every connection of
-every page, and the fields of the cluster as the first page gave them. If the cloud refuses, prints what the SDK made
-of its answer and exits with 3.
+The keys come from HUAWEICLOUD_SDK_AK, _SK and, if set, _SECURITY_TOKEN. Prints one JSON object:
+every connection of every page, and the fields of the cluster as the first page gave them. If the
+cloud refuses, prints what the SDK made of its answer and exits with 3.
 """
 
 import json

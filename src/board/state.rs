@@ -1,0 +1,381 @@
+//! The state of one cluster, and how a poll changes it. Pure: dates come in with the attempt.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    cloud::{CloudError, Trace, Traced},
+    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, Status},
+};
+
+/// Enough to see a pattern on the status page; the metrics hold the history.
+const POLLS_KEPT: usize = 10;
+/// A day of an uneasy cluster.
+const TRANSITIONS_KEPT: usize = 50;
+
+/// What is configured of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterMeta {
+    /// Region id.
+    pub region: RegionId,
+    /// Configured name of the project.
+    pub project: Arc<str>,
+    /// Cluster id.
+    pub id: ClusterId,
+    /// Configured name; the id where there is none.
+    pub name: Arc<str>,
+    /// How often it is polled.
+    pub interval: Duration,
+}
+
+/// How a poll ended.
+#[derive(Debug)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Timestamp,
+    /// From its first token of the rate limit to its end.
+    pub duration: Duration,
+    /// What came out and what it took.
+    pub outcome: Traced<ConnectionList>,
+}
+
+/// A list of connections with the time it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// When the poll that made it ended.
+    pub at: Timestamp,
+    /// What was found.
+    pub list: ConnectionList,
+    /// For each connection of the list: when its status was seen to change to what it is.
+    seen_changed: Vec<Option<Timestamp>>,
+}
+
+impl Observation {
+    /// The connections, each with the time since when it has its status: when that was seen to
+    /// change, else when the cloud says it was updated, else unknown.
+    pub fn connections(&self) -> impl Iterator<Item = (&Connection, Option<Timestamp>)> {
+        self.list
+            .connections
+            .iter()
+            .zip(&self.seen_changed)
+            .map(|(connection, seen)| (connection, seen.or(connection.updated)))
+    }
+}
+
+/// One past poll, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollRecord {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// Pages, retries and request ids.
+    pub trace: Trace,
+    /// Why it failed, if it did.
+    pub error: Option<CloudError>,
+}
+
+/// A status change that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Which connection.
+    pub endpoint_id: EndpointId,
+    /// The status before.
+    pub from: Status,
+    /// The status after.
+    pub to: Status,
+}
+
+/// How much the shown data can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The last poll succeeded.
+    Fresh,
+    /// The last poll failed; the data shown are older.
+    Failing,
+    /// The data are too old to be shown.
+    Stale,
+    /// No poll has succeeded yet.
+    Never,
+}
+
+impl Freshness {
+    /// All values, in the order in which they are shown.
+    pub const ALL: [Self; 4] = [Self::Fresh, Self::Failing, Self::Stale, Self::Never];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Failing => "failing",
+            Self::Stale => "stale",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// Everything known of one cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterState {
+    /// What is configured.
+    pub meta: Arc<ClusterMeta>,
+    /// The newest successful poll.
+    pub observation: Option<Arc<Observation>>,
+    /// Status changes seen so far, by the status they led to, in the order of [`Status::ALL`].
+    pub transitions: [u64; 7],
+    /// The latest changes, oldest first.
+    pub recent_transitions: VecDeque<Transition>,
+    /// The latest polls, oldest first.
+    pub polls: VecDeque<PollRecord>,
+    /// When the next poll is due.
+    pub next_poll: Option<Timestamp>,
+}
+
+impl ClusterState {
+    /// A cluster that was never polled.
+    pub fn new(meta: ClusterMeta) -> Self {
+        Self {
+            meta: Arc::new(meta),
+            observation: None,
+            transitions: [0; 7],
+            recent_transitions: VecDeque::new(),
+            polls: VecDeque::new(),
+            next_poll: None,
+        }
+    }
+
+    /// The newest poll, good or bad.
+    pub fn last_poll(&self) -> Option<&PollRecord> {
+        self.polls.back()
+    }
+
+    /// Whether the newest poll succeeded; `None` before the first.
+    pub fn up(&self) -> Option<bool> {
+        self.last_poll().map(|poll| poll.error.is_none())
+    }
+
+    /// The observation, unless it is as old as `stale_after`.
+    pub fn shown(&self, now: Timestamp, stale_after: Duration) -> Option<&Observation> {
+        let observation = self.observation.as_deref()?;
+        let age = Duration::try_from(now.duration_since(observation.at)).unwrap_or_default();
+        (age < stale_after).then_some(observation)
+    }
+
+    /// How much the data can be trusted.
+    pub fn freshness(&self, now: Timestamp, stale_after: Duration) -> Freshness {
+        match (&self.observation, self.shown(now, stale_after), self.up()) {
+            (None, ..) => Freshness::Never,
+            (_, None, _) => Freshness::Stale,
+            (.., Some(true)) => Freshness::Fresh,
+            _ => Freshness::Failing,
+        }
+    }
+
+    /// The state after a poll: a success replaces the observation whole, a failure leaves it alone.
+    pub(super) fn after(&self, attempt: Attempt, next_poll: Timestamp) -> Self {
+        let mut next = Self { next_poll: Some(next_poll), ..self.clone() };
+        let error = match attempt.outcome.result {
+            Ok(list) => {
+                next.observe(attempt.at, list);
+                None
+            }
+            Err(error) => Some(error),
+        };
+        push_bounded(
+            &mut next.polls,
+            PollRecord {
+                at: attempt.at,
+                duration: attempt.duration,
+                trace: attempt.outcome.trace,
+                error,
+            },
+            POLLS_KEPT,
+        );
+        next
+    }
+
+    fn observe(&mut self, at: Timestamp, list: ConnectionList) {
+        let previous = self.observation.take();
+        let known: HashMap<_, _> = previous
+            .iter()
+            .flat_map(|observation| {
+                observation.list.connections.iter().zip(&observation.seen_changed)
+            })
+            .map(|(connection, seen)| (&connection.endpoint_id, (connection.status, *seen)))
+            .collect();
+        let mut seen_changed = Vec::with_capacity(list.connections.len());
+        for connection in &list.connections {
+            let seen = match known.get(&connection.endpoint_id) {
+                Some((status, seen)) if *status == connection.status => *seen,
+                Some((from, _)) => {
+                    self.transitions[connection.status as usize] += 1;
+                    let transition = Transition {
+                        at,
+                        endpoint_id: connection.endpoint_id.clone(),
+                        from: *from,
+                        to: connection.status,
+                    };
+                    push_bounded(&mut self.recent_transitions, transition, TRANSITIONS_KEPT);
+                    Some(at)
+                }
+                // A connection that appears has not been seen to change.
+                None => None,
+            };
+            seen_changed.push(seen);
+        }
+        self.observation = Some(Arc::new(Observation { at, list, seen_changed }));
+    }
+}
+
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
+    if queue.len() == most {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::Reason;
+
+    const STALE_AFTER: Duration = Duration::from_secs(900);
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn cluster() -> ClusterState {
+        ClusterState::new(ClusterMeta {
+            region: RegionId::parse("cn-north-4").unwrap(),
+            project: "prod".into(),
+            id: ClusterId::parse("5c77b71c-5b35-4f50-8984-76387e42451a").unwrap(),
+            name: "logs".into(),
+            interval: Duration::from_secs(60),
+        })
+    }
+
+    fn connection(id: &str, status: Status) -> Connection {
+        Connection {
+            endpoint_id: EndpointId::new(id),
+            status,
+            max_sessions: None,
+            created: None,
+            updated: None,
+            specification_name: "".into(),
+            domain_id: "".into(),
+            ip: "".into(),
+            ipv6: "".into(),
+            dns_name: "".into(),
+        }
+    }
+
+    fn attempt(second: i64, result: Result<Vec<Connection>, CloudError>) -> Attempt {
+        let result = result.map(|connections| ConnectionList {
+            connections,
+            ..ConnectionList::service_not_enabled()
+        });
+        let outcome = Traced { result, trace: Trace::default() };
+        Attempt { at: time(second), duration: Duration::from_millis(5), outcome }
+    }
+
+    impl ClusterState {
+        fn then(&self, attempt: Attempt) -> Self {
+            let next_poll = attempt.at;
+            self.after(attempt, next_poll)
+        }
+    }
+
+    fn failure() -> CloudError {
+        CloudError::new(Reason::Http5xx, "no")
+    }
+
+    fn since(state: &ClusterState) -> Vec<(String, Option<i64>)> {
+        let observation = state.observation.as_deref().unwrap();
+        observation
+            .connections()
+            .map(|(connection, since)| {
+                (connection.endpoint_id.to_string(), since.map(|at| at.as_second() - 1_700_000_000))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn changes_are_counted_and_dated_but_appearing_and_vanishing_are_none() {
+        let mut updated = connection("c", Status::Accepted);
+        updated.updated = Some(time(-500));
+        let state = cluster().then(attempt(
+            0,
+            Ok(vec![
+                connection("a", Status::Creating),
+                connection("b", Status::Accepted),
+                updated.clone(),
+            ]),
+        ));
+        assert_eq!(state.transitions, [0; 7]);
+        let expected =
+            [("a".to_owned(), None), ("b".to_owned(), None), ("c".to_owned(), Some(-500))];
+        assert_eq!(since(&state), expected);
+
+        let second = vec![connection("a", Status::Rejected), updated.clone()];
+        let state = state.then(attempt(60, Ok(second.clone())));
+        assert_eq!(state.transitions[Status::Rejected as usize], 1);
+        assert_eq!(since(&state)[0], ("a".to_owned(), Some(60)));
+        assert_eq!(state.recent_transitions.len(), 1);
+
+        let state = state.then(attempt(120, Ok(second)));
+        assert_eq!(since(&state)[0], ("a".to_owned(), Some(60)), "the date of a change stays");
+
+        let back = vec![connection("a", Status::Rejected), connection("b", Status::Rejected)];
+        let state = state.then(attempt(180, Ok(back)));
+        assert_eq!(state.transitions.iter().sum::<u64>(), 1, "b vanished and appeared");
+        assert_eq!(since(&state)[1], ("b".to_owned(), None));
+    }
+
+    #[test]
+    fn a_failure_keeps_the_last_good_data_and_its_age() {
+        let good = vec![connection("a", Status::Accepted)];
+        let state = cluster().then(attempt(0, Ok(good)));
+        let observation = state.observation.clone();
+        let state = state.then(attempt(60, Err(failure())));
+        assert_eq!(state.observation, observation);
+        assert_eq!(state.up(), Some(false));
+        assert_eq!(state.last_poll().and_then(|poll| poll.error.clone()), Some(failure()));
+    }
+
+    #[test]
+    fn freshness_is_one_of_four() {
+        let state = cluster();
+        assert_eq!(state.freshness(time(0), STALE_AFTER), Freshness::Never);
+        assert_eq!(state.up(), None);
+        let failed = state.then(attempt(0, Err(failure())));
+        assert_eq!(failed.freshness(time(0), STALE_AFTER), Freshness::Never);
+        let good = state.then(attempt(0, Ok(vec![])));
+        assert_eq!(good.freshness(time(899), STALE_AFTER), Freshness::Fresh);
+        assert_eq!(good.freshness(time(900), STALE_AFTER), Freshness::Stale);
+        assert!(good.shown(time(900), STALE_AFTER).is_none());
+        assert_eq!(good.freshness(time(-3600), STALE_AFTER), Freshness::Fresh, "clock set back");
+        let failing = good.then(attempt(60, Err(failure())));
+        assert_eq!(failing.freshness(time(899), STALE_AFTER), Freshness::Failing);
+        assert_eq!(failing.freshness(time(900), STALE_AFTER), Freshness::Stale);
+    }
+
+    #[test]
+    fn history_is_bounded() {
+        let mut state = cluster();
+        for round in 0..200 {
+            let status = if round % 2 == 0 { Status::Accepted } else { Status::Rejected };
+            state = state.then(attempt(round, Ok(vec![connection("a", status)])));
+        }
+        assert_eq!(state.polls.len(), POLLS_KEPT);
+        assert_eq!(state.recent_transitions.len(), TRANSITIONS_KEPT);
+        assert_eq!(state.transitions.iter().sum::<u64>(), 199);
+    }
+}

@@ -1,0 +1,150 @@
+//! The command line: flags in, a command run, an exit code out.
+
+mod collect;
+mod demo;
+mod log;
+mod serve;
+mod signals;
+mod simulate;
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Everything went well.
+const FINE: u8 = 0;
+/// Something failed or is incomplete.
+const FAILED: u8 = 1;
+/// The command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
+/// Prometheus exporter for the VPC endpoint connections of Huawei Cloud CSS clusters.
+///
+/// Without a command it serves, as `serve` does. `demo` needs no configuration and no account.
+#[derive(Debug, Parser)]
+#[command(name = "css-vpcep-exporter", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Polls the configured clusters and serves their metrics (the default)
+    Serve(serve::ServeArgs),
+    /// Shows everything at work on a simulated cloud: no account, no configuration
+    Demo(demo::DemoArgs),
+    /// Runs the simulated cloud alone
+    Simulate(simulate::SimulateArgs),
+    /// Polls every configured cluster once and prints the metrics
+    Collect(collect::CollectArgs),
+}
+
+#[derive(Args, Debug)]
+struct ConfigArgs {
+    /// The configuration file
+    #[arg(
+        long = "config.file",
+        value_name = "FILE",
+        env = "CSS_VPCEP_EXPORTER_CONFIG_FILE",
+        default_value = "css-vpcep-exporter.yml"
+    )]
+    config_file: PathBuf,
+}
+
+/// Runs the command of this process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be done about a terminal that is gone.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { FINE });
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let code = runtime.block_on(async {
+        match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Simulate(args) => simulate::run(args).await,
+            Command::Collect(args) => collect::run(args).await,
+        }
+    });
+    // A name lookup that hangs runs on a thread of its own and must not hold the end up.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+/// A line for the person at the terminal.
+#[expect(clippy::print_stderr, reason = "the terminal is this module's business")]
+fn complain(line: &str) {
+    eprintln!("{line}");
+}
+
+/// A line of a command's result. False when nobody reads them any more.
+fn print(line: &str) -> bool {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
+/// Addresses to try in turn. As in other exporters, `:10067` means all addresses of the machine.
+fn parse_listen_address(text: &str) -> Result<ListenAddress, String> {
+    if let Some(port) = text.strip_prefix(':') {
+        let port = port.parse::<u16>().map_err(|error| format!("port {port:?}: {error}"))?;
+        let every = [(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()];
+        return Ok(ListenAddress(every.to_vec()));
+    }
+    let addresses: Vec<_> = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{error}; expected HOST:PORT or :PORT"))?
+        .collect();
+    Ok(ListenAddress(addresses))
+}
+
+#[derive(Clone, Debug)]
+struct ListenAddress(Vec<SocketAddr>);
+
+/// A seed that nobody can foresee, for spreading retries.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn listen_addresses_are_those_of_other_exporters() {
+        let parsed = |text| parse_listen_address(text).map(|ListenAddress(all)| all);
+        let every = parsed(":10067").unwrap();
+        assert_eq!(every.iter().map(|address| address.port()).collect::<Vec<_>>(), [10067, 10067]);
+        assert!(every.iter().all(|address| address.ip().is_unspecified()));
+        assert_eq!(parsed("127.0.0.1:0").unwrap(), ["127.0.0.1:0".parse().unwrap()]);
+        assert_eq!(parsed("[::1]:80").unwrap(), ["[::1]:80".parse().unwrap()]);
+        for text in ["", "10067", ":", ":x", ":70000", "127.0.0.1", "127.0.0.1:"] {
+            assert!(parsed(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `collect`: every cluster once, then the metrics on stdout.
+
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{ConfigArgs, FAILED, FINE, USAGE, complain, log::LogArgs, print, random_seed, signals};
+use crate::{
+    app::{self, Collector},
+    clock::Clock,
+    config::{self, Config},
+    exposition, poll,
+};
+
+#[derive(Args, Debug)]
+pub(super) struct CollectArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+pub(super) async fn run(args: CollectArgs) -> u8 {
+    args.log.init();
+    let config = match config::load(&args.config.config_file, &config::process_environment) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            complain(&mistakes.to_string());
+            return USAGE;
+        }
+    };
+    let collected = async {
+        let shutdown =
+            signals::shutdown().map_err(|error| format!("signals cannot be handled: {error}"))?;
+        tokio::select! {
+            collected = collect(config) => collected,
+            () = shutdown => Err("interrupted".to_owned()),
+        }
+    };
+    match collected.await {
+        Ok(true) => FINE,
+        Ok(false) => FAILED,
+        Err(error) => {
+            complain(&error);
+            FAILED
+        }
+    }
+}
+
+/// Prints the page; false if a cluster was not read.
+async fn collect(mut config: Config) -> Result<bool, String> {
+    let clock = Clock::system();
+    let clusters = config.clusters().count();
+    let settings = config.exposition;
+    let Collector { projects, board, stats } = app::collector(&mut config, &clock, random_seed())?;
+    let bar = progress_bar(clusters as u64);
+    let mut read = 0;
+    poll::once(projects, &board, &clock, &Arc::clone(&stats), |cluster, error| {
+        match error {
+            None => read += 1,
+            Some(error) => bar.suspend(|| {
+                tracing::error!(
+                    cluster_id = cluster.as_str(),
+                    reason = error.reason.as_str(),
+                    request_id = error.request_id,
+                    "a cluster cannot be read: {error}"
+                );
+            }),
+        }
+        bar.inc(1);
+    })
+    .await;
+    bar.finish_and_clear();
+    let page = exposition::page(&board.snapshot(), &settings, &stats, clock.now())
+        .map_err(|error| format!("the metrics cannot be encoded: {error}"))?;
+    print(page.trim_end());
+    Ok(read == clusters)
+}
+
+/// Drawn on stderr, and only where that is a terminal.
+fn progress_bar(clusters: u64) -> ProgressBar {
+    let bar = ProgressBar::new(clusters);
+    let style = ProgressStyle::with_template(
+        "{bar:40} {pos}/{len} clusters, {elapsed} elapsed, {eta} to go",
+    );
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,149 @@
+//! `demo`: a simulated cloud and the daemon in one process, on loopback.
+//!
+//! The two speak over HTTP as strangers do; the daemon is configured as it always is, from a text.
+
+use std::{
+    fmt::Write as _,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use clap::Args;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::{FAILED, FINE, complain, log::LogArgs, print, random_seed, signals};
+use crate::{
+    app::{App, Options},
+    clock::Clock,
+    config::{self, Config},
+    sim::{Pace, Settings, Sim},
+};
+
+const METRICS_PORT: u16 = 10067;
+const ADMIN_PORT: u16 = 10068;
+const CLOUD_PORT: u16 = 10069;
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+pub(super) async fn run(args: DemoArgs) -> u8 {
+    args.log.init();
+    match demo().await {
+        Ok(()) => FINE,
+        Err(error) => {
+            complain(&error);
+            FAILED
+        }
+    }
+}
+
+async fn demo() -> Result<(), String> {
+    let shutdown =
+        signals::shutdown().map_err(|error| format!("signals cannot be handled: {error}"))?;
+    let sim = cloud().await?;
+    let token = token()?;
+    let config = configuration(&sim, &token)?;
+    let cloud = sim.url();
+    let app = App::bind(
+        config,
+        Options {
+            listen: vec![loopback(METRICS_PORT), loopback(0)],
+            admin_fallback: Some(loopback(0)),
+            telemetry_path: "/metrics".into(),
+            clock: Clock::system(),
+            seed: random_seed(),
+        },
+    )
+    .await?;
+    let public = app.public_address();
+    let admin = app.admin_address().ok_or("the demo has no admin listener")?;
+    let lines = [
+        ("metrics", format!("http://{public}/metrics")),
+        ("status", format!("http://{public}/")),
+        ("admin", format!("http://{admin}/")),
+        ("token", token),
+        ("cloud", cloud),
+    ];
+    for (word, value) in lines {
+        print(&format!("{word} {value}"));
+    }
+    let (stop, mut stopped) = watch::channel(false);
+    let (app, sim) = tokio::join!(
+        async {
+            let ended = app.run(shutdown).await;
+            stop.send_replace(true);
+            ended
+        },
+        sim.run(async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        }),
+    );
+    sim.map_err(|error| format!("the simulated cloud ended: {error}"))?;
+    app.map_err(|error| error.to_string())
+}
+
+async fn cloud() -> Result<Sim, String> {
+    let settings = |port| Settings {
+        listen: loopback(port),
+        clusters: 5,
+        connections: 8,
+        seed: 1,
+        pace: Pace::Auto { step: Duration::from_secs(2) },
+        faults: Vec::new(),
+        fixed_now: None,
+    };
+    match Sim::bind(settings(CLOUD_PORT)).await {
+        Ok(sim) => Ok(sim),
+        Err(_) => Sim::bind(settings(0))
+            .await
+            .map_err(|error| format!("the simulated cloud cannot listen: {error}")),
+    }
+}
+
+/// What a person would write in a file, and in the environment.
+fn configuration(sim: &Sim, token: &str) -> Result<Config, String> {
+    let url = sim.url();
+    let digest = Sha256::digest(token.as_bytes());
+    let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut yaml = format!(
+        "poll: {{ interval: 2s, timeout: 1s, stale_after: 1m }}\n\
+         admin:\n\
+         \x20 listen: 127.0.0.1:{ADMIN_PORT}\n\
+         \x20 tokens: [{{ name: demo, sha256: {sha256}, role: editor, services: [\"*\"] }}]\n\
+         projects:\n\
+         \x20 - name: demo\n\
+         \x20   region: {region}\n\
+         \x20   project_id: {project_id}\n\
+         \x20   credentials: {{ environment: {{}} }}\n\
+         \x20   api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n\
+         \x20   clusters:\n",
+        region = sim.region(),
+        project_id = sim.project_id(),
+    );
+    for (id, name) in sim.cluster_ids().iter().zip(sim.cluster_names()) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
+    }
+    let environment = |name: &str| match name {
+        "HUAWEICLOUD_SDK_AK" => Some(sim.access_key().to_owned()),
+        "HUAWEICLOUD_SDK_SK" => Some(sim.secret_key().to_owned()),
+        _ => None,
+    };
+    config::parse(&yaml, Path::new("demo"), &environment).map_err(|error| error.to_string())
+}
+
+/// 32 random bytes in hexadecimal.
+fn token() -> Result<String, String> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random bytes: {error}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}

@@ -1,0 +1,52 @@
+//! What is served over HTTP: a public listener that can change nothing, and an admin listener.
+//!
+//! Handlers read the board's snapshot and wait for nobody, but for "poll now". `listener` owns the
+//! sockets and their limits, `public` and `admin` the routes, `api` the JSON.
+
+mod admin;
+mod api;
+mod listener;
+mod pages;
+mod problem;
+mod public;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+
+use crate::{board::Board, clock::Clock, exposition, poll::PollHandle, stats::Stats};
+
+pub use admin::{AdminSettings, AdminToken, Role, router as admin_router};
+pub use listener::Bound;
+pub use public::{Readiness, router as public_router};
+
+/// What the handlers read. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Where all clusters stand.
+    pub board: Board,
+    /// What is shown, and for how long.
+    pub exposition: exposition::Settings,
+    /// The exporter's own metrics.
+    pub stats: Arc<Stats>,
+    /// The date.
+    pub clock: Clock,
+    /// For polls out of turn.
+    pub polls: PollHandle,
+}
+
+/// Counts and times requests by the pattern of their route: a path that a stranger chooses must not
+/// become a label.
+async fn measure(State(stats): State<Arc<Stats>>, request: Request, next: Next) -> Response {
+    let pattern = request.extensions().get::<MatchedPath>().cloned();
+    let started = tokio::time::Instant::now();
+    let response = next.run(request).await;
+    let handler = pattern.as_ref().map_or("other", MatchedPath::as_str);
+    let elapsed: Duration = started.elapsed();
+    stats.http_request(handler, response.status().as_u16(), elapsed);
+    response
+}

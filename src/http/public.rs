@@ -1,0 +1,145 @@
+//! The public routes. GET and HEAD only: nothing here changes anything.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    middleware,
+    response::Response,
+    routing::get,
+};
+use tokio::time::{Duration, Instant};
+
+use super::{
+    Shared,
+    api::{Clusters, OneCluster},
+    measure, pages,
+    problem::{answer, json, problem},
+};
+use crate::{
+    exposition::{self, TEXT_0_0_4},
+    model::ClusterId,
+};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Whether the exporter is worth asking: once every cluster was tried, or two intervals have passed,
+/// and until it shuts down.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    grace_ends: Instant,
+    closing: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// Starts to count now.
+    pub fn new(longest_interval: Duration) -> Self {
+        Self {
+            grace_ends: Instant::now() + longest_interval * 2,
+            closing: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// The exporter shuts down: not ready from now on.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn check(&self, shared: &Shared) -> Result<(), &'static str> {
+        if self.closing.load(Ordering::Relaxed) {
+            return Err("shutting down\n");
+        }
+        let all_tried =
+            || shared.board.snapshot().clusters().iter().all(|state| state.up().is_some());
+        if Instant::now() >= self.grace_ends || all_tried() {
+            Ok(())
+        } else {
+            Err("some clusters were not polled yet\n")
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Public {
+    shared: Shared,
+    readiness: Readiness,
+    telemetry_path: Arc<str>,
+}
+
+/// All routes of the public listener. `telemetry_path` is where the metrics are, and starts with a
+/// slash.
+pub fn router(shared: Shared, readiness: Readiness, telemetry_path: &str) -> Router {
+    let stats = shared.stats.clone();
+    let state = Public { shared, readiness, telemetry_path: telemetry_path.into() };
+    let mut router = Router::new()
+        .route(telemetry_path, get(metrics))
+        .route("/-/healthy", get(async || answer(StatusCode::OK, TEXT, "healthy\n")))
+        .route("/-/ready", get(ready))
+        .route("/api/v1/clusters", get(clusters))
+        .route("/api/v1/clusters/{cluster_id}", get(cluster));
+    if telemetry_path != "/" {
+        router = router.route("/", get(landing));
+    }
+    router
+        .fallback(async || answer(StatusCode::NOT_FOUND, TEXT, "not found\n"))
+        .layer(middleware::from_fn_with_state(stats, measure))
+        .with_state(state)
+}
+
+async fn metrics(State(public): State<Public>) -> Response {
+    let Public { shared, .. } = public;
+    let snapshot = shared.board.snapshot();
+    let page = exposition::page(&snapshot, &shared.exposition, &shared.stats, shared.clock.now());
+    match page {
+        Ok(page) => answer(StatusCode::OK, TEXT_0_0_4, page),
+        Err(error) => {
+            tracing::error!("the metrics cannot be encoded: {error}");
+            answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the metrics cannot be encoded\n")
+        }
+    }
+}
+
+async fn landing(State(public): State<Public>) -> Response {
+    pages::landing(&public.telemetry_path)
+}
+
+async fn ready(State(public): State<Public>) -> Response {
+    match public.readiness.check(&public.shared) {
+        Ok(()) => answer(StatusCode::OK, TEXT, "ready\n"),
+        Err(why) => {
+            let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(1));
+            response
+        }
+    }
+}
+
+async fn clusters(State(public): State<Public>) -> Response {
+    let Public { shared, .. } = public;
+    let snapshot = shared.board.snapshot();
+    let clusters = Clusters::new(&snapshot, shared.clock.now(), shared.exposition.stale_after);
+    json(StatusCode::OK, JSON, &clusters)
+}
+
+async fn cluster(State(public): State<Public>, Path(id): Path<String>) -> Response {
+    one_cluster(&public.shared, &id)
+}
+
+/// One cluster as JSON, or why there is none.
+pub(super) fn one_cluster(shared: &Shared, id: &str) -> Response {
+    let snapshot = shared.board.snapshot();
+    let state = ClusterId::parse(id).ok().and_then(|id| snapshot.cluster(&id));
+    match state {
+        Some(state) => {
+            let stale_after = shared.exposition.stale_after;
+            json(StatusCode::OK, JSON, &OneCluster::new(state, shared.clock.now(), stale_after))
+        }
+        None => problem(StatusCode::NOT_FOUND, "no cluster with this id is configured"),
+    }
+}

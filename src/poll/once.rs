@@ -1,0 +1,55 @@
+//! Every cluster once, as fast as the rate limit lets: for `collect`, which has no schedule.
+
+use std::sync::Arc;
+
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{Poll, Project};
+use crate::{
+    board::{Attempt, Board},
+    clock::Clock,
+    cloud::{Cloud, CloudError},
+    model::ClusterId,
+    pacing::Priority,
+    stats::Stats,
+};
+
+/// Polls all clusters of all projects and records each on the board. `ended` is told of every poll as
+/// it ends, with its error if it failed.
+pub async fn once<C: Cloud>(
+    projects: Vec<Project<C>>,
+    board: &Board,
+    clock: &Clock,
+    stats: &Arc<Stats>,
+    mut ended: impl FnMut(&ClusterId, Option<&CloudError>),
+) {
+    let mut polls: JoinSet<(ClusterId, Arc<str>, Attempt)> = JoinSet::new();
+    for project in projects {
+        let (cloud, slots) =
+            (Arc::new(project.cloud), Arc::new(Semaphore::new(project.concurrency)));
+        for (cluster, _) in project.clusters {
+            let poll = Poll {
+                cluster: cluster.clone(),
+                project: project.name.clone(),
+                cloud: cloud.clone(),
+                pacer: project.pacer.clone(),
+                slots: slots.clone(),
+                timeout: project.timeout,
+                clock: clock.clone(),
+                stats: stats.clone(),
+            };
+            let name = project.name.clone();
+            polls.spawn(async move { (cluster, name, poll.run(Priority::Poll).await) });
+        }
+    }
+    while let Some(joined) = polls.join_next().await {
+        // A poll that panicked leaves its cluster without an attempt, which the caller sees.
+        let Ok((cluster, project, attempt)) = joined else { continue };
+        let error = attempt.outcome.result.as_ref().err();
+        let reason = error.map(|error| error.reason.as_str());
+        stats.poll_ended(&project, attempt.duration, reason);
+        ended(&cluster, error);
+        let at = attempt.at;
+        board.record(&cluster, attempt, at);
+    }
+}

@@ -1,0 +1,82 @@
+//! When polls are due: arithmetic only.
+//!
+//! A cluster has a fixed place in its interval, decided by its id, on the wall clock at the start
+//! and kept from then on. So polls are spread, a restart or a reload moves nothing, and replicas
+//! agree.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::model::ClusterId;
+
+/// The cluster's place in its interval: at least zero, less than the interval.
+pub(super) fn phase(cluster: &ClusterId, interval: Duration) -> Duration {
+    let digest = Sha256::digest(cluster.as_str().as_bytes());
+    let hash = digest.iter().take(8).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte));
+    interval.mul_f64(hash as f64 / 2_f64.powi(64)).min(interval - Duration::from_nanos(1))
+}
+
+/// How long it is from `now` to the next moment that has this place in the interval, counted from
+/// the Unix epoch: at least zero, less than the interval.
+pub(super) fn until_next(now: Timestamp, phase: Duration, interval: Duration) -> Duration {
+    let interval_ns = interval.as_nanos() as i128;
+    let behind = (now.as_nanosecond() - phase.as_nanos() as i128).rem_euclid(interval_ns);
+    let ahead = (interval_ns - behind) % interval_ns;
+    Duration::from_nanos(u64::try_from(ahead).unwrap_or(0))
+}
+
+/// The first due moment after `now` on the beat that `due` is on: missed beats are skipped, and the
+/// place in the interval is kept.
+pub(super) fn next_after(due: Instant, interval: Duration, now: Instant) -> Instant {
+    let late = now.saturating_duration_since(due);
+    let beats = late.as_nanos() / interval.as_nanos() + 1;
+    due + Duration::from_nanos_u128(interval.as_nanos() * beats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(number: u32) -> ClusterId {
+        ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap()
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn phases_are_steady_and_spread_over_the_interval() {
+        let mut per_second = [0; 60];
+        for number in 0..6000 {
+            let place = phase(&cluster(number), MINUTE);
+            assert_eq!(place, phase(&cluster(number), MINUTE));
+            per_second[place.as_secs() as usize] += 1;
+        }
+        assert!(per_second.iter().all(|&count| (60..=145).contains(&count)), "{per_second:?}");
+    }
+
+    #[test]
+    fn the_next_moment_is_on_the_beat_whatever_the_time_of_the_start() {
+        let place = Duration::from_secs(17);
+        for second in [0, 16, 17, 18, 59, 1_700_000_000] {
+            let now = Timestamp::from_second(second).unwrap();
+            let wait = until_next(now, place, MINUTE);
+            assert!(wait < MINUTE);
+            assert_eq!((second + wait.as_secs() as i64) % 60, 17, "{second}");
+        }
+        let just_after = Timestamp::from_nanosecond(17_000_000_001).unwrap();
+        assert_eq!(until_next(just_after, place, MINUTE).as_nanos(), 59_999_999_999);
+    }
+
+    #[test]
+    fn a_stall_skips_beats_and_keeps_the_place() {
+        let due = Instant::now();
+        let seconds = |late| {
+            let next = next_after(due, MINUTE, due + Duration::from_secs(late));
+            (next - due).as_secs()
+        };
+        assert_eq!([0, 1, 59, 60, 61, 3700].map(seconds), [60, 60, 60, 120, 120, 3720]);
+    }
+}

@@ -1,0 +1,99 @@
+//! The simulator's clock: real or fixed, and movable by the control API.
+//!
+//! Owns "now" and how times are written. Everything else takes the time as an argument.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Answers "what time is it in the simulated cloud?".
+#[derive(Debug)]
+pub(crate) struct Clock {
+    fixed: Option<Timestamp>,
+    skew_seconds: AtomicI64,
+}
+
+impl Clock {
+    pub(crate) fn new(fixed: Option<Timestamp>) -> Clock {
+        Clock { fixed, skew_seconds: AtomicI64::new(0) }
+    }
+
+    /// Now, moved by the skew.
+    #[expect(clippy::disallowed_methods, reason = "the simulated cloud has a clock of its own")]
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.fixed.unwrap_or_else(Timestamp::now);
+        let skew = SignedDuration::from_secs(self.skew_seconds.load(Ordering::Relaxed));
+        now.checked_add(skew).unwrap_or(now)
+    }
+
+    /// Moves the clock to `seconds` after (or before) the true time.
+    pub(crate) fn set_skew(&self, seconds: i64) {
+        self.skew_seconds.store(seconds, Ordering::Relaxed);
+    }
+}
+
+/// The same time without its fraction: the CSS API gives whole seconds.
+pub(crate) fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// `seconds` later or, if negative, earlier; the same time at the end of the calendar.
+pub(crate) fn shifted(time: Timestamp, seconds: i64) -> Timestamp {
+    time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(time)
+}
+
+/// The form of `X-Sdk-Date`: `20211217T065804Z`.
+pub(crate) fn basic_date(time: Timestamp) -> String {
+    whole_seconds(time).to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
+}
+
+/// Reads the form of `X-Sdk-Date`, and no other.
+pub(crate) fn parse_basic_date(text: &str) -> Option<Timestamp> {
+    let bytes = text.as_bytes();
+    let shaped = bytes.len() == 16
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            8 => *byte == b'T',
+            15 => *byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        });
+    if !shaped {
+        return None;
+    }
+    let (date, time) = (&text[..8], &text[9..15]);
+    format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        &date[..4],
+        &date[4..6],
+        &date[6..],
+        &time[..2],
+        &time[2..4],
+        &time[4..]
+    )
+    .parse()
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, basic_date, parse_basic_date};
+
+    #[test]
+    fn basic_dates_go_both_ways() {
+        let time = parse_basic_date("20211217T064303Z").expect("a good date");
+        assert_eq!(time.to_string(), "2021-12-17T06:43:03Z");
+        assert_eq!(basic_date(time), "20211217T064303Z");
+        for bad in
+            ["", "20211217T064303", "2021-12-17T06:43:03Z", "20211317T064303Z", "２0211217T064303Z"]
+        {
+            assert_eq!(parse_basic_date(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_fixed_clock_moves_only_by_its_skew() {
+        let clock = Clock::new("2024-01-02T03:04:05Z".parse().ok());
+        assert_eq!(clock.now().to_string(), "2024-01-02T03:04:05Z");
+        clock.set_skew(-5);
+        assert_eq!(clock.now().to_string(), "2024-01-02T03:04:00Z");
+    }
+}

@@ -1,0 +1,256 @@
+//! The gateway's door: who is let in, by a signature or by a token.
+//!
+//! Owns the one access key, the one user, the tokens given out and the lock after too many bad
+//! signatures. How a signature is computed is in `signature`, how a refusal reads in `errors`.
+
+use std::collections::VecDeque;
+
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+use jiff::Timestamp;
+
+use super::clock::{parse_basic_date, shifted};
+use super::errors::Refusal;
+use super::rng::Rng;
+use super::signature::{Authorization, Received, canonical_request, only_value, same, signature};
+use super::{ACCESS_KEY, PROJECT_ID, SECRET_KEY};
+
+/// A signature holds for 15 minutes (signing guide).
+const WINDOW_SECONDS: i64 = 15 * 60;
+/// After so many bad signatures in a row an access key rests (API Gateway FAQ, IAM authentication).
+const BAD_LIMIT: u32 = 5;
+const LOCK_SECONDS: i64 = 5 * 60;
+/// A token lives for a day (IAM API Reference, Obtaining a User Token Through Password
+/// Authentication).
+const TOKEN_SECONDS: i64 = 24 * 60 * 60;
+/// More tokens are not remembered: the oldest goes.
+const TOKENS: usize = 1_000;
+
+/// What the door remembers.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    bad_in_a_row: u32,
+    locked_until: Option<Timestamp>,
+    tokens: VecDeque<(String, Timestamp)>,
+    rng: Rng,
+    /// Signed requests that were refused, whatever the reason.
+    pub(crate) bad_signatures: u64,
+}
+
+impl Gate {
+    pub(crate) fn new(rng: Rng) -> Gate {
+        Gate {
+            bad_in_a_row: 0,
+            locked_until: None,
+            tokens: VecDeque::new(),
+            rng,
+            bad_signatures: 0,
+        }
+    }
+
+    /// Lets a request in, or says why not. `project` is the one in the path, where there is one.
+    pub(crate) fn admit(
+        &mut self,
+        received: &Received<'_>,
+        project: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let headers = received.headers;
+        if headers.contains_key(AUTHORIZATION) {
+            let outcome = self.check_signature(received, now);
+            self.bad_signatures += u64::from(outcome.is_err());
+            outcome?;
+        } else if headers.contains_key("x-auth-token") {
+            self.check_token(headers, now)?;
+        } else {
+            return Err(Refusal::NoCredentials);
+        }
+        let wanted = project.unwrap_or(PROJECT_ID).as_bytes();
+        if headers.contains_key("x-project-id")
+            && only_value(headers, "x-project-id").map(<[u8]>::trim_ascii) != Some(wanted)
+        {
+            return Err(Refusal::OtherProject);
+        }
+        Ok(())
+    }
+
+    /// A new token and the time when it ends.
+    pub(crate) fn issue_token(&mut self, now: Timestamp) -> (String, Timestamp) {
+        if self.tokens.len() >= TOKENS {
+            self.tokens.pop_front();
+        }
+        // Real tokens are CMS in base64, which begins so.
+        let token = format!("MIISIM{}{}", self.rng.hex32(), self.rng.hex32());
+        let expires = shifted(now, TOKEN_SECONDS);
+        self.tokens.push_back((token.clone(), expires));
+        (token, expires)
+    }
+
+    fn check_signature(&mut self, received: &Received<'_>, now: Timestamp) -> Result<(), Refusal> {
+        let malformed = |what: &str| Refusal::Malformed(what.to_owned());
+        let text = only_value(received.headers, AUTHORIZATION.as_str())
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .ok_or_else(|| malformed("authorization format is wrong"))?;
+        let authorization = Authorization::parse(text).map_err(malformed)?;
+        if !same(&authorization.access_key, ACCESS_KEY) {
+            return Err(Refusal::UnknownKey(authorization.access_key));
+        }
+        if self.locked_until.is_some_and(|until| now < until) {
+            return Err(Refusal::Locked);
+        }
+        for name in ["host", "x-sdk-date"] {
+            if !authorization.signs(name) {
+                return Err(Refusal::Malformed(format!("signed headers lack {name}")));
+            }
+        }
+        let canonical = canonical_request(received, &authorization)
+            .map_err(|name| Refusal::Malformed(format!("signed header {name} is not there")))?;
+        let date = only_value(received.headers, "x-sdk-date")
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .unwrap_or_default()
+            .trim();
+        let signed = parse_basic_date(date).ok_or_else(|| malformed("x-sdk-date is wrong"))?;
+        if (now.as_second() - signed.as_second()).abs() > WINDOW_SECONDS {
+            return Err(Refusal::Expired { signed: date.to_owned(), server: now });
+        }
+        if same(&signature(SECRET_KEY, date, &canonical), &authorization.signature) {
+            self.bad_in_a_row = 0;
+            self.locked_until = None;
+            return Ok(());
+        }
+        self.bad_in_a_row += 1;
+        if self.bad_in_a_row >= BAD_LIMIT {
+            self.bad_in_a_row = 0;
+            self.locked_until = Some(shifted(now, LOCK_SECONDS));
+        }
+        Err(Refusal::Mismatch { canonical_request: canonical })
+    }
+
+    fn check_token(&self, headers: &HeaderMap, now: Timestamp) -> Result<(), Refusal> {
+        let token = only_value(headers, "x-auth-token")
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .ok_or(Refusal::BadToken)?;
+        let known = self.tokens.iter().find(|(one, _)| same(one, token));
+        match known {
+            None => Err(Refusal::BadToken),
+            Some((_, expires)) if now >= *expires => Err(Refusal::OldToken),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+    use crate::sim::clock::basic_date;
+
+    fn now() -> Timestamp {
+        "2024-01-02T03:04:05Z".parse().expect("a time")
+    }
+
+    /// Asks with these headers signed, by this secret key, at this time.
+    fn ask(
+        gate: &mut Gate,
+        headers: &[(&'static str, String)],
+        secret_key: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, HeaderValue::from_str(value).expect("a value"));
+        }
+        let signed_headers: Vec<String> =
+            headers.iter().map(|(name, _)| name.to_string()).collect();
+        let joined = signed_headers.join(";");
+        let authorization = Authorization {
+            access_key: ACCESS_KEY.to_owned(),
+            signed_headers,
+            signature: String::new(),
+        };
+        let received =
+            Received { method: "GET", path: "/x", query: "", headers: &map.clone(), body: b"" };
+        let canonical = canonical_request(&received, &authorization).expect("all headers");
+        let date = map.get("x-sdk-date").and_then(|date| date.to_str().ok()).unwrap_or_default();
+        let sign = signature(secret_key, date, &canonical);
+        let text = format!(
+            "SDK-HMAC-SHA256 Access={ACCESS_KEY}, SignedHeaders={joined}, Signature={sign}"
+        );
+        map.insert(AUTHORIZATION, HeaderValue::from_str(&text).expect("a value"));
+        gate.admit(&Received { headers: &map, ..received }, Some(PROJECT_ID), now)
+    }
+
+    fn usual(date: Timestamp) -> Vec<(&'static str, String)> {
+        vec![("host", "h".to_owned()), ("x-sdk-date", basic_date(date))]
+    }
+
+    #[test]
+    fn lets_good_signatures_in_and_bad_ones_not() {
+        let mut gate = Gate::new(Rng::new(1, 1));
+        assert_eq!(ask(&mut gate, &usual(now()), SECRET_KEY, now()), Ok(()));
+        let wrong = ask(&mut gate, &usual(now()), "wrong", now());
+        assert!(matches!(wrong, Err(Refusal::Mismatch { .. })));
+        let without_host = [("x-sdk-date", basic_date(now()))];
+        let outcome = ask(&mut gate, &without_host, SECRET_KEY, now());
+        assert!(matches!(outcome, Err(Refusal::Malformed(_))));
+        let without_date = [("host", "h".to_owned())];
+        let outcome = ask(&mut gate, &without_date, SECRET_KEY, now());
+        assert!(matches!(outcome, Err(Refusal::Malformed(_))));
+        assert_eq!(gate.bad_signatures, 3);
+    }
+
+    #[test]
+    fn a_signature_holds_for_fifteen_minutes_both_ways() {
+        let mut gate = Gate::new(Rng::new(1, 1));
+        for (seconds, good) in [(900, true), (-900, true), (901, false), (-901, false)] {
+            let outcome = ask(&mut gate, &usual(shifted(now(), seconds)), SECRET_KEY, now());
+            assert_eq!(outcome.is_ok(), good, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn five_bad_signatures_lock_the_key_for_five_minutes() {
+        let mut gate = Gate::new(Rng::new(1, 1));
+        for _ in 0..2 {
+            for _ in 0..4 {
+                assert!(ask(&mut gate, &usual(now()), "wrong", now()).is_err());
+            }
+            assert_eq!(ask(&mut gate, &usual(now()), SECRET_KEY, now()), Ok(()));
+        }
+        for _ in 0..5 {
+            assert!(ask(&mut gate, &usual(now()), "wrong", now()).is_err());
+        }
+        assert_eq!(ask(&mut gate, &usual(now()), SECRET_KEY, now()), Err(Refusal::Locked));
+        let later = shifted(now(), 299);
+        assert_eq!(ask(&mut gate, &usual(later), SECRET_KEY, later), Err(Refusal::Locked));
+        let later = shifted(now(), 300);
+        assert_eq!(ask(&mut gate, &usual(later), SECRET_KEY, later), Ok(()));
+    }
+
+    #[test]
+    fn the_project_header_matches_the_path() {
+        let mut gate = Gate::new(Rng::new(1, 1));
+        for (project, good) in [(PROJECT_ID, true), ("other", false)] {
+            let mut headers = usual(now());
+            headers.insert(1, ("x-project-id", project.to_owned()));
+            assert_eq!(ask(&mut gate, &headers, SECRET_KEY, now()).is_ok(), good);
+        }
+    }
+
+    #[test]
+    fn a_token_lives_for_a_day() {
+        let mut gate = Gate::new(Rng::new(1, 1));
+        let (token, expires) = gate.issue_token(now());
+        let mut ask = |token: &str, at: Timestamp| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-auth-token", HeaderValue::from_str(token).expect("a value"));
+            let received =
+                Received { method: "GET", path: "/x", query: "", headers: &headers, body: b"" };
+            gate.admit(&received, None, at)
+        };
+        assert_eq!(ask(&token, now()), Ok(()));
+        assert_eq!(ask("MIIelse", now()), Err(Refusal::BadToken));
+        assert_eq!(ask(&token, expires), Err(Refusal::OldToken));
+    }
+}

@@ -1,0 +1,93 @@
+//! Query parameters as CSS reads them: strictly, or not at all.
+//!
+//! Owns the reading of names and whole numbers. Which parameters an operation has is its own matter.
+
+use super::encoding::percent_decoded;
+use super::errors::{Reply, bad_parameter, out_of_range};
+
+/// The decoded pairs of a query, in their order.
+#[derive(Debug)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+/// The lowest and highest value of a number, and what it is when absent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range {
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+    pub(crate) default: i64,
+}
+
+impl Query {
+    pub(crate) fn parse(text: &str) -> Query {
+        let decoded = |part| String::from_utf8_lossy(&percent_decoded(part)).into_owned();
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(name), decoded(value))
+        });
+        Query(pairs.collect())
+    }
+
+    /// The value of a parameter that stands once.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Reply> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value);
+        let value = values.next();
+        if values.next().is_some() {
+            return Err(bad_parameter(&format!("The parameter {name} is repeated.")));
+        }
+        Ok(value)
+    }
+
+    /// A whole number within its range; a parameter that is not known is ignored, not this one.
+    pub(crate) fn number(&self, name: &str, range: Range) -> Result<i64, Reply> {
+        let Some(text) = self.text(name)? else { return Ok(range.default) };
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(bad_parameter(&format!("The parameter {name} is not an integer.")));
+        }
+        // What does not fit is out of range as well.
+        let number = text.parse().ok().filter(|number| (range.low..=range.high).contains(number));
+        number.ok_or_else(|| out_of_range(name))
+    }
+
+    /// What the request log notes: the number, if it is one, with no judgement.
+    pub(crate) fn noted(&self, name: &str) -> Option<i64> {
+        self.text(name).ok().flatten().and_then(|text| text.parse().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_strictly() {
+        let range = Range { low: 0, high: 1_000, default: 10 };
+        let code = |query: &str| {
+            let outcome = Query::parse(query).number("n", range);
+            outcome.map_err(|reply| {
+                let text = String::from_utf8(reply.body).expect("text");
+                text.split('"').nth(3).expect("a code").to_owned()
+            })
+        };
+        for (query, wanted) in
+            [("", 10), ("n=0", 0), ("n=1000", 1_000), ("x=1&n=007", 7), ("%6e=5", 5), ("N=3", 10)]
+        {
+            assert_eq!(code(query), Ok(wanted), "{query}");
+        }
+        for (query, wanted) in [
+            ("n=", "CSS.0001"),
+            ("n", "CSS.0001"),
+            ("n=ten", "CSS.0001"),
+            ("n=1.0", "CSS.0001"),
+            ("n=+1", "CSS.0001"),
+            ("n=%201", "CSS.0001"),
+            ("n=-", "CSS.0001"),
+            ("n=1&n=1", "CSS.0001"),
+            ("n=-1", "CSS.5038"),
+            ("n=1001", "CSS.5038"),
+            ("n=99999999999999999999", "CSS.5038"),
+        ] {
+            assert_eq!(code(query), Err(wanted.to_owned()), "{query}");
+        }
+    }
+}
