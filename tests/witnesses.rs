@@ -413,11 +413,11 @@ fn expected<'a>(world: impl IntoIterator<Item = &'a Cluster>) -> Samples {
             );
             put("update_switch", &[], cluster.switched_on().into());
             put("permissions", &[], cluster.permissions.len() as f64);
-            put("connections_reported", &[], cluster.connections.len() as f64);
             &cluster.connections
         } else {
             &[]
         };
+        put("connections_reported", &[], connections.len() as f64);
         for status in STATUSES {
             let count = connections.iter().filter(|row| row.exported_status() == status).count();
             put("connections", &[("status", status)], count as f64);
@@ -547,9 +547,8 @@ impl Exporter {
         let address = process
             .logs(|line| {
                 let line: Value = serde_json::from_str(line).ok()?;
-                let fields = line.get("fields").unwrap_or(&line);
-                let found = fields["message"] == "listening" && fields["listener"] == "public";
-                found.then(|| fields["address"].as_str().expect("an address is text").to_owned())
+                let found = line["message"] == "listening" && line["listener"] == "public";
+                found.then(|| line["address"].as_str().expect("an address is text").to_owned())
             })
             .await;
         Exporter { _process: process, address }
