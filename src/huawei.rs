@@ -46,8 +46,8 @@ pub struct Settings {
     pub project_id: ProjectId,
     /// Where the services are.
     pub endpoints: Endpoints,
-    /// Who calls.
-    pub keys: Keys,
+    /// Where credentials come from.
+    pub credentials: credentials::Source,
     /// How the region wants to be paged.
     pub paging: Paging,
 }

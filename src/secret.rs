@@ -8,7 +8,10 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// A secret text. Cloning copies it; every copy is wiped when it is dropped.
-#[derive(Clone)]
+///
+/// Comparing two is not done in constant time: it tells whether a file was changed, and nobody can
+/// time it from outside.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {

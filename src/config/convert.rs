@@ -12,7 +12,7 @@ use crate::{
     http::{AdminSettings, AdminToken, Role},
     huawei::{
         self,
-        credentials::{self, Keys},
+        credentials::{Environment, SecretText, Source},
         endpoints::{BaseUrl, Endpoints, Service, derived},
         paging::{LARGEST_LIMIT, Paging, Parameter},
     },
@@ -31,8 +31,6 @@ const MOST_CONCURRENCY: u32 = 256;
 const FASTEST_RATE: f64 = 1000.0;
 /// Names are labels on every series.
 const LONGEST_NAME: usize = 128;
-/// A security token has a few thousand characters.
-const LARGEST_SECRET: u64 = 64 * 1024;
 
 /// What came out of a file without a mistake.
 pub(super) struct Converted {
@@ -200,7 +198,7 @@ fn project(
     let region = notes.ok(&at("region"), &written.region, RegionId::parse(&written.region));
     let project_id = ProjectId::parse(&written.project_id);
     let project_id = notes.ok(&at("project_id"), &written.project_id, project_id);
-    let keys = keys(notes, &at("credentials"), written.credentials, context);
+    let credentials = source(notes, &at("credentials"), written.credentials, context);
     let css = rate_limit(notes, &at("rate_limit.css"), written.rate_limit.css, (5.0, 10));
     rate_limit(notes, &at("rate_limit.vpcep"), written.rate_limit.vpcep, (0.5, 5));
     let paging = paging(notes, &at("paging"), written.paging);
@@ -217,7 +215,7 @@ fn project(
             region: region?,
             project_id: project_id?,
             endpoints: endpoints?,
-            keys: keys?,
+            credentials: credentials?,
             paging,
         },
         css_rate_limit: css,
@@ -263,46 +261,38 @@ fn unique(notes: &mut Notes, seen: &mut HashMap<String, String>, path: &str, val
     }
 }
 
-fn keys(
+fn source(
     notes: &mut Notes,
     path: &str,
     written: Option<file::Credentials>,
     context: &Context<'_>,
-) -> Option<Keys> {
-    match written {
-        None => environment_keys(notes, path, context),
-        Some(file::Credentials::Word(word)) if word == "chain" => {
-            environment_keys(notes, path, context)
-        }
+) -> Option<Source> {
+    let environment = || Environment::capture(context.lookup);
+    let source = match written {
+        None => Source::Chain(environment()),
+        Some(file::Credentials::Word(word)) if word == "chain" => Source::Chain(environment()),
         Some(file::Credentials::Word(word)) => {
             notes.mistake(path, format_args!("{word:?}"), "chain, or one kind of credentials");
-            None
+            return None;
         }
         Some(file::Credentials::Kinds(kinds)) => match (kinds.fixed, kinds.environment) {
             (Some(fixed), None) => {
-                static_keys(notes, &format!("{path}.static"), fixed, context.folder)
+                static_keys(notes, &format!("{path}.static"), fixed, context.folder)?
             }
-            (None, Some(file::Nothing {})) => environment_keys(notes, path, context),
+            (None, Some(file::Nothing {})) => Source::Environment(environment()),
             (None, None) => {
                 notes.mistake(path, "no kind", "exactly one of static, environment");
-                None
+                return None;
             }
             (Some(_), Some(_)) => {
                 notes.mistake(path, "two kinds", "exactly one of static, environment");
-                None
+                return None;
             }
         },
-    }
-}
-
-fn environment_keys(notes: &mut Notes, path: &str, context: &Context<'_>) -> Option<Keys> {
-    match credentials::from_environment(context.lookup) {
-        Ok(Some(keys)) => Some(keys),
-        Ok(None) => {
-            let names = credentials::environment_names();
-            notes.mistake(path, "no keys in the environment", names);
-            None
-        }
+    };
+    // Read once now, so that a mistake is found at the start and not at the first poll.
+    match source.resolve() {
+        Ok(_) => Some(source),
         Err(mistake) => {
             notes.mistakes.push(format!("{path}: {mistake}"));
             None
@@ -315,20 +305,21 @@ fn static_keys(
     path: &str,
     written: file::StaticKeys,
     folder: &Path,
-) -> Option<Keys> {
+) -> Option<Source> {
     let key_path = format!("{path}.secret_key");
-    let secret_key = secret(notes, &key_path, written.secret_key, written.secret_key_file, folder);
+    let secret_key =
+        secret(notes, &key_path, written.secret_key, written.secret_key_file, folder);
     if secret_key.is_none() {
         notes.mistake(&key_path, "nothing usable", "secret_key_file (or secret_key)");
     }
     let token_path = format!("{path}.security_token");
     let security_token =
         secret(notes, &token_path, written.security_token, written.security_token_file, folder);
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !plain(&written.access_key) {
-        notes.mistake(&format!("{path}.access_key"), "other characters", "printable ASCII");
-    }
-    Some(Keys { access_key: written.access_key, secret_key: secret_key?, security_token })
+    Some(Source::Static {
+        access_key: written.access_key,
+        secret_key: secret_key?,
+        security_token,
+    })
 }
 
 /// A secret that is written in the file, which earns a warning, or in a file of its own.
@@ -338,7 +329,7 @@ fn secret(
     inline: Option<Secret>,
     file: Option<String>,
     folder: &Path,
-) -> Option<Secret> {
+) -> Option<SecretText> {
     match (inline, file) {
         (None, None) => None,
         (Some(_), Some(_)) => {
@@ -350,40 +341,10 @@ fn secret(
                 "{path} is written in the configuration; {path}_file keeps it out of backups \
                  and version control"
             ));
-            Some(secret)
+            Some(SecretText::Inline(secret))
         }
-        (None, Some(file)) => match read_secret(&folder.join(&file)) {
-            Ok(secret) => Some(secret),
-            Err(mistake) => {
-                notes.mistakes.push(format!("{path}_file: {file}: {mistake}"));
-                None
-            }
-        },
+        (None, Some(file)) => Some(SecretText::File(folder.join(file))),
     }
-}
-
-fn read_secret(path: &Path) -> Result<Secret, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if metadata.len() > LARGEST_SECRET {
-        return Err(format!("larger than {} KiB", LARGEST_SECRET >> 10));
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = metadata.permissions().mode();
-        if mode & 0o007 != 0 {
-            return Err(format!(
-                "every user of the machine can use it (mode {:03o}); expected mode 600 or 640",
-                mode & 0o777
-            ));
-        }
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() || text.contains(['\r', '\n']) {
-        return Err("one line with a secret is expected".into());
-    }
-    Ok(Secret::new(text))
 }
 
 fn endpoints(

@@ -1,0 +1,382 @@
+//! Reading credentials from where they are configured to be.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Identity, Keys, profile};
+use crate::secret::Secret;
+
+/// A security token has a few thousand characters.
+const LARGEST_SECRET: u64 = 64 * 1024;
+
+/// The names that the official SDK reads, then those of the API documents' sample code.
+const KEY_VARIABLES: [(&str, &str, Option<&str>); 2] = [
+    ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", Some("HUAWEICLOUD_SDK_SECURITY_TOKEN")),
+    ("CLOUD_SDK_AK", "CLOUD_SDK_SK", None),
+];
+/// Where the official SDK looks for its profile file.
+const PROFILE_VARIABLE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
+const PROFILE_DEFAULT: &str = ".huaweicloud/credentials";
+/// The section of the profile file that is for one region and project (the other is `global`).
+pub const PROFILE_SECTION: &str = "basic";
+
+/// Where credentials come from, as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The environment, then the profile file: the first that is there.
+    Chain(Environment),
+    /// Keys from the configuration.
+    Static {
+        /// The access key id.
+        access_key: String,
+        /// The secret access key.
+        secret_key: SecretText,
+        /// Present with temporary keys.
+        security_token: Option<SecretText>,
+    },
+    /// Keys from environment variables.
+    Environment(Environment),
+    /// Keys from a profile file of the official SDK.
+    Profile {
+        /// The file.
+        file: PathBuf,
+        /// The section of the file.
+        section: String,
+    },
+    /// A token that IAM gives for a user and a password.
+    Password {
+        /// The account's name.
+        domain: String,
+        /// The IAM user's name.
+        user: String,
+        /// The IAM user's password.
+        password: SecretText,
+    },
+    /// A token that somebody else keeps fresh in a file.
+    Token(SecretText),
+}
+
+/// A secret that is written in the configuration, or in a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretText {
+    /// In the configuration.
+    Inline(Secret),
+    /// In a file that only its owner (and perhaps a group) can use.
+    File(PathBuf),
+}
+
+/// The environment variables that matter here, as they were when the configuration was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<&'static str, Secret>);
+
+/// Why there are no credentials. No value is in the text, only names of variables and files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialsError {
+    /// Nothing is configured at this place.
+    Absent(String),
+    /// Something is configured, and it is wrong.
+    Broken(String),
+}
+
+impl fmt::Display for CredentialsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(text) | Self::Broken(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for CredentialsError {}
+
+impl Environment {
+    /// Takes the variables that matter, read through `lookup`. An empty one is no variable.
+    pub fn capture(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
+        let keys = KEY_VARIABLES.into_iter();
+        let names = keys.flat_map(|(access, secret, token)| [Some(access), Some(secret), token]);
+        let names = names.flatten().chain([PROFILE_VARIABLE, "HOME"]);
+        let value = |name: &'static str| Some((name, Secret::new(lookup(name)?)));
+        Self(names.filter_map(value).filter(|(_, value)| !value.expose().is_empty()).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&Secret> {
+        self.0.get(name)
+    }
+
+    fn keys(&self) -> Result<Keys, CredentialsError> {
+        for (access_key, secret_key, security_token) in KEY_VARIABLES {
+            let half = |set, missing| {
+                Err(CredentialsError::Broken(format!("{set} is set, but {missing} is not")))
+            };
+            match (self.get(access_key), self.get(secret_key)) {
+                (Some(access), Some(secret)) => {
+                    return checked(Keys {
+                        access_key: access.expose().to_owned(),
+                        secret_key: secret.clone(),
+                        security_token: security_token.and_then(|name| self.get(name)).cloned(),
+                    });
+                }
+                (Some(_), None) => return half(access_key, secret_key),
+                (None, Some(_)) => return half(secret_key, access_key),
+                (None, None) => {}
+            }
+        }
+        let names = KEY_VARIABLES.map(|(access, secret, _)| format!("{access} and {secret}"));
+        Err(CredentialsError::Absent(format!("the environment has neither {}", names.join(" nor "))))
+    }
+
+    /// The profile file that the official SDK would read.
+    fn profile_file(&self) -> Option<PathBuf> {
+        match (self.get(PROFILE_VARIABLE), self.get("HOME")) {
+            (Some(file), _) => Some(file.expose().into()),
+            (None, Some(home)) => Some(Path::new(home.expose()).join(PROFILE_DEFAULT)),
+            (None, None) => None,
+        }
+    }
+
+    /// A path that may begin with `~/`.
+    pub fn expand_home(&self, path: &str) -> PathBuf {
+        match (path.strip_prefix("~/"), self.get("HOME")) {
+            (Some(rest), Some(home)) => Path::new(home.expose()).join(rest),
+            _ => path.into(),
+        }
+    }
+}
+
+impl Source {
+    /// Reads the credentials as they are now. Files are read anew at each call.
+    ///
+    /// # Errors
+    /// What is absent or broken; a chain lists every attempt.
+    pub fn resolve(&self) -> Result<Identity, CredentialsError> {
+        match self {
+            Self::Chain(environment) => chain(environment),
+            Self::Static { access_key, secret_key, security_token } => {
+                let security_token = security_token.as_ref().map(SecretText::read).transpose()?;
+                checked(Keys {
+                    access_key: access_key.clone(),
+                    secret_key: secret_key.read()?,
+                    security_token,
+                })
+                .map(Identity::Keys)
+            }
+            Self::Environment(environment) => environment.keys().map(Identity::Keys),
+            Self::Profile { file, section } => {
+                profile::keys(file, section).and_then(checked).map(Identity::Keys)
+            }
+            Self::Password { domain, user, password } => Ok(Identity::Password {
+                domain: domain.clone(),
+                user: user.clone(),
+                password: password.read()?,
+            }),
+            Self::Token(token) => token.read().map(Identity::Token),
+        }
+    }
+}
+
+fn chain(environment: &Environment) -> Result<Identity, CredentialsError> {
+    let mut attempts = Vec::new();
+    match environment.keys() {
+        Ok(keys) => return Ok(Identity::Keys(keys)),
+        Err(CredentialsError::Absent(why)) => attempts.push(why),
+        Err(broken) => return Err(broken),
+    }
+    match environment.profile_file() {
+        Some(file) => match profile::keys(&file, PROFILE_SECTION).and_then(checked) {
+            Ok(keys) => return Ok(Identity::Keys(keys)),
+            Err(CredentialsError::Absent(why)) => attempts.push(why),
+            Err(broken) => return Err(broken),
+        },
+        None => attempts.push(format!("neither {PROFILE_VARIABLE} nor HOME is set")),
+    }
+    Err(CredentialsError::Absent(format!("no credentials: {}", attempts.join("; "))))
+}
+
+/// Keys become header values, so they must be printable; a stray line break is the usual mistake.
+fn checked(keys: Keys) -> Result<Keys, CredentialsError> {
+    let printable =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let token = keys.security_token.as_ref().map(Secret::expose);
+    let mistake = if !printable(&keys.access_key) {
+        "the access key"
+    } else if !printable(keys.secret_key.expose()) {
+        "the secret key"
+    } else if token.is_some_and(|token| !printable(token)) {
+        "the security token"
+    } else {
+        return Ok(keys);
+    };
+    Err(CredentialsError::Broken(format!("{mistake} is empty or has characters that no key has")))
+}
+
+impl SecretText {
+    /// The secret as it is now.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Broken`]: a file that cannot be read, that everybody can read, or that
+    /// holds something else than one line.
+    pub fn read(&self) -> Result<Secret, CredentialsError> {
+        match self {
+            Self::Inline(secret) => Ok(secret.clone()),
+            Self::File(path) => read_secret(path).map_err(|mistake| {
+                CredentialsError::Broken(format!("{}: {mistake}", path.display()))
+            }),
+        }
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let text = read_private(path)?;
+    let text = text.expose().trim_end_matches(['\r', '\n']);
+    if text.is_empty() || text.contains(['\r', '\n']) {
+        return Err("one line with a secret is expected".into());
+    }
+    Ok(Secret::new(text))
+}
+
+/// Reads a small file that not every user of the machine can use.
+pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
+    let metadata = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?;
+    if !metadata.is_file() {
+        return Err("a file is expected".into());
+    }
+    if metadata.len() > LARGEST_SECRET {
+        return Err(format!("larger than {} KiB", LARGEST_SECRET >> 10));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = metadata.permissions().mode();
+        if mode & 0o007 != 0 {
+            let mode = mode & 0o777;
+            return Err(format!(
+                "every user of the machine can use it (mode {mode:03o}); expected mode 600 or 640"
+            ));
+        }
+    }
+    fs::read_to_string(path).map(Secret::new).map_err(|error| format!("cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A folder with private files, gone at the end.
+    struct Home(PathBuf);
+
+    impl Home {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("credentials-{name}-{}", std::process::id()));
+            fs::create_dir_all(path.join(".huaweicloud")).unwrap();
+            Self(path)
+        }
+
+        fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Home {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+        Environment::capture(&|name| variables.get(name).map(|value| (*value).to_owned()))
+    }
+
+    fn access_key(source: &Source) -> String {
+        match source.resolve() {
+            Ok(Identity::Keys(keys)) => keys.access_key,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_sdk_names_come_before_those_of_the_documents() {
+        let all = environment(&[
+            ("CLOUD_SDK_AK", "doc"),
+            ("CLOUD_SDK_SK", "doc-secret"),
+            ("HUAWEICLOUD_SDK_AK", "sdk"),
+            ("HUAWEICLOUD_SDK_SK", "sdk-secret"),
+            ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "token"),
+        ]);
+        let keys = all.keys().unwrap();
+        assert_eq!((keys.access_key.as_str(), keys.secret_key.expose()), ("sdk", "sdk-secret"));
+        assert_eq!(keys.security_token.as_ref().map(Secret::expose), Some("token"));
+        assert!(!format!("{keys:?} {all:?}").contains("sdk-secret"));
+        let documents = environment(&[("CLOUD_SDK_AK", "doc"), ("CLOUD_SDK_SK", "s")]);
+        assert_eq!(documents.keys().unwrap().access_key, "doc");
+    }
+
+    #[test]
+    fn nothing_is_absent_and_half_a_pair_is_broken() {
+        let empty = environment(&[("HUAWEICLOUD_SDK_AK", ""), ("HUAWEICLOUD_SDK_SK", "")]);
+        assert!(matches!(empty.keys(), Err(CredentialsError::Absent(_))));
+        let half = environment(&[("HUAWEICLOUD_SDK_AK", "canary")]).keys().unwrap_err();
+        let text = "HUAWEICLOUD_SDK_AK is set, but HUAWEICLOUD_SDK_SK is not";
+        assert_eq!(half, CredentialsError::Broken(text.into()));
+        let line = environment(&[("CLOUD_SDK_AK", "a"), ("CLOUD_SDK_SK", "canary\n")]).keys();
+        assert!(matches!(&line, Err(CredentialsError::Broken(text)) if !text.contains("canary")));
+    }
+
+    #[test]
+    fn a_chain_goes_on_past_what_is_absent_and_stops_at_what_is_broken() {
+        let home = Home::new("chain");
+        let path = home.0.to_str().unwrap().to_owned();
+        let only_home = Source::Chain(environment(&[("HOME", &path)]));
+        let error = only_home.resolve().unwrap_err().to_string();
+        assert!(error.contains("neither HUAWEICLOUD_SDK_AK") && error.contains(".huaweicloud"));
+
+        home.write(".huaweicloud/credentials", "[basic]\nak = file\nsk = s\n", 0o600);
+        assert_eq!(access_key(&only_home), "file");
+        let both = environment(&[("HOME", &path), ("CLOUD_SDK_AK", "env"), ("CLOUD_SDK_SK", "s")]);
+        assert_eq!(access_key(&Source::Chain(both)), "env");
+        let broken = environment(&[("HOME", &path), ("CLOUD_SDK_AK", "env")]);
+        let error = Source::Chain(broken).resolve().unwrap_err();
+        assert!(matches!(error, CredentialsError::Broken(_)), "the file must not hide it");
+
+        home.write(".huaweicloud/credentials", "[basic]\nak = file\n", 0o600);
+        assert!(matches!(only_home.resolve(), Err(CredentialsError::Broken(_))));
+    }
+
+    #[test]
+    fn secret_files_are_private_single_lines() {
+        let home = Home::new("files");
+        let read = |path: PathBuf| SecretText::File(path).read();
+        for (text, secret) in [("s3cret\n", "s3cret"), ("s3cret", "s3cret"), ("a b\r\n", "a b")] {
+            assert_eq!(read(home.write("good", text, 0o640)).unwrap().expose(), secret);
+        }
+        let bad = [("", 0o600), ("\n", 0o600), ("canary\nb\n", 0o600), ("canary", 0o644)];
+        for (text, mode) in bad {
+            let error = read(home.write("bad", text, mode)).unwrap_err().to_string();
+            assert!(error.contains("bad: ") && !error.contains("canary"), "{error}");
+        }
+        assert!(read(home.0.join("missing")).is_err());
+        assert!(read(home.0.clone()).unwrap_err().to_string().contains("a file is expected"));
+    }
+
+    #[test]
+    fn files_are_read_anew_at_each_call() {
+        let home = Home::new("anew");
+        let secret_key = SecretText::File(home.write("sk", "one", 0o600));
+        let source =
+            Source::Static { access_key: "AK".into(), secret_key, security_token: None };
+        let secret = |source: &Source| match source.resolve() {
+            Ok(Identity::Keys(keys)) => keys.secret_key.expose().to_owned(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(secret(&source), "one");
+        home.write("sk", "two", 0o600);
+        assert_eq!(secret(&source), "two");
+    }
+}
