@@ -42,8 +42,8 @@ pub struct Settings {
     pub name: Arc<str>,
     /// The region.
     pub region: RegionId,
-    /// The project id.
-    pub project_id: ProjectId,
+    /// The project id; `None`: IAM is asked for the project that is named like the region.
+    pub project_id: Option<ProjectId>,
     /// Where the services are.
     pub endpoints: Endpoints,
     /// Where credentials come from.

@@ -213,7 +213,7 @@ fn project(
         cloud: huawei::Settings {
             name,
             region: region?,
-            project_id: project_id?,
+            project_id: Some(project_id?),
             endpoints: endpoints?,
             credentials: credentials?,
             paging,
@@ -358,9 +358,9 @@ fn endpoints(
         notes.ok(&format!("{path}.{key}"), &text, BaseUrl::parse(&text))
     };
     let css = endpoint("css", written.css, Service::Css);
-    endpoint("vpcep", written.vpcep, Service::Vpcep);
-    endpoint("iam", written.iam, Service::Iam);
-    Some(Endpoints { css: css? })
+    let vpcep = endpoint("vpcep", written.vpcep, Service::Vpcep);
+    let iam = endpoint("iam", written.iam, Service::Iam);
+    Some(Endpoints { css: css?, vpcep: vpcep?, iam: iam? })
 }
 
 fn rate_limit(

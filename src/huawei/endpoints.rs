@@ -14,6 +14,10 @@ use crate::model::RegionId;
 pub struct Endpoints {
     /// Cloud Search Service.
     pub css: BaseUrl,
+    /// VPC Endpoint.
+    pub vpcep: BaseUrl,
+    /// Identity and Access Management.
+    pub iam: BaseUrl,
 }
 
 /// Scheme, host and port of a service; nothing else.
