@@ -72,7 +72,12 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.add_surprise_kinds(&Surprise::ALL.map(Surprise::as_str));
     let board = Board::new(config.clusters().cloned());
-    let transport = Arc::new(Transport::new(clock.clone(), stats.clone(), seed)?);
+    let common = huawei::Common {
+        transport: Arc::new(Transport::new(clock.clone(), stats.clone(), seed)?),
+        guard: Arc::default(),
+        clock: clock.clone(),
+        stats: stats.clone(),
+    };
     let mut projects = Vec::new();
     for project in config.projects.drain(..) {
         let name = project.cloud.name.clone();
@@ -81,12 +86,7 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
         let clusters = project.clusters.into_iter().map(|cluster| (cluster.id, cluster.interval));
         projects.push(poll::Project {
             name,
-            cloud: huawei::Project::new(
-                project.cloud,
-                transport.clone(),
-                pacer.clone(),
-                stats.clone(),
-            ),
+            cloud: huawei::Project::new(project.cloud, &common, pacer.clone()),
             pacer,
             concurrency: project.concurrency,
             timeout: project.timeout,

@@ -1,12 +1,17 @@
 //! The real cloud: one [`Project`] is a region, a project id and credentials.
 //!
 //! Reading order: `endpoints` (where), `credentials` (who), `sign` (how a request proves it),
-//! `transport` (sending, retrying, classifying), `wire` (JSON), `paging` (many pages, one list).
-//! Only `transport` and `endpoints` know reqwest; nobody outside knows any of it.
+//! `transport` (sending, retrying, classifying), `guard` and `session` (which credentials are in
+//! force), `iam` (tokens and project ids), `wire` (JSON), `paging` (many pages, one list). Only
+//! `transport` and `endpoints` know reqwest; nobody outside knows any of it.
 
 pub mod credentials;
 pub mod endpoints;
+mod guard;
+mod iam;
 pub mod paging;
+mod refresh;
+mod session;
 pub mod sign;
 pub mod transport;
 pub mod wire;
@@ -16,27 +21,33 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use tokio::sync::OnceCell;
+
 use self::{
-    credentials::Keys,
     endpoints::Endpoints,
+    iam::Scope,
     paging::{Page, Pages, Paging},
-    transport::{Get, Transport},
+    session::{Parts, Session},
+    transport::{Method, Request, Transport},
     wire::{SERVICE_NOT_ENABLED, Surprise},
 };
 use crate::{
+    clock::Clock,
     cloud::{Budget, Cloud, CloudError, Reason, Trace, Traced},
     model::{ClusterId, ConnectionList, ProjectId, RegionId},
     pacing::Pacer,
     stats::Stats,
 };
 
+pub use self::{guard::KeyGuard, refresh::keep_fresh};
+
 /// What is called, as the metrics name it.
-pub const OPERATIONS: [&str; 1] = [CSS_CONNECTIONS];
+pub const OPERATIONS: [&str; 3] = [CSS_CONNECTIONS, iam::TOKEN, iam::PROJECTS];
 
 const CSS_CONNECTIONS: &str = "css_connections";
 
 /// What a project is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The configured name, for metrics and logs.
     pub name: Arc<str>,
@@ -52,26 +63,94 @@ pub struct Settings {
     pub paging: Paging,
 }
 
-/// A project of the real cloud.
+/// What all projects share.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Sends requests.
+    pub transport: Arc<Transport>,
+    /// What is known of all credentials.
+    pub guard: Arc<KeyGuard>,
+    /// The date.
+    pub clock: Clock,
+    /// The exporter's own metrics.
+    pub stats: Arc<Stats>,
+}
+
+/// A project of the real cloud. Clones share its credentials and what was learnt of its region.
+#[derive(Clone, Debug)]
+pub struct Project(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct Project {
+struct Inner {
     settings: Settings,
-    transport: Arc<Transport>,
+    session: Session,
     css_pacer: Pacer,
     stats: Arc<Stats>,
+    project_id: OnceCell<ProjectId>,
     /// The region has refused the largest limit and taken the fallback: asked for from now on.
     large_limit_refused: AtomicBool,
 }
 
 impl Project {
     /// A project that draws from `css_pacer` for every request to CSS.
-    pub fn new(
-        settings: Settings,
-        transport: Arc<Transport>,
-        css_pacer: Pacer,
-        stats: Arc<Stats>,
-    ) -> Self {
-        Self { settings, transport, css_pacer, stats, large_limit_refused: AtomicBool::new(false) }
+    pub fn new(settings: Settings, common: &Common, css_pacer: Pacer) -> Self {
+        let session = Session::new(Parts {
+            project: settings.name.clone(),
+            source: settings.credentials.clone(),
+            iam: settings.endpoints.iam.clone(),
+            scope: match &settings.project_id {
+                Some(id) => Scope::Id(id.clone()),
+                None => Scope::Name(settings.region.clone()),
+            },
+            transport: common.transport.clone(),
+            guard: common.guard.clone(),
+            clock: common.clock.clone(),
+            stats: common.stats.clone(),
+        });
+        Self(Arc::new(Inner {
+            project_id: OnceCell::new_with(settings.project_id.clone()),
+            settings,
+            session,
+            css_pacer,
+            stats: common.stats.clone(),
+            large_limit_refused: AtomicBool::new(false),
+        }))
+    }
+
+    /// What the project was made of.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+}
+
+impl Inner {
+    /// The project id: as configured, else as IAM says, once.
+    async fn project_id(
+        &self,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<&ProjectId, CloudError> {
+        self.project_id
+            .get_or_try_init(async || {
+                let Settings { name, region, endpoints, .. } = &self.settings;
+                let request = Request {
+                    project: name,
+                    operation: iam::PROJECTS,
+                    method: Method::Get,
+                    base: &endpoints.iam,
+                    path: "/v3/projects".into(),
+                    query: &[("name", region.as_str())],
+                    project_id: None,
+                    pacer: self.session.iam_pacer(),
+                };
+                // A token for CSS does not pay for a request to IAM.
+                let mut own = Budget { first_token: None, ..*budget };
+                let answer = self.session.send(&request, &mut own, trace).await?;
+                let id = iam::one_project(&answer, region)?;
+                tracing::info!(project = &**name, project_id = id.as_str(), "project id found");
+                Ok(id)
+            })
+            .await
     }
 
     async fn walk(
@@ -84,7 +163,8 @@ impl Project {
         if self.large_limit_refused.load(Ordering::Relaxed) {
             paging.limit = paging.limit.min(paging::FALLBACK_LIMIT);
         }
-        let pages = ClusterPages { project: self, cluster, budget, trace };
+        let project_id = self.project_id(budget, trace).await?;
+        let pages = ClusterPages { project: self, project_id, cluster, budget, trace };
         match paging::walk(&paging, pages).await {
             Ok(walked) => {
                 self.count(Surprise::DuplicateId, walked.duplicates);
@@ -109,7 +189,8 @@ impl Project {
 
 /// The pages of one cluster.
 struct ClusterPages<'a> {
-    project: &'a Project,
+    project: &'a Inner,
+    project_id: &'a ProjectId,
     cluster: &'a ClusterId,
     budget: &'a mut Budget,
     trace: &'a mut Trace,
@@ -117,24 +198,22 @@ struct ClusterPages<'a> {
 
 impl Pages for ClusterPages<'_> {
     async fn page(&mut self, offset: u32, limit: u32) -> Result<Page, CloudError> {
-        let Project { settings, transport, css_pacer, .. } = self.project;
-        let call = Get {
+        let Inner { settings, session, css_pacer, .. } = self.project;
+        let (project_id, cluster) = (self.project_id, self.cluster);
+        let request = Request {
             project: &settings.name,
             operation: CSS_CONNECTIONS,
+            method: Method::Get,
             base: &settings.endpoints.css,
-            path: format!(
-                "/v1.0/{}/clusters/{}/vpcepservice/connections",
-                settings.project_id, self.cluster
-            ),
+            path: format!("/v1.0/{project_id}/clusters/{cluster}/vpcepservice/connections"),
             query: &[
                 (settings.paging.parameter.as_str(), &offset.to_string()),
                 ("limit", &limit.to_string()),
             ],
-            project_id: Some(&settings.project_id),
-            keys: &settings.keys,
+            project_id: Some(project_id),
             pacer: css_pacer,
         };
-        let answer = transport.get(&call, self.budget, self.trace).await?;
+        let answer = session.send(&request, self.budget, self.trace).await?;
         let decoded = wire::page(&answer.body).map_err(|error| answer.explain(error))?;
         for kind in Surprise::ALL {
             self.project.count(kind, decoded.surprises[kind as usize]);
@@ -148,7 +227,7 @@ impl Cloud for Project {
     async fn connections(&self, cluster: &ClusterId, mut budget: Budget) -> Traced<ConnectionList> {
         let mut trace = Trace::default();
         let deadline = budget.deadline;
-        let walk = self.walk(cluster, &mut budget, &mut trace);
+        let walk = self.0.walk(cluster, &mut budget, &mut trace);
         let result = match tokio::time::timeout_at(deadline, walk).await {
             Ok(result) => result,
             Err(_) => Err(CloudError::new(Reason::Timeout, "the poll did not end in its time")),

@@ -6,11 +6,13 @@
 
 mod process;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use prometheus::{
     Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry, core::Collector, proto::MetricFamily,
+    IntGauge, IntGaugeVec, Opts, Registry,
+    core::{Collector, MetricVec, MetricVecBuilder},
+    proto::MetricFamily,
 };
 
 /// A metric's name, type, labels and help: what the reference in the README shows.
@@ -89,6 +91,12 @@ definitions! {
         "Answers by which the cloud asked to call less often.";
     API_WAIT = "api_rate_limit_wait_seconds_total", Counter, ["project"],
         "Time that requests waited for the exporter's own rate limit.";
+    API_CLOCK_SKEW = "api_clock_skew_seconds", Gauge, ["project"],
+        "How far the cloud's clock is ahead of this machine's, as of the last answer; past 900 either way signatures are refused.";
+    CREDENTIALS_EXPIRY = "credentials_expiry_timestamp_seconds", Gauge, ["project"],
+        "When the token in use expires; absent for credentials that do not.";
+    CREDENTIAL_FAILURES = "credential_refresh_failures_total", Counter, ["project"],
+        "Times that IAM did not give a token.";
     API_SURPRISES = "api_surprises_total", Counter, ["kind"],
         "Values of the cloud that were not as documented; each was understood, or left out.";
     HTTP_REQUESTS = "http_requests_total", Counter, ["handler", "code"],
@@ -138,6 +146,9 @@ pub struct Stats {
     api_retries: IntCounterVec,
     api_throttled: IntCounterVec,
     api_wait: CounterVec,
+    api_clock_skew: GaugeVec,
+    credentials_expiry: GaugeVec,
+    credential_failures: IntCounterVec,
     api_surprises: IntCounterVec,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
@@ -148,15 +159,15 @@ impl Stats {
     /// A registry with every metric of [`DEFINITIONS`] and the process's own.
     pub fn new() -> Self {
         let registry = Registry::new();
-        let build_info = add(&registry, GaugeVec::new(opts(&BUILD_INFO), BUILD_INFO.labels));
-        let revision = option_env!("CSS_VPCEP_EXPORTER_REVISION").unwrap_or("unknown");
-        build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1.0);
         let shard_index = add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX)));
         shard_index.set(0);
         let shard_count = add(&registry, IntGauge::with_opts(opts(&SHARD_COUNT)));
         shard_count.set(1);
         add(&registry, Ok(process::Process::new()));
         let counters = |definition| add(&registry, counter_vec(definition));
+        let gauges = |definition: &Definition| {
+            add(&registry, GaugeVec::new(opts(definition), definition.labels))
+        };
         let stats = Self {
             config_info: add(&registry, IntGaugeVec::new(opts(&CONFIG_INFO), CONFIG_INFO.labels)),
             reload_successful: add(&registry, IntGauge::with_opts(opts(&RELOAD_SUCCESSFUL))),
@@ -173,12 +184,17 @@ impl Stats {
             api_retries: counters(&API_RETRIES),
             api_throttled: counters(&API_THROTTLED),
             api_wait: add(&registry, CounterVec::new(opts(&API_WAIT), API_WAIT.labels)),
+            api_clock_skew: gauges(&API_CLOCK_SKEW),
+            credentials_expiry: gauges(&CREDENTIALS_EXPIRY),
+            credential_failures: counters(&CREDENTIAL_FAILURES),
             api_surprises: counters(&API_SURPRISES),
             http_requests: counters(&HTTP_REQUESTS),
             http_duration: add(&registry, histogram_vec(&HTTP_DURATION)),
             admin_denied: counters(&ADMIN_DENIED),
-            registry,
+            registry: registry.clone(),
         };
+        let revision = option_env!("CSS_VPCEP_EXPORTER_REVISION").unwrap_or("unknown");
+        gauges(&BUILD_INFO).with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1.0);
         for reason in ADMIN_DENIALS {
             stats.admin_denied.with_label_values(&[reason]);
         }
@@ -191,6 +207,7 @@ impl Stats {
         self.polls_overdue.with_label_values(&[project]);
         self.api_throttled.with_label_values(&[project]);
         self.api_wait.with_label_values(&[project]);
+        self.credential_failures.with_label_values(&[project]);
         for reason in reasons {
             self.poll_failures.with_label_values(&[project, reason]);
         }
@@ -198,6 +215,20 @@ impl Stats {
             self.api_retries.with_label_values(&[project, operation]);
             self.api_duration.with_label_values(&[operation]);
         }
+    }
+
+    /// Ends the series of a project that is no longer configured.
+    pub fn remove_project(&self, project: &str) {
+        forget(&self.polls, project);
+        forget(&self.poll_failures, project);
+        forget(&self.polls_overdue, project);
+        forget(&self.api_requests, project);
+        forget(&self.api_retries, project);
+        forget(&self.api_throttled, project);
+        forget(&self.api_wait, project);
+        forget(&self.api_clock_skew, project);
+        forget(&self.credentials_expiry, project);
+        forget(&self.credential_failures, project);
     }
 
     /// Starts the counters of surprises at 0.
@@ -254,6 +285,26 @@ impl Stats {
         self.api_wait.with_label_values(&[project]).inc_by(wait.as_secs_f64());
     }
 
+    /// The cloud's clock is so far ahead of ours.
+    pub fn api_clock_skew(&self, project: &str, seconds: f64) {
+        self.api_clock_skew.with_label_values(&[project]).set(seconds);
+    }
+
+    /// The token in use expires at this time.
+    pub fn credentials_expire(&self, project: &str, unix_seconds: f64) {
+        self.credentials_expiry.with_label_values(&[project]).set(unix_seconds);
+    }
+
+    /// IAM did not give a token.
+    pub fn credential_refresh_failed(&self, project: &str) {
+        self.credential_failures.with_label_values(&[project]).inc();
+    }
+
+    /// The last attempt to load the configuration failed; the one before stays in force.
+    pub fn config_rejected(&self) {
+        self.reload_successful.set(0);
+    }
+
     /// The cloud sent something otherwise than documented, so many times.
     pub fn api_surprise(&self, kind: &str, times: u64) {
         self.api_surprises.with_label_values(&[kind]).inc_by(times);
@@ -288,6 +339,20 @@ fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::
     let metric = metric.expect("the definition is valid");
     registry.register(Box::new(metric.clone())).expect("the name is free");
     metric
+}
+
+/// Removes every series whose label `project` has this value.
+fn forget<T: MetricVecBuilder>(metric: &MetricVec<T>, project: &str) {
+    for family in metric.collect() {
+        for sample in family.get_metric() {
+            let labels: HashMap<&str, &str> =
+                sample.get_label().iter().map(|label| (label.name(), label.value())).collect();
+            if labels.get("project") == Some(&project) {
+                // It was there a moment ago, and nobody else removes any.
+                let _ = metric.remove(&labels);
+            }
+        }
+    }
 }
 
 fn opts(definition: &Definition) -> Opts {
@@ -337,6 +402,8 @@ mod tests {
         stats.add_project("p", &["dns", "auth"], &["css_connections"]);
         stats.add_surprise_kinds(&["unknown_field"]);
         stats.config_loaded("00", 1.0);
+        stats.api_clock_skew("p", 0.0);
+        stats.credentials_expire("p", 0.0);
         stats.api_request(&ApiRequest {
             project: "p",
             operation: "css_connections",
@@ -353,6 +420,32 @@ mod tests {
         let failures =
             families.iter().find(|family| family.name().ends_with("poll_failures_total"));
         assert_eq!(failures.map(|family| family.get_metric().len()), Some(2));
+    }
+
+    #[test]
+    fn a_project_that_is_gone_leaves_nothing_behind() {
+        let stats = Stats::new();
+        for project in ["gone", "stays"] {
+            stats.add_project(project, &["dns"], &["css_connections"]);
+            stats.api_clock_skew(project, 1.0);
+            stats.credentials_expire(project, 1.0);
+            stats.api_request(&ApiRequest {
+                project,
+                operation: "css_connections",
+                status: Some(200),
+                duration: Duration::ZERO,
+            });
+        }
+        let series = |name: &str| {
+            let families = stats.gather();
+            let metrics = families.iter().flat_map(|family| family.get_metric());
+            metrics
+                .filter(|metric| metric.get_label().iter().any(|label| label.value() == name))
+                .count()
+        };
+        assert_eq!(series("gone"), series("stays"));
+        stats.remove_project("gone");
+        assert_eq!((series("gone"), series("stays")), (0, 10));
     }
 
     #[test]

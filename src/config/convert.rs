@@ -307,19 +307,14 @@ fn static_keys(
     folder: &Path,
 ) -> Option<Source> {
     let key_path = format!("{path}.secret_key");
-    let secret_key =
-        secret(notes, &key_path, written.secret_key, written.secret_key_file, folder);
+    let secret_key = secret(notes, &key_path, written.secret_key, written.secret_key_file, folder);
     if secret_key.is_none() {
         notes.mistake(&key_path, "nothing usable", "secret_key_file (or secret_key)");
     }
     let token_path = format!("{path}.security_token");
     let security_token =
         secret(notes, &token_path, written.security_token, written.security_token_file, folder);
-    Some(Source::Static {
-        access_key: written.access_key,
-        secret_key: secret_key?,
-        security_token,
-    })
+    Some(Source::Static { access_key: written.access_key, secret_key: secret_key?, security_token })
 }
 
 /// A secret that is written in the file, which earns a warning, or in a file of its own.

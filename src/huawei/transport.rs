@@ -6,6 +6,7 @@
 
 mod classify;
 mod failure;
+mod skew;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -13,15 +14,16 @@ use std::{
 };
 
 use reqwest::{
-    Url,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue},
+    StatusCode, Url,
+    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use tokio::time::Instant;
 
-use self::classify::classify;
+use self::{classify::classify, skew::Skew};
 use super::{
     credentials::Keys,
     endpoints::BaseUrl,
+    guard::Fingerprint,
     sign::{self, Scheme},
     wire,
 };
@@ -30,6 +32,7 @@ use crate::{
     cloud::{Budget, CloudError, Reason, Trace},
     model::ProjectId,
     pacing::{Pacer, Token},
+    secret::Secret,
     stats::{ApiRequest, Stats},
 };
 
@@ -53,36 +56,93 @@ pub struct Transport {
     clock: Clock,
     stats: Arc<Stats>,
     jitter: Jitter,
+    skew: Skew,
 }
 
-/// A read from the cloud.
+/// A request to the cloud, but for who sends it.
 #[derive(Debug)]
-pub struct Get<'a> {
+pub struct Request<'a> {
     /// Configured name of the project.
     pub project: &'a str,
     /// The operation, as the metrics name it.
     pub operation: &'static str,
+    /// What is done, with its body.
+    pub method: Method<'a>,
     /// Where.
     pub base: &'a BaseUrl,
     /// Absolute path, made of fixed words and checked ids.
     pub path: String,
     /// Query pairs, not encoded.
     pub query: &'a [(&'a str, &'a str)],
-    /// For the `X-Project-Id` header, which project-level services want.
+    /// For the `X-Project-Id` header, which project-level services want with signed requests.
     pub project_id: Option<&'a ProjectId>,
-    /// Who.
-    pub keys: &'a Keys,
     /// Every try costs one of its tokens.
     pub pacer: &'a Pacer,
 }
 
-/// A 200 with its whole body.
+/// What is done. Only requests that may be sent twice are made here.
+#[derive(Clone, Copy)]
+pub enum Method<'a> {
+    /// A read.
+    Get,
+    /// A question that needs a body, in JSON; it may hold a password.
+    Post(&'a [u8]),
+}
+
+impl std::fmt::Debug for Method<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Method<'_> {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post(_) => "POST",
+        }
+    }
+
+    fn body(&self) -> &[u8] {
+        match self {
+            Self::Get => b"",
+            Self::Post(body) => body,
+        }
+    }
+}
+
+/// How a request shows who sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// By a signature.
+    Keys(Keys),
+    /// By `X-Auth-Token`.
+    Token(Secret),
+}
+
+impl Auth {
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Self::Keys(keys) => {
+                let access_key = Secret::new(keys.access_key.as_str());
+                let mut parts = vec![&access_key, &keys.secret_key];
+                parts.extend(&keys.security_token);
+                Fingerprint::of(&parts)
+            }
+            Self::Token(token) => Fingerprint::of(&[token]),
+        }
+    }
+}
+
+/// A success with its whole body.
 #[derive(Debug)]
 pub struct Answer {
     /// The body.
     pub body: Vec<u8>,
     /// The cloud's id of the request.
     pub request_id: Option<String>,
+    /// `X-Subject-Token`, by which IAM gives a token.
+    pub subject_token: Option<Secret>,
 }
 
 impl Answer {
@@ -116,16 +176,17 @@ impl Transport {
             .tcp_keepalive(Duration::from_secs(30))
             .build()
             .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
-        Ok(Self { http, clock, stats, jitter: Jitter(Mutex::new(seed)) })
+        Ok(Self { http, clock, stats, jitter: Jitter(Mutex::new(seed)), skew: Skew::default() })
     }
 
-    /// Sends a read, and sends it again where that may help, within the deadline.
+    /// Sends a request, and sends it again where that may help, within the deadline.
     ///
     /// # Errors
     /// The last try's error.
-    pub async fn get(
+    pub(super) async fn send(
         &self,
-        call: &Get<'_>,
+        call: &Request<'_>,
+        auth: Option<&Auth>,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Answer, CloudError> {
@@ -141,7 +202,7 @@ impl Transport {
             }
             trace.requests += 1;
             let tries_left = MAX_TRIES - tries_before;
-            let error = match self.try_once(call, token, budget.deadline, tries_left).await {
+            let error = match self.try_once(call, auth, token, budget.deadline, tries_left).await {
                 Ok(answer) => {
                     answer.request_id.iter().for_each(|id| trace.push_request_id(id));
                     return Ok(answer);
@@ -175,7 +236,7 @@ impl Transport {
         }))
     }
 
-    async fn token(&self, call: &Get<'_>, budget: &mut Budget) -> Option<Token> {
+    async fn token(&self, call: &Request<'_>, budget: &mut Budget) -> Option<Token> {
         if let Some(token) = budget.first_token.take() {
             return Some(token);
         }
@@ -187,7 +248,7 @@ impl Transport {
     }
 
     /// When the next try may be made: after a random wait, or when the throttled bucket opens.
-    fn again_at(&self, call: &Get<'_>, error: &CloudError, tries_before: u32) -> Instant {
+    fn again_at(&self, call: &Request<'_>, error: &CloudError, tries_before: u32) -> Instant {
         let now = Instant::now();
         match error.reason {
             Reason::Throttled => call.pacer.closed_until().unwrap_or(now),
@@ -199,7 +260,8 @@ impl Transport {
     /// hangs leaves time to try again.
     async fn try_once(
         &self,
-        call: &Get<'_>,
+        call: &Request<'_>,
+        auth: Option<&Auth>,
         _paid_with: Token,
         deadline: Instant,
         tries_left: u32,
@@ -208,7 +270,7 @@ impl Transport {
         let left = deadline.saturating_duration_since(started);
         let share = if tries_left > 1 { left / 2 } else { left };
         let mut status = None;
-        let exchange = self.exchange(call, &mut status);
+        let exchange = self.exchange(call, auth, &mut status);
         let result = match tokio::time::timeout(share, exchange).await {
             Ok(result) => result,
             Err(_) => Err(CloudError::new(Reason::Timeout, "the cloud did not answer in time")),
@@ -224,11 +286,13 @@ impl Transport {
 
     async fn exchange(
         &self,
-        call: &Get<'_>,
+        call: &Request<'_>,
+        auth: Option<&Auth>,
         status: &mut Option<u16>,
     ) -> Result<Answer, CloudError> {
-        let request = self.request(call)?;
+        let request = self.request(call, auth)?;
         let mut response = self.http.execute(request).await.map_err(|error| failure::of(&error))?;
+        self.skew.note(call.project, response.headers(), self.clock.now(), &self.stats);
         *status = Some(response.status().as_u16());
         let request_id = request_id(response.headers());
         if response.headers().contains_key(CONTENT_ENCODING) {
@@ -243,38 +307,27 @@ impl Transport {
             request_id: request_id.clone(),
             ..error
         })?;
-        if response.status() == reqwest::StatusCode::OK {
-            return Ok(Answer { body, request_id });
+        let expected = match call.method {
+            Method::Get => StatusCode::OK,
+            Method::Post(_) => StatusCode::CREATED,
+        };
+        if response.status() == expected {
+            let subject_token = response.headers().get("x-subject-token");
+            let subject_token =
+                subject_token.and_then(|value| value.to_str().ok()).map(Secret::new);
+            return Ok(Answer { body, request_id, subject_token });
         }
         let mut error = classify(response.status(), response.headers(), &body, self.clock.now());
         error.request_id = request_id.or(error.request_id);
         Err(error)
     }
 
-    fn request(&self, call: &Get<'_>) -> Result<reqwest::Request, CloudError> {
+    fn request(
+        &self,
+        call: &Request<'_>,
+        auth: Option<&Auth>,
+    ) -> Result<reqwest::Request, CloudError> {
         let query = sign::canonical_query(call.query);
-        let date = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let keys = call.keys;
-        let mut headers = vec![("host", call.base.authority()), ("x-sdk-date", &date)];
-        if let Some(id) = call.project_id {
-            headers.push(("x-project-id", id.as_str()));
-        }
-        if let Some(token) = &keys.security_token {
-            headers.push(("x-security-token", token.expose()));
-        }
-        let signed = sign::sign(
-            sign::Request {
-                method: "GET",
-                path: &call.path,
-                query: call.query,
-                headers: &headers,
-                body: b"",
-            },
-            &keys.access_key,
-            &keys.secret_key,
-            &date,
-            Scheme::SdkHmacSha256,
-        );
         let separator = if query.is_empty() { "" } else { "?" };
         let url = format!("{}{}{separator}{query}", call.base, call.path);
         let url = Url::parse(&url).map_err(|_| internal("the URL of a request is malformed"))?;
@@ -282,21 +335,74 @@ impl Transport {
         if url.path() != call.path || url.query().unwrap_or_default() != query {
             return Err(internal("the URL of a request does not say what was signed"));
         }
-        let mut request = reqwest::Request::new(reqwest::Method::GET, url);
-        let sent = request.headers_mut();
-        sent.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
-            let mut value = HeaderValue::from_str(value)
-                .map_err(|_| internal("a header of a request has characters it must not have"))?;
-            value.set_sensitive(*name == "x-security-token");
-            sent.insert(*name, value);
+        let method = match call.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post(_) => reqwest::Method::POST,
+        };
+        let mut request = reqwest::Request::new(method, url);
+        if let Method::Post(body) = call.method {
+            *request.body_mut() = Some(body.to_vec().into());
         }
-        let mut authorization = HeaderValue::from_str(&signed.authorization)
-            .map_err(|_| internal("the access key has characters it must not have"))?;
-        authorization.set_sensitive(true);
-        sent.insert(AUTHORIZATION, authorization);
+        let sent = request.headers_mut();
+        sent.insert(ACCEPT, HeaderValue::from_static(JSON));
+        if let Method::Post(_) = call.method {
+            sent.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        }
+        match auth {
+            None => {}
+            Some(Auth::Token(token)) => insert_secret(sent, "x-auth-token", token.expose())?,
+            Some(Auth::Keys(keys)) => self.sign(call, keys, sent)?,
+        }
         Ok(request)
     }
+
+    fn sign(
+        &self,
+        call: &Request<'_>,
+        keys: &Keys,
+        sent: &mut HeaderMap,
+    ) -> Result<(), CloudError> {
+        let date = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let mut headers = vec![("host", call.base.authority()), ("x-sdk-date", &date)];
+        if let Some(id) = call.project_id {
+            headers.push(("x-project-id", id.as_str()));
+        }
+        if let Some(token) = &keys.security_token {
+            headers.push(("x-security-token", token.expose()));
+        }
+        if let Method::Post(_) = call.method {
+            headers.push(("content-type", JSON));
+        }
+        let signed = sign::sign(
+            sign::Request {
+                method: call.method.as_str(),
+                path: &call.path,
+                query: call.query,
+                headers: &headers,
+                body: call.method.body(),
+            },
+            &keys.access_key,
+            &keys.secret_key,
+            &date,
+            Scheme::SdkHmacSha256,
+        );
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
+            insert_secret(sent, name, value)?;
+        }
+        insert_secret(sent, "authorization", &signed.authorization)
+    }
+}
+
+const JSON: &str = "application/json";
+
+/// Adds a header that no log shows, whether it is a secret or not.
+fn insert_secret(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), CloudError> {
+    let malformed = || internal("a header of a request has characters it must not have");
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| malformed())?;
+    let mut value = HeaderValue::from_str(value).map_err(|_| malformed())?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
 }
 
 fn internal(message: &str) -> CloudError {

@@ -15,7 +15,7 @@ use super::errors::{Reply, control};
 use super::faults::active::{Active, ActiveFaults};
 use super::faults::transport::TRAP;
 use super::faults::{Fault, Group};
-use super::{ACCESS_KEY, DOMAIN_NAME, PASSWORD, PROJECT_ID, REGION, SECRET_KEY, USER_NAME};
+use super::{DOMAIN_NAME, PROJECT_ID, REGION, USER_NAME};
 
 /// Everything below this path is control.
 pub(crate) const PREFIX: &str = "/__sim";
@@ -62,7 +62,11 @@ fn routed(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Result<Reply,
             state.gate.bad_signatures = 0;
             Ok(ok(&json!({})))
         }
-        ("GET", ["credentials"]) => Ok(ok(&credentials())),
+        ("GET", ["credentials"]) => Ok(ok(&credentials(cloud))),
+        ("PUT", ["credentials"]) => {
+            put_credentials(cloud, read(body)?);
+            Ok(ok(&credentials(cloud)))
+        }
         ("PUT", ["clock"]) => {
             let Skew { skew_seconds } = read(body)?;
             cloud.clock.set_skew(skew_seconds);
@@ -201,15 +205,62 @@ fn requests(cloud: &Cloud) -> Value {
     })
 }
 
-fn credentials() -> Value {
+/// Rotates and expires. What is not named stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    access_key: Option<String>,
+    secret_key: Option<String>,
+    /// An empty one makes the keys permanent again.
+    security_token: Option<String>,
+    password: Option<String>,
+    /// How long tokens live that are given from now on.
+    token_seconds: Option<i64>,
+    /// Ends all tokens now.
+    #[serde(default)]
+    end_tokens: bool,
+    /// Ends all tokens, once, after so many more requests with one.
+    tokens_end_after: Option<u64>,
+}
+
+fn put_credentials(cloud: &Cloud, rotation: Rotation) {
+    let mut state = cloud.state();
+    if rotation.end_tokens {
+        state.gate.end_tokens();
+    }
+    let valid = &mut state.gate.credentials;
+    let keep = |place: &mut String, new: Option<String>| {
+        if let Some(new) = new {
+            *place = new;
+        }
+    };
+    keep(&mut valid.access_key, rotation.access_key);
+    keep(&mut valid.secret_key, rotation.secret_key);
+    keep(&mut valid.password, rotation.password);
+    if let Some(token) = rotation.security_token {
+        valid.security_token = Some(token).filter(|token| !token.is_empty());
+    }
+    if let Some(seconds) = rotation.token_seconds {
+        valid.token_seconds = seconds;
+    }
+    if rotation.tokens_end_after.is_some() {
+        valid.tokens_end_after = rotation.tokens_end_after;
+    }
+}
+
+fn credentials(cloud: &Cloud) -> Value {
+    let state = cloud.state();
+    let valid = &state.gate.credentials;
     json!({
-        "access_key": ACCESS_KEY,
-        "secret_key": SECRET_KEY,
+        "access_key": valid.access_key,
+        "secret_key": valid.secret_key,
+        "security_token": valid.security_token,
         "project_id": PROJECT_ID,
         "region": REGION,
         "user": USER_NAME,
-        "password": PASSWORD,
+        "password": valid.password,
         "domain": DOMAIN_NAME,
+        "token_seconds": valid.token_seconds,
     })
 }
 

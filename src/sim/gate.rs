@@ -1,7 +1,7 @@
 //! The gateway's door: who is let in, by a signature or by a token.
 //!
-//! Owns the one access key, the one user, the tokens given out and the lock after too many bad
-//! signatures. How a signature is computed is in `signature`, how a refusal reads in `errors`.
+//! Owns the one access key and the one password, which a test may rotate, the tokens given out and
+//! the lock after too many bad signatures. How a signature is computed is in `signature`, how a refusal reads in `errors`.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use super::clock::{parse_basic_date, shifted};
 use super::errors::Refusal;
 use super::rng::Rng;
 use super::signature::{Authorization, Received, canonical_request, only_value, same, signature};
-use super::{ACCESS_KEY, PROJECT_ID, SECRET_KEY};
+use super::{ACCESS_KEY, PASSWORD, PROJECT_ID, SECRET_KEY};
 
 /// A signature holds for 15 minutes (signing guide).
 const WINDOW_SECONDS: i64 = 15 * 60;
@@ -26,9 +26,23 @@ const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 /// More tokens are not remembered: the oldest goes.
 const TOKENS: usize = 1_000;
 
+/// Who is let in at the moment.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+    /// Temporary keys come with one; it must be sent and signed.
+    pub(crate) security_token: Option<String>,
+    pub(crate) password: String,
+    pub(crate) token_seconds: i64,
+    /// So many requests with a token are let in; then all tokens end, once.
+    pub(crate) tokens_end_after: Option<u64>,
+}
+
 /// What the door remembers.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    pub(crate) credentials: Credentials,
     bad_in_a_row: u32,
     locked_until: Option<Timestamp>,
     tokens: VecDeque<(String, Timestamp)>,
@@ -40,6 +54,14 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(rng: Rng) -> Gate {
         Gate {
+            credentials: Credentials {
+                access_key: ACCESS_KEY.to_owned(),
+                secret_key: SECRET_KEY.to_owned(),
+                security_token: None,
+                password: PASSWORD.to_owned(),
+                token_seconds: TOKEN_SECONDS,
+                tokens_end_after: None,
+            },
             bad_in_a_row: 0,
             locked_until: None,
             tokens: VecDeque::new(),
@@ -74,6 +96,13 @@ impl Gate {
         Ok(())
     }
 
+    /// All tokens given out so far end now.
+    pub(crate) fn end_tokens(&mut self) {
+        for (_, expires) in &mut self.tokens {
+            *expires = Timestamp::MIN;
+        }
+    }
+
     /// A new token and the time when it ends.
     pub(crate) fn issue_token(&mut self, now: Timestamp) -> (String, Timestamp) {
         if self.tokens.len() >= TOKENS {
@@ -81,7 +110,7 @@ impl Gate {
         }
         // Real tokens are CMS in base64, which begins so.
         let token = format!("MIISIM{}{}", self.rng.hex32(), self.rng.hex32());
-        let expires = shifted(now, TOKEN_SECONDS);
+        let expires = shifted(now, self.credentials.token_seconds);
         self.tokens.push_back((token.clone(), expires));
         (token, expires)
     }
@@ -92,7 +121,7 @@ impl Gate {
             .and_then(|value| std::str::from_utf8(value).ok())
             .ok_or_else(|| malformed("authorization format is wrong"))?;
         let authorization = Authorization::parse(text).map_err(malformed)?;
-        if !same(&authorization.access_key, ACCESS_KEY) {
+        if !same(&authorization.access_key, &self.credentials.access_key) {
             return Err(Refusal::UnknownKey(authorization.access_key));
         }
         if self.locked_until.is_some_and(|until| now < until) {
@@ -101,6 +130,14 @@ impl Gate {
         for name in ["host", "x-sdk-date"] {
             if !authorization.signs(name) {
                 return Err(Refusal::Malformed(format!("signed headers lack {name}")));
+            }
+        }
+        if let Some(token) = &self.credentials.security_token {
+            let sent = only_value(received.headers, "x-security-token");
+            if !authorization.signs("x-security-token")
+                || sent.map(<[u8]>::trim_ascii) != Some(token.as_bytes())
+            {
+                return Err(malformed("x-security-token is missing or wrong"));
             }
         }
         let canonical = canonical_request(received, &authorization)
@@ -113,7 +150,10 @@ impl Gate {
         if (now.as_second() - signed.as_second()).abs() > WINDOW_SECONDS {
             return Err(Refusal::Expired { signed: date.to_owned(), server: now });
         }
-        if same(&signature(SECRET_KEY, date, &canonical), &authorization.signature) {
+        if same(
+            &signature(&self.credentials.secret_key, date, &canonical),
+            &authorization.signature,
+        ) {
             self.bad_in_a_row = 0;
             self.locked_until = None;
             return Ok(());
@@ -126,7 +166,16 @@ impl Gate {
         Err(Refusal::Mismatch { canonical_request: canonical })
     }
 
-    fn check_token(&self, headers: &HeaderMap, now: Timestamp) -> Result<(), Refusal> {
+    fn check_token(&mut self, headers: &HeaderMap, now: Timestamp) -> Result<(), Refusal> {
+        if let Some(left) = &mut self.credentials.tokens_end_after {
+            match left.checked_sub(1) {
+                Some(less) => *left = less,
+                None => {
+                    self.credentials.tokens_end_after = None;
+                    self.end_tokens();
+                }
+            }
+        }
         let token = only_value(headers, "x-auth-token")
             .and_then(|value| std::str::from_utf8(value).ok())
             .ok_or(Refusal::BadToken)?;

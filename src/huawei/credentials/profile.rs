@@ -11,9 +11,8 @@ pub(super) fn keys(path: &Path, section: &str) -> Result<Keys, CredentialsError>
     if std::fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Err(CredentialsError::Absent(format!("{} does not exist", path.display())));
     }
-    let text = read_private(path).map_err(|mistake| {
-        CredentialsError::Broken(format!("{}: {mistake}", path.display()))
-    })?;
+    let text = read_private(path)
+        .map_err(|mistake| CredentialsError::Broken(format!("{}: {mistake}", path.display())))?;
     let Some(mut values) = section_of(text.expose(), section) else {
         return Err(CredentialsError::Absent(format!("{place} does not exist")));
     };

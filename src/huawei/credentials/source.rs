@@ -21,7 +21,7 @@ const KEY_VARIABLES: [(&str, &str, Option<&str>); 2] = [
 const PROFILE_VARIABLE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
 const PROFILE_DEFAULT: &str = ".huaweicloud/credentials";
 /// The section of the profile file that is for one region and project (the other is `global`).
-pub const PROFILE_SECTION: &str = "basic";
+pub(super) const PROFILE_SECTION: &str = "basic";
 
 /// Where credentials come from, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +124,10 @@ impl Environment {
             }
         }
         let names = KEY_VARIABLES.map(|(access, secret, _)| format!("{access} and {secret}"));
-        Err(CredentialsError::Absent(format!("the environment has neither {}", names.join(" nor "))))
+        Err(CredentialsError::Absent(format!(
+            "the environment has neither {}",
+            names.join(" nor ")
+        )))
     }
 
     /// The profile file that the official SDK would read.
@@ -270,7 +273,8 @@ mod tests {
 
     impl Home {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("credentials-{name}-{}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("credentials-{name}-{}", std::process::id()));
             fs::create_dir_all(path.join(".huaweicloud")).unwrap();
             Self(path)
         }
@@ -369,8 +373,7 @@ mod tests {
     fn files_are_read_anew_at_each_call() {
         let home = Home::new("anew");
         let secret_key = SecretText::File(home.write("sk", "one", 0o600));
-        let source =
-            Source::Static { access_key: "AK".into(), secret_key, security_token: None };
+        let source = Source::Static { access_key: "AK".into(), secret_key, security_token: None };
         let secret = |source: &Source| match source.resolve() {
             Ok(Identity::Keys(keys)) => keys.secret_key.expose().to_owned(),
             other => format!("{other:?}"),

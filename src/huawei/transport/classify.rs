@@ -28,7 +28,7 @@ pub(super) fn classify(
     let reason = reason(status, &code, said.message.as_deref().unwrap_or_default());
     let message = match (reason, said.message) {
         (Reason::Redirect, _) => redirection(headers),
-        (_, Some(message)) => format!("the cloud answered: {message}"),
+        (_, Some(message)) => format!("the cloud answered: {}", without_request(&message)),
         (_, None) => "the cloud gave no explanation".to_owned(),
     };
     CloudError {
@@ -39,6 +39,13 @@ pub(super) fn classify(
         request_id: said.request_id,
         retry_after: retry_after(headers, now),
     }
+}
+
+/// A gateway that refuses a signature repeats the request as it saw it, with the security token in
+/// clear; nothing from there on is kept.
+fn without_request(message: &str) -> &str {
+    let end = message.to_ascii_lowercase().find("canonicalrequest").unwrap_or(message.len());
+    message[..end].trim_end_matches([' ', ','])
 }
 
 fn reason(status: StatusCode, code: &str, message: &str) -> Reason {
@@ -160,6 +167,13 @@ mod tests {
             assert_eq!(retry_after(&headers, now), expected, "{value}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn the_request_that_a_refusal_repeats_is_not_kept() {
+        let body = r#"{"error_code":"APIGW.0301","error_msg":"verify aksk signature fail, canonicalRequest:GET|/|x-security-token:canary"}"#;
+        let error = classified(401, body);
+        assert_eq!(error.message, "the cloud answered: verify aksk signature fail");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::sim::cloud::State;
 use crate::sim::errors::{Reply, keystone};
 use crate::sim::query::Query;
 use crate::sim::signature::same;
-use crate::sim::{DOMAIN_ID, DOMAIN_NAME, PASSWORD, PROJECT_ID, REGION, USER_ID, USER_NAME};
+use crate::sim::{DOMAIN_ID, DOMAIN_NAME, PROJECT_ID, REGION, USER_ID, USER_NAME};
 
 /// Querying Project Information Based on the Specified Criteria: `name` is the region's.
 pub(super) fn projects(query: &Query, base_url: &str) -> Reply {
@@ -38,7 +38,7 @@ pub(super) fn projects(query: &Query, base_url: &str) -> Reply {
 pub(super) fn token(state: &mut State, body: &[u8], now: Timestamp) -> Reply {
     let reply = match serde_json::from_slice::<Request>(body) {
         Err(_) => bad_request("The request body is invalid."),
-        Ok(request) => match judged(&request.auth) {
+        Ok(request) => match judged(&request.auth, &state.gate.credentials.password) {
             Err(refused) => refused,
             Ok(()) => issued(state, now),
         },
@@ -46,7 +46,7 @@ pub(super) fn token(state: &mut State, body: &[u8], now: Timestamp) -> Reply {
     traced(reply)
 }
 
-fn judged(auth: &Auth) -> Result<(), Reply> {
+fn judged(auth: &Auth, valid_password: &str) -> Result<(), Reply> {
     let identity = &auth.identity;
     if identity.methods != ["password"] {
         return Err(bad_request("Only the method password is supported."));
@@ -56,7 +56,7 @@ fn judged(auth: &Auth) -> Result<(), Reply> {
     };
     let known = user.name == USER_NAME
         && user.domain.is(DOMAIN_ID, DOMAIN_NAME)
-        && same(&user.password, PASSWORD);
+        && same(&user.password, valid_password);
     if !known {
         let message = "The username or password is wrong.";
         return Err(keystone(401, "Unauthorized", message));
@@ -144,6 +144,7 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::PASSWORD;
 
     fn status(user: &str, password: &str, scope: Value) -> u16 {
         let body = json!({"auth": {
@@ -153,7 +154,7 @@ mod tests {
             "scope": scope
         }});
         let request: Request = serde_json::from_value(body).expect("a request");
-        judged(&request.auth).err().map_or(201, |reply| reply.status)
+        judged(&request.auth, PASSWORD).err().map_or(201, |reply| reply.status)
     }
 
     #[test]

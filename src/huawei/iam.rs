@@ -1,0 +1,176 @@
+//! What is asked of IAM: a token for a user, and the id of a project.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    credentials::Identity,
+    endpoints::BaseUrl,
+    transport::{Answer, Method, Request, Transport},
+    wire,
+};
+use crate::{
+    cloud::{Budget, CloudError, Reason, Trace},
+    model::{ProjectId, RegionId},
+    pacing::Pacer,
+    secret::Secret,
+};
+
+/// Operations, as the metrics name them.
+pub(super) const TOKEN: &str = "iam_token";
+pub(super) const PROJECTS: &str = "iam_projects";
+
+/// The project that a token is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// By its id.
+    Id(ProjectId),
+    /// By its name; the main project of a region is named like the region.
+    Name(RegionId),
+}
+
+/// A token that IAM gave.
+pub(super) struct Issued {
+    pub(super) token: Secret,
+    pub(super) expires: Timestamp,
+}
+
+/// Everything but what is asked.
+pub(super) struct Call<'a> {
+    pub(super) project: &'a str,
+    pub(super) base: &'a BaseUrl,
+    pub(super) pacer: &'a Pacer,
+    pub(super) transport: &'a Transport,
+}
+
+impl Call<'_> {
+    /// A token for a user and a password (IAM API Reference, "Obtaining a User Token Through
+    /// Password Authentication").
+    pub(super) async fn token(
+        &self,
+        identity: &Identity,
+        scope: &Scope,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<Issued, CloudError> {
+        let Identity::Password { domain, user, password } = identity else {
+            return Err(CloudError::new(Reason::Internal, "only users with a password log in"));
+        };
+        let scope = match scope {
+            Scope::Id(id) => json!({ "id": id.as_str() }),
+            Scope::Name(name) => json!({ "name": name.as_str() }),
+        };
+        let user = json!({
+            "name": user, "password": password.expose(), "domain": { "name": domain }
+        });
+        let body = json!({ "auth": {
+            "identity": { "methods": ["password"], "password": { "user": user } },
+            "scope": { "project": scope },
+        }});
+        let body = Secret::new(body.to_string());
+        let request = Request {
+            project: self.project,
+            operation: TOKEN,
+            method: Method::Post(body.expose().as_bytes()),
+            base: self.base,
+            path: "/v3/auth/tokens".into(),
+            query: &[("nocatalog", "true")],
+            project_id: None,
+            pacer: self.pacer,
+        };
+        let answer = self.transport.send(&request, None, budget, trace).await?;
+        let expires = expires_at(&answer.body);
+        match (answer.subject_token, expires) {
+            (Some(token), Some(expires)) => Ok(Issued { token, expires }),
+            _ => Err(CloudError {
+                request_id: answer.request_id,
+                ..CloudError::new(Reason::BadShape, "IAM gave no token, or none that ever expires")
+            }),
+        }
+    }
+}
+
+fn expires_at(body: &[u8]) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Body {
+        token: Token,
+    }
+    #[derive(Deserialize)]
+    struct Token {
+        expires_at: String,
+    }
+    serde_json::from_slice::<Body>(body).ok()?.token.expires_at.parse().ok()
+}
+
+/// The one project that is named like the region (IAM API Reference, "Querying Project Information").
+pub(super) fn one_project(answer: &Answer, region: &RegionId) -> Result<ProjectId, CloudError> {
+    #[derive(Deserialize)]
+    struct Body {
+        projects: Vec<Row>,
+    }
+    #[derive(Deserialize)]
+    struct Row {
+        id: String,
+        name: String,
+    }
+    let fail = |reason, message: String| CloudError {
+        request_id: answer.request_id.clone(),
+        ..CloudError::new(reason, message)
+    };
+    let body: Body = serde_json::from_slice(&answer.body).map_err(|_| {
+        fail(Reason::BadShape, "IAM's list of projects is not as documented".into())
+    })?;
+    let named = |row: &&Row| row.name == region.as_str();
+    let ids: Vec<_> = body.projects.iter().filter(named).map(|row| row.id.as_str()).collect();
+    match ids[..] {
+        [id] => ProjectId::parse(id)
+            .map_err(|expected| fail(Reason::BadShape, format!("a project id of IAM: {expected}"))),
+        [] => Err(fail(
+            Reason::NotFound,
+            format!("IAM knows no project named {region}; set project_id in the configuration"),
+        )),
+        _ => Err(fail(
+            Reason::NotFound,
+            format!(
+                "IAM knows several projects named {region}; set project_id to one of {}",
+                wire::shown(&ids.join(", "), 300)
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn projects(body: &str) -> Result<ProjectId, CloudError> {
+        let answer = Answer { body: body.into(), request_id: None, subject_token: None };
+        one_project(&answer, &RegionId::parse("cn-north-4").unwrap())
+    }
+
+    #[test]
+    fn exactly_one_project_must_have_the_name_of_the_region() {
+        let id = "6e9dfd51d1124e8d8498dce894923a0d";
+        let row = |id: &str, name: &str| format!(r#"{{"id":"{id}","name":"{name}"}}"#);
+        let list = |rows: &[String]| format!(r#"{{"projects":[{}]}}"#, rows.join(","));
+        let found = projects(&list(&[row(id, "cn-north-4"), row(id, "cn-north-4_sub")]));
+        assert_eq!(found.map(|id| id.to_string()), Ok(id.to_owned()));
+        let none = projects(&list(&[row(id, "eu-de")])).unwrap_err();
+        assert!(none.message.contains("set project_id"), "{none}");
+        let several = projects(&list(&[row(id, "cn-north-4"), row("b", "cn-north-4")]));
+        assert!(several.unwrap_err().message.contains(id));
+        assert_eq!(
+            projects(&list(&[row("../..", "cn-north-4")])).unwrap_err().reason,
+            Reason::BadShape
+        );
+        assert_eq!(projects("{}").unwrap_err().reason, Reason::BadShape);
+    }
+
+    #[test]
+    fn the_expiry_has_microseconds() {
+        let body = br#"{"token":{"expires_at":"2015-11-09T01:42:57.527363Z"}}"#;
+        assert_eq!(expires_at(body).map(|at| at.as_second()), Some(1_447_033_377));
+        assert_eq!(expires_at(b"{}"), None);
+    }
+}

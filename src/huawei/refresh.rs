@@ -1,0 +1,38 @@
+//! Renews tokens in the background, so that no poll has to wait for IAM.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+use super::Project;
+
+/// How often it is looked whether a token should be renewed; the oldest has a fifth of its life left
+/// then, which is hours.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Renews the tokens of the projects that have one, until `shutdown` is ready.
+pub async fn keep_fresh(
+    projects: watch::Receiver<Vec<Project>>,
+    shutdown: impl Future<Output = ()>,
+) {
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let now = Instant::now();
+        let mut renewals = JoinSet::new();
+        let all = projects.borrow().clone();
+        for project in all {
+            renewals.spawn(async move { project.0.session.renew_if_due(now).await });
+        }
+        tokio::select! {
+            () = &mut shutdown => {
+                renewals.shutdown().await;
+                return;
+            }
+            () = async { while renewals.join_next().await.is_some() {} } => {}
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Who a project is to the cloud at the moment: the credentials in force, renewed when they are
+//! refused or about to expire.
+//!
+//! Every request of a project goes through [`Session::send`]. A 401 makes it look for better
+//! credentials once (files are read anew, a token is asked for anew) and send again; when that is
+//! refused too, or there are none, the credentials rest.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{
+    credentials::{Identity, Source},
+    endpoints::BaseUrl,
+    guard::{Fingerprint, KeyGuard, Pass, Resting},
+    iam::{self, Scope},
+    transport::{Answer, Auth, Request, Transport},
+};
+use crate::{
+    clock::{Clock, unix_seconds},
+    cloud::{Budget, CloudError, Reason, Trace},
+    pacing::{Pacer, Priority, RateLimit},
+    stats::Stats,
+};
+
+/// IAM is asked once or twice a day; its limits are not documented.
+const IAM_RATE: RateLimit = RateLimit { requests_per_second: 0.5, burst: 3 };
+/// A token is replaced after this part of its life.
+const RENEW_AFTER: f64 = 0.8;
+/// A background renewal that failed is tried again after this time.
+const RENEW_AGAIN: Duration = Duration::from_secs(60);
+/// IAM answers in well under a second.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a session is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// Configured name of the project.
+    pub(super) project: Arc<str>,
+    /// Where credentials come from.
+    pub(super) source: Source,
+    /// Where IAM is.
+    pub(super) iam: BaseUrl,
+    /// What a token is asked for.
+    pub(super) scope: Scope,
+    /// Sends requests.
+    pub(super) transport: Arc<Transport>,
+    /// What is known of all credentials.
+    pub(super) guard: Arc<KeyGuard>,
+    /// The date.
+    pub(super) clock: Clock,
+    /// The exporter's own metrics.
+    pub(super) stats: Arc<Stats>,
+}
+
+/// The credentials of a project.
+#[derive(Debug)]
+pub(super) struct Session {
+    parts: Parts,
+    iam_pacer: Pacer,
+    current: Mutex<Option<Current>>,
+}
+
+#[derive(Clone, Debug)]
+struct Current {
+    identity: Identity,
+    auth: Auth,
+    /// The lifetime of a token that IAM gave.
+    life: Option<Life>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    renew_at: Instant,
+    expires: Timestamp,
+}
+
+impl Session {
+    /// Credentials that are read when they are first needed.
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts, iam_pacer: Pacer::new(IAM_RATE), current: Mutex::new(None) }
+    }
+
+    /// For requests to IAM.
+    pub(super) fn iam_pacer(&self) -> &Pacer {
+        &self.iam_pacer
+    }
+
+    /// Sends a request with the project's credentials.
+    ///
+    /// # Errors
+    /// That of the request, of getting a token, or [`Reason::Auth`] while the credentials rest.
+    pub(super) async fn send(
+        &self,
+        request: &Request<'_>,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<Answer, CloudError> {
+        let auth = self.auth(budget, trace).await?;
+        let refused = match self.try_send(&auth, request, budget, trace).await {
+            Err(error) if error.reason == Reason::Auth && error.status.is_some() => error,
+            other => return other,
+        };
+        let Some(better) = self.renewed(&auth, budget, trace).await? else {
+            self.parts.guard.rest(auth.fingerprint());
+            return Err(refused);
+        };
+        match self.try_send(&better, request, budget, trace).await {
+            Err(error) if error.reason == Reason::Auth && error.status.is_some() => {
+                self.parts.guard.rest(better.fingerprint());
+                self.rest_identity().await;
+                Err(error)
+            }
+            other => other,
+        }
+    }
+
+    async fn try_send(
+        &self,
+        auth: &Auth,
+        request: &Request<'_>,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<Answer, CloudError> {
+        let pass = self.enter(auth.fingerprint(), budget.deadline).await?;
+        let result = self.parts.transport.send(request, Some(auth), budget, trace).await;
+        settle(pass, &result);
+        result
+    }
+
+    async fn enter(&self, fingerprint: Fingerprint, deadline: Instant) -> Result<Pass, CloudError> {
+        match tokio::time::timeout_at(deadline, self.parts.guard.enter(fingerprint)).await {
+            Ok(Ok(pass)) => Ok(pass),
+            Ok(Err(Resting(until))) => {
+                let seconds = until.saturating_duration_since(Instant::now()).as_secs() + 1;
+                Err(CloudError::new(
+                    Reason::Auth,
+                    format!(
+                        "the credentials were refused and rest for {seconds} s more, so that the \
+                         cloud does not lock them"
+                    ),
+                ))
+            }
+            Err(_) => Err(CloudError::new(
+                Reason::Timeout,
+                "the first request with these credentials was not answered before the deadline",
+            )),
+        }
+    }
+
+    /// The credentials in force; read, or asked of IAM, where there are none yet.
+    async fn auth(&self, budget: &mut Budget, trace: &mut Trace) -> Result<Auth, CloudError> {
+        let mut current = self.current.lock().await;
+        let now = self.parts.clock.now();
+        match &*current {
+            Some(Current { auth, life, .. }) if life.is_none_or(|life| life.expires > now) => {
+                return Ok(auth.clone());
+            }
+            _ => {}
+        }
+        let identity = self.resolve()?;
+        let fresh = self.log_in(identity, budget, trace).await?;
+        Ok(current.insert(fresh).auth.clone())
+    }
+
+    /// Better credentials than those that were refused, if there are any.
+    async fn renewed(
+        &self,
+        refused: &Auth,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<Option<Auth>, CloudError> {
+        let mut current = self.current.lock().await;
+        // Another request has renewed them already.
+        if let Some(current) = &*current
+            && current.auth != *refused
+        {
+            return Ok(Some(current.auth.clone()));
+        }
+        let identity = self.resolve()?;
+        let is_password = matches!(identity, Identity::Password { .. });
+        if !is_password && current.as_ref().is_some_and(|current| current.identity == identity) {
+            return Ok(None);
+        }
+        let fresh = self.log_in(identity, budget, trace).await?;
+        Ok(Some(current.insert(fresh).auth.clone()))
+    }
+
+    fn resolve(&self) -> Result<Identity, CloudError> {
+        self.parts
+            .source
+            .resolve()
+            .map_err(|error| CloudError::new(Reason::Auth, format!("no credentials: {error}")))
+    }
+
+    async fn log_in(
+        &self,
+        identity: Identity,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<Current, CloudError> {
+        let auth = match &identity {
+            Identity::Keys(keys) => Auth::Keys(keys.clone()),
+            Identity::Token(token) => Auth::Token(token.clone()),
+            Identity::Password { .. } => {
+                let issued = self.ask_for_token(&identity, budget, trace).await?;
+                let now = self.parts.clock.now();
+                let left = Duration::try_from(issued.expires.duration_since(now));
+                let renew_after = left.unwrap_or_default().mul_f64(RENEW_AFTER);
+                self.parts
+                    .stats
+                    .credentials_expire(&self.parts.project, unix_seconds(issued.expires));
+                let life = Life { renew_at: Instant::now() + renew_after, expires: issued.expires };
+                let auth = Auth::Token(issued.token);
+                return Ok(Current { identity, auth, life: Some(life) });
+            }
+        };
+        Ok(Current { identity, auth, life: None })
+    }
+
+    async fn ask_for_token(
+        &self,
+        identity: &Identity,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<iam::Issued, CloudError> {
+        let fingerprint = identity_fingerprint(identity);
+        let pass = self.enter(fingerprint, budget.deadline).await?;
+        let parts = &self.parts;
+        // A token for CSS does not pay for a request to IAM.
+        let mut own = Budget { first_token: None, ..*budget };
+        let call = iam::Call {
+            project: &parts.project,
+            base: &parts.iam,
+            pacer: &self.iam_pacer,
+            transport: &parts.transport,
+        };
+        let issued = call.token(identity, &parts.scope, &mut own, trace).await;
+        settle(pass, &issued);
+        if let Err(error) = &issued {
+            parts.stats.credential_refresh_failed(&parts.project);
+            if error.reason == Reason::Auth && error.status.is_some() {
+                parts.guard.rest(fingerprint);
+            }
+        }
+        issued
+    }
+
+    /// A token that IAM has just given was refused: asking for another is no use for a while.
+    async fn rest_identity(&self) {
+        if let Some(current) = &*self.current.lock().await
+            && current.life.is_some()
+        {
+            self.parts.guard.rest(identity_fingerprint(&current.identity));
+        }
+    }
+
+    /// Replaces the token before it expires. Until the new one is there, the old one is used.
+    pub(super) async fn renew_if_due(&self, now: Instant) {
+        let Some(old) = self.current.lock().await.clone() else { return };
+        let Some(life) = old.life.filter(|life| life.renew_at <= now) else { return };
+        let mut budget = Budget {
+            deadline: Instant::now() + LOGIN_TIMEOUT,
+            first_token: None,
+            priority: Priority::Poll,
+        };
+        let fresh = match self.resolve() {
+            Ok(identity) => self.log_in(identity, &mut budget, &mut Trace::default()).await,
+            Err(error) => Err(error),
+        };
+        let mut current = self.current.lock().await;
+        match fresh {
+            Ok(fresh) => {
+                tracing::debug!(project = &*self.parts.project, "the token was renewed");
+                *current = Some(fresh);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    project = &*self.parts.project,
+                    reason = error.reason.as_str(),
+                    code = error.code,
+                    request_id = error.request_id,
+                    "the token cannot be renewed: {error}"
+                );
+                if let Some(current) = current.as_mut()
+                    && current.auth == old.auth
+                {
+                    let renew_at = Instant::now() + RENEW_AGAIN;
+                    current.life = Some(Life { renew_at, ..life });
+                }
+            }
+        }
+    }
+}
+
+fn identity_fingerprint(identity: &Identity) -> Fingerprint {
+    match identity {
+        Identity::Keys(keys) => Auth::Keys(keys.clone()).fingerprint(),
+        Identity::Token(token) => Auth::Token(token.clone()).fingerprint(),
+        Identity::Password { domain, user, password } => {
+            Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password])
+        }
+    }
+}
+
+/// What an answer says of the credentials: refused, taken, or nothing.
+fn settle<T>(pass: Pass, result: &Result<T, CloudError>) {
+    let taken = match result {
+        Ok(_) => true,
+        Err(error) => matches!(error.status, Some(200..=299 | 400 | 403 | 404)),
+    };
+    if taken {
+        pass.accepted();
+    }
+}

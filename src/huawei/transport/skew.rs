@@ -1,0 +1,70 @@
+//! How far the cloud's clock is from ours, by the `Date` of its answers (RFC 9110, section 6.6.1).
+//!
+//! A gateway refuses signatures that are 15 minutes off; whoever is told at one minute has time.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::header::{DATE, HeaderMap};
+
+use crate::stats::Stats;
+
+/// A `Date` has whole seconds and the answer takes its time; a minute is a wrong clock.
+const WORTH_A_WARNING_SECONDS: f64 = 60.0;
+
+/// What was said of each project's clock.
+#[derive(Debug, Default)]
+pub(super) struct Skew(Mutex<HashMap<Box<str>, bool>>);
+
+impl Skew {
+    /// Takes the date of an answer. The log hears of a wrong clock once, and of its end.
+    pub(super) fn note(&self, project: &str, headers: &HeaderMap, now: Timestamp, stats: &Stats) {
+        let Some(skew) = seconds_ahead(headers, now) else { return };
+        stats.api_clock_skew(project, skew);
+        let is_wrong = skew.abs() >= WORTH_A_WARNING_SECONDS;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_wrong = known.insert(project.into(), is_wrong).unwrap_or(false);
+        if is_wrong && !was_wrong {
+            tracing::warn!(
+                project,
+                skew_seconds = skew,
+                "the cloud's clock differs from this machine's; at 900 s signatures are refused; \
+                 check the time synchronisation of this machine"
+            );
+        } else if was_wrong && !is_wrong {
+            tracing::info!(project, skew_seconds = skew, "the clocks agree again");
+        }
+    }
+}
+
+/// How far the cloud's clock is ahead. Within the second that a `Date` stands for there is no skew.
+fn seconds_ahead(headers: &HeaderMap, now: Timestamp) -> Option<f64> {
+    let date = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?.timestamp();
+    let behind = now.duration_since(date).as_secs_f64();
+    Some(if (0.0..1.0).contains(&behind) { 0.0 } else { -behind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_an_answer_tells_the_skew() {
+        let now: Timestamp = "1994-11-06T08:49:37.250Z".parse().unwrap();
+        let cases = [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0.0)),
+            ("Sun, 06 Nov 1994 08:49:38 GMT", Some(0.75)),
+            ("Sun, 06 Nov 1994 09:06:37 GMT", Some(1019.75)),
+            ("Sun, 06 Nov 1994 08:32:37 GMT", Some(-1020.25)),
+            ("yesterday", None),
+        ];
+        for (date, expected) in cases {
+            let headers = HeaderMap::from_iter([(DATE, date.parse().unwrap())]);
+            assert_eq!(seconds_ahead(&headers, now), expected, "{date}");
+        }
+        assert_eq!(seconds_ahead(&HeaderMap::new(), now), None);
+    }
+}
