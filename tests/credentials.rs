@@ -1,0 +1,297 @@
+//! Credentials over the wire: rotation, expiry, tokens and rest, against the simulated cloud.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use css_vpcep_exporter::{
+    board::{Board, ClusterMeta},
+    clock::Clock,
+    cloud::{Budget, Cloud, CloudError, Reason, Traced},
+    huawei::{
+        self, Common, Project,
+        credentials::{Environment, SecretText, Source},
+        endpoints::{BaseUrl, Endpoints},
+        paging::Paging,
+        transport::Transport,
+    },
+    model::{ClusterId, ConnectionList, ProjectId, RegionId},
+    pacing::{Pacer, Priority, RateLimit},
+    poll,
+    secret::Secret,
+    sim::{Pace, Settings, Sim},
+    stats::Stats,
+};
+use serde_json::{Value, json};
+
+struct World {
+    url: String,
+    secret_key: String,
+    clusters: Vec<ClusterId>,
+    http: reqwest::Client,
+    common: Common,
+}
+
+async fn world(clusters: usize, connections: usize) -> World {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let pace = Pace::Explicit;
+    let settings =
+        Settings { listen, clusters, connections, seed: 1, pace, faults: vec![], fixed_now: None };
+    let sim = Sim::bind(settings).await.unwrap();
+    let clock = Clock::system();
+    let stats = Arc::new(Stats::new());
+    let transport = Arc::new(Transport::new(clock.clone(), stats.clone(), 1).unwrap());
+    let world = World {
+        url: sim.url(),
+        secret_key: sim.secret_key().to_owned(),
+        clusters: sim.cluster_ids().iter().map(|id| ClusterId::parse(id).unwrap()).collect(),
+        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        common: Common { transport, guard: Arc::default(), clock, stats },
+    };
+    // It ends with the test's runtime.
+    tokio::spawn(sim.run(std::future::pending()));
+    world
+}
+
+impl World {
+    async fn control(&self, method: &str, path: &str, body: Value) -> Value {
+        let url = format!("{}/__sim/{path}", self.url);
+        let request = match method {
+            "PUT" => self.http.put(url).body(body.to_string()),
+            _ => self.http.get(url),
+        };
+        let response = request.send().await.unwrap().error_for_status().unwrap();
+        serde_json::from_str(&response.text().await.unwrap()).unwrap()
+    }
+
+    async fn sent(&self, operation: &str) -> u64 {
+        let requests = self.control("GET", "requests", json!({})).await;
+        requests["by_operation"][operation].as_u64().unwrap_or(0)
+    }
+
+    fn settings(&self, name: &str, credentials: Source) -> huawei::Settings {
+        let url = BaseUrl::parse(&self.url).unwrap();
+        huawei::Settings {
+            name: name.into(),
+            region: RegionId::parse("sim-region-1").unwrap(),
+            project_id: None,
+            endpoints: Endpoints { css: url.clone(), vpcep: url.clone(), iam: url },
+            credentials,
+            paging: Paging::default(),
+        }
+    }
+
+    fn project(&self, credentials: Source) -> Project {
+        Project::new(self.settings("p", credentials), &self.common, fast())
+    }
+
+    async fn poll(&self, project: &Project) -> Traced<ConnectionList> {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+        project.connections(&self.clusters[0], budget).await
+    }
+}
+
+fn fast() -> Pacer {
+    Pacer::new(RateLimit { requests_per_second: 1000.0, burst: 1000 })
+}
+
+fn inline(secret: &str) -> SecretText {
+    SecretText::Inline(Secret::new(secret))
+}
+
+fn keys(secret: SecretText) -> Source {
+    Source::Static {
+        access_key: "SIMAK0123456789ABCDE".into(),
+        secret_key: secret,
+        security_token: None,
+    }
+}
+
+fn password(password: &str) -> Source {
+    Source::Password {
+        domain: "sim-domain".into(),
+        user: "sim-user".into(),
+        password: inline(password),
+    }
+}
+
+fn reason(outcome: Traced<ConnectionList>) -> Result<usize, Reason> {
+    let read = outcome.result.map(|list| list.connections.len());
+    read.map_err(|CloudError { reason, .. }| reason)
+}
+
+fn private_file(name: &str, text: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
+    let world = world(200, 1).await;
+    let mut projects = Vec::new();
+    for name in ["one", "two"] {
+        let mut settings = world.settings(name, keys(inline("wrong")));
+        settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
+        let half = if name == "one" { &world.clusters[..100] } else { &world.clusters[100..] };
+        projects.push(poll::Project {
+            name: name.into(),
+            cloud: Project::new(settings, &world.common, fast()),
+            pacer: fast(),
+            concurrency: 8,
+            timeout: Duration::from_secs(10),
+            clusters: half.iter().map(|id| (id.clone(), Duration::from_secs(60))).collect(),
+        });
+    }
+    let metas = world.clusters.iter().map(|id| ClusterMeta {
+        region: RegionId::parse("sim-region-1").unwrap(),
+        project: "p".into(),
+        id: id.clone(),
+        name: id.as_str().into(),
+        interval: Duration::from_secs(60),
+    });
+    let board = Board::new(metas.collect::<Vec<_>>());
+    let mut reasons = Vec::new();
+    let Common { clock, stats, .. } = &world.common;
+    poll::once(projects, &board, clock, stats, |_, error| {
+        reasons.push(error.map(|error| error.reason));
+    })
+    .await;
+    assert_eq!(reasons, vec![Some(Reason::Auth); 200]);
+    let requests = world.control("GET", "requests", json!({})).await;
+    assert_eq!(requests["bad_signatures"], 1, "the key is not burned");
+}
+
+#[tokio::test]
+async fn a_secret_file_that_was_rotated_is_read_again_at_the_first_refusal() {
+    let world = world(1, 3).await;
+    let file = private_file("rotated-secret-key", &world.secret_key);
+    let project = world.project(keys(SecretText::File(file.clone())));
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+
+    world.control("PUT", "credentials", json!({ "secret_key": "new-secret-key" })).await;
+    std::fs::write(&file, "new-secret-key\n").unwrap();
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    let requests = world.control("GET", "requests", json!({})).await;
+    assert_eq!(requests["bad_signatures"], 1);
+
+    world.control("PUT", "credentials", json!({ "secret_key": "another" })).await;
+    let before = world.sent("css_connections").await;
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth), "the key rests");
+    assert_eq!(world.sent("css_connections").await, before + 1);
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn a_security_token_is_signed_and_sent() {
+    let world = world(1, 3).await;
+    world.control("PUT", "credentials", json!({ "security_token": "temporary" })).await;
+    let with = |token: &str| Source::Static {
+        access_key: "SIMAK0123456789ABCDE".into(),
+        secret_key: inline(&world.secret_key),
+        security_token: Some(inline(token)),
+    };
+    assert_eq!(reason(world.poll(&world.project(with("temporary"))).await), Ok(3));
+    assert_eq!(reason(world.poll(&world.project(with("stale"))).await), Err(Reason::Auth));
+    let environment = Environment::capture(&|name| match name {
+        "HUAWEICLOUD_SDK_AK" => Some("SIMAK0123456789ABCDE".into()),
+        "HUAWEICLOUD_SDK_SK" => Some(world.secret_key.clone()),
+        "HUAWEICLOUD_SDK_SECURITY_TOKEN" => Some("temporary".into()),
+        _ => None,
+    });
+    let project = world.project(Source::Chain(environment));
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+}
+
+#[tokio::test]
+async fn a_token_that_expires_at_any_request_of_a_walk_costs_one_refresh() {
+    let world = world(1, 2500).await;
+    // The project id is looked up first; then there are two walks of two pages.
+    for requests_before in 0..5 {
+        let project = world.project(password("sim-Password-1"));
+        let logins = world.sent("iam_token").await;
+        let tokens_end_after = json!({ "tokens_end_after": requests_before });
+        world.control("PUT", "credentials", tokens_end_after).await;
+        assert_eq!(reason(world.poll(&project).await), Ok(2000), "{requests_before}");
+        assert_eq!(world.sent("iam_token").await, logins + 2, "{requests_before}");
+    }
+}
+
+#[tokio::test]
+async fn polls_in_flight_share_one_refresh() {
+    let world = world(1, 3).await;
+    let project = world.project(password("sim-Password-1"));
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    world.control("PUT", "credentials", json!({ "end_tokens": true })).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (project, cluster) = (project.clone(), world.clusters[0].clone());
+        tasks.spawn(async move {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+            reason(project.connections(&cluster, budget).await)
+        });
+    }
+    while let Some(polled) = tasks.join_next().await {
+        assert_eq!(polled.unwrap(), Ok(3));
+    }
+    assert_eq!(world.sent("iam_token").await, 2);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once_and_rests() {
+    let world = world(1, 3).await;
+    let project = world.project(password("wrong"));
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
+    assert_eq!(world.sent("iam_token").await, 1);
+    assert_eq!(world.sent("css_connections").await, 0);
+}
+
+#[tokio::test]
+async fn a_token_file_is_read_again_when_its_token_is_refused() {
+    let world = world(1, 3).await;
+    let issued = async |world: &World| {
+        let body = json!({ "auth": {
+            "identity": { "methods": ["password"], "password": { "user": {
+                "name": "sim-user", "password": "sim-Password-1",
+                "domain": { "name": "sim-domain" } } } },
+            "scope": { "project": { "name": "sim-region-1" } },
+        }});
+        let url = format!("{}/v3/auth/tokens", world.url);
+        let response = world.http.post(url).body(body.to_string()).send().await.unwrap();
+        response.headers()["x-subject-token"].to_str().unwrap().to_owned()
+    };
+    let file = private_file("token-file", &issued(&world).await);
+    let project = world.project(Source::Token(SecretText::File(file.clone())));
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    world.control("PUT", "credentials", json!({ "end_tokens": true })).await;
+    std::fs::write(&file, issued(&world).await).unwrap();
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    world.control("PUT", "credentials", json!({ "end_tokens": true })).await;
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_apart_from_a_wrong_key() {
+    let world = world(1, 3).await;
+    let project = world.project(keys(inline(&world.secret_key)));
+    let put_clock = async |seconds: i64| {
+        world.control("PUT", "clock", json!({ "skew_seconds": seconds })).await;
+    };
+    put_clock(14 * 60).await;
+    assert_eq!(reason(world.poll(&project).await), Ok(3), "14 minutes are within the window");
+    put_clock(16 * 60).await;
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::ClockSkew));
+    let families = world.common.stats.gather();
+    let skew = families.iter().find(|family| family.name().ends_with("clock_skew_seconds"));
+    let seconds = skew.unwrap().get_metric()[0].get_gauge().get_value();
+    assert!((958.0..962.0).contains(&seconds), "{seconds}");
+    put_clock(0).await;
+    assert_eq!(reason(world.poll(&project).await), Ok(3), "the key does not rest for a clock");
+}
