@@ -109,7 +109,7 @@ impl App {
         let longest = config.clusters().map(|cluster| cluster.interval).max();
         let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
         let Collector { projects, board, stats } = collector(&mut config, &clock, seed)?;
-        let (scheduler, polls) =
+        let (scheduler, polls, _roster) =
             Scheduler::new(projects, board.clone(), clock.clone(), stats.clone());
         let shared = Shared { board, exposition: config.exposition, stats, clock, polls };
         let router = http::public_router(shared.clone(), readiness.clone(), &telemetry_path);

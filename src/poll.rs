@@ -7,15 +7,10 @@
 
 mod once;
 mod report;
+mod roster;
 mod schedule;
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
@@ -23,7 +18,7 @@ use tokio::{
     time::Instant,
 };
 
-use self::report::Report;
+use self::roster::{EntryId, Roster};
 use crate::{
     board::{Attempt, Board},
     clock::Clock,
@@ -37,7 +32,7 @@ pub use once::once;
 
 /// A person may ask for a poll again after this time.
 const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);
-/// Requests of people that may wait for the loop; it takes them within microseconds.
+/// Requests that may wait for the loop; it takes them within microseconds.
 const COMMAND_QUEUE: usize = 16;
 /// People that may wait for the end of one poll.
 const MAX_WAITERS: usize = 16;
@@ -90,40 +85,29 @@ impl PollHandle {
     }
 }
 
+/// Gives the scheduler other projects.
+#[derive(Debug)]
+pub struct RosterHandle<C>(mpsc::Sender<Vec<Project<C>>>);
+
+impl<C> RosterHandle<C> {
+    /// Polls these from now on. A cluster that stays in its project keeps its place in the schedule
+    /// and a poll under way; polls of those that are gone are given up.
+    pub async fn replace(&self, projects: Vec<Project<C>>) {
+        // A scheduler that has ended has nothing to poll any more.
+        let _ = self.0.send(projects).await;
+    }
+}
+
 /// The scheduler, ready to run.
 pub struct Scheduler<C> {
-    projects: Vec<Shared<C>>,
-    entries: Vec<Entry>,
-    by_cluster: HashMap<ClusterId, usize>,
-    due: BinaryHeap<Reverse<(Instant, usize)>>,
-    polls: JoinSet<(usize, Attempt)>,
-    running: HashMap<Id, usize>,
+    roster: Roster<C>,
+    polls: JoinSet<Attempt>,
+    running: HashMap<Id, EntryId>,
     commands: mpsc::Receiver<PollNow>,
+    rosters: mpsc::Receiver<Vec<Project<C>>>,
     board: Board,
     clock: Clock,
     stats: Arc<Stats>,
-}
-
-struct Shared<C> {
-    name: Arc<str>,
-    cloud: Arc<C>,
-    pacer: Pacer,
-    slots: Arc<Semaphore>,
-    timeout: Duration,
-    overdue: usize,
-}
-
-struct Entry {
-    project: usize,
-    cluster: ClusterId,
-    interval: Duration,
-    due: Instant,
-    in_flight: bool,
-    overdue: bool,
-    /// When the last poll ended that somebody waited for.
-    asked: Option<Instant>,
-    waiters: Vec<oneshot::Sender<Result<(), PollNowError>>>,
-    report: Report,
 }
 
 impl<C: Cloud> Scheduler<C> {
@@ -133,95 +117,63 @@ impl<C: Cloud> Scheduler<C> {
         board: Board,
         clock: Clock,
         stats: Arc<Stats>,
-    ) -> (Self, PollHandle) {
+    ) -> (Self, PollHandle, RosterHandle<C>) {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
+        let (roster_sender, rosters) = mpsc::channel(1);
         let mut scheduler = Self {
-            projects: Vec::new(),
-            entries: Vec::new(),
-            by_cluster: HashMap::new(),
-            due: BinaryHeap::new(),
+            roster: Roster::default(),
             polls: JoinSet::new(),
             running: HashMap::new(),
             commands,
+            rosters,
             board,
             clock,
             stats,
         };
-        for project in projects {
-            scheduler.add(project);
-        }
-        (scheduler, PollHandle(sender))
-    }
-
-    fn add(&mut self, project: Project<C>) {
-        let (now, date) = (Instant::now(), self.clock.now());
-        for (cluster, interval) in project.clusters {
-            let phase = schedule::phase(&cluster, interval);
-            let due = now + schedule::until_next(date, phase, interval);
-            let index = self.entries.len();
-            self.board.schedule(&cluster, self.date_of(due));
-            self.due.push(Reverse((due, index)));
-            self.by_cluster.insert(cluster.clone(), index);
-            self.entries.push(Entry {
-                project: self.projects.len(),
-                cluster,
-                interval,
-                due,
-                in_flight: false,
-                overdue: false,
-                asked: None,
-                waiters: Vec::new(),
-                report: Report::default(),
-            });
-        }
-        self.projects.push(Shared {
-            name: project.name,
-            cloud: Arc::new(project.cloud),
-            pacer: project.pacer,
-            slots: Arc::new(Semaphore::new(project.concurrency)),
-            timeout: project.timeout,
-            overdue: 0,
-        });
+        scheduler.replace(projects);
+        (scheduler, PollHandle(sender), RosterHandle(roster_sender))
     }
 
     /// Polls until `shutdown` is ready; then gives up the polls under way and ends.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
-            let next_due = self.due.peek().map(|Reverse((due, _))| *due);
+            let next_due = self.roster.next_due();
             tokio::select! {
                 () = &mut shutdown => break,
                 Some(ended) = self.polls.join_next_with_id() => self.ended(ended),
                 Some(command) = self.commands.recv() => self.poll_now(command),
+                Some(projects) = self.rosters.recv() => self.replace(projects),
                 () = sleep_until(next_due) => self.start_due(),
             }
         }
         self.polls.shutdown().await;
     }
 
+    fn replace(&mut self, projects: Vec<Project<C>>) {
+        for (cluster, due) in self.roster.replace(projects, self.clock.now()) {
+            self.board.schedule(&cluster, self.date_of(due));
+        }
+        for (name, overdue) in self.roster.overdue() {
+            self.stats.polls_overdue(&name, overdue);
+        }
+    }
+
     fn start_due(&mut self) {
         let now = Instant::now();
-        while let Some(&Reverse((due, index))) = self.due.peek() {
-            if due > now {
-                break;
-            }
-            self.due.pop();
-            let entry = &mut self.entries[index];
-            entry.due = schedule::next_after(due, entry.interval, now);
-            self.due.push(Reverse((entry.due, index)));
-            if !entry.in_flight {
-                self.start(index, Priority::Poll);
+        while let Some(id) = self.roster.take_due(now) {
+            let Some(entry) = self.roster.entry(id) else { continue };
+            if !entry.is_in_flight() {
+                self.start(id, Priority::Poll);
             } else if !entry.overdue {
                 entry.overdue = true;
-                self.count_overdue(index, true);
+                self.count_overdue(id);
             }
         }
     }
 
-    fn start(&mut self, index: usize, priority: Priority) {
-        let entry = &mut self.entries[index];
-        entry.in_flight = true;
-        let project = &self.projects[entry.project];
+    fn start(&mut self, id: EntryId, priority: Priority) {
+        let Some((entry, project)) = self.roster.entry_and_project(id) else { return };
         let poll = Poll {
             cluster: entry.cluster.clone(),
             project: project.name.clone(),
@@ -232,44 +184,44 @@ impl<C: Cloud> Scheduler<C> {
             clock: self.clock.clone(),
             stats: self.stats.clone(),
         };
-        let task = self.polls.spawn(async move { (index, poll.run(priority).await) });
-        self.running.insert(task.id(), index);
+        let task = self.polls.spawn(poll.run(priority));
+        self.running.insert(task.id(), id);
+        entry.in_flight = Some(task);
     }
 
-    fn ended(&mut self, ended: Result<(Id, (usize, Attempt)), JoinError>) {
-        let (id, attempt) = match ended {
-            Ok((id, (_, attempt))) => (id, attempt),
+    fn ended(&mut self, ended: Result<(Id, Attempt), JoinError>) {
+        let (task, attempt) = match ended {
+            Ok((task, attempt)) => (task, attempt),
             Err(error) => (error.id(), self.attempt_that_died(&error)),
         };
-        let Some(index) = self.running.remove(&id) else { return };
-        let entry = &mut self.entries[index];
-        let project = &self.projects[entry.project];
-        let error = attempt.outcome.result.as_ref().err();
-        self.stats.poll_ended(
-            &project.name,
-            attempt.duration,
-            error.map(|error| error.reason.as_str()),
-        );
+        // A cluster that is gone has no entry, and its poll no meaning.
+        let Some(id) = self.running.remove(&task) else { return };
+        let Some((entry, project)) = self.roster.entry_and_project(id) else { return };
+        let reason = attempt.outcome.result.as_ref().err().map(|error| error.reason.as_str());
+        self.stats.poll_ended(&project.name, attempt.duration, reason);
         entry.report.poll_ended(&project.name, &entry.cluster, &attempt);
-        entry.in_flight = false;
+        entry.in_flight = None;
         if !entry.waiters.is_empty() {
             entry.asked = Some(Instant::now());
         }
-        for waiter in entry.waiters.drain(..) {
-            // Whoever waited may have hung up.
-            let _ = waiter.send(Ok(()));
-        }
+        let waiters = std::mem::take(&mut entry.waiters);
         let was_overdue = std::mem::take(&mut entry.overdue);
         let (cluster, due) = (entry.cluster.clone(), entry.due);
         self.board.record(&cluster, attempt, self.date_of(due));
+        for waiter in waiters {
+            // Whoever waited may have hung up.
+            let _ = waiter.send(Ok(()));
+        }
         if was_overdue {
-            self.count_overdue(index, false);
+            self.count_overdue(id);
         }
     }
 
     /// A poll that panicked is a failed poll: it is counted, and the next one is made.
     fn attempt_that_died(&self, error: &JoinError) -> Attempt {
-        tracing::error!("a poll panicked, which is a fault of the exporter: {error}");
+        if error.is_panic() {
+            tracing::error!("a poll panicked, which is a fault of the exporter: {error}");
+        }
         let error = CloudError::new(Reason::Internal, "the poll ended by a fault of the exporter");
         Attempt {
             at: self.clock.now(),
@@ -280,26 +232,28 @@ impl<C: Cloud> Scheduler<C> {
 
     fn poll_now(&mut self, PollNow { cluster, done }: PollNow) {
         let now = Instant::now();
-        let Some(&index) = self.by_cluster.get(&cluster) else {
+        let Some(id) = self.roster.find(&cluster) else {
             let _ = done.send(Err(PollNowError::UnknownCluster));
             return;
         };
-        let entry = &mut self.entries[index];
+        let Some(entry) = self.roster.entry(id) else { return };
         let just_made = entry.asked.is_some_and(|asked| now - asked < POLL_NOW_AT_MOST_EVERY);
-        if (just_made && !entry.in_flight) || entry.waiters.len() >= MAX_WAITERS {
+        let is_in_flight = entry.is_in_flight();
+        if (just_made && !is_in_flight) || entry.waiters.len() >= MAX_WAITERS {
             let _ = done.send(Err(PollNowError::TooSoon));
             return;
         }
         entry.waiters.push(done);
-        if !entry.in_flight {
-            self.start(index, Priority::Admin);
+        if !is_in_flight {
+            self.start(id, Priority::Admin);
         }
     }
 
-    fn count_overdue(&mut self, index: usize, more: bool) {
-        let project = &mut self.projects[self.entries[index].project];
-        project.overdue = if more { project.overdue + 1 } else { project.overdue - 1 };
-        self.stats.polls_overdue(&project.name, project.overdue);
+    fn count_overdue(&mut self, id: EntryId) {
+        let Some((_, project)) = self.roster.entry_and_project(id) else { return };
+        let name = project.name.clone();
+        let overdue = self.roster.overdue();
+        self.stats.polls_overdue(&name, overdue.get(&name).copied().unwrap_or(0));
     }
 
     fn date_of(&self, moment: Instant) -> jiff::Timestamp {

@@ -95,6 +95,7 @@ fn project(name: &str, cloud: &Fake, clusters: impl IntoIterator<Item = u32>) ->
 struct Running {
     board: Board,
     polls: PollHandle,
+    roster: RosterHandle<Fake>,
     stats: Arc<Stats>,
     stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
@@ -113,12 +114,12 @@ fn run(projects: Vec<Project<Fake>>) -> Running {
     let board = Board::new(metas.collect::<Vec<_>>());
     let stats = Arc::new(Stats::new());
     let clock = Clock::tokio_from(jiff::Timestamp::from_second(1_700_000_000).unwrap());
-    let (scheduler, polls) = Scheduler::new(projects, board.clone(), clock, stats.clone());
+    let (scheduler, polls, roster) = Scheduler::new(projects, board.clone(), clock, stats.clone());
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(scheduler.run(async {
         let _ = stopped.await;
     }));
-    Running { board, polls, stats, stop, task }
+    Running { board, polls, roster, stats, stop, task }
 }
 
 impl Running {
@@ -274,4 +275,45 @@ async fn shutdown_gives_up_polls_under_way_at_once() {
     running.stop.send(()).unwrap();
     running.task.await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_roster_keeps_places_and_polls_under_way_and_gives_up_those_that_are_gone() {
+    let cloud = Fake::new();
+    let running = run(vec![project("p", &cloud, 0..4)]);
+    tokio::time::sleep(MINUTE * 2).await;
+    let place = cloud.calls_of(&cluster(0))[0];
+    cloud.set(&cluster(0), Behaviour::Answers { after: Duration::from_secs(20) });
+    cloud.set(&cluster(1), Behaviour::Hangs);
+    // Both are under way when the roster changes: 1 goes, 0 stays, 9 comes, 2 moves away.
+    let (stays, goes) = (running.polls.clone(), running.polls.clone());
+    let stays = tokio::spawn(async move { stays.poll_now(&cluster(0)).await });
+    let goes = tokio::spawn(async move { goes.poll_now(&cluster(1)).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = cloud.calls_of(&cluster(1)).len();
+    running.roster.replace(vec![project("p", &cloud, [0, 3, 9]), project("q", &cloud, [2])]).await;
+    assert_eq!(goes.await.unwrap(), Err(PollNowError::UnknownCluster));
+    assert_eq!(stays.await.unwrap(), Ok(()));
+    tokio::time::sleep(MINUTE * 10).await;
+    assert_eq!(cloud.calls_of(&cluster(1)).len(), before);
+    assert!((10..=11).contains(&cloud.calls_of(&cluster(9)).len()));
+    let kept = cloud.calls_of(&cluster(0));
+    let last = *kept.last().unwrap();
+    assert_eq!((last - place).as_secs() % 60, 0, "the same place in the minute");
+    let moved = cloud.calls_of(&cluster(2));
+    assert!((12..=13).contains(&moved.len()), "{}", moved.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_rosters_neither_doubles_nor_starves_a_poll() {
+    let cloud = Fake::new();
+    let running = run(vec![project("p", &cloud, 0..10)]);
+    for _ in 0..600 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        running.roster.replace(vec![project("p", &cloud, 0..10)]).await;
+    }
+    for number in 0..10 {
+        let calls = cloud.calls_of(&cluster(number)).len();
+        assert!((9..=11).contains(&calls), "{number}: {calls}");
+    }
 }

@@ -1,0 +1,199 @@
+//! What is polled, and when each is due: the scheduler's memory, without its tasks.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::{Semaphore, oneshot},
+    task::AbortHandle,
+    time::Instant,
+};
+
+use super::{PollNowError, Project, report::Report, schedule};
+use crate::{model::ClusterId, pacing::Pacer};
+
+/// Never used twice, so that a poll cannot be taken for one of a cluster that came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct EntryId(u64);
+
+/// A cluster in the schedule.
+pub(super) struct Entry {
+    pub(super) cluster: ClusterId,
+    project: Arc<str>,
+    interval: Duration,
+    pub(super) due: Instant,
+    pub(super) in_flight: Option<AbortHandle>,
+    /// A beat came while the poll before was still under way.
+    pub(super) overdue: bool,
+    /// When the last poll ended that somebody waited for.
+    pub(super) asked: Option<Instant>,
+    pub(super) waiters: Vec<oneshot::Sender<Result<(), PollNowError>>>,
+    pub(super) report: Report,
+}
+
+impl Entry {
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(poll) = &self.in_flight {
+            poll.abort();
+        }
+    }
+}
+
+/// What the polls of a project share.
+pub(super) struct Shared<C> {
+    pub(super) name: Arc<str>,
+    pub(super) cloud: Arc<C>,
+    pub(super) pacer: Pacer,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) timeout: Duration,
+    concurrency: usize,
+}
+
+pub(super) struct Roster<C> {
+    projects: HashMap<Arc<str>, Shared<C>>,
+    entries: HashMap<EntryId, Entry>,
+    by_cluster: HashMap<ClusterId, EntryId>,
+    /// May hold beats of entries that are gone or were moved; they are skipped.
+    due: BinaryHeap<Reverse<(Instant, EntryId)>>,
+    ids: u64,
+}
+
+impl<C> Default for Roster<C> {
+    fn default() -> Self {
+        Self {
+            projects: HashMap::new(),
+            entries: HashMap::new(),
+            by_cluster: HashMap::new(),
+            due: BinaryHeap::new(),
+            ids: 0,
+        }
+    }
+}
+
+impl<C> Roster<C> {
+    /// Takes other projects. Says which clusters have a new place in the schedule, and when they are
+    /// due. Dropping an entry gives its poll up.
+    pub(super) fn replace(
+        &mut self,
+        projects: Vec<Project<C>>,
+        date: Timestamp,
+    ) -> Vec<(ClusterId, Instant)> {
+        let now = Instant::now();
+        let mut old_projects = std::mem::take(&mut self.projects);
+        let mut old_entries = std::mem::take(&mut self.entries);
+        let old_ids = std::mem::take(&mut self.by_cluster);
+        let mut moved = Vec::new();
+        for project in projects {
+            for (cluster, interval) in project.clusters {
+                let old = old_ids.get(&cluster).and_then(|id| Some((*id, old_entries.remove(id)?)));
+                let (id, mut entry) = match old {
+                    Some((id, entry)) if entry.project == project.name => (id, entry),
+                    _ => self.new_entry(cluster.clone(), project.name.clone(), now),
+                };
+                if entry.interval != interval {
+                    entry.interval = interval;
+                    let phase = schedule::phase(&cluster, interval);
+                    entry.due = now + schedule::until_next(date, phase, interval);
+                    self.due.push(Reverse((entry.due, id)));
+                    moved.push((cluster.clone(), entry.due));
+                }
+                self.by_cluster.insert(cluster, id);
+                self.entries.insert(id, entry);
+            }
+            let slots = match old_projects.remove(&project.name) {
+                Some(old) if old.concurrency == project.concurrency => old.slots,
+                _ => Arc::new(Semaphore::new(project.concurrency)),
+            };
+            let shared = Shared {
+                name: project.name.clone(),
+                cloud: Arc::new(project.cloud),
+                pacer: project.pacer,
+                slots,
+                timeout: project.timeout,
+                concurrency: project.concurrency,
+            };
+            self.projects.insert(project.name, shared);
+        }
+        for waiter in old_entries.values_mut().flat_map(|entry| entry.waiters.drain(..)) {
+            // Whoever waited may have hung up.
+            let _ = waiter.send(Err(PollNowError::UnknownCluster));
+        }
+        moved
+    }
+
+    /// An entry that has no place yet.
+    fn new_entry(
+        &mut self,
+        cluster: ClusterId,
+        project: Arc<str>,
+        now: Instant,
+    ) -> (EntryId, Entry) {
+        self.ids += 1;
+        let entry = Entry {
+            cluster,
+            project,
+            interval: Duration::ZERO,
+            due: now,
+            in_flight: None,
+            overdue: false,
+            asked: None,
+            waiters: Vec::new(),
+            report: Report::default(),
+        };
+        (EntryId(self.ids), entry)
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.due.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// An entry whose beat has come; its next beat is laid out.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<EntryId> {
+        loop {
+            let Reverse((due, id)) = *self.due.peek().filter(|Reverse((due, _))| *due <= now)?;
+            self.due.pop();
+            if let Some(entry) = self.entries.get_mut(&id)
+                && entry.due == due
+            {
+                entry.due = schedule::next_after(due, entry.interval, now);
+                self.due.push(Reverse((entry.due, id)));
+                return Some(id);
+            }
+        }
+    }
+
+    pub(super) fn find(&self, cluster: &ClusterId) -> Option<EntryId> {
+        self.by_cluster.get(cluster).copied()
+    }
+
+    pub(super) fn entry(&mut self, id: EntryId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    pub(super) fn entry_and_project(&mut self, id: EntryId) -> Option<(&mut Entry, &Shared<C>)> {
+        let entry = self.entries.get_mut(&id)?;
+        let project = self.projects.get(&entry.project)?;
+        Some((entry, project))
+    }
+
+    /// How many clusters of each project are overdue.
+    pub(super) fn overdue(&self) -> HashMap<Arc<str>, usize> {
+        let mut overdue: HashMap<_, _> =
+            self.projects.keys().map(|name| (name.clone(), 0)).collect();
+        for entry in self.entries.values().filter(|entry| entry.overdue) {
+            *overdue.entry(entry.project.clone()).or_default() += 1;
+        }
+        overdue
+    }
+}
