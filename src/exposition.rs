@@ -1,15 +1,16 @@
 //! The page for Prometheus: a pure function of the board's snapshot, the exporter's own metrics and
 //! the time. It waits for nothing and calls nobody.
 //!
-//! `families` names every data metric and says when it is present; `text` writes lines.
+//! `families` names every data metric and says when it is present; `gathered` knows the exporter's
+//! own metrics; `text` writes lines.
 
 pub mod families;
+mod gathered;
 mod text;
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use jiff::Timestamp;
-use prometheus::TextEncoder;
 
 use self::{
     families::{FAMILIES, View},
@@ -20,8 +21,24 @@ use crate::{
     stats::{Definition, Kind, Stats},
 };
 
-/// The media type of the page.
-pub const TEXT_0_0_4: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The formats of the page. Both carry the same samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The text format of Prometheus, version 0.0.4.
+    Text004,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics100,
+}
+
+impl Format {
+    /// The media type of a page in this format.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Text004 => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics100 => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
 
 /// What decides which data are shown.
 #[derive(Clone, Copy, Debug)]
@@ -58,17 +75,15 @@ const SIZE: Definition = Definition {
 /// The metrics that describe the page itself.
 pub const DEFINITIONS: [Definition; 3] = [TARGETS, SERIES, SIZE];
 
-/// The whole page in text format 0.0.4.
-///
-/// # Errors
-/// When the exporter's own metrics cannot be encoded, which is a fault of the exporter.
-pub fn page(
+/// The whole page.
+pub fn render(
+    format: Format,
     snapshot: &Snapshot,
     settings: &Settings,
     stats: &Stats,
     now: Timestamp,
-) -> Result<String, prometheus::Error> {
-    let mut page = Page::default();
+) -> String {
+    let mut page = Page::new(format);
     write_data(&mut page, snapshot, settings, now);
     let (series, size) = (page.samples(), page.text().len());
     write_targets(&mut page, snapshot, settings, now);
@@ -76,9 +91,21 @@ pub fn page(
     page.sample("", series);
     page.family(&SIZE);
     page.sample(r#"encoding="identity""#, size);
-    let mut text = page.into_text();
-    TextEncoder::new().encode_utf8(&stats.gather(), &mut text)?;
-    Ok(text)
+    gathered::write(&mut page, &stats.gather());
+    page.finish()
+}
+
+/// The whole page in text format 0.0.4.
+///
+/// # Errors
+/// Never; [`render`] says so in its type.
+pub fn page(
+    snapshot: &Snapshot,
+    settings: &Settings,
+    stats: &Stats,
+    now: Timestamp,
+) -> Result<String, Infallible> {
+    Ok(render(Format::Text004, snapshot, settings, stats, now))
 }
 
 fn write_data(page: &mut Page, snapshot: &Snapshot, settings: &Settings, now: Timestamp) {

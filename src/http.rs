@@ -1,14 +1,17 @@
 //! What is served over HTTP: a public listener that can change nothing, and an admin listener.
 //!
 //! Handlers read the board's snapshot and wait for nobody, but for "poll now". `listener` owns the
-//! sockets and their limits, `public` and `admin` the routes, `api` the JSON.
+//! sockets and their limits, `public` and `admin` the routes, `scrape` and `negotiation` the page for
+//! Prometheus, `api` the JSON.
 
 mod admin;
 mod api;
 mod listener;
+mod negotiation;
 mod pages;
 mod problem;
 mod public;
+mod scrape;
 
 use std::{sync::Arc, time::Duration};
 

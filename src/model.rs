@@ -210,7 +210,7 @@ impl ConnectionList {
         Self {
             service_enabled: false,
             complete: true,
-            reported: Some(0),
+            reported: None,
             update_switch: None,
             permissions: None,
             service_name: None,

@@ -107,7 +107,7 @@ definitions! {
         "Requests that the admin listener turned away.";
     SHARD_INDEX = "shard_index", Gauge, [],
         "Which of the shards this process is, counted from 0.";
-    SHARD_COUNT = "shard_count", Gauge, [],
+    SHARDS = "shards", Gauge, [],
         "How many shards there are.";
 }
 
@@ -161,8 +161,8 @@ impl Stats {
         let registry = Registry::new();
         let shard_index = add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX)));
         shard_index.set(0);
-        let shard_count = add(&registry, IntGauge::with_opts(opts(&SHARD_COUNT)));
-        shard_count.set(1);
+        let shards = add(&registry, IntGauge::with_opts(opts(&SHARDS)));
+        shards.set(1);
         add(&registry, Ok(process::Process::new()));
         let counters = |definition| add(&registry, counter_vec(definition));
         let gauges = |definition: &Definition| {

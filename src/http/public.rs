@@ -8,7 +8,7 @@ use std::sync::{
 use axum::{
     Router,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware,
     response::Response,
     routing::get,
@@ -20,11 +20,9 @@ use super::{
     api::{Clusters, OneCluster},
     measure, pages,
     problem::{answer, json, problem},
+    scrape::Scrapes,
 };
-use crate::{
-    exposition::{self, TEXT_0_0_4},
-    model::ClusterId,
-};
+use crate::model::ClusterId;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -69,6 +67,7 @@ impl Readiness {
 struct Public {
     shared: Shared,
     readiness: Readiness,
+    scrapes: Scrapes,
     telemetry_path: Arc<str>,
 }
 
@@ -76,7 +75,8 @@ struct Public {
 /// slash.
 pub fn router(shared: Shared, readiness: Readiness, telemetry_path: &str) -> Router {
     let stats = shared.stats.clone();
-    let state = Public { shared, readiness, telemetry_path: telemetry_path.into() };
+    let scrapes = Scrapes::new();
+    let state = Public { shared, readiness, scrapes, telemetry_path: telemetry_path.into() };
     let mut router = Router::new()
         .route(telemetry_path, get(metrics))
         .route("/-/healthy", get(async || answer(StatusCode::OK, TEXT, "healthy\n")))
@@ -92,17 +92,8 @@ pub fn router(shared: Shared, readiness: Readiness, telemetry_path: &str) -> Rou
         .with_state(state)
 }
 
-async fn metrics(State(public): State<Public>) -> Response {
-    let Public { shared, .. } = public;
-    let snapshot = shared.board.snapshot();
-    let page = exposition::page(&snapshot, &shared.exposition, &shared.stats, shared.clock.now());
-    match page {
-        Ok(page) => answer(StatusCode::OK, TEXT_0_0_4, page),
-        Err(error) => {
-            tracing::error!("the metrics cannot be encoded: {error}");
-            answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the metrics cannot be encoded\n")
-        }
-    }
+async fn metrics(State(public): State<Public>, headers: HeaderMap) -> Response {
+    public.scrapes.answer(public.shared, &headers).await
 }
 
 async fn landing(State(public): State<Public>) -> Response {
