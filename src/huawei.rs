@@ -117,6 +117,11 @@ impl Project {
         }))
     }
 
+    /// Reads secret files anew, as a reload of the configuration asks.
+    pub async fn reread_credentials(&self) {
+        self.0.session.reread().await;
+    }
+
     /// What the project was made of.
     pub fn settings(&self) -> &Settings {
         &self.0.settings

@@ -256,6 +256,17 @@ impl Session {
         }
     }
 
+    /// Reads the source anew; credentials that have changed are used from the next request on.
+    pub(super) async fn reread(&self) {
+        let mut current = self.current.lock().await;
+        let resolved = self.parts.source.resolve();
+        if let (Some(known), Ok(identity)) = (&*current, resolved)
+            && known.identity != identity
+        {
+            *current = None;
+        }
+    }
+
     /// Replaces the token before it expires. Until the new one is there, the old one is used.
     pub(super) async fn renew_if_due(&self, now: Instant) {
         let Some(old) = self.current.lock().await.clone() else { return };
