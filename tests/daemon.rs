@@ -1,0 +1,15 @@
+//! The whole program, through its sockets, its signals and its files.
+
+mod support;
+
+mod daemon {
+    mod canaries;
+    mod collect;
+    mod faults;
+    mod golden;
+    mod http;
+    mod imports;
+    mod outage;
+    mod paging;
+    mod signals;
+}

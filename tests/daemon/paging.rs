@@ -1,0 +1,102 @@
+//! Sizes of clusters, and regions that count otherwise, over the wire.
+
+use css_vpcep_exporter::clock::Clock;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{
+    cloud::Cloud,
+    daemon::{Daemon, configuration, project},
+};
+
+const PREFIX: &str = "huaweicloud_css_vpcep_";
+
+/// At most 2,000 can be read: an offset ends at 1,000, and a page has 1,000 rows.
+#[tokio::test]
+async fn every_connection_that_can_be_reached_is_read_and_no_more_is_claimed() {
+    let sizes = [0, 1, 999, 1_000, 1_001, 1_999, 2_000, 2_001, 3_500];
+    let cloud = Cloud::start(sizes.len(), 0).await;
+    for (cluster, size) in sizes.into_iter().enumerate() {
+        let rows: Value = (0..size).map(|_| json!({})).collect();
+        let path = format!("clusters/{}", cloud.id(cluster));
+        cloud.control(Method::PUT, &path, &json!({ "connections": rows })).await;
+    }
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
+
+    for (cluster, size) in sizes.into_iter().enumerate() {
+        let id = cloud.id(cluster);
+        cloud.control(Method::DELETE, "requests", &json!({})).await;
+        let polled = daemon.poll(id).await;
+        let requests = cloud.requests().await;
+        let reachable = size.min(2_000);
+        // Where not all can be read, a second walk makes sure of it.
+        let expected_requests = match size {
+            0..=1_000 => 1,
+            1_001..=2_000 => 2,
+            _ => 4,
+        };
+        assert_eq!(requests["total"], expected_requests, "{size}");
+        assert!(requests["max_offset"].as_i64() <= Some(1_000), "{size}: {requests}");
+        assert_eq!(polled["connections"]["accepted"], reachable, "{size}");
+        assert_eq!(polled["connections_reported"], size, "{size}");
+        assert_eq!(polled["complete"], reachable == size, "{size}");
+        assert_eq!(polled["items"].as_array().map(Vec::len), Some(reachable), "{size}");
+
+        let page = daemon.metrics().await;
+        let value = |name: &str| page.value(&format!("{PREFIX}{name}"), &[("cluster_id", id)]);
+        assert_eq!(value("connections_suppressed"), Some(f64::from(u8::from(size > 1_000))));
+        let rows = page.all(&format!("{PREFIX}connection_status"), &[("cluster_id", id)]);
+        assert_eq!(rows.len(), if size > 1_000 { 0 } else { size }, "{size}");
+    }
+    daemon.stop().await;
+}
+
+/// Older regions count from 1, and some call the parameter `start`.
+#[tokio::test]
+async fn a_region_that_counts_from_one_is_read_whole_where_the_configuration_says_so() {
+    let regions = [
+        ("offset-one-based", json!({"parameter": "offset", "first": 1})),
+        ("start-parameter", json!({"parameter": "start", "first": 1})),
+    ];
+    for (fault, paging) in regions {
+        for (size, limit) in [(1_500, 1_000), (250, 100), (250, 250), (1, 1_000)] {
+            let cloud = Cloud::start(1, size).await;
+            cloud.set_faults(json!([{ "name": fault }])).await;
+            let mut configuration = configuration(&cloud);
+            configuration["projects"][0]["paging"] = paging.clone();
+            configuration["projects"][0]["paging"]["limit"] = json!(limit);
+            let daemon = Daemon::start(&configuration, &Clock::system()).await;
+            let polled = daemon.poll(cloud.id(0)).await;
+            assert_eq!(polled["up"], true, "{fault} {size} {limit}: {polled}");
+            assert_eq!(polled["complete"], true, "{fault} {size} {limit}");
+            assert_eq!(polled["items"].as_array().map(Vec::len), Some(size), "{fault} {limit}");
+            assert_eq!(cloud.requests().await["total"], size.div_ceil(limit), "{fault} {limit}");
+            daemon.stop().await;
+        }
+    }
+}
+
+/// That 1,000 is too much is a property of the region: it is found out once, not once per cluster.
+#[tokio::test]
+async fn a_refused_limit_is_remembered_for_the_project() {
+    let cloud = Cloud::start(3, 150).await;
+    cloud.set_faults(json!([{"name": "limit-refused"}])).await;
+    let mut configuration = configuration(&cloud);
+    let mut other = project("other", &cloud);
+    let moved = other["clusters"].as_array_mut().expect("clusters").split_off(2);
+    configuration["projects"][0]["clusters"] = other["clusters"].take();
+    other["clusters"] = moved.into();
+    configuration["projects"].as_array_mut().expect("projects").push(other);
+    let daemon = Daemon::start(&configuration, &Clock::system()).await;
+    let mut totals = Vec::new();
+    for cluster in 0..3 {
+        let polled = daemon.poll(cloud.id(cluster)).await;
+        assert_eq!(
+            (&polled["complete"], &polled["connections_reported"]),
+            (&json!(true), &json!(150))
+        );
+        totals.push(cloud.requests().await["total"].as_u64().expect("a number"));
+    }
+    // Refused, then two pages; two pages; and another project finds out for itself.
+    assert_eq!(totals, [3, 5, 8]);
+}

@@ -1,0 +1,143 @@
+//! The finished binary as a process, with files for what it says and for what it reads.
+
+use std::{
+    fs::{self, File, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+};
+
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+use super::{DEADLINE, eventually};
+
+/// A folder for one test. It stays if the test fails: it has what every process said.
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn new(test: &str) -> Folder {
+        let name = format!("{test}-{}", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).expect("the target folder can be written");
+        Folder { path }
+    }
+
+    /// A file for nobody else's eyes: the exporter insists on that where it holds a secret.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path.join(name);
+        fs::write(&path, text).expect("the folder can be written");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is ours");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// The exporter with these arguments. It does not see the keys, settings and proxies of whoever runs
+/// the tests.
+pub(crate) fn exporter(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
+    command.args(arguments);
+    for (name, _) in std::env::vars_os() {
+        let upper = name.to_string_lossy().to_uppercase();
+        let ours = ["HUAWEICLOUD_", "CLOUD_SDK_", "CSS_VPCEP_EXPORTER_"];
+        if ours.iter().any(|prefix| upper.starts_with(prefix)) || upper.ends_with("_PROXY") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// A process in the background; it ends with the test.
+pub(crate) struct Process {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Process {
+    /// Starts a command. What it says goes to files with this name.
+    pub(crate) fn start(folder: &Folder, name: &str, mut command: Command) -> Process {
+        // Files, because nobody has to keep emptying them.
+        let [out, err] = ["out", "err"].map(|kind| folder.path.join(format!("{name}.{kind}")));
+        let create = |path: &Path| File::create(path).expect("the folder can be written");
+        command.current_dir(&folder.path).stdout(create(&out)).stderr(create(&err));
+        let child = command.spawn().expect("the binary starts");
+        Process { child, out, err }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it was not waited for")
+    }
+
+    pub(crate) fn out(&self) -> String {
+        fs::read_to_string(&self.out).expect("output is UTF-8")
+    }
+
+    pub(crate) fn err(&self) -> String {
+        fs::read_to_string(&self.err).expect("output is UTF-8")
+    }
+
+    /// Where a daemon listens: `public` or `admin`.
+    pub(crate) async fn address(&mut self, listener: &str) -> String {
+        eventually("the daemon listens", async || {
+            let err = self.err();
+            let ended = self.child.try_wait().expect("a child can be asked");
+            // In logfmt and in JSON alike. The last line may be half written.
+            let lines = err.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let mut ours = lines.filter(|line| line.contains("listening"));
+            let found = ours.find_map(|line| {
+                let (before, _) = line.split_once(listener)?;
+                let address = &before[before.find("127.0.0.1:")?..];
+                let port = |at: char| at.is_ascii_digit() || at == '.' || at == ':';
+                Some(address[..address.find(|at| !port(at))?].to_owned())
+            });
+            match (found, ended) {
+                (Some(address), _) => Ok(address),
+                (None, Some(status)) => panic!("{status}: {err}"),
+                (None, None) => Err(err),
+            }
+        })
+        .await
+    }
+
+    /// Asks the process to end, as a supervisor does.
+    pub(crate) async fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await;
+        assert!(status.expect("kill starts").success());
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        let ended = timeout(DEADLINE, self.child.wait()).await;
+        ended.expect("it ends").expect("a child can be waited for")
+    }
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs a command to its end.
+pub(crate) async fn run(mut command: Command) -> Ended {
+    let output = timeout(DEADLINE * 3, command.output()).await;
+    let output = output.expect("it ends").expect("the binary starts");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
