@@ -272,7 +272,9 @@ fn source(
         None => Source::Chain(environment()),
         Some(file::Credentials::Word(word)) if word == "chain" => Source::Chain(environment()),
         Some(file::Credentials::Word(word)) => {
-            notes.mistake(path, format_args!("{word:?}"), "chain, or one kind of credentials");
+            // A key that was pasted here must not be repeated.
+            let found = format_args!("another word, of {} characters", word.chars().count());
+            notes.mistake(path, found, "chain, or one kind of credentials");
             return None;
         }
         Some(file::Credentials::Kinds(kinds)) => match (kinds.fixed, kinds.environment) {
@@ -350,7 +352,9 @@ fn endpoints(
 ) -> Option<Endpoints> {
     let mut endpoint = |key: &str, written: Option<String>, service| {
         let text = written.unwrap_or_else(|| derived(service, region));
-        notes.ok(&format!("{path}.{key}"), &text, BaseUrl::parse(&text))
+        // A URL with a user name may have a password too.
+        let shown = if text.contains('@') { "a URL with @" } else { &text };
+        notes.ok(&format!("{path}.{key}"), shown, BaseUrl::parse(&text))
     };
     let css = endpoint("css", written.css, Service::Css);
     let vpcep = endpoint("vpcep", written.vpcep, Service::Vpcep);

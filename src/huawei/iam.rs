@@ -72,7 +72,7 @@ impl Call<'_> {
         let request = Request {
             project: self.project,
             operation: TOKEN,
-            method: Method::Post(body.expose().as_bytes()),
+            method: Method::Post { body: body.expose().as_bytes(), secret: password },
             base: self.base,
             path: "/v3/auth/tokens".into(),
             query: &[("nocatalog", "true")],
@@ -143,9 +143,15 @@ pub(super) fn one_project(answer: &Answer, region: &RegionId) -> Result<ProjectI
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::huawei::transport::Sent;
 
     fn projects(body: &str) -> Result<ProjectId, CloudError> {
-        let answer = Answer { body: body.into(), request_id: None, subject_token: None };
+        let answer = Answer {
+            body: body.into(),
+            request_id: None,
+            subject_token: None,
+            sent: Sent::default(),
+        };
         one_project(&answer, &RegionId::parse("cn-north-4").unwrap())
     }
 

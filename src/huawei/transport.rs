@@ -6,6 +6,7 @@
 
 mod classify;
 mod failure;
+mod sent;
 mod skew;
 
 use std::{
@@ -20,11 +21,13 @@ use reqwest::{
 use tokio::time::Instant;
 
 use self::{classify::classify, skew::Skew};
+
+pub use self::sent::Sent;
 use super::{
     credentials::Keys,
     endpoints::BaseUrl,
     guard::Fingerprint,
-    sign::{self, Scheme},
+    sign::{self, Scheme, Signed},
     wire,
 };
 use crate::{
@@ -85,8 +88,13 @@ pub struct Request<'a> {
 pub enum Method<'a> {
     /// A read.
     Get,
-    /// A question that needs a body, in JSON; it may hold a password.
-    Post(&'a [u8]),
+    /// A question that needs a body, in JSON.
+    Post {
+        /// The body.
+        body: &'a [u8],
+        /// What of it nobody may see.
+        secret: &'a Secret,
+    },
 }
 
 impl std::fmt::Debug for Method<'_> {
@@ -99,14 +107,14 @@ impl Method<'_> {
     fn as_str(&self) -> &'static str {
         match self {
             Self::Get => "GET",
-            Self::Post(_) => "POST",
+            Self::Post { .. } => "POST",
         }
     }
 
     fn body(&self) -> &[u8] {
         match self {
             Self::Get => b"",
-            Self::Post(body) => body,
+            Self::Post { body, .. } => body,
         }
     }
 }
@@ -143,13 +151,15 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// `X-Subject-Token`, by which IAM gives a token.
     pub subject_token: Option<Secret>,
+    /// What the request had that nobody may see.
+    pub sent: Sent,
 }
 
 impl Answer {
     /// Adds to a decoding error what the answer itself has to say: some services answer 200 with an
     /// error body.
     pub fn explain(&self, error: CloudError) -> CloudError {
-        let said = wire::error_body(&self.body);
+        let said = wire::error_body(&self.body, &|text| self.sent.hide(text));
         CloudError {
             status: Some(200),
             code: said.code,
@@ -290,11 +300,11 @@ impl Transport {
         auth: Option<&Auth>,
         status: &mut Option<u16>,
     ) -> Result<Answer, CloudError> {
-        let request = self.request(call, auth)?;
+        let (request, sent) = self.request(call, auth)?;
         let mut response = self.http.execute(request).await.map_err(|error| failure::of(&error))?;
         self.skew.note(call.project, response.headers(), self.clock.now(), &self.stats);
         *status = Some(response.status().as_u16());
-        let request_id = request_id(response.headers());
+        let request_id = request_id(response.headers(), &sent);
         if response.headers().contains_key(CONTENT_ENCODING) {
             return Err(CloudError {
                 status: *status,
@@ -309,15 +319,16 @@ impl Transport {
         })?;
         let expected = match call.method {
             Method::Get => StatusCode::OK,
-            Method::Post(_) => StatusCode::CREATED,
+            Method::Post { .. } => StatusCode::CREATED,
         };
         if response.status() == expected {
             let subject_token = response.headers().get("x-subject-token");
             let subject_token =
                 subject_token.and_then(|value| value.to_str().ok()).map(Secret::new);
-            return Ok(Answer { body, request_id, subject_token });
+            return Ok(Answer { body, request_id, subject_token, sent });
         }
-        let mut error = classify(response.status(), response.headers(), &body, self.clock.now());
+        let said = wire::error_body(&body, &|text| sent.hide(text));
+        let mut error = classify(response.status(), response.headers(), said, self.clock.now());
         error.request_id = request_id.or(error.request_id);
         Err(error)
     }
@@ -326,7 +337,7 @@ impl Transport {
         &self,
         call: &Request<'_>,
         auth: Option<&Auth>,
-    ) -> Result<reqwest::Request, CloudError> {
+    ) -> Result<(reqwest::Request, Sent), CloudError> {
         let query = sign::canonical_query(call.query);
         let separator = if query.is_empty() { "" } else { "?" };
         let url = format!("{}{}{separator}{query}", call.base, call.path);
@@ -337,23 +348,24 @@ impl Transport {
         }
         let method = match call.method {
             Method::Get => reqwest::Method::GET,
-            Method::Post(_) => reqwest::Method::POST,
+            Method::Post { .. } => reqwest::Method::POST,
         };
         let mut request = reqwest::Request::new(method, url);
-        if let Method::Post(body) = call.method {
+        if let Method::Post { body, .. } = call.method {
             *request.body_mut() = Some(body.to_vec().into());
         }
         let sent = request.headers_mut();
         sent.insert(ACCEPT, HeaderValue::from_static(JSON));
-        if let Method::Post(_) = call.method {
+        if let Method::Post { .. } = call.method {
             sent.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         }
+        let mut signed = None;
         match auth {
             None => {}
             Some(Auth::Token(token)) => insert_secret(sent, "x-auth-token", token.expose())?,
-            Some(Auth::Keys(keys)) => self.sign(call, keys, sent)?,
+            Some(Auth::Keys(keys)) => signed = Some(self.sign(call, keys, sent)?),
         }
-        Ok(request)
+        Ok((request, Sent::new(auth, call.method, signed)))
     }
 
     fn sign(
@@ -361,7 +373,7 @@ impl Transport {
         call: &Request<'_>,
         keys: &Keys,
         sent: &mut HeaderMap,
-    ) -> Result<(), CloudError> {
+    ) -> Result<Signed, CloudError> {
         let date = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let mut headers = vec![("host", call.base.authority()), ("x-sdk-date", &date)];
         if let Some(id) = call.project_id {
@@ -370,7 +382,7 @@ impl Transport {
         if let Some(token) = &keys.security_token {
             headers.push(("x-security-token", token.expose()));
         }
-        if let Method::Post(_) = call.method {
+        if let Method::Post { .. } = call.method {
             headers.push(("content-type", JSON));
         }
         let signed = sign::sign(
@@ -389,7 +401,8 @@ impl Transport {
         for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
             insert_secret(sent, name, value)?;
         }
-        insert_secret(sent, "authorization", &signed.authorization)
+        insert_secret(sent, "authorization", &signed.authorization)?;
+        Ok(signed)
     }
 }
 
@@ -410,9 +423,9 @@ fn internal(message: &str) -> CloudError {
 }
 
 /// The services answer with `X-Request-Id`, IAM with `X-IAM-Trace-Id`.
-fn request_id(headers: &HeaderMap) -> Option<String> {
+fn request_id(headers: &HeaderMap, sent: &Sent) -> Option<String> {
     let value = headers.get("x-request-id").or_else(|| headers.get("x-iam-trace-id"))?;
-    value.to_str().ok().map(|id| wire::shown(id, 64))
+    value.to_str().ok().map(|id| wire::shown(&sent.hide(id), 64))
 }
 
 async fn read_capped(response: &mut reqwest::Response) -> Result<Vec<u8>, CloudError> {

@@ -9,7 +9,7 @@ mod error_body;
 mod page;
 mod scalar;
 
-pub use error_body::{ErrorBody, error_body};
+pub use error_body::{ErrorBody, Hide, error_body};
 pub use page::{DecodedPage, page};
 
 /// 400 with this code means that the cluster has no endpoint service (CSS error codes): a state of

@@ -137,9 +137,10 @@ impl Heard {
     }
 }
 
-/// Three projects: with keys in files, that the cloud refuses; with a key in the configuration, whose
-/// clusters have faults; with keys in the environment, of the cloud that repeats them.
-fn three_projects(folder: &Folder, cloud: &Cloud, echo: &Echo) -> Value {
+/// Projects with keys in files, that the cloud refuses; with a key in the configuration, whose
+/// clusters have faults; with keys in the environment, of the cloud that repeats them; and with keys
+/// of their own for its refusal, because keys that were refused rest.
+fn all_projects(folder: &Folder, cloud: &Cloud, echo: &Echo) -> Value {
     let mut all = configuration(cloud);
     all["admin"]["tokens"][0]["sha256"] = json!(sha256(ADMIN_TOKEN));
     let mut inline = project("inline", cloud);
@@ -154,7 +155,13 @@ fn three_projects(folder: &Folder, cloud: &Cloud, echo: &Echo) -> Value {
     echoed["credentials"] = json!({"environment": {}});
     echoed["api_endpoints"] = json!({"css": echo.url});
     echoed["clusters"] = ECHOED.map(|id| json!({ "id": id })).to_vec().into();
-    all["projects"] = json!([inline, refused, echoed]);
+    let mut echoed_refusal = echoed.clone();
+    echoed_refusal["name"] = json!("echoed_refusal");
+    echoed_refusal["credentials"] = refused["credentials"].clone();
+    echoed_refusal["credentials"]["static"]["access_key"] = json!("AKECHOED");
+    let clusters = echoed["clusters"].as_array_mut().expect("a list");
+    echoed_refusal["clusters"] = json!([clusters.remove(0)]);
+    all["projects"] = json!([inline, refused, echoed, echoed_refusal]);
     all
 }
 
@@ -179,7 +186,7 @@ async fn the_daemon_says_no_secret() {
     for (format, trace) in [("logfmt", "level=trace"), ("json", "\"level\":\"TRACE\"")] {
         let folder = Folder::new(&format!("the_daemon_says_no_secret_{format}"));
         let (cloud, echo) = (faulty_cloud().await, Echo::start().await);
-        let configuration = three_projects(&folder, &cloud, &echo);
+        let configuration = all_projects(&folder, &cloud, &echo);
         let file = folder.write("config.yml", &configuration.to_string());
         let mut serve = with_keys(exporter(&["serve", "--log.level", "trace"]));
         serve.args(["--log.format", format, "--web.listen-address", "127.0.0.1:0"]);
@@ -243,7 +250,7 @@ async fn collect_says_no_secret() {
     for format in ["logfmt", "json"] {
         let folder = Folder::new(&format!("collect_says_no_secret_{format}"));
         let (cloud, echo) = (faulty_cloud().await, Echo::start().await);
-        let configuration = three_projects(&folder, &cloud, &echo);
+        let configuration = all_projects(&folder, &cloud, &echo);
         let file = folder.write("config.yml", &configuration.to_string());
         let mut collect = with_keys(exporter(&["collect", "--log.level", "trace"]));
         collect.args(["--log.format", format]).arg("--config.file").arg(file);

@@ -13,17 +13,16 @@ use reqwest::{
 
 use crate::{
     cloud::{CloudError, Reason},
-    huawei::wire,
+    huawei::wire::{self, ErrorBody},
 };
 
 /// Reads an answer that is not 200.
 pub(super) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
-    body: &[u8],
+    said: ErrorBody,
     now: Timestamp,
 ) -> CloudError {
-    let said = wire::error_body(body);
     let code = said.code.unwrap_or_default();
     let reason = reason(status, &code, said.message.as_deref().unwrap_or_default());
     let message = match (reason, said.message) {
@@ -101,7 +100,7 @@ mod tests {
         classify(
             StatusCode::from_u16(status).unwrap(),
             &HeaderMap::new(),
-            body.as_bytes(),
+            wire::error_body(body.as_bytes(), &str::to_owned),
             Timestamp::UNIX_EPOCH,
         )
     }
@@ -182,7 +181,8 @@ mod tests {
             LOCATION,
             "https://portal.example.com/login?token=canary".parse().unwrap(),
         )]);
-        let error = classify(StatusCode::FOUND, &headers, b"", Timestamp::UNIX_EPOCH);
+        let error =
+            classify(StatusCode::FOUND, &headers, ErrorBody::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(error.message, "the cloud answered with a redirection to portal.example.com");
     }
 }

@@ -23,19 +23,23 @@ const LARGEST_BODY: usize = 16 * 1024;
 /// OpenStack's shapes nest once, Keystone's once; deeper ones are not looked into.
 const DEEPEST: usize = 2;
 
-/// Reads an error body of any shape.
-pub fn error_body(body: &[u8]) -> ErrorBody {
+/// Reads an error body of any shape. `hide` removes from a text what nobody may see; it is asked
+/// before the text is cut.
+pub fn error_body(body: &[u8], hide: Hide<'_>) -> ErrorBody {
     let body = &body[..body.len().min(LARGEST_BODY)];
     match serde_json::from_slice::<Value>(body) {
-        Ok(value) => from_json(&value, DEEPEST).unwrap_or_default(),
-        Err(_) => ErrorBody { message: from_text(body), ..ErrorBody::default() },
+        Ok(value) => from_json(&value, DEEPEST, hide).unwrap_or_default(),
+        Err(_) => ErrorBody { message: from_text(body, hide), ..ErrorBody::default() },
     }
 }
 
-fn from_json(value: &Value, depth: usize) -> Option<ErrorBody> {
+/// Removes from a text what nobody may see.
+pub type Hide<'a> = &'a dyn Fn(&str) -> String;
+
+fn from_json(value: &Value, depth: usize, hide: Hide<'_>) -> Option<ErrorBody> {
     let object = value.as_object()?;
     let first = |names: &[&str], cap| {
-        names.iter().find_map(|name| object.get(*name)).and_then(|value| scalar(value, cap))
+        names.iter().find_map(|name| object.get(*name)).and_then(|value| scalar(value, cap, hide))
     };
     let found = ErrorBody {
         code: first(&["errCode", "error_code", "errorCode", "code"], LONGEST_CODE),
@@ -46,20 +50,20 @@ fn from_json(value: &Value, depth: usize) -> Option<ErrorBody> {
         return Some(found);
     }
     let deeper = depth.checked_sub(1)?;
-    object.values().find_map(|inner| from_json(inner, deeper))
+    object.values().find_map(|inner| from_json(inner, deeper, hide))
 }
 
-fn scalar(value: &Value, cap: usize) -> Option<String> {
+fn scalar(value: &Value, cap: usize, hide: Hide<'_>) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(shown(text, cap)),
+        Value::String(text) if !text.is_empty() => Some(shown(&hide(text), cap)),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }
 
 /// The words of a page or a plain text, without its tags.
-fn from_text(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
+fn from_text(body: &[u8], hide: Hide<'_>) -> Option<String> {
+    let text = hide(&String::from_utf8_lossy(body));
     let mut words = String::new();
     let mut inside_tag = false;
     for character in text.chars() {
@@ -126,17 +130,34 @@ mod tests {
                 message: message.map(str::to_owned),
                 request_id: request_id.map(str::to_owned),
             };
-            assert_eq!(error_body(body.as_bytes()), expected, "{body}");
+            assert_eq!(error_body(body.as_bytes(), &str::to_owned), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_hidden_is_hidden_before_the_text_is_cut() {
+        let hide = |text: &str| text.replace("canary", "<secret>");
+        let bodies = [
+            format!(r#"{{"code":"canary","message":"{}canary"}}"#, "x".repeat(297)),
+            format!("<p>{}canary</p>", "x".repeat(297)),
+        ];
+        for body in bodies {
+            let read = error_body(body.as_bytes(), &hide);
+            assert!(!format!("{read:?}").contains("can"), "{read:?}");
         }
     }
 
     #[test]
     fn long_and_hostile_bodies_are_cut() {
         let body = format!(r#"{{"code":"{0}","message":"{0}\n"}}"#, "x".repeat(5000));
-        let read = error_body(body.as_bytes());
+        let read = error_body(body.as_bytes(), &str::to_owned);
         assert_eq!(read.code.map(|code| code.len()), Some(LONGEST_CODE));
         assert_eq!(read.message.map(|message| message.len()), Some(LONGEST_MESSAGE));
-        assert!(error_body(&vec![0xff; 1 << 20]).message.is_some_and(|text| text.len() <= 300));
-        error_body("[".repeat(100_000).as_bytes());
+        assert!(
+            error_body(&vec![0xff; 1 << 20], &str::to_owned)
+                .message
+                .is_some_and(|text| text.len() <= 300)
+        );
+        error_body("[".repeat(100_000).as_bytes(), &str::to_owned);
     }
 }
