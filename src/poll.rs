@@ -199,7 +199,9 @@ impl<C: Cloud> Scheduler<C> {
         let Some((entry, project)) = self.roster.entry_and_project(id) else { return };
         let reason = attempt.outcome.result.as_ref().err().map(|error| error.reason.as_str());
         self.stats.poll_ended(&project.name, attempt.duration, reason);
-        entry.report.poll_ended(&project.name, &entry.cluster, &attempt);
+        if let Some(state) = self.board.snapshot().cluster(&entry.cluster) {
+            entry.report.poll_ended(&state.meta, &attempt);
+        }
         entry.in_flight = None;
         if !entry.waiters.is_empty() {
             entry.asked = Some(Instant::now());

@@ -161,6 +161,11 @@ impl ClusterState {
         self.last_poll().map(|poll| poll.error.is_none())
     }
 
+    /// Whether the newest observation has every connection that the cloud reports.
+    pub fn is_whole(&self) -> bool {
+        self.observation.as_ref().is_some_and(|observation| observation.list.complete)
+    }
+
     /// The observation, unless it is as old as `stale_after`.
     pub fn shown(&self, now: Timestamp, stale_after: Duration) -> Option<&Observation> {
         let observation = self.observation.as_deref()?;

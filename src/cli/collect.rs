@@ -30,6 +30,9 @@ pub(super) async fn run(args: CollectArgs) -> u8 {
             return USAGE;
         }
     };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let collected = async {
         let shutdown =
             signals::shutdown().map_err(|error| format!("signals cannot be handled: {error}"))?;
@@ -48,34 +51,44 @@ pub(super) async fn run(args: CollectArgs) -> u8 {
     }
 }
 
-/// Prints the page; false if a cluster was not read.
+/// Prints the page; false if a cluster was not read, or not whole.
 async fn collect(mut config: Config) -> Result<bool, String> {
     let clock = Clock::system();
     let clusters = config.clusters().count();
     let settings = config.exposition;
     let Collector { projects, board, stats } = app::collector(&mut config, &clock, random_seed())?;
     let bar = progress_bar(clusters as u64);
-    let mut read = 0;
     poll::once(projects, &board, &clock, &Arc::clone(&stats), |cluster, error| {
-        match error {
-            None => read += 1,
-            Some(error) => bar.suspend(|| {
+        if let Some(error) = error {
+            bar.suspend(|| {
                 tracing::error!(
                     cluster_id = cluster.as_str(),
                     reason = error.reason.as_str(),
                     request_id = error.request_id,
                     "a cluster cannot be read: {error}"
                 );
-            }),
+            });
         }
         bar.inc(1);
     })
     .await;
     bar.finish_and_clear();
-    let page = exposition::page(&board.snapshot(), &settings, &stats, clock.now())
+    let snapshot = board.snapshot();
+    for state in snapshot.clusters().iter().filter(|state| state.observation.is_some()) {
+        if !state.is_whole() {
+            let meta = &state.meta;
+            tracing::error!(
+                project = &*meta.project,
+                cluster_id = meta.id.as_str(),
+                cluster_name = &*meta.name,
+                "not every connection of a cluster could be read"
+            );
+        }
+    }
+    let page = exposition::page(&snapshot, &settings, &stats, clock.now())
         .map_err(|error| format!("the metrics cannot be encoded: {error}"))?;
     print(page.trim_end());
-    Ok(read == clusters)
+    Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
 /// Drawn on stderr, and only where that is a terminal.

@@ -18,7 +18,8 @@ pub(super) struct SimulateArgs {
         long,
         value_name = "ADDRESS",
         env = "CSS_VPCEP_EXPORTER_LISTEN",
-        default_value = "127.0.0.1:10069"
+        default_value = "127.0.0.1:10069",
+        value_parser = parse_loopback
     )]
     listen: SocketAddr,
     /// How many clusters there are
@@ -33,7 +34,7 @@ pub(super) struct SimulateArgs {
     /// Whether the world changes by itself, or only by POST /__sim/step
     #[arg(long, value_name = "PACE", env = "CSS_VPCEP_EXPORTER_PACE", default_value = "auto")]
     pace: PaceArg,
-    /// Faults to begin with, NAME or NAME:PERCENT; --help lists them
+    /// Faults to begin with: each NAME or NAME:PERCENT, several with blanks or commas between them
     #[arg(
         long,
         value_name = "NAME",
@@ -48,6 +49,14 @@ pub(super) struct SimulateArgs {
 enum PaceArg {
     Auto,
     Explicit,
+}
+
+fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => Err("it accepts anybody's changes, so only a loopback address is allowed".into()),
+        Err(error) => Err(format!("{error}; expected an address like 127.0.0.1:10069")),
+    }
 }
 
 fn fault_names() -> String {
@@ -88,6 +97,7 @@ async fn start(settings: Settings) -> Result<(), String> {
         ("access_key", sim.access_key().to_owned()),
         ("secret_key", sim.secret_key().to_owned()),
         ("project_id", sim.project_id().to_owned()),
+        ("region", sim.region().to_owned()),
     ];
     for (word, value) in lines {
         print(&format!("{word} {value}"));

@@ -205,7 +205,7 @@ pub const FAMILIES: &[Family] = &[
         Gauge,
         ["endpoint_id"],
         "C, if sent",
-        cached!("created_at"),
+        cached!("When the connection was created (created_at)"),
         |view, page| {
             rows(view, page, |row, _| Some((vec![], unix_seconds(row.created?))));
         }
@@ -215,7 +215,7 @@ pub const FAMILIES: &[Family] = &[
         Gauge,
         ["endpoint_id"],
         "C, if sent",
-        cached!("update_at"),
+        cached!("When the connection was updated, as the API says (update_at)"),
         |view, page| {
             rows(view, page, |row, _| Some((vec![], unix_seconds(row.updated?))));
         }
@@ -255,7 +255,7 @@ pub const FAMILIES: &[Family] = &[
         Gauge,
         [],
         "L, once there is one",
-        "When the last successful poll ended: the age of all cached values of the cluster.",
+        "When the last successful poll ended: all cached values of the cluster are as of then.",
         |view, page| {
             life(view, page, view.state.observation.as_ref().map(|data| unix_seconds(data.at)));
         }

@@ -2,10 +2,14 @@
 //! recovery. A thousand clusters behind a dead region would else drown everything.
 
 use crate::{
-    board::Attempt,
+    board::{Attempt, ClusterMeta},
     cloud::{CloudError, Reason},
-    model::ClusterId,
+    model::ConnectionList,
 };
+
+/// More rows than the first two pages of 1,000 cannot be asked for (CSS API Reference, "Obtaining an
+/// Endpoint Connection", Table 2: `offset` 0 to 1000, `limit` 1 to 1000).
+const READABLE: u64 = 2000;
 
 /// The run of failures that a cluster is in.
 #[derive(Debug, Default)]
@@ -23,41 +27,27 @@ struct Outage {
 
 impl Report {
     /// Logs what is new about a poll.
-    pub(super) fn poll_ended(&mut self, project: &str, cluster: &ClusterId, attempt: &Attempt) {
+    pub(super) fn poll_ended(&mut self, cluster: &ClusterMeta, attempt: &Attempt) {
         match &attempt.outcome.result {
-            Err(error) => self.failed(project, cluster, attempt, error),
+            Err(error) => self.failed(cluster, attempt, error),
             Ok(list) => {
-                self.recovered(project, cluster);
+                self.recovered(cluster);
                 if !list.complete && !self.was_incomplete {
-                    tracing::warn!(
-                        project,
-                        cluster_id = cluster.as_str(),
-                        read = list.connections.len(),
-                        reported = list.reported,
-                        request_ids = ?attempt.outcome.trace.request_ids,
-                        "the connections of a cluster are incomplete: the pages do not add up to \
-                         what the API reports; if that stays, check paging.parameter and \
-                         paging.first of the project"
-                    );
+                    incomplete(cluster, list, &attempt.outcome.trace.request_ids);
                 }
                 self.was_incomplete = !list.complete;
             }
         }
     }
 
-    fn failed(
-        &mut self,
-        project: &str,
-        cluster: &ClusterId,
-        attempt: &Attempt,
-        error: &CloudError,
-    ) {
+    fn failed(&mut self, cluster: &ClusterMeta, attempt: &Attempt, error: &CloudError) {
         let (since, failures) =
             self.outage.as_ref().map_or((attempt.at, 0), |outage| (outage.since, outage.failures));
         if self.outage.as_ref().is_none_or(|outage| outage.reason != error.reason) {
             tracing::warn!(
-                project,
-                cluster_id = cluster.as_str(),
+                project = &*cluster.project,
+                cluster_id = cluster.id.as_str(),
+                cluster_name = &*cluster.name,
                 reason = error.reason.as_str(),
                 status = error.status,
                 code = error.code,
@@ -68,15 +58,35 @@ impl Report {
         self.outage = Some(Outage { reason: error.reason, since, failures: failures + 1 });
     }
 
-    fn recovered(&mut self, project: &str, cluster: &ClusterId) {
+    fn recovered(&mut self, cluster: &ClusterMeta) {
         if let Some(outage) = self.outage.take() {
             tracing::info!(
-                project,
-                cluster_id = cluster.as_str(),
+                project = &*cluster.project,
+                cluster_id = cluster.id.as_str(),
+                cluster_name = &*cluster.name,
                 failed_polls = outage.failures,
                 since = %outage.since,
                 "a cluster can be read again"
             );
         }
     }
+}
+
+fn incomplete(cluster: &ClusterMeta, list: &ConnectionList, request_ids: &[String]) {
+    let read = list.connections.len() as u64;
+    let why = if list.reported > Some(READABLE) && read >= READABLE {
+        "it has more than the API lets anybody read"
+    } else {
+        "its pages do not add up to what the API reports; if that stays, check paging.parameter and \
+         paging.first of the project"
+    };
+    tracing::warn!(
+        project = &*cluster.project,
+        cluster_id = cluster.id.as_str(),
+        cluster_name = &*cluster.name,
+        read,
+        reported = list.reported,
+        ?request_ids,
+        "the connections of a cluster are incomplete: {why}"
+    );
 }
