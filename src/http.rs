@@ -24,7 +24,7 @@ use axum::{
 use crate::{board::Board, clock::Clock, exposition, poll::PollHandle, stats::Stats};
 
 pub use admin::{AdminSettings, AdminToken, Role, router as admin_router};
-pub use listener::Bound;
+pub use listener::{Bound, Limits};
 pub use public::{Readiness, router as public_router};
 
 /// What the handlers read. Clones share it.

@@ -2,48 +2,126 @@
 //!
 //! An accept loop of our own, because `axum::serve` lets a client hold half a header for ever.
 //! HTTP/1.1 only: without TLS nobody needs HTTP/2, and it would bring its own weaknesses.
+//!
+//! `seats` knows who is connected and who must give way, `stream` keeps the deadlines of reading
+//! and writing, `body` those of a request's body.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+mod body;
+mod seats;
+mod stream;
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, response::Response};
+use hyper::{
+    Request, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::{Service as _, service_fn},
 };
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 
-/// A scraper sends its whole header at once; this also ends connections that stay silent.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-/// Room for every Prometheus of a large company, and for as many people.
-const MAX_CONNECTIONS: usize = 256;
+use self::{
+    body::RequestBody,
+    seats::{Seat, Seats},
+    stream::Guarded,
+};
+use super::problem::problem;
+
 /// Requests have a few hundred bytes of headers.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
-/// At the end, answers that are being sent get this long.
-const DRAIN: Duration = Duration::from_secs(3);
+/// Connections that the system holds until there is a place. If they are too many, it drops them, and
+/// a client tries again only seconds later; the 128 of the standard library are soon used up.
+const BACKLOG: u32 = 1024;
 /// After a failed accept (file descriptors are used up) the next is tried this much later.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// What the clients of a listener are allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections.
+    pub connections: usize,
+    /// From connecting, or from a request's first byte, to the end of its header.
+    pub header: Duration,
+    /// Between an answer and the next request.
+    pub idle: Duration,
+    /// For a request's body to arrive.
+    pub body: Duration,
+    /// The size of a request's body.
+    pub body_bytes: usize,
+    /// Without the client taking anything of an answer.
+    pub write: Duration,
+    /// The answers that clients have not taken yet, all together.
+    pub unsent_bytes: u64,
+    /// A connection with nothing happening gives way after this long, if its place is needed.
+    pub patience: Duration,
+    /// At the end, for answers under way.
+    pub drain: Duration,
+}
+
+impl Limits {
+    /// For scrapers and for people.
+    pub const PUBLIC: Self = Self {
+        // Every Prometheus of a large company, and as many people.
+        connections: 256,
+        // A header comes in one piece; this is for the worst of networks.
+        header: Duration::from_secs(5),
+        // The usual scrape interval is a minute: a scraper keeps its connection.
+        idle: Duration::from_secs(90),
+        // 64 KiB in 10 s is the pace of a modem.
+        body: Duration::from_secs(10),
+        // Five times the longest request that there is: 200 ports of an endpoint service.
+        body_bytes: 64 * 1024,
+        // Three times the usual scrape timeout: nobody waits for this answer any more.
+        write: Duration::from_secs(30),
+        // A few of the largest pages, or hundreds of usual ones.
+        unsent_bytes: 64 * 1024 * 1024,
+        // Longer than the way around the earth; and 1,000 silent connections are dealt with in 2 s.
+        patience: Duration::from_millis(500),
+        // Shorter than what any service manager grants.
+        drain: Duration::from_secs(3),
+    };
+
+    /// For a few people, who change things.
+    pub const ADMIN: Self = Self { connections: 16, ..Self::PUBLIC };
+}
 
 /// A socket that listens already, so that an address in use is found out before anything runs.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    limits: Limits,
 }
 
 impl Bound {
-    /// Listens on the first of the addresses that can be had.
+    /// Listens on the first of the addresses that can be had, with [`Limits::PUBLIC`].
     ///
     /// # Errors
     /// The last address's error.
     pub async fn listen(addresses: &[SocketAddr]) -> io::Result<Self> {
-        let listener = TcpListener::bind(addresses).await?;
+        let mut bound = Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no address"));
+        for &address in addresses {
+            bound = listen(address);
+            if bound.is_ok() {
+                break;
+            }
+        }
+        let listener = bound?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, limits: Limits::PUBLIC })
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// The real address, with the port that the system chose if it was asked to.
@@ -53,63 +131,99 @@ impl Bound {
 
     /// Serves until `shutdown` is ready, then lets answers under way end, but not for long.
     pub async fn serve(self, router: Router, shutdown: impl Future<Output = ()>) {
+        let Self { listener, limits, .. } = self;
         let (closing, _) = watch::channel(false);
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
-        tokio::pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => break,
-                Some(_) = connections.join_next() => {}
-                accepted = accept(&self.listener, &places) => {
-                    if let Some((stream, place)) = accepted {
-                        let connection = serve(stream, router.clone(), closing.subscribe());
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(place);
-                        });
-                    }
-                }
-            }
+        tokio::select! {
+            () = shutdown => {}
+            never = accept(&listener, limits, &router, &closing, &mut connections) => match never {},
         }
-        drop(self.listener);
+        drop(listener);
         closing.send_replace(true);
         let drained = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        if tokio::time::timeout(limits.drain, drained).await.is_err() {
             tracing::warn!("some clients did not take their answers before the end");
         }
         connections.shutdown().await;
     }
 }
 
-/// The next connection, once there is a place for it.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections of a process that has just ended must not keep the next one waiting.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(error) => {
-            tracing::warn!("a connection could not be accepted: {error}");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
-        }
+    limits: Limits,
+    router: &Router,
+    closing: &watch::Sender<bool>,
+    connections: &mut JoinSet<()>,
+) -> Infallible {
+    let seats = Arc::new(Seats::new(limits));
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let place = seats.place().await;
+        let seat = seats.seat();
+        let connection =
+            serve(stream, router.clone(), seats.clone(), seat.clone(), closing.subscribe());
+        let task = connections.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+        seats.take(seat, task);
+        while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
+async fn serve(
+    stream: TcpStream,
+    router: Router,
+    seats: Arc<Seats>,
+    seat: Arc<Seat>,
+    mut closing: watch::Receiver<bool>,
+) {
     // An answer is written at once; waiting to fill a packet would only delay its end.
     let _ = stream.set_nodelay(true);
+    let stream = Guarded::new(stream, seat.clone(), seats.limits());
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request: Request<Incoming>| {
+        seat.begin_request();
+        let refusal = too_long(&request, seats.limits());
+        let request = request.map(|body| RequestBody::new(body, seats.limits()));
+        let (router, seats, seat) = (&router, &seats, &seat);
+        async move {
+            let response = match refusal {
+                Some(refusal) => refusal,
+                None => router.call(request).await?,
+            };
+            let response = response.map(|body| seat.answer_with(body));
+            seats.cut_unsent();
+            Ok::<_, Infallible>(response)
+        }
+    });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        // The deadlines are those of `stream`.
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = closed(&mut closing) => {
+            if seat.is_waiting() {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -117,6 +231,18 @@ async fn serve(stream: TcpStream, router: Router, mut closing: watch::Receiver<b
     if let Err(error) = ended {
         tracing::debug!("a client's connection ended early: {error}");
     }
+}
+
+/// The refusal of a request that says itself that its body is too long.
+fn too_long(request: &Request<Incoming>, limits: &Limits) -> Option<Response> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    if length.parse::<usize>().is_ok_and(|length| length <= limits.body_bytes) {
+        return None;
+    }
+    let detail = format!("a request's body may have {} bytes", limits.body_bytes);
+    let mut refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
+    refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Some(refusal)
 }
 
 /// The guard that the wait returns must not live across an await.

@@ -1,0 +1,86 @@
+//! What is served over HTTP, seen from the outside of a real socket.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "http/listener.rs"]
+mod listener;
+#[path = "http/metrics.rs"]
+mod metrics;
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::Router;
+use css_vpcep_exporter::http::{Bound, Limits};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Longer than anything here takes: a test that waits so long has failed.
+const LONG: Duration = Duration::from_secs(20);
+
+struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(router: Router, limits: Limits) -> Self {
+        let bound = Bound::listen(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
+        let address = bound.address();
+        let (stop, stopped) = oneshot::channel();
+        let serving = bound.with_limits(limits).serve(router, async {
+            let _ = stopped.await;
+        });
+        Self { address, stop, task: tokio::spawn(serving) }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        timeout(LONG, TcpStream::connect(self.address)).await.unwrap().unwrap()
+    }
+
+    /// A new connection that has sent this.
+    async fn send(&self, bytes: &str) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// The answer to a request on a connection of its own.
+    async fn get(&self, path: &str) -> String {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        read_to_end(&mut self.send(&request).await).await
+    }
+
+    /// Begins the end.
+    fn stop(self) -> JoinHandle<()> {
+        self.stop.send(()).unwrap();
+        self.task
+    }
+}
+
+/// Everything until the other side closes, well or not.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let _ = timeout(LONG, stream.read_to_end(&mut bytes)).await.expect("the connection ends");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// One answer with a `Content-Length` on a connection that stays open.
+async fn read_answer(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = timeout(LONG, stream.read(&mut buffer)).await.expect("an answer comes").unwrap();
+        assert_ne!(read, 0, "the connection ended: {text}");
+        text += &String::from_utf8_lossy(&buffer[..read]);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        if body.len() >= length.parse().unwrap() {
+            return text;
+        }
+    }
+}
