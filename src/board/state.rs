@@ -33,6 +33,13 @@ pub struct ClusterMeta {
     pub interval: Duration,
 }
 
+impl ClusterMeta {
+    /// Whether what is known of the one is true of the other: name and interval may differ.
+    pub(super) fn is_same_cluster(&self, other: &Self) -> bool {
+        (&self.id, &self.project, &self.region) == (&other.id, &other.project, &other.region)
+    }
+}
+
 /// How a poll ended.
 #[derive(Debug)]
 pub struct Attempt {
@@ -122,7 +129,7 @@ impl Freshness {
 }
 
 /// Everything known of one cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterState {
     /// What is configured.
     pub meta: Arc<ClusterMeta>,
