@@ -2,9 +2,10 @@
 //!
 //! One writer, the scheduler, records how each poll ended; readers take an immutable [`Snapshot`]
 //! and never wait. How a poll changes a cluster's state is the pure function `ClusterState::after`.
-//! A reload changes what is on the board.
+//! A reload changes what is on the board; a restart brings back what the [`state_file`] holds.
 
 mod state;
+pub mod state_file;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,6 +13,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::model::ClusterId;
+
+use state_file::Restored;
 
 pub use state::{
     Attempt, ClusterMeta, ClusterState, Freshness, Observation, PollRecord, Transition,
@@ -69,6 +72,26 @@ impl Board {
             };
             *snapshot = Arc::new(Snapshot::of(clusters.into_iter().map(stay).collect()));
         });
+    }
+
+    /// Takes over what was known before a restart, of the clusters that are still configured in the
+    /// same project and region and were not polled since. Returns how many these are.
+    pub fn restore(&self, restored: Restored) -> usize {
+        let mut count = 0;
+        self.0.send_if_modified(|snapshot| {
+            let snapshot = Arc::make_mut(snapshot);
+            for old in restored.clusters {
+                let Some(&index) = snapshot.index.get(&old.meta.id) else { continue };
+                let state = &mut snapshot.clusters[index];
+                if state.last_poll().is_none() && state.meta.is_same_cluster(&old.meta) {
+                    let (meta, next_poll) = (state.meta.clone(), state.next_poll);
+                    *state = Arc::new(ClusterState { meta, next_poll, ..old });
+                    count += 1;
+                }
+            }
+            count > 0
+        });
+        count
     }
 
     /// Records how a poll ended, and when the next one is due. A cluster that is not on the board is none of its business.

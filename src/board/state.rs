@@ -59,7 +59,7 @@ pub struct Observation {
     /// What was found.
     pub list: ConnectionList,
     /// For each connection of the list: when its status was seen to change to what it is.
-    seen_changed: Vec<Option<Timestamp>>,
+    pub(super) seen_changed: Vec<Option<Timestamp>>,
 }
 
 impl Observation {
@@ -242,7 +242,8 @@ impl ClusterState {
 }
 
 fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
-    if queue.len() == most {
+    // A loop, as a state file may come from a program that kept more.
+    while queue.len() >= most {
         queue.pop_front();
     }
     queue.push_back(item);

@@ -110,3 +110,37 @@ fn a_poll_that_ends_after_its_cluster_has_gone_is_none_of_the_boards_business() 
     board.schedule(&id(2), time(0));
     assert_eq!(standing(&board), [("b".to_owned(), 1, true)]);
 }
+
+#[test]
+fn a_restart_brings_back_the_clusters_that_are_still_configured_and_were_not_polled_since() {
+    let cases: [(&str, Vec<ClusterMeta>, usize); 6] = [
+        ("same", vec![meta("b", 1), meta("b", 2)], 2),
+        ("one gone, one new", vec![meta("b", 2), meta("b", 3)], 1),
+        ("another name", vec![renamed(meta("b", 1))], 1),
+        ("another project", vec![meta("a", 1)], 0),
+        ("another region", vec![moved(meta("b", 1))], 0),
+        ("nothing configured", vec![], 0),
+    ];
+    let old = polled([meta("b", 1), meta("b", 2)]).snapshot();
+    let restored = || Restored {
+        clusters: old.clusters().iter().map(|state| ClusterState::clone(state)).collect(),
+        damaged: None,
+    };
+    for (what, configured, expected) in cases {
+        let board = Board::new(configured.clone());
+        for state in board.snapshot().clusters() {
+            board.schedule(&state.meta.id, time(700));
+        }
+        let readers = board.subscribe();
+        assert_eq!(board.restore(restored()), expected, "{what}");
+        assert_eq!(readers.has_changed().unwrap(), expected > 0, "{what}");
+        let snapshot = board.snapshot();
+        let known = snapshot.clusters().iter().filter(|state| state.observation.is_some());
+        assert_eq!(known.count(), expected, "{what}");
+        for state in snapshot.clusters() {
+            assert!(configured.contains(&state.meta), "{what}");
+            assert_eq!(state.next_poll, Some(time(700)), "{what}: the schedule knows better");
+        }
+        assert_eq!(board.restore(restored()), 0, "{what}: nothing replaces what is newer");
+    }
+}
