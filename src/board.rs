@@ -2,8 +2,10 @@
 //!
 //! One writer, the scheduler, records how each poll ended; readers take an immutable [`Snapshot`]
 //! and never wait. How a poll changes a cluster's state is the pure function `ClusterState::after`.
+//! A reload changes what is on the board; a restart brings back what the [`state_file`] holds.
 
 mod state;
+pub mod state_file;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,6 +13,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::model::ClusterId;
+
+use state_file::Restored;
 
 pub use state::{
     Attempt, ClusterMeta, ClusterState, Freshness, Observation, PollRecord, Transition,
@@ -25,6 +29,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    fn of(mut clusters: Vec<Arc<ClusterState>>) -> Self {
+        clusters.sort_by(|a, b| (&a.meta.project, &a.meta.id).cmp(&(&b.meta.project, &b.meta.id)));
+        let index = clusters.iter().enumerate().map(|(i, state)| (state.meta.id.clone(), i));
+        Self { index: Arc::new(index.collect()), clusters }
+    }
+
     /// All clusters, in a stable order: by project name, then cluster id.
     pub fn clusters(&self) -> &[Arc<ClusterState>] {
         &self.clusters
@@ -43,12 +53,45 @@ pub struct Board(Arc<watch::Sender<Arc<Snapshot>>>);
 impl Board {
     /// A board of clusters that were never polled.
     pub fn new(clusters: impl IntoIterator<Item = ClusterMeta>) -> Self {
-        let mut clusters: Vec<_> =
-            clusters.into_iter().map(|meta| Arc::new(ClusterState::new(meta))).collect();
-        clusters.sort_by(|a, b| (&a.meta.project, &a.meta.id).cmp(&(&b.meta.project, &b.meta.id)));
-        let index = clusters.iter().enumerate().map(|(i, state)| (state.meta.id.clone(), i));
-        let snapshot = Snapshot { index: Arc::new(index.collect()), clusters };
-        Self(Arc::new(watch::Sender::new(Arc::new(snapshot))))
+        let clusters = clusters.into_iter().map(|meta| Arc::new(ClusterState::new(meta)));
+        Self(Arc::new(watch::Sender::new(Arc::new(Snapshot::of(clusters.collect())))))
+    }
+
+    /// Puts these clusters, and no others, on the board, in one step for every reader. One that was
+    /// there, in the same project and region, keeps all that is known of it.
+    pub fn reconfigure(&self, clusters: impl IntoIterator<Item = ClusterMeta>) {
+        // Outside the lock that readers wait for.
+        let clusters: Vec<_> = clusters.into_iter().collect();
+        self.0.send_modify(|snapshot| {
+            let stay = |meta: ClusterMeta| match snapshot.cluster(&meta.id) {
+                Some(known) if *known.meta == meta => known.clone(),
+                Some(known) if known.meta.is_same_cluster(&meta) => {
+                    Arc::new(ClusterState { meta: Arc::new(meta), ..ClusterState::clone(known) })
+                }
+                _ => Arc::new(ClusterState::new(meta)),
+            };
+            *snapshot = Arc::new(Snapshot::of(clusters.into_iter().map(stay).collect()));
+        });
+    }
+
+    /// Takes over what was known before a restart, of the clusters that are still configured in the
+    /// same project and region and were not polled since. Returns how many these are.
+    pub fn restore(&self, restored: Restored) -> usize {
+        let mut count = 0;
+        self.0.send_if_modified(|snapshot| {
+            let snapshot = Arc::make_mut(snapshot);
+            for old in restored.clusters {
+                let Some(&index) = snapshot.index.get(&old.meta.id) else { continue };
+                let state = &mut snapshot.clusters[index];
+                if state.last_poll().is_none() && state.meta.is_same_cluster(&old.meta) {
+                    let (meta, next_poll) = (state.meta.clone(), state.next_poll);
+                    *state = Arc::new(ClusterState { meta, next_poll, ..old });
+                    count += 1;
+                }
+            }
+            count > 0
+        });
+        count
     }
 
     /// Records how a poll ended, and when the next one is due. A cluster that is not on the board is none of its business.
@@ -80,3 +123,6 @@ impl Board {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,13 @@ pub struct ClusterMeta {
     pub interval: Duration,
 }
 
+impl ClusterMeta {
+    /// Whether what is known of the one is true of the other: name and interval may differ.
+    pub(super) fn is_same_cluster(&self, other: &Self) -> bool {
+        (&self.id, &self.project, &self.region) == (&other.id, &other.project, &other.region)
+    }
+}
+
 /// How a poll ended.
 #[derive(Debug)]
 pub struct Attempt {
@@ -52,7 +59,7 @@ pub struct Observation {
     /// What was found.
     pub list: ConnectionList,
     /// For each connection of the list: when its status was seen to change to what it is.
-    seen_changed: Vec<Option<Timestamp>>,
+    pub(super) seen_changed: Vec<Option<Timestamp>>,
 }
 
 impl Observation {
@@ -122,7 +129,7 @@ impl Freshness {
 }
 
 /// Everything known of one cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterState {
     /// What is configured.
     pub meta: Arc<ClusterMeta>,
@@ -240,7 +247,8 @@ impl ClusterState {
 }
 
 fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
-    if queue.len() == most {
+    // A loop, as a state file may come from a program that kept more.
+    while queue.len() >= most {
         queue.pop_front();
     }
     queue.push_back(item);

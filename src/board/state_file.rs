@@ -1,0 +1,214 @@
+//! The state file: what a restart must not forget, so that a warm start shows the old data with
+//! their true age at once.
+//!
+//! A header line, then one line of JSON per cluster:
+//!
+//! ```text
+//! css-vpcep-exporter-state 1 <SHA-256 of the body> <bytes of the body, 20 digits>
+//! {"region":"cn-north-4","project":"prod","id":"5c77b71c-…",…}
+//! ```
+//!
+//! A new file is written beside the old one and takes its place when it is whole and on the disk.
+//! So a file that is not whole was damaged by somebody else: it is set aside and never trusted in
+//! part. A file belongs to one process; two that share one overwrite each other's data.
+
+mod body;
+mod record;
+
+use std::{
+    ffi::OsString,
+    fmt,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+
+use super::{ClusterState, Snapshot};
+
+pub use body::Damage;
+
+/// What the file tells of the clusters is nobody else's business: addresses, accounts.
+const MODE: u32 = 0o600;
+
+/// The place where the state is kept. Only one exists for a file, and it writes once at a time.
+#[derive(Debug)]
+pub struct StateFile {
+    path: PathBuf,
+    temporary: PathBuf,
+    folder: PathBuf,
+}
+
+/// What was known before the restart, for [`Board::restore`](super::Board::restore).
+#[derive(Debug, Default)]
+pub struct Restored {
+    pub(super) clusters: Vec<ClusterState>,
+    /// The file that could not be trusted, if there was one; then nothing is restored.
+    pub damaged: Option<SetAside>,
+}
+
+/// A damaged state file that was renamed. Its `Display` is a sentence for the log.
+#[derive(Debug)]
+pub struct SetAside {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Where it is now.
+    pub moved_to: PathBuf,
+    /// What is wrong with it.
+    pub damage: Damage,
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, moved_to, damage } = self;
+        write!(
+            f,
+            "the state file {} is damaged and ignored: {damage}; it is now {}",
+            path.display(),
+            moved_to.display()
+        )
+    }
+}
+
+/// Why the state cannot be kept at a path: a mistake of the configuration, or of the machine.
+#[derive(Debug)]
+pub struct OpenError {
+    doing: &'static str,
+    path: PathBuf,
+    cause: io::Error,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.doing, self.path.display(), self.cause)
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl StateFile {
+    /// Proves that the state can be written at `path` and reads what is there. No file is a first
+    /// start. A damaged one is renamed with the date `now` in its name. Blocks.
+    ///
+    /// # Errors
+    /// Where the folder is missing or cannot be written, or `path` is something else than a file
+    /// that can be read.
+    pub fn open(path: &Path, now: Timestamp) -> Result<(Self, Restored), OpenError> {
+        let failed = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |cause| OpenError { doing, path, cause }
+        };
+        if path.file_name().is_none() || path.is_dir() {
+            return Err(failed("use as a state file the folder", path)(
+                io::ErrorKind::IsADirectory.into(),
+            ));
+        }
+        let file = Self {
+            path: path.to_owned(),
+            temporary: with_suffix(path, ".tmp"),
+            folder: match path.parent() {
+                Some(folder) if folder != Path::new("") => folder.to_owned(),
+                _ => PathBuf::from("."),
+            },
+        };
+        file.probe().map_err(failed("write the state to", &file.temporary))?;
+        let restored = match body::read(path) {
+            Ok(clusters) => Restored { clusters, damaged: None },
+            Err(body::ReadError::Absent) => Restored::default(),
+            Err(body::ReadError::Io(cause)) => {
+                return Err(failed("read the state file", path)(cause));
+            }
+            Err(body::ReadError::Damaged(damage)) => {
+                let moved_to =
+                    set_aside(path, now).map_err(failed("rename the damaged state file", path))?;
+                let damaged = SetAside { path: path.to_owned(), moved_to, damage };
+                Restored { clusters: Vec::new(), damaged: Some(damaged) }
+            }
+        };
+        Ok((file, restored))
+    }
+
+    /// Where the state is kept.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces the file by one that holds this snapshot, and waits until it is on the disk. Blocks.
+    ///
+    /// # Errors
+    /// Where it could not be written; the file is then the old one, or the new one whole.
+    pub fn write(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let replaced = self.write_temporary(snapshot).and_then(|()| {
+            fs::rename(&self.temporary, &self.path)?;
+            self.sync_folder()
+        });
+        if replaced.is_err() {
+            // On a full disk half a file is in everybody's way.
+            let _ = fs::remove_file(&self.temporary);
+        }
+        replaced
+    }
+
+    fn write_temporary(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let file = self.create_temporary()?;
+        body::write(&file, snapshot)?;
+        file.sync_all()
+    }
+
+    /// All that a write does but the renaming.
+    fn probe(&self) -> io::Result<()> {
+        let file = self.create_temporary()?;
+        let probed = body::write(&file, &Snapshot::default())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| self.sync_folder());
+        fs::remove_file(&self.temporary)?;
+        probed
+    }
+
+    /// One that a killed process left is replaced, not reused: it may be a link, or have another mode.
+    fn create_temporary(&self) -> io::Result<File> {
+        match fs::remove_file(&self.temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        OpenOptions::new().write(true).create_new(true).mode(MODE).open(&self.temporary)
+    }
+
+    /// A rename is on the disk when its folder is.
+    fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+/// Renames a file to a free name with a date in it.
+fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let first = with_suffix(path, &format!(".damaged-{}", now.as_second()));
+    let mut target = first.clone();
+    for number in 2.. {
+        // Renaming replaces what has the name; so the name is taken first, which does not.
+        match OpenOptions::new().write(true).create_new(true).mode(MODE).open(&target) {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                target = with_suffix(&first, &format!("-{number}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    fs::rename(path, &target)?;
+    Ok(target)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests;

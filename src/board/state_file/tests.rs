@@ -1,0 +1,289 @@
+mod chance;
+
+use std::{
+    fs::Permissions,
+    os::unix::fs::{PermissionsExt, symlink},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use self::chance::Chance;
+use super::{body::ReadError, *};
+
+/// A folder of its own for each test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("css-vpcep-exporter-state-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("state")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::set_permissions(&self.0, Permissions::from_mode(0o700));
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn snapshot(seed: u64, most: usize) -> Snapshot {
+    Snapshot::of(Chance(seed).many(most, |chance| Arc::new(chance.cluster())))
+}
+
+fn clusters(snapshot: &Snapshot) -> Vec<ClusterState> {
+    snapshot.clusters().iter().map(|state| ClusterState::clone(state)).collect()
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_700_000_000).unwrap()
+}
+
+fn open(path: &Path) -> (StateFile, Restored) {
+    StateFile::open(path, now()).unwrap()
+}
+
+/// What a file of these bytes is taken for.
+fn read(path: &Path, bytes: &[u8]) -> Result<Vec<ClusterState>, Damage> {
+    fs::write(path, bytes).unwrap();
+    body::read(path).map_err(|error| match error {
+        ReadError::Damaged(damage) => damage,
+        other => panic!("{other:?}"),
+    })
+}
+
+/// A file with a right checksum and this body.
+fn sealed(body: &str) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    let digest: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("css-vpcep-exporter-state 1 {digest} {:020}\n{body}", body.len()).into_bytes()
+}
+
+#[test]
+fn whatever_is_written_is_read_back() {
+    let folder = Folder::new();
+    let (mut file, _) = open(&folder.file());
+    for seed in 0..300 {
+        let snapshot = snapshot(seed, 5);
+        file.write(&snapshot).unwrap();
+        assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot), "seed {seed}");
+    }
+    let (_, restored) = open(&folder.file());
+    assert_eq!(restored.clusters, clusters(&snapshot(299, 5)));
+    assert!(restored.damaged.is_none());
+    assert_eq!(folder.names(), ["state"]);
+}
+
+#[test]
+fn a_file_of_tomorrow_yesterday_or_the_far_future_keeps_its_dates() {
+    // The clock may have been set back since: nothing but the name of a damaged file asks for it.
+    let folder = Folder::new();
+    let (mut file, _) = open(&folder.file());
+    let snapshot = snapshot(3, 5);
+    file.write(&snapshot).unwrap();
+    for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+        let (_, restored) = StateFile::open(&folder.file(), now).unwrap();
+        assert_eq!(restored.clusters, clusters(&snapshot));
+    }
+}
+
+#[test]
+fn every_cut_and_every_changed_byte_is_noticed() {
+    let folder = Folder::new();
+    let (mut file, _) = open(&folder.file());
+    let snapshot = Snapshot::of(vec![Arc::new(Chance(7).cluster())]);
+    file.write(&snapshot).unwrap();
+    let good = fs::read(folder.file()).unwrap();
+    assert!((1_000..20_000).contains(&good.len()), "{}", good.len());
+    let scratch = folder.0.join("scratch");
+    for length in 0..good.len() {
+        assert!(read(&scratch, &good[..length]).is_err(), "cut at {length}");
+    }
+    for position in 0..good.len() {
+        // A bit, the case of a letter, every bit.
+        for mask in [0x01, 0x20, 0xff] {
+            let mut bad = good.clone();
+            bad[position] ^= mask;
+            assert!(read(&scratch, &bad).is_err(), "byte {position} changed by {mask:#x}");
+        }
+    }
+    assert_eq!(read(&scratch, &[&good[..], b"\n"].concat()), Err(Damage::Length));
+    assert_eq!(read(&scratch, &good).unwrap(), clusters(&snapshot), "the loop can tell");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_named() {
+    let folder = Folder::new();
+    let path = folder.file();
+    let good = sealed("");
+    assert_eq!(read(&path, &good), Ok(vec![]));
+    let changed = |from: &str, to: &str| {
+        String::from_utf8(good.clone()).unwrap().replacen(from, to, 1).into_bytes()
+    };
+    let damage = |bytes: &[u8]| read(&path, bytes).unwrap_err();
+    assert_eq!(damage(b""), Damage::Foreign);
+    assert_eq!(damage(b"{\"clusters\": []}"), Damage::Foreign);
+    assert_eq!(damage(&[0; 4096]), Damage::Foreign);
+    assert_eq!(damage(&changed(" 1 ", " 2 ")), Damage::Version);
+    assert_eq!(damage(&changed(" 1 ", " 11 ")), Damage::Version);
+    assert_eq!(damage(b"css-vpcep-exporter-state 1 "), Damage::Length);
+    assert_eq!(damage(&changed("e3b0", "E3B0")), Damage::Checksum);
+    let Damage::Content(what) = damage(&sealed("{\"region\": 1}\n")) else { panic!() };
+    assert!(what.starts_with("the cluster in line 2: invalid type"), "{what}");
+
+    let huge = File::create(&path).unwrap();
+    huge.set_len(body::MAX_BYTES + 1).unwrap();
+    assert!(matches!(body::read(&path), Err(ReadError::Damaged(Damage::TooLarge))));
+}
+
+#[test]
+fn a_true_checksum_does_not_make_words_and_ids_true() {
+    let folder = Folder::new();
+    let (mut file, _) = open(&folder.file());
+    let state = (0..).map(|seed| Chance(seed).cluster()).find(|s| !s.recent_transitions.is_empty());
+    let snapshot = Snapshot::of(vec![Arc::new(state.unwrap())]);
+    file.write(&snapshot).unwrap();
+    let whole = fs::read_to_string(folder.file()).unwrap();
+    let body = whole.split_once('\n').unwrap().1;
+    let status = snapshot.clusters()[0].recent_transitions[0].to.as_str();
+    let id = snapshot.clusters()[0].meta.id.as_str();
+    for (from, to, what) in [
+        (id, "../../v3/auth/tokens", "expected a UUID"),
+        (&format!("\"to\":\"{status}\""), "\"to\":\"gone\"", "no word known here"),
+        ("\"at\":\"", "\"at\":\"x", "failed to parse"),
+    ] {
+        assert!(body.contains(from), "{from}");
+        let bytes = sealed(&body.replacen(from, to, 1));
+        let Err(Damage::Content(found)) = read(&folder.file(), &bytes) else { panic!("{to}") };
+        assert!(found.contains(what), "{found}");
+    }
+    assert!(read(&folder.file(), &sealed(body)).is_ok());
+}
+
+#[test]
+fn damaged_files_are_set_aside_and_never_replace_each_other() {
+    let folder = Folder::new();
+    for content in ["first", "second", "third"] {
+        fs::write(folder.file(), content).unwrap();
+        let (_, restored) = open(&folder.file());
+        assert!(restored.clusters.is_empty());
+        let report = restored.damaged.unwrap();
+        assert_eq!(report.damage, Damage::Foreign);
+        assert_eq!(fs::read_to_string(&report.moved_to).unwrap(), content);
+        let (from, to) = (folder.file(), report.moved_to.display().to_string());
+        let expected = format!(
+            "the state file {} is damaged and ignored: it does not begin as a state file does; \
+             it is now {to}",
+            from.display()
+        );
+        assert_eq!(report.to_string(), expected);
+    }
+    let names = ["state.damaged-1700000000", "state.damaged-1700000000-2"];
+    assert_eq!(folder.names(), [names[0], names[1], "state.damaged-1700000000-3"]);
+    let (_, restored) = open(&folder.file());
+    assert!(restored.damaged.is_none(), "what is set aside is out of the way");
+}
+
+#[test]
+fn a_first_start_has_nothing_to_restore_and_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let (file, restored) = open(&folder.file());
+    assert!(restored.clusters.is_empty() && restored.damaged.is_none());
+    assert_eq!(file.path(), folder.file());
+    assert_eq!(folder.names(), [""; 0]);
+}
+
+#[test]
+fn a_place_where_nothing_can_be_kept_is_an_error_at_the_start() {
+    let folder = Folder::new();
+    fs::write(folder.file(), sealed("")).unwrap();
+    fs::create_dir(folder.0.join("blocked.tmp")).unwrap();
+    let read_only = folder.0.join("read-only");
+    fs::create_dir(&read_only).unwrap();
+    fs::set_permissions(&read_only, Permissions::from_mode(0o500)).unwrap();
+    // Whoever may do everything is stopped by the kernel's own folder only.
+    let may_all = File::create(read_only.join("try")).is_ok();
+    let read_only = if may_all { PathBuf::from("/proc") } else { read_only };
+    let cases = [
+        (folder.0.join("missing/state"), "cannot write the state to"),
+        (folder.0.join("state/state"), "cannot write the state to"),
+        (folder.0.join("blocked"), "cannot write the state to"),
+        (read_only.join("state"), "cannot write the state to"),
+        (folder.0.clone(), "cannot use as a state file the folder"),
+        (folder.0.join(".."), "cannot use as a state file the folder"),
+    ];
+    for (path, expected) in cases {
+        let error = StateFile::open(&path, now()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(expected), "{}: {text}", path.display());
+        assert!(text.contains(&path.display().to_string()), "{text}");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+    assert!(StateFile::open(&folder.file(), now()).is_ok());
+}
+
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let folder = Folder::new();
+    symlink("/dev/zero", folder.file()).unwrap();
+    let error = StateFile::open(&folder.file(), now()).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read the state file"), "{error}");
+    assert_eq!(folder.names(), ["state"], "and left alone");
+}
+
+#[test]
+fn a_temporary_file_that_was_left_behind_is_replaced_and_not_followed() {
+    let folder = Folder::new();
+    let (temporary, other) = (folder.0.join("state.tmp"), folder.0.join("other"));
+    fs::write(&other, "precious").unwrap();
+    let leave: [&dyn Fn(); 2] = [
+        &|| {
+            fs::write(&temporary, "half a sta").unwrap();
+            fs::set_permissions(&temporary, Permissions::from_mode(0o666)).unwrap();
+        },
+        &|| symlink(&other, &temporary).unwrap(),
+    ];
+    for leave in leave {
+        leave();
+        let (mut file, restored) = open(&folder.file());
+        assert!(restored.damaged.is_none());
+        leave();
+        file.write(&snapshot(1, 5)).unwrap();
+        let metadata = folder.file().symlink_metadata().unwrap();
+        assert!(metadata.is_file());
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
+        assert_eq!(folder.names(), ["other", "state"]);
+    }
+}
+
+#[test]
+fn a_write_that_fails_leaves_the_old_state_and_the_next_one_succeeds() {
+    let folder = Folder::new();
+    let (mut file, _) = open(&folder.file());
+    file.write(&snapshot(1, 5)).unwrap();
+    fs::create_dir(folder.0.join("state.tmp")).unwrap();
+    assert!(file.write(&snapshot(2, 5)).is_err());
+    assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot(1, 5)));
+    fs::remove_dir(folder.0.join("state.tmp")).unwrap();
+    file.write(&snapshot(2, 5)).unwrap();
+    assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot(2, 5)));
+}
