@@ -8,6 +8,7 @@
 mod once;
 mod report;
 mod schedule;
+mod shard;
 
 use std::{
     cmp::Reverse,
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub use once::once;
+pub use shard::Shard;
 
 /// A person may ask for a poll again after this time.
 const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);
