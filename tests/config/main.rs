@@ -1,12 +1,15 @@
-//! The configuration as people meet it: files and their mistakes.
+//! The configuration as people meet it: files, their mistakes, and how it is shown.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod effective;
 mod fixtures;
+mod reference;
 
 use std::{
     collections::HashMap,
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -32,4 +35,29 @@ fn load(path: &Path, variables: &Variables) -> Result<Config, ConfigError> {
 /// The path of something in this repository.
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A folder of a test's own, gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("config-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
