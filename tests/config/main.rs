@@ -1,9 +1,12 @@
-//! The configuration as people meet it: files, their mistakes, and how it is shown.
+//! The configuration as people meet it: files, their mistakes, flags, and what `check-config` says.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod check_config;
 mod effective;
+mod files;
 mod fixtures;
+mod flags;
 mod reference;
 
 use std::{
@@ -11,6 +14,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::{Command, Output},
 };
 
 use css_vpcep_exporter::config::{self, Config, ConfigError};
@@ -35,6 +39,22 @@ fn load(path: &Path, variables: &Variables) -> Result<Config, ConfigError> {
 /// The path of something in this repository.
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The program, with credentials in its environment and nothing of this process's but the path.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
+    command.env_clear().envs(variables(&[]));
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn output(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().expect("the program starts");
+    (status.code(), text(&stdout), text(&stderr))
 }
 
 /// A folder of a test's own, gone at the end.
