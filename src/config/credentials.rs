@@ -22,8 +22,9 @@ pub(super) fn source(
             Source::Chain(context.environment.clone())
         }
         // The word may be a secret that somebody put one level too high.
-        Some(file::Credentials::Word(_)) => {
-            notes.mistake(path, "another word", format_args!("chain, or {KINDS}"));
+        Some(file::Credentials::Word(word)) => {
+            let found = format_args!("another word, of {} characters", word.chars().count());
+            notes.mistake(path, found, format_args!("chain, or {KINDS}"));
             return None;
         }
         Some(file::Credentials::Kinds(kinds)) => kind(notes, path, *kinds, context)?,

@@ -140,9 +140,8 @@ fn endpoints(
 ) -> Option<Endpoints> {
     let mut endpoint = |key: &str, written: Option<String>, service| {
         let text = written.unwrap_or_else(|| derived(service, region));
-        // A password may stand before the host.
-        let shown = text.rsplit_once('@').map(|(_, host)| format!("…@{host}"));
-        let shown = shown.as_deref().unwrap_or(&text);
+        // A URL with a user name may have a password too.
+        let shown = if text.contains('@') { "a URL with @" } else { &text };
         notes.ok(&format!("{path}.{key}"), shown, BaseUrl::parse(&text))
     };
     let css = endpoint("css", written.css, Service::Css);
