@@ -1,5 +1,6 @@
 //! The command line: flags in, a command run, an exit code out.
 
+mod check_config;
 mod collect;
 mod demo;
 mod log;
@@ -44,6 +45,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Polls every configured cluster once and prints the metrics
     Collect(collect::CollectArgs),
+    /// Checks the configuration file and says what it will cost
+    CheckConfig(check_config::CheckConfigArgs),
 }
 
 #[derive(Args, Debug)]
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
             Command::Collect(args) => collect::run(args).await,
+            Command::CheckConfig(args) => check_config::run(args).await,
         }
     });
     // A name lookup that hangs runs on a thread of its own and must not hold the end up.

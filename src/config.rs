@@ -1,17 +1,34 @@
 //! The configuration: the only place that sees the YAML file and environment variables.
 //!
 //! `file` is what a person writes, as loose as YAML is; [`Config`] is what the program means, with
-//! every text turned into a type of the module that uses it. Mistakes of shape name line and column
-//! and come one at a time; mistakes of value name the key and come all together.
+//! every text turned into a type of the module that uses it: `convert` does that, with a file for
+//! each section. Mistakes of shape name line and column and come one at a time; mistakes of value
+//! name the key and come all together. `effective` writes a configuration out again, without its
+//! secrets.
 
+mod admin;
 mod convert;
+mod credentials;
+mod effective;
 mod file;
+mod notes;
+mod poll;
+mod project;
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt, fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 
-use crate::{board::ClusterMeta, exposition, http::AdminSettings, huawei, pacing::RateLimit};
+use crate::{
+    board::ClusterMeta, exposition, http::AdminSettings, huawei, model::ServiceId,
+    pacing::RateLimit, poll::Shard,
+};
 
 /// A configuration file has some hundred bytes a cluster; this is room for 50,000 of them.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -21,14 +38,21 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 pub struct Config {
     /// What is shown, and for how long.
     pub exposition: exposition::Settings,
-    /// The projects, in the order of the file.
+    /// Where the board is kept over a restart, if it is.
+    pub state_file: Option<PathBuf>,
+    /// Which part of the clusters this process polls. The rate limits are its part already.
+    pub shard: Shard,
+    /// The projects, in the order of the file, with the clusters of all shards.
     pub projects: Vec<Project>,
     /// The admin listener, if there is one.
     pub admin: Option<AdminSettings>,
+    /// How changes are made, if there is an admin listener.
+    pub changes: Option<Changes>,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
     /// What is accepted, but should be changed.
     pub warnings: Vec<String>,
+    poll: poll::Poll,
 }
 
 /// A project to poll.
@@ -36,14 +60,36 @@ pub struct Config {
 pub struct Project {
     /// How to call it.
     pub cloud: huawei::Settings,
-    /// How fast.
+    /// How fast CSS may be called.
     pub css_rate_limit: RateLimit,
+    /// How fast VPCEP may be called.
+    pub vpcep_rate_limit: RateLimit,
     /// Polls in flight at most.
     pub concurrency: usize,
     /// One whole poll.
     pub timeout: Duration,
     /// What to poll.
     pub clusters: Vec<ClusterMeta>,
+    /// The only endpoint services that may be changed.
+    pub endpoint_services: Vec<EndpointService>,
+}
+
+/// An endpoint service that may be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointService {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its configured name, unique in the project; the id where there is none.
+    pub name: Arc<str>,
+}
+
+/// How changes of endpoint services are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Where they are recorded.
+    pub audit_log: Option<PathBuf>,
+    /// Whether `tcp_proxy` may become `proxy_vni`, which only the SDK knows, not the document.
+    pub allow_proxy_vni: bool,
 }
 
 /// What is wrong with a configuration, in lines fit for a terminal.
@@ -74,14 +120,40 @@ pub fn process_environment(name: &str) -> Option<String> {
 /// # Errors
 /// Every mistake that was found.
 pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
-    let fail = |what: String| ConfigError { mistakes: vec![format!("{}: {what}", path.display())] };
-    let size = std::fs::metadata(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
-    if size.len() > LARGEST_FILE {
-        return Err(fail(format!("larger than {} MiB", LARGEST_FILE >> 20)));
-    }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let text = read(path)
+        .map_err(|what| ConfigError { mistakes: vec![format!("{}:{what}", path.display())] })?;
     parse(&text, path, lookup)
+}
+
+/// The text of a file, or what is wrong with the file as it follows its name and a colon.
+fn read(path: &Path) -> Result<String, String> {
+    let unreadable = |error| format!(" cannot be read: {error}");
+    // Before it is opened: opening a pipe would wait for somebody to write.
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "a directory" } else { "no plain file" };
+        return Err(format!(" {what}, a file is expected"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o002 != 0 {
+            return Err(format!(" every user of the machine can change it (mode {mode:03o})"));
+        }
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(format!(" larger than {} MiB", LARGEST_FILE >> 20));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
+        format!("{line}:{column}: not UTF-8")
+    })
 }
 
 /// Reads a configuration from its text. `path` is for messages and for relative paths in it.
@@ -89,26 +161,32 @@ pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
 /// # Errors
 /// Every mistake that was found.
 pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
-    let file = file::parse(text).map_err(|mistake| ConfigError {
-        mistakes: vec![format!("{}:{mistake}", path.display())],
-    })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let converted = convert::convert(file, folder, lookup);
-    let sha256 = Sha256::digest(text.as_bytes());
-    match converted {
-        Ok(converted) => Ok(Config {
-            exposition: converted.exposition,
-            projects: converted.projects,
-            admin: converted.admin,
-            sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
-            warnings: prefixed(path, converted.warnings),
-        }),
-        Err(mistakes) => Err(ConfigError { mistakes: prefixed(path, mistakes) }),
+    let name = path.display();
+    if text.trim().is_empty() {
+        return Err(ConfigError {
+            mistakes: vec![format!("{name}: empty, projects are expected")],
+        });
     }
-}
-
-fn prefixed(path: &Path, lines: Vec<String>) -> Vec<String> {
-    lines.into_iter().map(|line| format!("{}: {line}", path.display())).collect()
+    let file = file::parse(text)
+        .map_err(|mistake| ConfigError { mistakes: vec![format!("{name}:{mistake}")] })?;
+    let prefixed =
+        |lines: Vec<String>| lines.into_iter().map(|line| format!("{name}: {line}")).collect();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let converted = convert::convert(file, folder, lookup)
+        .map_err(|mistakes| ConfigError { mistakes: prefixed(mistakes) })?;
+    let sha256 = Sha256::digest(text.as_bytes());
+    let (admin, changes) = converted.admin.map(|admin| (admin.listener, admin.changes)).unzip();
+    Ok(Config {
+        exposition: converted.poll.exposition,
+        state_file: converted.state_file,
+        shard: converted.shard,
+        projects: converted.projects,
+        admin,
+        changes,
+        sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+        warnings: prefixed(converted.warnings),
+        poll: converted.poll,
+    })
 }
 
 impl Config {
@@ -121,7 +199,9 @@ impl Config {
     pub fn project_names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.projects.iter().map(|project| &project.cloud.name)
     }
-}
 
-#[cfg(test)]
-mod tests;
+    /// The whole configuration as YAML, with every default filled in and every secret left out.
+    pub fn effective(&self) -> String {
+        effective::yaml(self)
+    }
+}

@@ -41,6 +41,10 @@ text_id! {
     RegionId
 }
 text_id! {
+    /// An endpoint service: a UUID in lower case. Safe in a URL path.
+    ServiceId
+}
+text_id! {
     /// The id of a VPC endpoint, as the cloud gives it. It is only ever shown.
     EndpointId
 }
@@ -64,6 +68,17 @@ impl ClusterId {
             Ok(Self(text.into()))
         } else {
             Err(InvalidId("a UUID in lower case, like 5c77b71c-5b35-4f50-8984-76387e42451a"))
+        }
+    }
+}
+
+impl ServiceId {
+    /// Takes a UUID in lower case, else says what was expected.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        if is_uuid(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidId("a UUID in lower case, like 4189d3c2-8882-4871-a3c2-d380272eed88"))
         }
     }
 }
@@ -265,6 +280,7 @@ mod tests {
         let bad = ["", "..", "../../v3/auth/tokens", "5C77B71C-5B35-4F50-8984-76387E42451A", "a?b"];
         for text in bad {
             assert!(ClusterId::parse(text).is_err(), "{text}");
+            assert!(ServiceId::parse(text).is_err(), "{text}");
             assert!(ProjectId::parse(text).is_err(), "{text}");
         }
         assert!(ClusterId::parse(&format!("{uuid} ")).is_err());

@@ -9,6 +9,7 @@ mod once;
 mod report;
 mod roster;
 mod schedule;
+mod shard;
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ use crate::{
 };
 
 pub use once::once;
+pub use shard::Shard;
 
 /// A person may ask for a poll again after this time.
 const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ mod source;
 
 use std::fmt;
 
-pub use source::{CredentialsError, Environment, SecretText, Source};
+pub use source::{CredentialsError, Environment, PROFILE_SECTION, SecretText, Source};
 
 use crate::secret::Secret;
 

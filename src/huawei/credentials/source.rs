@@ -131,7 +131,7 @@ impl Environment {
     }
 
     /// The profile file that the official SDK would read.
-    fn profile_file(&self) -> Option<PathBuf> {
+    pub fn profile_file(&self) -> Option<PathBuf> {
         match (self.get(PROFILE_VARIABLE), self.get("HOME")) {
             (Some(file), _) => Some(file.expose().into()),
             (None, Some(home)) => Some(Path::new(home.expose()).join(PROFILE_DEFAULT)),

@@ -1,0 +1,139 @@
+//! `admin`: the listener that can change something, and who may enter.
+
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
+
+use super::{Changes, convert::Context, file, notes::Notes};
+use crate::http::{AdminSettings, AdminToken, Role};
+
+/// The admin section.
+#[derive(Debug)]
+pub(super) struct Admin {
+    pub(super) listener: AdminSettings,
+    pub(super) changes: Changes,
+}
+
+pub(super) fn admin(
+    notes: &mut Notes,
+    written: file::Admin,
+    context: &Context<'_>,
+) -> Option<Admin> {
+    if let Some(file) = &written.web_config_file {
+        notes.mistake(
+            "admin.web_config_file",
+            format_args!("{file:?}"),
+            "nothing: TLS is not supported yet; leave it out and let admin.listen be on loopback",
+        );
+    }
+    let listen = listen(notes, &written.listen);
+    let hosts = hosts(notes, written.hosts, listen);
+    let mut seen = Seen::default();
+    let mut tokens = Vec::new();
+    let is_empty = written.tokens.is_empty();
+    for (index, written) in written.tokens.into_iter().enumerate() {
+        tokens.extend(token(notes, &format!("admin.tokens[{index}]"), written, &mut seen));
+    }
+    if is_empty {
+        notes.mistake("admin.tokens", "none", "at least one, else nobody can use the listener");
+    }
+    let changes = Changes {
+        audit_log: written.audit_log.map(|file: String| -> PathBuf { context.path(&file) }),
+        allow_proxy_vni: written.allow_proxy_vni.unwrap_or(false),
+    };
+    Some(Admin { listener: AdminSettings { listen: listen?, hosts, tokens }, changes })
+}
+
+fn listen(notes: &mut Notes, written: &str) -> Option<SocketAddr> {
+    let address = written.parse::<SocketAddr>();
+    let expected = "expected an address and a port like 127.0.0.1:10068";
+    let address = notes.ok("admin.listen", written, address.map_err(|_| expected))?;
+    if !address.ip().is_loopback() {
+        let expected = "a loopback address: TLS is not supported yet";
+        notes.mistake("admin.listen", format_args!("{written:?}"), expected);
+    }
+    Some(address)
+}
+
+/// The `Host` headers that are accepted; by default the listener's own address and localhost.
+fn hosts(
+    notes: &mut Notes,
+    written: Option<Vec<String>>,
+    listen: Option<SocketAddr>,
+) -> Vec<String> {
+    let Some(hosts) = written else {
+        let own = |listen: SocketAddr| [listen.to_string(), format!("localhost:{}", listen.port())];
+        return listen.map(own).into_iter().flatten().collect();
+    };
+    if hosts.is_empty() {
+        notes.mistake("admin.hosts", "none", "at least one, else nobody can use the listener");
+    }
+    for (index, host) in hosts.iter().enumerate() {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+        if host.is_empty() || !host.bytes().all(plain) {
+            let expected = "a host and its port, like localhost:10068";
+            notes.mistake(&format!("admin.hosts[{index}]"), format_args!("{host:?}"), expected);
+        }
+    }
+    hosts
+}
+
+/// Where names and digests of tokens were first seen.
+#[derive(Default)]
+struct Seen {
+    names: HashMap<String, String>,
+    digests: HashMap<[u8; 32], String>,
+}
+
+fn token(
+    notes: &mut Notes,
+    path: &str,
+    written: file::Token,
+    seen: &mut Seen,
+) -> Option<AdminToken> {
+    let name_path = format!("{path}.name");
+    notes.unique(&mut seen.names, &name_path, &written.name);
+    notes.name(&name_path, &written.name);
+    let sha256 = digest(notes, &format!("{path}.sha256"), &written.sha256, seen);
+    let role = match written.role.as_str() {
+        "viewer" => Some(Role::Viewer),
+        "editor" => Some(Role::Editor),
+        other => {
+            notes.mistake(&format!("{path}.role"), format_args!("{other:?}"), "viewer or editor");
+            None
+        }
+    };
+    for (index, pattern) in written.services.iter().enumerate() {
+        notes.name(&format!("{path}.services[{index}]"), pattern);
+    }
+    Some(AdminToken {
+        name: written.name,
+        sha256: sha256?,
+        role: role?,
+        services: written.services,
+    })
+}
+
+/// The digest of a token. What is written may be the token itself, so no message shows it.
+fn digest(notes: &mut Notes, path: &str, written: &str, seen: &mut Seen) -> Option<[u8; 32]> {
+    let Some(digest) = hex_digest(written) else {
+        notes.mistake(path, "something else", "64 hexadecimal digits, the SHA-256 of the token");
+        return None;
+    };
+    // The record could not tell two people with one token apart.
+    if let Some(first) = seen.digests.get(&digest) {
+        notes.mistake(path, "a digest", format_args!("another one than at {first}"));
+        return None;
+    }
+    seen.digests.insert(digest, path.to_owned());
+    Some(digest)
+}
+
+fn hex_digest(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}

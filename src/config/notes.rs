@@ -1,0 +1,99 @@
+//! What is found wrong on the way from text to types, and the checks that every part shares.
+
+use std::{collections::HashMap, fmt::Display, time::Duration};
+
+/// Names are labels on every series.
+const LONGEST_NAME: usize = 128;
+
+/// The mistakes and warnings so far. Checks note what is wrong and go on, so that one run reports
+/// all of it.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) mistakes: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Notes {
+    pub(super) fn mistake(&mut self, path: &str, found: impl Display, expected: impl Display) {
+        self.mistakes.push(format!("{path}: found {found}, expected {expected}"));
+    }
+
+    pub(super) fn warning(&mut self, path: &str, what: impl Display) {
+        self.warnings.push(format!("{path}: {what}"));
+    }
+
+    /// The value, or a mistake; the error says what was expected.
+    pub(super) fn ok<T, E: Display>(
+        &mut self,
+        path: &str,
+        found: &str,
+        result: Result<T, E>,
+    ) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                self.mistakes.push(format!("{path}: found {found:?}, {expected}"));
+                None
+            }
+        }
+    }
+
+    /// A value that must lie between two others, or its default where it is not written.
+    pub(super) fn between<T: PartialOrd + Display + Copy>(
+        &mut self,
+        path: &str,
+        written: Option<T>,
+        default: T,
+        (least, most): (T, T),
+    ) -> T {
+        match written {
+            None => default,
+            Some(value) if least <= value && value <= most => value,
+            Some(value) => {
+                self.mistake(path, value, format_args!("{least} to {most}"));
+                default
+            }
+        }
+    }
+
+    /// A duration, or its default where it is not written or no duration.
+    pub(super) fn duration(
+        &mut self,
+        path: &str,
+        written: Option<&str>,
+        default: Duration,
+    ) -> Duration {
+        let Some(text) = written else { return default };
+        match humantime::parse_duration(text) {
+            Ok(duration) => duration,
+            Err(error) => {
+                let expected = format!("a duration like 30s or 5m ({error})");
+                self.mistake(path, format_args!("{text:?}"), expected);
+                default
+            }
+        }
+    }
+
+    /// A name that people read and labels carry.
+    pub(super) fn name(&mut self, path: &str, name: &str) {
+        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+            let expected = format!("1 to {LONGEST_NAME} bytes without control characters");
+            self.mistake(path, format_args!("{name:?}"), expected);
+        }
+    }
+
+    /// A value that no other place may have; `seen` knows where each was first.
+    pub(super) fn unique(&mut self, seen: &mut HashMap<String, String>, path: &str, value: &str) {
+        if let Some(first) = seen.get(value) {
+            let expected = format!("a value that is not already at {first}");
+            self.mistake(path, format_args!("{value:?}"), expected);
+        } else {
+            seen.insert(value.to_owned(), path.to_owned());
+        }
+    }
+}
+
+/// A duration as people write it.
+pub(super) fn human(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

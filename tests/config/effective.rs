@@ -1,0 +1,116 @@
+//! The configuration as it is shown.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    reference::{known_keys, paths},
+    *,
+};
+
+fn effective(name: &str) -> String {
+    load(&here(&format!("tests/data/config/{name}.good.yml")), &variables(&[])).unwrap().effective()
+}
+
+#[test]
+fn it_has_every_default_and_reads_back_as_yaml() {
+    let text = effective("minimal");
+    let yaml: Value = serde_saphyr::from_str(&text).unwrap();
+    let values = [
+        ("/poll/interval", "1m".into()),
+        ("/poll/timeout", "30s".into()),
+        ("/poll/concurrency", 8.into()),
+        ("/poll/stale_after", "15m".into()),
+        ("/poll/per_connection", true.into()),
+        ("/poll/per_connection_limit", 1000.into()),
+        ("/state_file", Value::Null),
+        ("/shard/index", 0.into()),
+        ("/shard/count", 1.into()),
+        ("/projects/0/name", "prod".into()),
+        ("/projects/0/credentials", "chain".into()),
+        ("/projects/0/api_endpoints/css", "https://css.cn-north-4.myhuaweicloud.com".into()),
+        ("/projects/0/api_endpoints/iam", "https://iam.cn-north-4.myhuaweicloud.com".into()),
+        ("/projects/0/rate_limit/css/burst", 10.into()),
+        ("/projects/0/rate_limit/vpcep/requests_per_second", 0.5.into()),
+        ("/projects/0/paging/parameter", "offset".into()),
+        ("/projects/0/clusters/0/name", "5c77b71c-5b35-4f50-8984-76387e42451a".into()),
+        ("/projects/0/clusters/0/interval", "1m".into()),
+        ("/admin", Value::Null),
+    ];
+    for (path, value) in values {
+        assert_eq!(yaml.pointer(path), Some(&value), "{path}\n{text}");
+    }
+}
+
+#[test]
+fn no_secret_is_in_it() {
+    let text = effective("everything");
+    for secret in [CANARY, "CANARY", "9f86d081", "80a00f0b"] {
+        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    }
+    let yaml: Value = serde_saphyr::from_str(&text).unwrap();
+    let values = [
+        ("/projects/0/credentials/static/access_key", "<access key>"),
+        ("/projects/0/credentials/static/secret_key", "<secret>"),
+        ("/projects/0/credentials/static/security_token", "<secret>"),
+        ("/projects/1/credentials/password/password", "<secret>"),
+        ("/projects/1/credentials/password/user", "u"),
+        ("/admin/listen", "127.0.0.1:10068"),
+        ("/admin/tokens/0/name", "oncall"),
+        ("/admin/tokens/0/sha256", "<digest>"),
+        ("/admin/tokens/0/role", "editor"),
+        ("/admin/tokens/0/services/0", "prod/*"),
+    ];
+    for (path, value) in values {
+        assert_eq!(yaml.pointer(path), Some(&value.into()), "{path}\n{text}");
+    }
+    assert!(yaml["admin"]["audit_log"].as_str().unwrap().ends_with("config/audit.jsonl"));
+}
+
+#[test]
+fn it_shows_every_key_and_the_files_that_hold_secrets() {
+    let folder = Folder::new("effective-files");
+    let secret = folder.write("secret", CANARY, 0o600);
+    let profile = folder.write("profile", "[x]\nak = canary\nsk = canary\n", 0o600);
+    let mut shown = BTreeSet::new();
+    for name in ["everything", "environment"] {
+        paths("", &serde_saphyr::from_str(&effective(name)).unwrap(), &mut shown);
+    }
+    let cases = [
+        (
+            "{ static: { access_key: AK, secret_key_file: secret, security_token_file: secret } }",
+            "static/secret_key_file",
+        ),
+        ("{ password: { domain: d, user: u, password_file: secret } }", "password/password_file"),
+        ("{ token: { file: secret } }", "token/file"),
+        ("{ profile: { file: profile, section: x } }", "profile/file"),
+    ];
+    for (credentials, place) in cases {
+        let text = format!(
+            "projects: [{{ name: a, region: cn-north-4, credentials: {credentials}, \
+             clusters: [] }}]"
+        );
+        let path = folder.write("config.yml", text, 0o600);
+        let effective = load(&path, &variables(&[])).unwrap().effective();
+        let yaml: Value = serde_saphyr::from_str(&effective).unwrap();
+        let expected = if place == "profile/file" { &profile } else { &secret };
+        let found = yaml.pointer(&format!("/projects/0/credentials/{place}"));
+        assert_eq!(found, Some(&expected.to_str().unwrap().into()), "{effective}");
+        assert!(!effective.contains(CANARY), "{effective}");
+        paths("", &yaml, &mut shown);
+    }
+    // What the index was found from is shown as the index.
+    let missing: Vec<_> = known_keys().difference(&shown).cloned().collect();
+    assert_eq!(missing, ["shard.from"]);
+}
+
+#[test]
+fn a_shard_shows_its_part_of_the_rate_limits() {
+    let text = effective("everything");
+    assert!(text.starts_with("# Rate limits are the part of shard 1 of 2.\n"), "{text}");
+    let yaml: Value = serde_saphyr::from_str(&text).unwrap();
+    let limits = &yaml["projects"][0]["rate_limit"];
+    assert_eq!(limits["css"], serde_json::json!({ "requests_per_second": 2.0, "burst": 4 }));
+    assert_eq!(limits["vpcep"], serde_json::json!({ "requests_per_second": 0.25, "burst": 1 }));
+}
