@@ -1,24 +1,38 @@
 //! The composition root: builds the parts from the configuration, binds the sockets before anything
 //! runs, starts everything, and ends it in order. The only module that knows everyone.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+mod keep;
+mod projects;
+mod reload;
 
-use tokio::{sync::watch, task::JoinSet};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use self::{
+    projects::Projects,
+    reload::{Fixed, Reloader},
+};
 use crate::{
-    board::Board,
+    board::{Board, state_file::StateFile},
     clock::{Clock, unix_seconds},
-    cloud::Reason,
-    config::Config,
-    http::{self, Bound, Readiness, Shared},
-    huawei::{self, transport::Transport, wire::Surprise},
-    pacing::Pacer,
+    config::{Config, ConfigError},
+    http::{self, Access, Bound, Live, Readiness, ReloadHandle, Shared},
+    huawei::{self, Common, transport::Transport, wire::Surprise},
     poll::{self, Scheduler},
     stats::Stats,
 };
 
+/// Requests for a reload that may wait for the one under way; more are told to come back.
+const RELOAD_QUEUE: usize = 16;
+
+/// Reads the configuration again. It blocks.
+pub type Loader = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
 /// What the environment of the process decides, and a test may decide instead.
-#[derive(Debug)]
 pub struct Options {
     /// Where the public listener may be: the first address that can be had.
     pub listen: Vec<SocketAddr>,
@@ -26,6 +40,10 @@ pub struct Options {
     pub admin_fallback: Option<SocketAddr>,
     /// The path of the metrics.
     pub telemetry_path: String,
+    /// Whether `/-/reload` may be used.
+    pub lifecycle: bool,
+    /// How the configuration is read again.
+    pub load: Loader,
     /// The date.
     pub clock: Clock,
     /// Decides the jitter of retries.
@@ -33,7 +51,6 @@ pub struct Options {
 }
 
 /// The parts that poll, whatever shows what they find.
-#[derive(Debug)]
 pub struct Collector {
     /// What is polled.
     pub projects: Vec<poll::Project<huawei::Project>>,
@@ -41,11 +58,15 @@ pub struct Collector {
     pub board: Board,
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
+    known: Projects,
 }
 
 /// The daemon, bound but not running.
 pub struct App {
     scheduler: Scheduler<huawei::Project>,
+    reloader: Reloader,
+    reload: ReloadHandle,
+    state_file: Option<StateFile>,
     readiness: Readiness,
     public: (Bound, axum::Router),
     admin: Option<(Bound, axum::Router)>,
@@ -55,77 +76,131 @@ pub struct App {
 #[derive(Debug)]
 pub struct PartDied(&'static str);
 
-impl std::fmt::Display for PartDied {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for PartDied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the {} ended by itself, which is a fault of the exporter", self.0)
     }
 }
 
 impl std::error::Error for PartDied {}
 
+/// Why the daemon does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Something in the configuration cannot be had.
+    Configuration(String),
+    /// The machine does not give what is needed.
+    Machine(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(text) | Self::Machine(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
 /// Builds what polls.
 ///
 /// # Errors
 /// When the TLS backend cannot start.
-pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collector, String> {
+pub async fn collector(
+    config: &mut Config,
+    clock: &Clock,
+    seed: u64,
+) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new());
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
+    stats.shard(config.shard.index, config.shard.count);
     stats.add_surprise_kinds(&Surprise::ALL.map(Surprise::as_str));
-    let board = Board::new(config.clusters().cloned());
-    let common = huawei::Common {
-        transport: Arc::new(Transport::new(clock.clone(), stats.clone(), seed)?),
+    let transport =
+        Transport::new(clock.clone(), stats.clone(), seed).map_err(StartError::Machine)?;
+    let mut known = Projects::new(Common {
+        transport: Arc::new(transport),
         guard: Arc::default(),
         clock: clock.clone(),
         stats: stats.clone(),
-    };
-    let mut projects = Vec::new();
-    for project in config.projects.drain(..) {
-        let name = project.cloud.name.clone();
-        stats.add_project(&name, &Reason::ALL.map(Reason::as_str), &huawei::OPERATIONS);
-        let pacer = Pacer::new(project.css_rate_limit);
-        let clusters = project.clusters.into_iter().map(|cluster| (cluster.id, cluster.interval));
-        projects.push(poll::Project {
-            name,
-            cloud: huawei::Project::new(project.cloud, &common, pacer.clone()),
-            pacer,
-            concurrency: project.concurrency,
-            timeout: project.timeout,
-            clusters: clusters.collect(),
-        });
-    }
-    Ok(Collector { projects, board, stats })
+    });
+    let board = Board::new(config.own_clusters().cloned());
+    let shard = config.shard;
+    let projects = known.replace(std::mem::take(&mut config.projects), shard).await;
+    Ok(Collector { projects, board, stats, known })
 }
 
 impl App {
     /// Builds everything and takes the sockets. Nothing runs yet.
     ///
     /// # Errors
-    /// In a sentence: an address that cannot be had, or a TLS backend that cannot start.
-    pub async fn bind(mut config: Config, options: Options) -> Result<Self, String> {
-        let Options { listen, admin_fallback, telemetry_path, clock, seed } = options;
-        let public = Bound::listen(&listen)
-            .await
-            .map_err(|error| format!("cannot listen on {}: {error}", list(&listen)))?;
-        let longest = config.clusters().map(|cluster| cluster.interval).max();
+    /// An address or a state file that cannot be had, or a TLS backend that cannot start.
+    pub async fn bind(mut config: Config, options: Options) -> Result<Self, StartError> {
+        let Options { listen, admin_fallback, telemetry_path, lifecycle, load, clock, seed } =
+            options;
+        let public = bind(&listen).await?;
+        let longest = config.own_clusters().map(|cluster| cluster.interval).max();
         let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
-        let Collector { projects, board, stats } = collector(&mut config, &clock, seed)?;
-        let (scheduler, polls, _roster) =
+        let fixed = Fixed::of(&config);
+        let (live, shown) = watch::channel(Live::of(&config.exposition, config.effective()));
+        let Collector { projects, board, stats, known } =
+            collector(&mut config, &clock, seed).await?;
+        let state_file = match &config.state_file {
+            Some(path) => Some(keep::open(path, &board, &clock).await?),
+            None => None,
+        };
+        let (scheduler, polls, roster) =
             Scheduler::new(projects, board.clone(), clock.clone(), stats.clone());
-        let shared = Shared { board, exposition: config.exposition, stats, clock, polls };
-        let router = http::public_router(shared.clone(), readiness.clone(), &telemetry_path);
-        let admin = match config.admin {
+        let shared = Shared {
+            board: board.clone(),
+            live: shown,
+            stats: stats.clone(),
+            clock: clock.clone(),
+            polls,
+        };
+        let (requests_sender, requests) = mpsc::channel(RELOAD_QUEUE);
+        let reload = ReloadHandle::new(requests_sender);
+        let router = http::public_router(
+            shared.clone(),
+            readiness.clone(),
+            &telemetry_path,
+            lifecycle.then(|| reload.clone()),
+        );
+        let (access, may_enter) = watch::channel(Access::default());
+        // The other shards leave it closed, so that there is one place where changes are made.
+        let admin = match config.admin.take().filter(|_| config.shard.index == 0) {
             Some(settings) => {
                 let addresses: Vec<_> =
                     [settings.listen].into_iter().chain(admin_fallback).collect();
-                let bound = Bound::listen(&addresses)
-                    .await
-                    .map_err(|error| format!("cannot listen on {}: {error}", list(&addresses)))?;
-                let hosts = hosts_of(&settings, bound.address());
-                Some((bound, http::admin_router(shared, &hosts, &settings.tokens)))
+                let bound = bind(&addresses).await?;
+                access.send_replace(Access::of(&settings, bound.address()));
+                Some((bound, http::admin_router(shared, may_enter)))
             }
             None => None,
         };
-        Ok(Self { scheduler, readiness, public: (public, router), admin })
+        let reloader = Reloader {
+            load,
+            requests,
+            clouds: watch::Sender::new(known.clouds()),
+            projects: known,
+            board,
+            roster,
+            live,
+            access,
+            admin_address: admin.as_ref().map(|(bound, _)| bound.address()),
+            fixed,
+            clock,
+            stats,
+        };
+        Ok(Self {
+            scheduler,
+            reloader,
+            reload,
+            state_file,
+            readiness,
+            public: (public, router),
+            admin,
+        })
     }
 
     /// Where the public listener really is.
@@ -138,7 +213,13 @@ impl App {
         self.admin.as_ref().map(|(bound, _)| bound.address())
     }
 
-    /// Runs until `shutdown` is ready; then stops polling and lets answers under way end.
+    /// Asks for reloads.
+    pub fn reload_handle(&self) -> ReloadHandle {
+        self.reload.clone()
+    }
+
+    /// Runs until `shutdown` is ready; then stops polling, lets answers under way end and keeps the
+    /// state.
     ///
     /// # Errors
     /// When a part ends before that: running on without it would be a silent failure.
@@ -150,17 +231,18 @@ impl App {
             if let Some((bound, router)) = listener {
                 tracing::info!(address = %bound.address(), listener = word(name), "listening");
                 let stopped = stopped(stop.subscribe());
-                parts.spawn(async move {
-                    bound.serve(router, stopped).await;
-                    name
-                });
+                spawn(&mut parts, name, bound.serve(router, stopped));
             }
         }
-        let stopped = stopped(stop.subscribe());
-        parts.spawn(async move {
-            self.scheduler.run(stopped).await;
-            "scheduler"
-        });
+        let clouds = self.reloader.clouds.subscribe();
+        let refresh = huawei::keep_fresh(clouds, stopped(stop.subscribe()));
+        spawn(&mut parts, "token refresher", refresh);
+        let board = self.reloader.board.clone();
+        spawn(&mut parts, "reloader", self.reloader.run(stopped(stop.subscribe())));
+        spawn(&mut parts, "scheduler", self.scheduler.run(stopped(stop.subscribe())));
+        if let Some(file) = self.state_file {
+            spawn(&mut parts, "state keeper", keep::keep(file, board, stopped(stop.subscribe())));
+        }
         let early = tokio::select! {
             () = shutdown => None,
             ended = parts.join_next() => Some(match ended {
@@ -175,21 +257,26 @@ impl App {
     }
 }
 
-/// The listener's own name for itself changes with the port that it got.
-fn hosts_of(settings: &http::AdminSettings, address: SocketAddr) -> Vec<String> {
-    let mut hosts = settings.hosts.clone();
-    if address != settings.listen {
-        hosts.extend([address.to_string(), format!("localhost:{}", address.port())]);
-    }
-    hosts
+fn spawn(
+    parts: &mut JoinSet<&'static str>,
+    name: &'static str,
+    part: impl Future<Output = ()> + Send + 'static,
+) {
+    parts.spawn(async move {
+        part.await;
+        name
+    });
+}
+
+async fn bind(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
+    Bound::listen(addresses).await.map_err(|error| {
+        let list: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+        StartError::Machine(format!("cannot listen on {}: {error}", list.join(" or ")))
+    })
 }
 
 fn word(name: &str) -> &str {
     name.split(' ').next().unwrap_or(name)
-}
-
-fn list(addresses: &[SocketAddr]) -> String {
-    addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

@@ -190,6 +190,12 @@ pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, Conf
 }
 
 impl Config {
+    /// The clusters of this shard.
+    pub fn own_clusters(&self) -> impl Iterator<Item = &ClusterMeta> {
+        let shard = self.shard;
+        self.clusters().filter(move |cluster| shard.owns(&cluster.id))
+    }
+
     /// All clusters of all projects.
     pub fn clusters(&self) -> impl Iterator<Item = &ClusterMeta> {
         self.projects.iter().flat_map(|project| &project.clusters)

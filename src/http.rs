@@ -11,6 +11,7 @@ mod negotiation;
 mod pages;
 mod problem;
 mod public;
+mod reload;
 mod scrape;
 
 use std::{sync::Arc, time::Duration};
@@ -20,26 +21,52 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use tokio::sync::watch;
 
 use crate::{board::Board, clock::Clock, exposition, poll::PollHandle, stats::Stats};
 
-pub use admin::{AdminSettings, AdminToken, Role, router as admin_router};
+pub use admin::{Access, AdminSettings, AdminToken, Role, router as admin_router};
 pub use listener::{Bound, Limits};
 pub use public::{Readiness, router as public_router};
+pub use reload::{ReloadHandle, ReloadRequest};
 
 /// What the handlers read. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Shared {
     /// Where all clusters stand.
     pub board: Board,
-    /// What is shown, and for how long.
-    pub exposition: exposition::Settings,
+    /// What a reload may change.
+    pub live: watch::Receiver<Live>,
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
     /// The date.
     pub clock: Clock,
     /// For polls out of turn.
     pub polls: PollHandle,
+}
+
+/// What a reload of the configuration may change of the pages.
+#[derive(Clone, Debug)]
+pub struct Live {
+    exposition: exposition::Settings,
+    effective: Arc<str>,
+}
+
+impl Live {
+    /// What is shown and for how long, and the effective configuration without its secrets.
+    pub fn of(exposition: &exposition::Settings, effective: String) -> Self {
+        Self { exposition: *exposition, effective: effective.into() }
+    }
+}
+
+impl Shared {
+    fn settings(&self) -> exposition::Settings {
+        self.live.borrow().exposition
+    }
+
+    fn effective_configuration(&self) -> Arc<str> {
+        self.live.borrow().effective.clone()
+    }
 }
 
 /// Counts and times requests by the pattern of their route: a path that a stranger chooses must not

@@ -153,16 +153,14 @@ pub struct Stats {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     admin_denied: IntCounterVec,
+    shard_index: IntGauge,
+    shards: IntGauge,
 }
 
 impl Stats {
     /// A registry with every metric of [`DEFINITIONS`] and the process's own.
     pub fn new() -> Self {
         let registry = Registry::new();
-        let shard_index = add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX)));
-        shard_index.set(0);
-        let shards = add(&registry, IntGauge::with_opts(opts(&SHARDS)));
-        shards.set(1);
         add(&registry, Ok(process::Process::new()));
         let counters = |definition| add(&registry, counter_vec(definition));
         let gauges = |definition: &Definition| {
@@ -191,6 +189,8 @@ impl Stats {
             http_requests: counters(&HTTP_REQUESTS),
             http_duration: add(&registry, histogram_vec(&HTTP_DURATION)),
             admin_denied: counters(&ADMIN_DENIED),
+            shard_index: add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX))),
+            shards: add(&registry, IntGauge::with_opts(opts(&SHARDS))),
             registry: registry.clone(),
         };
         let revision = option_env!("CSS_VPCEP_EXPORTER_REVISION").unwrap_or("unknown");
@@ -244,6 +244,12 @@ impl Stats {
         self.config_info.with_label_values(&[sha256]).set(1);
         self.reload_successful.set(1);
         self.reload_time.set(unix_seconds);
+    }
+
+    /// This process is one of so many shards.
+    pub fn shard(&self, index: u32, count: u32) {
+        self.shard_index.set(index.into());
+        self.shards.set(count.into());
     }
 
     /// A poll ended; `reason` tells why, if it failed.

@@ -54,9 +54,10 @@ pub(super) async fn run(args: CollectArgs) -> u8 {
 /// Prints the page; false if a cluster was not read, or not whole.
 async fn collect(mut config: Config) -> Result<bool, String> {
     let clock = Clock::system();
-    let clusters = config.clusters().count();
+    let clusters = config.own_clusters().count();
     let settings = config.exposition;
-    let Collector { projects, board, stats } = app::collector(&mut config, &clock, random_seed())?;
+    let collector = app::collector(&mut config, &clock, random_seed()).await;
+    let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
     let bar = progress_bar(clusters as u64);
     poll::once(projects, &board, &clock, &Arc::clone(&stats), |cluster, error| {
         if let Some(error) = error {

@@ -6,6 +6,7 @@ use std::{
     fmt::Write as _,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,9 +16,9 @@ use tokio::sync::watch;
 
 use super::{FAILED, FINE, complain, log::LogArgs, print, random_seed, signals};
 use crate::{
-    app::{App, Options},
+    app::{App, Loader, Options},
     clock::Clock,
-    config::{self, Config},
+    config::{self, Config, ConfigError},
     sim::{Pace, Settings, Sim},
 };
 
@@ -47,7 +48,10 @@ async fn demo() -> Result<(), String> {
         signals::shutdown().map_err(|error| format!("signals cannot be handled: {error}"))?;
     let sim = cloud().await?;
     let token = token()?;
-    let config = configuration(&sim, &token)?;
+    let text = configuration(&sim, &token);
+    let keys = (sim.access_key().to_owned(), sim.secret_key().to_owned());
+    let load: Loader = Arc::new(move || load(&text, &keys));
+    let config = load().map_err(|error| error.to_string())?;
     let cloud = sim.url();
     let app = App::bind(
         config,
@@ -55,11 +59,16 @@ async fn demo() -> Result<(), String> {
             listen: vec![loopback(METRICS_PORT), loopback(0)],
             admin_fallback: Some(loopback(0)),
             telemetry_path: "/metrics".into(),
+            lifecycle: false,
+            load,
             clock: Clock::system(),
             seed: random_seed(),
         },
     )
-    .await?;
+    .await
+    .map_err(|error| error.to_string())?;
+    let reload = signals::reload(app.reload_handle())
+        .map_err(|error| format!("signals cannot be handled: {error}"))?;
     let public = app.public_address();
     let admin = app.admin_address().ok_or("the demo has no admin listener")?;
     let lines = [
@@ -75,7 +84,10 @@ async fn demo() -> Result<(), String> {
     let (stop, mut stopped) = watch::channel(false);
     let (app, sim) = tokio::join!(
         async {
-            let ended = app.run(shutdown).await;
+            let ended = tokio::select! {
+                ended = app.run(shutdown) => ended,
+                never = reload => match never {},
+            };
             stop.send_replace(true);
             ended
         },
@@ -105,8 +117,8 @@ async fn cloud() -> Result<Sim, String> {
     }
 }
 
-/// What a person would write in a file, and in the environment.
-fn configuration(sim: &Sim, token: &str) -> Result<Config, String> {
+/// What a person would write in a file.
+fn configuration(sim: &Sim, token: &str) -> String {
     let url = sim.url();
     let digest = Sha256::digest(token.as_bytes());
     let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -129,12 +141,17 @@ fn configuration(sim: &Sim, token: &str) -> Result<Config, String> {
         // Writing to a String cannot fail.
         let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
     }
+    yaml
+}
+
+/// Reads that text as a file is read, with the keys in the environment.
+fn load(text: &str, (access_key, secret_key): &(String, String)) -> Result<Config, ConfigError> {
     let environment = |name: &str| match name {
-        "HUAWEICLOUD_SDK_AK" => Some(sim.access_key().to_owned()),
-        "HUAWEICLOUD_SDK_SK" => Some(sim.secret_key().to_owned()),
+        "HUAWEICLOUD_SDK_AK" => Some(access_key.clone()),
+        "HUAWEICLOUD_SDK_SK" => Some(secret_key.clone()),
         _ => None,
     };
-    config::parse(&yaml, Path::new("demo"), &environment).map_err(|error| error.to_string())
+    config::parse(text, Path::new("demo"), &environment)
 }
 
 /// 32 random bytes in hexadecimal.

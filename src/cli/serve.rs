@@ -1,5 +1,7 @@
 //! `serve`: the daemon.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     random_seed, signals,
 };
 use crate::{
-    app::{App, Options},
+    app::{App, Loader, Options, StartError},
     clock::Clock,
     config,
 };
@@ -34,6 +36,9 @@ pub(super) struct ServeArgs {
         value_parser = parse_telemetry_path
     )]
     telemetry_path: String,
+    /// Lets POST and PUT on /-/reload reload the configuration, as SIGHUP does
+    #[arg(long = "web.enable-lifecycle", env = "CSS_VPCEP_EXPORTER_WEB_ENABLE_LIFECYCLE")]
+    lifecycle: bool,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -53,43 +58,53 @@ fn parse_telemetry_path(text: &str) -> Result<String, String> {
 
 pub(super) async fn run(args: ServeArgs) -> u8 {
     args.log.init();
-    let config = match config::load(&args.config.config_file, &config::process_environment) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            complain(&mistakes.to_string());
-            return USAGE;
+    match serve(args).await {
+        Ok(()) => FINE,
+        Err(failure) => {
+            complain(&failure.text);
+            failure.code
         }
-    };
+    }
+}
+
+struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    fn new(code: u8, text: impl std::fmt::Display) -> Self {
+        Self { code, text: text.to_string() }
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let file = args.config.config_file;
+    let load: Loader = Arc::new(move || config::load(&file, &config::process_environment));
+    let config = load().map_err(|mistakes| Failure::new(USAGE, mistakes))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let shutdown = match signals::shutdown() {
-        Ok(shutdown) => shutdown,
-        Err(error) => {
-            complain(&format!("signals cannot be handled: {error}"));
-            return FAILED;
-        }
-    };
+    let unhandled =
+        |error| Failure::new(FAILED, format_args!("signals cannot be handled: {error}"));
+    let shutdown = signals::shutdown().map_err(unhandled)?;
     let options = Options {
         listen: args.listen.0,
         admin_fallback: None,
         telemetry_path: args.telemetry_path,
+        lifecycle: args.lifecycle,
+        load,
         clock: Clock::system(),
         seed: random_seed(),
     };
-    let app = match App::bind(config, options).await {
-        Ok(app) => app,
-        Err(error) => {
-            complain(&error);
-            return FAILED;
-        }
-    };
-    match app.run(shutdown).await {
-        Ok(()) => FINE,
-        Err(error) => {
-            tracing::error!("{error}");
-            FAILED
-        }
+    let app = App::bind(config, options).await.map_err(|error| match error {
+        StartError::Configuration(_) => Failure::new(USAGE, error),
+        StartError::Machine(_) => Failure::new(FAILED, error),
+    })?;
+    let reload = signals::reload(app.reload_handle()).map_err(unhandled)?;
+    tokio::select! {
+        ended = app.run(shutdown) => ended.map_err(|died| Failure::new(FAILED, died)),
+        never = reload => match never {},
     }
 }
 

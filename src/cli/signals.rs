@@ -1,6 +1,11 @@
-//! The signals that end the process: the first asks for an orderly end, the second ends it at once.
+//! The signals: the first SIGTERM or SIGINT asks for an orderly end, the second ends the process at
+//! once; SIGHUP asks for a reload.
+
+use std::convert::Infallible;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::http::ReloadHandle;
 
 /// Listens for SIGTERM and SIGINT from now on. The future is ready at the first; from then on the
 /// second ends the process.
@@ -17,6 +22,20 @@ pub(super) fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
             next(&mut signals).await;
             std::process::exit(i32::from(super::FAILED));
         });
+    })
+}
+
+/// Asks for a reload at every SIGHUP from now on.
+///
+/// # Errors
+/// When the signal cannot be listened for.
+pub(super) fn reload(reload: ReloadHandle) -> std::io::Result<impl Future<Output = Infallible>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            hangup.recv().await;
+            reload.ask();
+        }
     })
 }
 

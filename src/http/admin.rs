@@ -16,6 +16,7 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
 
 use super::{
     Shared, measure, pages,
@@ -57,17 +58,35 @@ pub enum Role {
     Editor,
 }
 
-#[derive(Clone)]
-struct Admin {
-    shared: Shared,
+/// Who may enter; a reload may change it.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
     hosts: Arc<[String]>,
     tokens: Arc<[AdminToken]>,
 }
 
+impl Access {
+    /// As configured, for a listener that is really at `address`: the names it has for itself change
+    /// with the port that it got.
+    pub fn of(settings: &AdminSettings, address: SocketAddr) -> Self {
+        let mut hosts = settings.hosts.clone();
+        if address != settings.listen {
+            hosts.extend([address.to_string(), format!("localhost:{}", address.port())]);
+        }
+        Self { hosts: hosts.into(), tokens: settings.tokens.as_slice().into() }
+    }
+}
+
+#[derive(Clone)]
+struct Admin {
+    shared: Shared,
+    access: watch::Receiver<Access>,
+}
+
 /// All routes of the admin listener.
-pub fn router(shared: Shared, hosts: &[String], tokens: &[AdminToken]) -> Router {
+pub fn router(shared: Shared, access: watch::Receiver<Access>) -> Router {
     let stats = shared.stats.clone();
-    let state = Admin { shared, hosts: hosts.into(), tokens: tokens.into() };
+    let state = Admin { shared, access };
     let api = Router::new()
         .route("/api/v1/clusters/{cluster_id}/poll", post(poll_now))
         .route_layer(middleware::from_fn_with_state(state.clone(), require_token));
@@ -87,7 +106,9 @@ pub fn router(shared: Shared, hosts: &[String], tokens: &[AdminToken]) -> Router
 async fn require_host(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let accepted = match (hosts.next(), hosts.next(), request.uri().authority()) {
-        (Some(host), None, None) => admin.hosts.iter().any(|accepted| host == accepted.as_str()),
+        (Some(host), None, None) => {
+            admin.access.borrow().hosts.iter().any(|accepted| host == accepted.as_str())
+        }
         _ => false,
     };
     if accepted {
@@ -124,12 +145,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 impl Admin {
     /// Compares with every entry, so that the time tells nothing of which one fits.
-    fn find(&self, token: &str) -> Option<&AdminToken> {
+    fn find(&self, token: &str) -> Option<AdminToken> {
         let digest = Sha256::digest(token.as_bytes());
-        self.tokens.iter().fold(None, |found, entry| {
+        let access = self.access.borrow();
+        let entry = access.tokens.iter().fold(None, |found, entry| {
             let fits: bool = digest[..].ct_eq(&entry.sha256).into();
             if fits { Some(entry) } else { found }
-        })
+        });
+        entry.cloned()
     }
 }
 

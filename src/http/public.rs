@@ -1,4 +1,5 @@
-//! The public routes. GET and HEAD only: nothing here changes anything.
+//! The public routes. GET and HEAD only: nothing here changes anything, but for a reload where that is
+//! switched on.
 
 use std::sync::{
     Arc,
@@ -11,7 +12,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     middleware,
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use tokio::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use super::{
     api::{Clusters, OneCluster},
     measure, pages,
     problem::{answer, json, problem},
+    reload::ReloadHandle,
     scrape::Scrapes,
 };
 use crate::model::ClusterId;
@@ -69,18 +71,28 @@ struct Public {
     readiness: Readiness,
     scrapes: Scrapes,
     telemetry_path: Arc<str>,
+    /// Absent where reloading over HTTP is not switched on.
+    reload: Option<ReloadHandle>,
 }
 
 /// All routes of the public listener. `telemetry_path` is where the metrics are, and starts with a
-/// slash.
-pub fn router(shared: Shared, readiness: Readiness, telemetry_path: &str) -> Router {
+/// slash. With `reload`, `/-/reload` may be used.
+pub fn router(
+    shared: Shared,
+    readiness: Readiness,
+    telemetry_path: &str,
+    reload: Option<ReloadHandle>,
+) -> Router {
     let stats = shared.stats.clone();
     let scrapes = Scrapes::new();
-    let state = Public { shared, readiness, scrapes, telemetry_path: telemetry_path.into() };
+    let state =
+        Public { shared, readiness, scrapes, telemetry_path: telemetry_path.into(), reload };
     let mut router = Router::new()
         .route(telemetry_path, get(metrics))
         .route("/-/healthy", get(async || answer(StatusCode::OK, TEXT, "healthy\n")))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload_now).put(reload_now))
+        .route("/config", get(configuration))
         .route("/api/v1/clusters", get(clusters))
         .route("/api/v1/clusters/{cluster_id}", get(cluster));
     if telemetry_path != "/" {
@@ -111,10 +123,24 @@ async fn ready(State(public): State<Public>) -> Response {
     }
 }
 
+async fn reload_now(State(public): State<Public>) -> Response {
+    match &public.reload {
+        Some(reload) => reload.answer().await,
+        None => {
+            let why = "reloading over HTTP is switched on by --web.enable-lifecycle\n";
+            answer(StatusCode::FORBIDDEN, TEXT, why)
+        }
+    }
+}
+
+async fn configuration(State(public): State<Public>) -> Response {
+    answer(StatusCode::OK, "application/yaml", public.shared.effective_configuration().to_string())
+}
+
 async fn clusters(State(public): State<Public>) -> Response {
     let Public { shared, .. } = public;
     let snapshot = shared.board.snapshot();
-    let clusters = Clusters::new(&snapshot, shared.clock.now(), shared.exposition.stale_after);
+    let clusters = Clusters::new(&snapshot, shared.clock.now(), shared.settings().stale_after);
     json(StatusCode::OK, JSON, &clusters)
 }
 
@@ -128,7 +154,7 @@ pub(super) fn one_cluster(shared: &Shared, id: &str) -> Response {
     let state = ClusterId::parse(id).ok().and_then(|id| snapshot.cluster(&id));
     match state {
         Some(state) => {
-            let stale_after = shared.exposition.stale_after;
+            let stale_after = shared.settings().stale_after;
             json(StatusCode::OK, JSON, &OneCluster::new(state, shared.clock.now(), stale_after))
         }
         None => problem(StatusCode::NOT_FOUND, "no cluster with this id is configured"),

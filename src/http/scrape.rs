@@ -61,8 +61,9 @@ fn too_many() -> Response {
 }
 
 fn body(shared: &Shared, format: Format, gzip: bool) -> Vec<u8> {
-    let Shared { board, exposition, stats, clock, .. } = shared;
-    let page = exposition::render(format, &board.snapshot(), exposition, stats, clock.now());
+    let Shared { board, stats, clock, .. } = shared;
+    let page =
+        exposition::render(format, &board.snapshot(), &shared.settings(), stats, clock.now());
     if gzip { compressed(page.as_bytes()) } else { page.into_bytes() }
 }
 

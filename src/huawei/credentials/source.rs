@@ -21,7 +21,7 @@ const KEY_VARIABLES: [(&str, &str, Option<&str>); 2] = [
 const PROFILE_VARIABLE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
 const PROFILE_DEFAULT: &str = ".huaweicloud/credentials";
 /// The section of the profile file that is for one region and project (the other is `global`).
-pub(super) const PROFILE_SECTION: &str = "basic";
+pub const PROFILE_SECTION: &str = "basic";
 
 /// Where credentials come from, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]

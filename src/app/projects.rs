@@ -1,0 +1,85 @@
+//! Projects of the configuration as the scheduler wants them. One that is configured as before is
+//! the one of before, with its credentials, its rate limit and what was learnt of its region.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    cloud::Reason,
+    config,
+    huawei::{self, Common},
+    pacing::{Pacer, RateLimit},
+    poll::{self, Shard},
+};
+
+/// The projects in use.
+pub(super) struct Projects {
+    common: Common,
+    known: HashMap<Arc<str>, Known>,
+}
+
+struct Known {
+    cloud: huawei::Project,
+    pacer: Pacer,
+    limit: RateLimit,
+}
+
+impl Projects {
+    pub(super) fn new(common: Common) -> Self {
+        Self { common, known: HashMap::new() }
+    }
+
+    /// The projects of a configuration. Those that are gone leave no series behind.
+    pub(super) async fn replace(
+        &mut self,
+        configured: Vec<config::Project>,
+        shard: Shard,
+    ) -> Vec<poll::Project<huawei::Project>> {
+        let mut before = std::mem::take(&mut self.known);
+        let mut projects = Vec::new();
+        for project in configured {
+            let name = project.cloud.name.clone();
+            let known = match before.remove(&name) {
+                Some(known) if known.is(&project) => {
+                    known.cloud.reread_credentials().await;
+                    known
+                }
+                _ => self.make(&project),
+            };
+            let own = project.clusters.into_iter().filter(|cluster| shard.owns(&cluster.id));
+            let clusters = own.map(|cluster| (cluster.id, cluster.interval));
+            projects.push(poll::Project {
+                name: name.clone(),
+                cloud: known.cloud.clone(),
+                pacer: known.pacer.clone(),
+                concurrency: project.concurrency,
+                timeout: project.timeout,
+                clusters: clusters.collect(),
+            });
+            self.known.insert(name, known);
+        }
+        for name in before.keys().filter(|name| !self.known.contains_key(*name)) {
+            self.common.stats.remove_project(name);
+        }
+        projects
+    }
+
+    /// For whoever renews their tokens.
+    pub(super) fn clouds(&self) -> Vec<huawei::Project> {
+        self.known.values().map(|known| known.cloud.clone()).collect()
+    }
+
+    fn make(&self, project: &config::Project) -> Known {
+        let reasons = Reason::ALL.map(Reason::as_str);
+        self.common.stats.add_project(&project.cloud.name, &reasons, &huawei::OPERATIONS);
+        let limit = project.css_rate_limit;
+        let pacer = Pacer::new(limit);
+        let cloud = huawei::Project::new(project.cloud.clone(), &self.common, pacer.clone());
+        Known { cloud, pacer, limit }
+    }
+}
+
+impl Known {
+    fn is(&self, configured: &config::Project) -> bool {
+        *self.cloud.settings() == configured.cloud && self.limit == configured.css_rate_limit
+    }
+}

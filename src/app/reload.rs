@@ -1,0 +1,124 @@
+//! Reloads the configuration while everything runs: whole, or not at all.
+
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{Loader, projects::Projects};
+use crate::{
+    board::Board,
+    clock::{Clock, unix_seconds},
+    config::{Config, ConfigError},
+    http::{Access, Live, ReloadRequest},
+    huawei,
+    poll::RosterHandle,
+    stats::Stats,
+};
+
+/// Everything that a new configuration changes.
+pub(super) struct Reloader {
+    pub(super) load: Loader,
+    pub(super) requests: mpsc::Receiver<ReloadRequest>,
+    pub(super) projects: Projects,
+    pub(super) board: Board,
+    pub(super) roster: RosterHandle<huawei::Project>,
+    pub(super) live: watch::Sender<Live>,
+    pub(super) access: watch::Sender<Access>,
+    pub(super) clouds: watch::Sender<Vec<huawei::Project>>,
+    pub(super) admin_address: Option<SocketAddr>,
+    pub(super) fixed: Fixed,
+    pub(super) clock: Clock,
+    pub(super) stats: Arc<Stats>,
+}
+
+/// What only a restart changes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fixed {
+    admin_listen: Option<SocketAddr>,
+    state_file: Option<PathBuf>,
+}
+
+impl Fixed {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            admin_listen: config
+                .admin
+                .as_ref()
+                .filter(|_| config.shard.index == 0)
+                .map(|admin| admin.listen),
+            state_file: config.state_file.clone(),
+        }
+    }
+}
+
+impl Reloader {
+    /// Reloads whenever it is asked to, until `shutdown` is ready. Whoever asked while a reload was
+    /// under way is answered by the next one: a storm of requests is one reload.
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        loop {
+            let first = tokio::select! {
+                () = &mut shutdown => return,
+                Some(request) = self.requests.recv() => request,
+            };
+            let mut asked = vec![first];
+            while let Ok(request) = self.requests.try_recv() {
+                asked.push(request);
+            }
+            // Not given up half-way: a reload takes some milliseconds, and then ends.
+            let result = self.reload().await;
+            for request in asked {
+                request.answer(result.as_ref().copied().map_err(ToString::to_string));
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Result<(), ConfigError> {
+        let load = self.load.clone();
+        let loaded = tokio::task::spawn_blocking(move || load()).await;
+        let config = match loaded {
+            Ok(Ok(config)) => config,
+            Ok(Err(error)) => {
+                self.stats.config_rejected();
+                for mistake in &error.mistakes {
+                    tracing::error!("the configuration is not reloaded: {mistake}");
+                }
+                return Err(error);
+            }
+            Err(_) => {
+                self.stats.config_rejected();
+                let mistakes = vec!["reading the configuration failed by a fault".to_owned()];
+                return Err(ConfigError { mistakes });
+            }
+        };
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        if Fixed::of(&config) != self.fixed {
+            tracing::warn!(
+                "admin.listen, state_file and whether this is shard 0 change only with a restart"
+            );
+        }
+        self.take(config).await;
+        Ok(())
+    }
+
+    async fn take(&mut self, config: Config) {
+        self.stats.config_loaded(&config.sha256, unix_seconds(self.clock.now()));
+        self.stats.shard(config.shard.index, config.shard.count);
+        let live = Live::of(&config.exposition, config.effective());
+        let clusters = config.own_clusters().count();
+        self.board.reconfigure(config.own_clusters().cloned());
+        let projects = self.projects.replace(config.projects, config.shard).await;
+        self.roster.replace(projects).await;
+        self.clouds.send_replace(self.projects.clouds());
+        self.live.send_replace(live);
+        if let (Some(admin), Some(address)) = (config.admin, self.admin_address) {
+            self.access.send_replace(Access::of(&admin, address));
+        } else {
+            // Whoever was taken out of the configuration may not enter any more.
+            self.access.send_replace(Access::default());
+        }
+        tracing::info!(clusters, "configuration reloaded");
+    }
+}
