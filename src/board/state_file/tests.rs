@@ -13,10 +13,10 @@ use self::chance::Chance;
 use super::{body::ReadError, *};
 
 /// A folder of its own for each test, gone with it.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("css-vpcep-exporter-state-{}-{number}", std::process::id());
@@ -25,7 +25,7 @@ impl Folder {
         Self(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.0.join("state")
     }
 
@@ -57,7 +57,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_700_000_000).unwrap()
 }
 
-fn open(path: &Path) -> (StateFile, Restored) {
+pub(super) fn open(path: &Path) -> (StateFile, Restored) {
     StateFile::open(path, now()).unwrap()
 }
 
