@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use super::{
-    super::tests::{Folder, open},
+    super::{
+        body,
+        tests::{Folder, open},
+    },
     *,
 };
 use crate::{
@@ -57,8 +60,7 @@ fn poll(board: &Board, second: i64, status: Status) {
 
 /// The second of the last poll that the file knows; none without a file.
 fn saved(path: &Path) -> Option<i64> {
-    let (_, restored) = open(path);
-    let state = restored.clusters.into_iter().next()?;
+    let state = body::read(path).ok()?.into_iter().next()?;
     Some(state.last_poll().unwrap().at.as_second())
 }
 
