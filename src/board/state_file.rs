@@ -13,6 +13,7 @@
 //! part. A file belongs to one process; two that share one overwrite each other's data.
 
 mod body;
+mod keep;
 mod record;
 
 use std::{
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 use super::{ClusterState, Snapshot};
 
 pub use body::Damage;
+pub use keep::keep;
 
 /// What the file tells of the clusters is nobody else's business: addresses, accounts.
 const MODE: u32 = 0o600;

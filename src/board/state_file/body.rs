@@ -95,13 +95,21 @@ pub(super) fn write(mut file: &File, snapshot: &Snapshot) -> io::Result<()> {
     file.write_all(header.as_bytes())
 }
 
-/// Reads a whole file: first proves that it is as it was written, then believes it.
+/// Reads a whole file.
 pub(super) fn read(path: &Path) -> Result<Vec<ClusterState>, ReadError> {
     // Opening a pipe would wait for its other end.
     if !path.metadata()?.is_file() {
         return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
     }
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
+    if file.metadata()?.len() > MAX_BYTES {
+        return Err(Damage::TooLarge.into());
+    }
+    parse(file)
+}
+
+/// First proves that the bytes are as they were written, then believes them.
+pub(super) fn parse(mut file: impl Read + Seek) -> Result<Vec<ClusterState>, ReadError> {
     prove(&mut file)?;
     file.seek(io::SeekFrom::Start(HEADER_BYTES as u64))?;
     let mut lines = BufReader::with_capacity(BUFFER_BYTES, file);
@@ -119,12 +127,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<ClusterState>, ReadError> {
     Ok(clusters)
 }
 
-fn prove(file: &mut File) -> Result<(), ReadError> {
-    if file.metadata()?.len() > MAX_BYTES {
-        return Err(Damage::TooLarge.into());
-    }
+fn prove(file: &mut impl Read) -> Result<(), ReadError> {
     let mut header = Vec::with_capacity(HEADER_BYTES);
-    file.take(HEADER_BYTES as u64).read_to_end(&mut header)?;
+    file.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut header)?;
     let mut words = header.split(|&byte| byte == b' ');
     if words.next() != Some(MAGIC.as_bytes()) {
         return Err(Damage::Foreign.into());
