@@ -186,10 +186,10 @@ fn human(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
+/// The connections are made up, so more digits would promise too much.
 fn bytes(bytes: usize) -> String {
     match bytes as f64 {
-        few if few < 1e3 => format!("{bytes} B"),
-        some if some < 1e6 => format!("{:.1} kB", some / 1e3),
+        some if some < 1e6 => format!("{:.0} kB", some / 1e3),
         many => format!("{:.1} MB", many / 1e6),
     }
 }
