@@ -1,9 +1,9 @@
 //! The composition root: builds the parts from the configuration, binds the sockets before anything
 //! runs, starts everything, and ends it in order. The only module that knows everyone.
 
-mod keep;
 mod projects;
 mod reload;
+mod restore;
 
 use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,7 +17,10 @@ use self::{
     reload::{Fixed, Reloader},
 };
 use crate::{
-    board::{Board, state_file::StateFile},
+    board::{
+        Board,
+        state_file::{self, StateFile},
+    },
     clock::{Clock, unix_seconds},
     config::{Config, ConfigError},
     http::{self, Access, Bound, Live, Readiness, ReloadHandle, Shared},
@@ -146,7 +149,7 @@ impl App {
         let Collector { projects, board, stats, known } =
             collector(&mut config, &clock, seed).await?;
         let state_file = match &config.state_file {
-            Some(path) => Some(keep::open(path, &board, &clock).await?),
+            Some(path) => Some(restore::open(path, &board, &clock).await?),
             None => None,
         };
         let (scheduler, polls, roster) =
@@ -240,19 +243,23 @@ impl App {
         let board = self.reloader.board.clone();
         spawn(&mut parts, "reloader", self.reloader.run(stopped(stop.subscribe())));
         spawn(&mut parts, "scheduler", self.scheduler.run(stopped(stop.subscribe())));
+        // It ends after the others, when nothing changes any more.
+        let mut keeper = JoinSet::new();
+        let (last_words, _) = watch::channel(false);
         if let Some(file) = self.state_file {
-            spawn(&mut parts, "state keeper", keep::keep(file, board, stopped(stop.subscribe())));
+            let all_recorded = stopped(last_words.subscribe());
+            spawn(&mut keeper, "state keeper", state_file::keep(file, board, all_recorded));
         }
         let early = tokio::select! {
             () = shutdown => None,
-            ended = parts.join_next() => Some(match ended {
-                Some(Ok(name)) => name,
-                _ => "part that panicked",
-            }),
+            Some(ended) = parts.join_next() => Some(ended.unwrap_or("part that panicked")),
+            Some(ended) = keeper.join_next() => Some(ended.unwrap_or("state keeper")),
         };
         self.readiness.close();
         stop.send_replace(true);
         while parts.join_next().await.is_some() {}
+        last_words.send_replace(true);
+        while keeper.join_next().await.is_some() {}
         early.map_or(Ok(()), |name| Err(PartDied(name)))
     }
 }

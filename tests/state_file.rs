@@ -29,8 +29,6 @@ const KILLS: u32 = 200;
 const LONGEST_LIFE: Duration = Duration::from_millis(30);
 /// Enough that a state takes several writes, so that a kill can come between them.
 const KILLED: Size = Size { clusters: 8, connections: 10 };
-/// What a large platform has.
-const LARGE: Size = Size { clusters: 2_000, connections: 100 };
 
 #[derive(Clone, Copy)]
 struct Size {
@@ -44,38 +42,6 @@ fn a_process_killed_while_it_writes_starts_again_with_data_that_were_true() {
         Some(path) => write_until_killed(Path::new(&path)),
         None => kill_again_and_again(),
     }
-}
-
-#[test]
-#[ignore = "a measurement, not a test; only sensible with --release"]
-fn how_long_a_large_state_takes() {
-    let folder = empty_folder("state-file-large");
-    let path = folder.join("state");
-    let (mut file, board) = open(&path, LARGE);
-    (1..=10).for_each(|number| advance(&board, LARGE, number));
-    let built = peak_memory();
-    let started = tokio::time::Instant::now();
-    file.write(&board.snapshot()).unwrap();
-    let (writing, wrote) = (started.elapsed(), peak_memory());
-    let expected = standing(&board);
-    drop(board);
-    let started = tokio::time::Instant::now();
-    let (_, board) = open(&path, LARGE);
-    let reading = started.elapsed();
-    assert!(standing(&board) == expected);
-    let bytes = fs::metadata(&path).unwrap().len();
-    println!(
-        "{bytes} bytes; written in {writing:?}, read in {reading:?}; \
-         peak memory: built {built}, written {wrote}, read {}",
-        peak_memory()
-    );
-    fs::remove_dir_all(&folder).unwrap();
-}
-
-fn peak_memory() -> String {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.unwrap_or_default().trim().to_owned()
 }
 
 /// Below the target folder, which is on a disk; a temporary folder may be in memory.

@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
     ("exposition", &["board", "clock", "model", "stats"]),
     ("http", &["board", "clock", "cloud", "exposition", "model", "poll", "stats"]),
-    ("config", &["board", "exposition", "http", "huawei", "model", "pacing", "secret"]),
+    ("config", &["board", "exposition", "http", "huawei", "model", "pacing", "poll", "secret"]),
     (
         "app",
         &[

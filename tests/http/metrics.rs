@@ -6,7 +6,7 @@ use css_vpcep_exporter::{
     board::{Board, ClusterMeta},
     clock::Clock,
     exposition::Settings,
-    http::{Limits, Readiness, Shared, public_router},
+    http::{Limits, Live, Readiness, Shared, public_router},
     huawei,
     model::{ClusterId, RegionId},
     poll::Scheduler,
@@ -40,16 +40,17 @@ async fn exporter(clusters: u32) -> Server {
     };
     let board = Board::new((0..clusters).map(meta));
     let (clock, stats) = (Clock::system(), Arc::new(Stats::new()));
-    let (_, polls) =
+    let (_, polls, _) =
         Scheduler::<huawei::Project>::new(Vec::new(), board.clone(), clock.clone(), stats.clone());
     let exposition = Settings {
         stale_after: Duration::from_secs(900),
         per_connection: true,
         per_connection_limit: 1000,
     };
-    let shared = Shared { board, exposition, stats, clock, polls };
+    let live = tokio::sync::watch::channel(Live::of(&exposition, String::new())).1;
+    let shared = Shared { board, live, stats, clock, polls };
     let readiness = Readiness::new(Duration::from_secs(60));
-    Server::start(public_router(shared, readiness, "/metrics"), Limits::PUBLIC).await
+    Server::start(public_router(shared, readiness, "/metrics", None), Limits::PUBLIC).await
 }
 
 async fn ask(server: &Server, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {

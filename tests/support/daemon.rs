@@ -1,9 +1,9 @@
 //! The daemon in the process of the test, with sockets and requests as always.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use css_vpcep_exporter::{
-    app::{App, Options, PartDied},
+    app::{App, Loader, Options, PartDied},
     clock::Clock,
     config,
 };
@@ -66,14 +66,16 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) async fn start(configuration: &Value, clock: &Clock) -> Daemon {
         let text = configuration.to_string();
-        let config = config::parse(&text, Path::new("test.yml"), &|_| None)
-            .unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let load: Loader = Arc::new(move || config::parse(&text, Path::new("test.yml"), &|_| None));
+        let config = load().unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let app = App::bind(
             config,
             Options {
                 listen: vec![([127, 0, 0, 1], 0).into()],
                 admin_fallback: None,
                 telemetry_path: "/metrics".into(),
+                lifecycle: false,
+                load,
                 clock: clock.clone(),
                 seed: 1,
             },

@@ -1,0 +1,32 @@
+//! What was known before a restart comes back from the state file.
+
+use std::path::Path;
+
+use super::StartError;
+use crate::{
+    board::{Board, state_file::StateFile},
+    clock::Clock,
+};
+
+/// Opens the state file and puts what it holds on the board.
+pub(super) async fn open(
+    path: &Path,
+    board: &Board,
+    clock: &Clock,
+) -> Result<StateFile, StartError> {
+    let (path, now) = (path.to_owned(), clock.now());
+    let opened = tokio::task::spawn_blocking(move || StateFile::open(&path, now)).await;
+    let (file, mut restored) = match opened {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(error)) => {
+            return Err(StartError::Configuration(format!("state_file: {error}")));
+        }
+        Err(_) => return Err(StartError::Machine("reading the state file failed".into())),
+    };
+    if let Some(damaged) = restored.damaged.take() {
+        tracing::warn!("{damaged}");
+    }
+    let clusters = board.restore(restored);
+    tracing::info!(clusters, path = %file.path().display(), "state restored");
+    Ok(file)
+}
