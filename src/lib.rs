@@ -6,9 +6,11 @@
 //! It goes one way. [`config`] turns a file into settings. [`poll`] decides when each cluster is
 //! polled and asks [`cloud`], a trait whose real implementation is [`huawei`]: it signs requests,
 //! sends them at the pace of [`pacing`], walks the pages and decodes them. The outcome goes to the
-//! [`board`], which keeps the newest observation of every cluster and what was seen to change.
+//! [`board`], which keeps the newest observation of every cluster and what was seen to change, in
+//! memory and, where a state file is configured, over a restart.
 //! [`exposition`] turns a snapshot of the board into text, and [`http`] serves it. [`app`] puts the
-//! parts together, [`cli`] starts them. [`sim`] is a simulated cloud that ships in the same binary.
+//! parts together and changes them when the configuration is reloaded, [`cli`] starts them. [`sim`]
+//! is a simulated cloud that ships in the same binary.
 //!
 //! # Invariants
 //!

@@ -330,6 +330,9 @@ impl Transport {
         let said = wire::error_body(&body, &|text| sent.hide(text));
         let mut error = classify(response.status(), response.headers(), said, self.clock.now());
         error.request_id = request_id.or(error.request_id);
+        if error.reason == Reason::ClockSkew {
+            self.skew.note_refusal(call.project, &error.message, self.clock.now(), &self.stats);
+        }
         Err(error)
     }
 

@@ -24,7 +24,7 @@ const PROFILE_DEFAULT: &str = ".huaweicloud/credentials";
 pub const PROFILE_SECTION: &str = "basic";
 
 /// Where credentials come from, as configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Source {
     /// The environment, then the profile file: the first that is there.
     Chain(Environment),
@@ -90,6 +90,20 @@ impl fmt::Display for CredentialsError {
 }
 
 impl std::error::Error for CredentialsError {}
+
+/// The kind only: access keys and users name an account.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chain(_) => "Source::Chain",
+            Self::Static { .. } => "Source::Static",
+            Self::Environment(_) => "Source::Environment",
+            Self::Profile { .. } => "Source::Profile",
+            Self::Password { .. } => "Source::Password",
+            Self::Token(_) => "Source::Token",
+        })
+    }
+}
 
 impl Environment {
     /// Takes the variables that matter, read through `lookup`. An empty one is no variable.

@@ -1,4 +1,5 @@
-//! How far the cloud's clock is from ours, by the `Date` of its answers (RFC 9110, section 6.6.1).
+//! How far the cloud's clock is from ours: by the `Date` of its answers (RFC 9110, section 6.6.1), and
+//! by the text with which a gateway refuses a signature as expired.
 //!
 //! A gateway refuses signatures that are 15 minutes off; whoever is told at one minute has time.
 
@@ -7,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use jiff::{Timestamp, fmt::rfc2822};
+use jiff::{Timestamp, civil::DateTime, fmt::rfc2822, tz::TimeZone};
 use reqwest::header::{DATE, HeaderMap};
 
 use crate::stats::Stats;
@@ -22,7 +23,19 @@ pub(super) struct Skew(Mutex<HashMap<Box<str>, bool>>);
 impl Skew {
     /// Takes the date of an answer. The log hears of a wrong clock once, and of its end.
     pub(super) fn note(&self, project: &str, headers: &HeaderMap, now: Timestamp, stats: &Stats) {
-        let Some(skew) = seconds_ahead(headers, now) else { return };
+        if let Some(skew) = seconds_ahead(headers, now) {
+            self.take(project, skew, stats);
+        }
+    }
+
+    /// Takes a refusal that tells the gateway's time; proxies may leave `Date` out, or set their own.
+    pub(super) fn note_refusal(&self, project: &str, text: &str, now: Timestamp, stats: &Stats) {
+        if let Some(server) = server_time(text) {
+            self.take(project, server.duration_since(now).as_secs_f64(), stats);
+        }
+    }
+
+    fn take(&self, project: &str, skew: f64, stats: &Stats) {
         stats.api_clock_skew(project, skew);
         let is_wrong = skew.abs() >= WORTH_A_WARNING_SECONDS;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,6 +60,13 @@ fn seconds_ahead(headers: &HeaderMap, now: Timestamp) -> Option<f64> {
     Some(if (0.0..1.0).contains(&behind) { 0.0 } else { -behind })
 }
 
+/// The time in `… signature expired, signature time:20211217T064303Z,server time:20211217T065804Z`.
+fn server_time(text: &str) -> Option<Timestamp> {
+    let (_, after) = text.split_once("server time:")?;
+    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", after.get(..16)?).ok()?;
+    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +86,17 @@ mod tests {
             assert_eq!(seconds_ahead(&headers, now), expected, "{date}");
         }
         assert_eq!(seconds_ahead(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn a_refusal_tells_the_time_of_the_gateway() {
+        let text = "the cloud answered: Incorrect IAM authentication information: signature expired, \
+                    signature time:20211217T064303Z,server time:20211217T065804Z";
+        assert_eq!(server_time(text), "2021-12-17T06:58:04Z".parse().ok());
+        for text in
+            ["", "server time:", "server time:soon, or so it says", "server time:2021é17T065804Z"]
+        {
+            assert_eq!(server_time(text), None, "{text}");
+        }
     }
 }
