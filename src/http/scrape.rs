@@ -63,7 +63,10 @@ fn too_many() -> Response {
 fn body(shared: &Shared, format: Format, gzip: bool) -> Vec<u8> {
     let Shared { board, exposition, stats, clock, .. } = shared;
     let page = exposition::render(format, &board.snapshot(), exposition, stats, clock.now());
-    if gzip { compressed(page.as_bytes()) } else { page.into_bytes() }
+    let mut body = if gzip { compressed(page.as_bytes()) } else { page.into_bytes() };
+    // Some clients take their time, and room to grow would be held as long.
+    body.shrink_to_fit();
+    body
 }
 
 /// The fast level: more than nine tenths of a page are repetition, which any level finds.
