@@ -23,7 +23,7 @@ use crate::{
     },
     clock::{Clock, unix_seconds},
     config::{Config, ConfigError},
-    http::{self, Access, Bound, Live, Readiness, ReloadHandle, Shared},
+    http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared},
     huawei::{self, Common, transport::Transport, wire::Surprise},
     poll::{self, Scheduler},
     stats::Stats,
@@ -175,7 +175,7 @@ impl App {
             Some(settings) => {
                 let addresses: Vec<_> =
                     [settings.listen].into_iter().chain(admin_fallback).collect();
-                let bound = bind(&addresses).await?;
+                let bound = bind(&addresses).await?.with_limits(Limits::ADMIN);
                 access.send_replace(Access::of(&settings, bound.address()));
                 Some((bound, http::admin_router(shared, may_enter)))
             }

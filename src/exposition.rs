@@ -8,7 +8,7 @@ pub mod families;
 mod gathered;
 mod text;
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -93,19 +93,6 @@ pub fn render(
     page.sample(r#"encoding="identity""#, size);
     gathered::write(&mut page, &stats.gather());
     page.finish()
-}
-
-/// The whole page in text format 0.0.4.
-///
-/// # Errors
-/// Never; [`render`] says so in its type.
-pub fn page(
-    snapshot: &Snapshot,
-    settings: &Settings,
-    stats: &Stats,
-    now: Timestamp,
-) -> Result<String, Infallible> {
-    Ok(render(Format::Text004, snapshot, settings, stats, now))
 }
 
 fn write_data(page: &mut Page, snapshot: &Snapshot, settings: &Settings, now: Timestamp) {

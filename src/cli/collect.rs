@@ -10,7 +10,8 @@ use crate::{
     app::{self, Collector},
     clock::Clock,
     config::{self, Config},
-    exposition, poll,
+    exposition::{self, Format},
+    poll,
 };
 
 #[derive(Args, Debug)]
@@ -86,8 +87,7 @@ async fn collect(mut config: Config) -> Result<bool, String> {
             );
         }
     }
-    let page = exposition::page(&snapshot, &settings, &stats, clock.now())
-        .map_err(|error| format!("the metrics cannot be encoded: {error}"))?;
+    let page = exposition::render(Format::Text004, &snapshot, &settings, &stats, clock.now());
     print(page.trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }

@@ -64,7 +64,10 @@ fn body(shared: &Shared, format: Format, gzip: bool) -> Vec<u8> {
     let Shared { board, stats, clock, .. } = shared;
     let page =
         exposition::render(format, &board.snapshot(), &shared.settings(), stats, clock.now());
-    if gzip { compressed(page.as_bytes()) } else { page.into_bytes() }
+    let mut body = if gzip { compressed(page.as_bytes()) } else { page.into_bytes() };
+    // Some clients take their time, and room to grow would be held as long.
+    body.shrink_to_fit();
+    body
 }
 
 /// The fast level: more than nine tenths of a page are repetition, which any level finds.

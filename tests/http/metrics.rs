@@ -9,7 +9,7 @@ use css_vpcep_exporter::{
     http::{Limits, Live, Readiness, Shared, public_router},
     huawei,
     model::{ClusterId, RegionId},
-    poll::Scheduler,
+    poll::{Project, Scheduler},
     stats::Stats,
 };
 use flate2::read::GzDecoder;
@@ -40,8 +40,9 @@ async fn exporter(clusters: u32) -> Server {
     };
     let board = Board::new((0..clusters).map(meta));
     let (clock, stats) = (Clock::system(), Arc::new(Stats::new()));
-    let (_, polls, _) =
-        Scheduler::<huawei::Project>::new(Vec::new(), board.clone(), clock.clone(), stats.clone());
+    let projects = Vec::<Project<huawei::Project>>::new();
+    // Nobody runs the scheduler, so nothing is ever polled.
+    let polls = Scheduler::new(projects, board.clone(), clock.clone(), stats.clone()).1;
     let exposition = Settings {
         stale_after: Duration::from_secs(900),
         per_connection: true,

@@ -9,7 +9,7 @@ use crate::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
     config::Project,
-    exposition,
+    exposition::{self, Format},
     huawei::paging::LARGEST_OFFSET,
     model::{ClusterId, Connection, ConnectionList, EndpointId, ServiceName, Status},
     pacing::RateLimit,
@@ -148,15 +148,14 @@ pub(super) fn page<'a>(
     clusters: impl Iterator<Item = &'a ClusterMeta>,
     expected: &Expected,
     settings: &exposition::Settings,
-) -> Result<Page, String> {
+) -> Page {
     // What a page without clusters has, such as help texts, is there once.
-    let bare = render(&[], settings)?;
+    let bare = render(&[], settings);
     let mut total = bare;
-    let mut add = |some: &[(ClusterMeta, u64)]| -> Result<(), String> {
-        let page = render(some, settings)?;
+    let mut add = |some: &[(ClusterMeta, u64)]| {
+        let page = render(some, settings);
         total.series += page.series - bare.series;
         total.bytes += page.bytes - bare.bytes;
-        Ok(())
     };
     let (mut some, mut rows) = (Vec::new(), 0);
     for cluster in clusters {
@@ -165,18 +164,15 @@ pub(super) fn page<'a>(
         // A cluster has some rows of its own.
         rows += count + 10;
         if rows >= ROWS_AT_ONCE {
-            add(&some)?;
+            add(&some);
             (some, rows) = (Vec::new(), 0);
         }
     }
-    add(&some)?;
-    Ok(total)
+    add(&some);
+    total
 }
 
-fn render(
-    clusters: &[(ClusterMeta, u64)],
-    settings: &exposition::Settings,
-) -> Result<Page, String> {
+fn render(clusters: &[(ClusterMeta, u64)], settings: &exposition::Settings) -> Page {
     let now = Timestamp::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
     let board = Board::new(clusters.iter().map(|(meta, _)| meta.clone()));
     for (meta, count) in clusters {
@@ -184,12 +180,11 @@ fn render(
         let attempt = Attempt { at: now, duration: Duration::from_micros(123_456), outcome };
         board.record(&meta.id, attempt, now);
     }
-    let page = exposition::page(&board.snapshot(), settings, &Stats::new(), now)
-        .map_err(|error| format!("the metrics cannot be encoded: {error}"))?;
-    Ok(Page {
+    let page = exposition::render(Format::Text004, &board.snapshot(), settings, &Stats::new(), now);
+    Page {
         series: own_size(&page, "css_vpcep_exporter_exposition_series "),
         bytes: own_size(&page, r#"css_vpcep_exporter_exposition_size_bytes{encoding="identity"} "#),
-    })
+    }
 }
 
 /// What the page says of its part about clusters.
@@ -300,8 +295,8 @@ mod tests {
         let clusters: Vec<_> = (0..3).map(cluster).collect();
         let each = ROWS_AT_ONCE / 2;
         let whole: Vec<_> = clusters.iter().map(|meta| (meta.clone(), each)).collect();
-        let whole = render(&whole, &settings).unwrap();
-        let parts = page(clusters.iter(), &Expected::all(each), &settings).unwrap();
+        let whole = render(&whole, &settings);
+        let parts = page(clusters.iter(), &Expected::all(each), &settings);
         assert_eq!((parts.series, parts.bytes), (whole.series, whole.bytes));
         assert!(whole.series as u64 > 3 * 6 * each);
     }
