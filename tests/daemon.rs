@@ -11,5 +11,6 @@ mod daemon {
     mod imports;
     mod outage;
     mod paging;
+    mod reload;
     mod signals;
 }

@@ -4,6 +4,7 @@ pub(crate) mod cloud;
 pub(crate) mod daemon;
 pub(crate) mod page;
 pub(crate) mod process;
+pub(crate) mod serve;
 
 use std::{sync::LazyLock, time::Duration};
 
