@@ -9,22 +9,25 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
+    time::Duration,
 };
 
 use css_vpcep_exporter::{
     board::Freshness,
     cloud::Reason,
-    config::{self, Config, ConfigError},
+    config,
     exposition::{self, families},
+    http::Limits,
     huawei::{OPERATIONS, credentials, wire::Surprise},
     model::Status,
     sim::Fault,
     stats::{self, ADMIN_DENIALS, Definition, Stats},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const README: &str = include_str!("../README.md");
-const COMMANDS: [&str; 4] = ["serve", "demo", "simulate", "collect"];
+const COMMANDS: [&str; 5] = ["serve", "demo", "simulate", "collect", "check-config"];
 
 #[test]
 fn the_metric_tables_are_those_of_the_code() {
@@ -109,52 +112,226 @@ fn closed_lists_of_label_values_are_those_of_the_code() {
 }
 
 #[test]
-fn the_example_configuration_has_every_key_and_is_accepted() {
-    let mut written = BTreeSet::new();
-    for (text, config) in examples() {
-        if let Err(error) = config {
-            panic!("the example is not accepted:\n{error}\n{text}");
-        }
-        let value: Value = serde_saphyr::from_str(&text).expect("it was accepted");
-        collect_paths("", &value, &mut written);
+fn codes_of_the_cloud_are_counted_under_reasons_that_exist() {
+    let known = Reason::ALL.map(|reason| code(reason.as_str()));
+    for row in table("Error codes of the cloud") {
+        let reason = &cells(row)[2];
+        assert!(reason == "none" || known.contains(reason), "{row}");
     }
-    let mut accepted = BTreeSet::new();
-    discover("", &|inner| inner.to_owned(), &mut accepted);
-    assert!(accepted.len() > 20 && accepted.contains("projects[].rate_limit.css.burst"));
-    let missing: Vec<_> = accepted.difference(&written).collect();
-    assert!(missing.is_empty(), "the example lacks {missing:?}");
-    // What is not accepted would have been refused above.
-    assert_eq!(written, accepted);
 }
 
 #[test]
-fn the_example_configuration_shows_the_defaults() {
-    let least = "projects: [{ name: p, region: cn-north-4, \
-                 project_id: 6e9dfd51d1124e8d8498dce894923a0d }]";
-    let defaults = config::parse(least, Path::new("c.yml"), &fake_keys).unwrap();
-    let (_, example) = examples().swap_remove(0);
-    let shown = |config: &Config| {
-        let project = &config.projects[0];
-        let cloud = &project.cloud;
-        format!(
-            "{:#?}",
-            (
-                config.exposition,
-                project.css_rate_limit,
-                project.concurrency,
-                project.timeout,
-                &cloud.paging,
-                &cloud.endpoints,
-            )
-        )
-    };
-    let example = example.unwrap();
-    assert_eq!(shown(&example), shown(&defaults));
-    let intervals: Vec<_> = example.clusters().map(|cluster| cluster.interval.as_secs()).collect();
-    assert_eq!(intervals, [30, 60], "one cluster with an interval of its own, one without");
+fn the_limits_of_the_listeners_are_those_of_the_code() {
+    let Limits {
+        connections,
+        header,
+        idle,
+        body,
+        body_bytes,
+        write,
+        unsent_bytes,
+        patience,
+        drain,
+    } = Limits::PUBLIC;
+    let seconds = |duration: Duration| format!("{} s", duration.as_secs_f64());
+    let expected = [
+        connections.to_string(),
+        seconds(header),
+        seconds(idle),
+        "16 KiB".into(),
+        format!("{} KiB, {}", body_bytes >> 10, seconds(body)),
+        seconds(write),
+        format!("{} MiB", unsent_bytes >> 20),
+        "40".into(),
+        seconds(drain),
+    ];
+    let rows: Vec<_> = table("Limits of the listeners").map(cells).collect();
+    assert_eq!(rows.iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), expected);
+    assert!(rows[0][2].contains(&seconds(patience)), "{:?}", rows[0]);
+}
 
-    let admin = example.admin.unwrap();
-    assert_eq!(admin.hosts, ["127.0.0.1:10068", "localhost:10068"]);
+#[test]
+fn the_configuration_reference_has_every_key_once() {
+    let mut accepted = BTreeSet::new();
+    discover("", &|inner| inner.to_owned(), &mut accepted);
+    assert!(accepted.len() > 20 && accepted.contains("projects[].rate_limit.css.burst"));
+    let written: Vec<_> = reference().into_iter().map(|(key, _)| key).collect();
+    let unique: BTreeSet<_> = written.iter().cloned().collect();
+    assert_eq!(written.len(), unique.len(), "a key stands in the reference once");
+    let missing: Vec<_> = accepted.difference(&unique).collect();
+    assert!(missing.is_empty(), "the reference lacks {missing:?}");
+    assert_eq!(unique, accepted);
+}
+
+/// A default that is written out means the same as no key at all; a key that is said to be required
+/// cannot be left out, and every other one can.
+#[test]
+fn the_configuration_reference_has_the_defaults() {
+    let folder = secrets();
+    let effective = |value: &Value| {
+        config::parse(&value.to_string(), &folder.join("c.yml"), &fake_keys)
+            .map(|config| config.effective())
+    };
+    let least: Vec<_> = least()
+        .into_iter()
+        .map(|value| (effective(&value).expect("it has what is required"), value))
+        .collect();
+    for (key, default) in reference() {
+        let mut was_looked_at = false;
+        for (meaning, value) in &least {
+            let mut without = value.clone();
+            let is_there = remove(&mut without, &key);
+            if default.starts_with("required") {
+                was_looked_at |= is_there;
+                assert!(!is_there || effective(&without).is_err(), "{key} is not required");
+            } else if let Some(default) = default.strip_prefix('`') {
+                let default = default.trim_end_matches('`');
+                let default = serde_saphyr::from_str(default).expect("a default is YAML");
+                if !is_there && set(&mut without, &key, default) {
+                    was_looked_at = true;
+                    assert_eq!(effective(&without).as_ref(), Ok(meaning), "{key}");
+                }
+            } else {
+                was_looked_at = true;
+                assert!(!is_there || key.contains(".credentials.") || effective(&without).is_ok());
+            }
+        }
+        assert!(was_looked_at, "{key}: no configuration of this test has its section");
+    }
+}
+
+/// Configurations with what is required and, of what is not, only what holds something required.
+fn least() -> Vec<Value> {
+    let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let service = "4189d3c2-8882-4871-a3c2-d380272eed88";
+    let cluster = "5c77b71c-5b35-4f50-8984-76387e42451a";
+    let file = "secrets/secret_key";
+    let plain = json!({
+        "projects": [{
+            "name": "p",
+            "region": "cn-north-4",
+            "clusters": [{ "id": cluster }],
+            "endpoint_services": [{ "id": service }],
+        }],
+    });
+    let with = |key: &str, value: Value| {
+        let mut changed = plain.clone();
+        assert!(set(&mut changed, key, value));
+        changed
+    };
+    let mut bare = plain.clone();
+    remove(&mut bare, "projects[].clusters");
+    remove(&mut bare, "projects[].endpoint_services");
+    let credentials = |kind: Value| with("projects[].credentials", kind);
+    let token = json!({ "name": "t", "sha256": digest, "role": "viewer" });
+    vec![
+        bare,
+        plain.clone(),
+        with("shard", json!({ "index": 0 })),
+        with("admin", json!({ "listen": "127.0.0.1:10068", "tokens": [token] })),
+        credentials(json!({ "static": { "access_key": "A", "secret_key_file": file } })),
+        credentials(json!({ "profile": { "file": "secrets/profile" } })),
+        credentials(json!({ "password": { "domain": "d", "user": "u", "password_file": file } })),
+        credentials(json!({ "token": { "file": file } })),
+    ]
+}
+
+/// The object that a key is in, and the key's last name; a list has one entry.
+fn place<'a, 'k>(value: &'a mut Value, key: &'k str) -> Option<(&'a mut Value, &'k str)> {
+    let Some((first, rest)) = key.split_once('.') else { return Some((value, key)) };
+    let inner = match first.strip_suffix("[]") {
+        Some(list) => value.get_mut(list)?.get_mut(0)?,
+        // A section of sections is only a default away.
+        None if ["poll", "paging", "rate_limit", "css", "vpcep"].contains(&first) => {
+            value.as_object_mut()?.entry(first).or_insert_with(|| json!({}))
+        }
+        None => value.get_mut(first)?,
+    };
+    place(inner, rest)
+}
+
+fn remove(value: &mut Value, key: &str) -> bool {
+    let mut whole = value.clone();
+    let removed = place(&mut whole, key)
+        .and_then(|(inside, last)| inside.as_object_mut()?.remove(last))
+        .is_some();
+    if removed {
+        *value = whole;
+    }
+    removed
+}
+
+/// False where the section that the key is in is not there.
+fn set(value: &mut Value, key: &str, new: Value) -> bool {
+    let Some((inside, last)) = place(value, key) else { return false };
+    let Some(object) = inside.as_object_mut() else { return false };
+    object.insert(last.to_owned(), new);
+    true
+}
+
+/// Key and default of each row of the reference.
+fn reference() -> Vec<(String, String)> {
+    let mut lines = README.lines().skip_while(|line| *line != "### Configuration reference");
+    assert!(lines.next().is_some(), "there is a reference");
+    let section = lines.take_while(|line| !line.starts_with('#'));
+    let rows = section.filter(|line| line.starts_with("| `")).map(cells);
+    rows.map(|row| (row[0].trim_matches('`').to_owned(), row[2].clone())).collect()
+}
+
+#[test]
+fn examples_of_configurations_are_accepted() {
+    let folder = secrets();
+    let plain = "projects: [{ name: p, region: cn-north-4 }]\n";
+    let mut accepted = 0;
+    for (_, text) in code_blocks().filter(|(language, _)| *language == "yaml") {
+        let texts: Vec<_> = if text.contains("projects:") {
+            vec![text]
+        } else if ["credentials:", "paging:"].iter().any(|key| text.starts_with(key)) {
+            let project = plain.trim_end_matches(" }]\n");
+            // Alternatives are commented out, as in the reference file.
+            let lines = text.lines().map(|line| line.trim_start_matches('#'));
+            lines.map(|line| format!("{project}, {line} }}]\n")).collect()
+        } else if text.starts_with("shard:") {
+            vec![format!("{plain}{text}")]
+        } else {
+            continue;
+        };
+        for text in texts {
+            let here = folder.join("secrets");
+            let home = here.join("home");
+            let text = text.replace("/run/secrets", here.to_str().unwrap());
+            let lookup = |name: &str| match name {
+                "HOME" => Some(home.to_str()?.to_owned()),
+                "HOSTNAME" => Some("exporter-3".to_owned()),
+                other => fake_keys(other),
+            };
+            if let Err(error) = config::parse(&text, &folder.join("c.yml"), &lookup) {
+                panic!("an example is not accepted:\n{error}\n{text}");
+            }
+            accepted += 1;
+        }
+    }
+    assert!(accepted >= 10, "{accepted}");
+}
+
+#[test]
+fn what_check_config_says_of_the_example_is_shown() {
+    let folder = secrets();
+    let (_, example) = code_blocks()
+        .find(|(language, text)| *language == "yaml" && text.contains("state_file"))
+        .expect("there is an example");
+    fs::write(folder.join("css-vpcep-exporter.yml"), example).expect("the folder is ours");
+    let output = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"))
+        .arg("check-config")
+        .current_dir(folder)
+        .env_clear()
+        .envs([("HUAWEICLOUD_SDK_AK", "fake"), ("HUAWEICLOUD_SDK_SK", "fake")])
+        .output()
+        .expect("the program can be run");
+    let said = String::from_utf8(output.stdout).expect("it is text");
+    assert!(output.status.success(), "{said}");
+    let shown = format!("\n```console\n$ css-vpcep-exporter check-config\n{said}```\n");
+    assert!(README.contains(&shown), "the README should show:\n{said}");
 }
 
 #[test]
@@ -190,7 +367,6 @@ fn commands_and_flags_are_those_of_the_help() {
         }
     }
     let names: BTreeSet<_> = flags.iter().map(|(flag, _)| flag.name.as_str()).collect();
-    assert_eq!(names.len(), flags.len(), "a flag means the same with every command");
     expect_table(
         "Flags and environment variables",
         flags.iter().map(|(flag, commands)| {
@@ -342,63 +518,31 @@ fn fake_keys(_: &str) -> Option<String> {
     Some("fake".to_owned())
 }
 
-/// The example of the README as it is written, then with each line `# key: …` in place of the line
-/// with the same key.
-fn examples() -> Vec<(String, Result<Config, ConfigError>)> {
-    let (_, text) = code_blocks()
-        .find(|(language, text)| *language == "yaml" && text.contains("per_connection_limit"))
-        .expect("there is an example");
-    let folder = secrets();
-    let parsed = |text: String| {
-        let config = config::parse(&text, &folder.join("c.yml"), &fake_keys);
-        (text, config)
-    };
-    let mut examples = vec![parsed(text.clone())];
-    let mut lines: Vec<_> = text.lines().collect();
-    let alternatives: Vec<_> = lines
-        .iter()
-        .filter_map(|line| line.trim_start().strip_prefix("# "))
-        .filter_map(|line| Some((line.split_once(": {")?.0, line)))
-        .collect();
-    lines.retain(|line| !line.trim_start().starts_with('#'));
-    for (key, alternative) in alternatives {
-        let start = format!("{key}:");
-        let swapped = lines.iter().map(|line| match line.trim_start().starts_with(&start) {
-            true => format!("{}{alternative}\n", &line[..line.len() - line.trim_start().len()]),
-            false => format!("{line}\n"),
-        });
-        examples.push(parsed(swapped.collect()));
-    }
-    assert!(examples.len() > 2, "the example has alternatives");
-    examples
+/// A folder with the secret files that the examples name.
+fn secrets() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(write_secrets);
+    &FOLDER
 }
 
-/// A folder with the secret files that the example names.
-fn secrets() -> PathBuf {
+fn write_secrets() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
     fs::create_dir_all(folder.join("secrets")).expect("the folder is ours");
-    for name in ["secrets/secret-key", "secrets/security-token"] {
-        let path = folder.join(name);
-        fs::write(&path, "fake\n").expect("the folder is ours");
+    fs::create_dir_all(folder.join("secrets/home/.huaweicloud")).expect("the folder is ours");
+    let profile = "[basic]\nak = fake\nsk = fake\n";
+    let files = [
+        ("secret_key", "fake\n"),
+        ("security_token", "fake\n"),
+        ("password", "fake\n"),
+        ("token", "fake\n"),
+        ("profile", profile),
+        ("home/.huaweicloud/credentials", profile),
+    ];
+    for (name, text) in files {
+        let path = folder.join("secrets").join(name);
+        fs::write(&path, text).expect("the folder is ours");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the file is ours");
     }
     folder
-}
-
-fn collect_paths(path: &str, value: &Value, paths: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                let path = joined(path, key);
-                collect_paths(&path, value, paths);
-                paths.insert(path);
-            }
-        }
-        Value::Array(items) => {
-            items.iter().for_each(|item| collect_paths(&format!("{path}[]"), item, paths));
-        }
-        _ => {}
-    }
 }
 
 fn joined(path: &str, key: &str) -> String {
@@ -477,7 +621,9 @@ fn read_flag(text: &str) -> Flag {
         rest.split_once(']').map(|(value, _)| value.to_owned())
     };
     let (head, _) = text.split_once(" [").expect("a flag has notes");
-    let (usage, what) = head.split_once('>').expect("a flag has a value");
+    // A flag that is there or not has no value.
+    let (usage, what) =
+        head.split_once('>').or_else(|| head.split_once(' ')).expect("a flag has a meaning");
     let what = what.trim_start_matches('.').trim();
     let values = note("possible values");
     Flag {
