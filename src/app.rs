@@ -110,11 +110,7 @@ impl std::error::Error for StartError {}
 ///
 /// # Errors
 /// When the TLS backend cannot start.
-pub async fn collector(
-    config: &mut Config,
-    clock: &Clock,
-    seed: u64,
-) -> Result<Collector, StartError> {
+pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new());
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
@@ -129,7 +125,7 @@ pub async fn collector(
     });
     let board = Board::new(config.own_clusters().cloned());
     let shard = config.shard;
-    let projects = known.replace(std::mem::take(&mut config.projects), shard).await;
+    let projects = known.replace(std::mem::take(&mut config.projects), shard);
     Ok(Collector { projects, board, stats, known })
 }
 
@@ -146,8 +142,7 @@ impl App {
         let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
         let fixed = Fixed::of(&config);
         let (live, shown) = watch::channel(Live::of(&config.exposition, config.effective()));
-        let Collector { projects, board, stats, known } =
-            collector(&mut config, &clock, seed).await?;
+        let Collector { projects, board, stats, known } = collector(&mut config, &clock, seed)?;
         let state_file = match &config.state_file {
             Some(path) => Some(restore::open(path, &board, &clock).await?),
             None => None,
@@ -229,10 +224,13 @@ impl App {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), PartDied> {
         let (stop, _) = watch::channel(false);
         let mut parts = JoinSet::new();
-        let listeners = [("public listener", Some(self.public)), ("admin listener", self.admin)];
-        for (name, listener) in listeners {
-            if let Some((bound, router)) = listener {
-                tracing::info!(address = %bound.address(), listener = word(name), "listening");
+        let listeners = [
+            ("public", "public listener", Some(self.public)),
+            ("admin", "admin listener", self.admin),
+        ];
+        for (listener, name, bound) in listeners {
+            if let Some((bound, router)) = bound {
+                tracing::info!(address = %bound.address(), listener, "listening");
                 let stopped = stopped(stop.subscribe());
                 spawn(&mut parts, name, bound.serve(router, stopped));
             }
@@ -280,10 +278,6 @@ async fn bind(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
         let list: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
         StartError::Machine(format!("cannot listen on {}: {error}", list.join(" or ")))
     })
-}
-
-fn word(name: &str) -> &str {
-    name.split(' ').next().unwrap_or(name)
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

@@ -201,11 +201,6 @@ impl Config {
         self.projects.iter().flat_map(|project| &project.clusters)
     }
 
-    /// The names of the projects.
-    pub fn project_names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.projects.iter().map(|project| &project.cloud.name)
-    }
-
     /// The whole configuration as YAML, with every default filled in and every secret left out.
     pub fn effective(&self) -> String {
         effective::yaml(self)

@@ -118,8 +118,8 @@ impl Project {
     }
 
     /// Reads secret files anew, as a reload of the configuration asks.
-    pub async fn reread_credentials(&self) {
-        self.0.session.reread().await;
+    pub fn reread_credentials(&self) {
+        self.0.session.reread();
     }
 
     /// What the project was made of.

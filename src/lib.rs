@@ -17,7 +17,8 @@
 //! - Nothing imports upwards: a module uses those above it in the list below, never one below it.
 //! - A poll succeeds whole or fails whole; a failed one changes nothing but its own record.
 //! - Serving a page waits for nobody: no await on the cloud, no lock held across IO.
-//! - Only [`clock`] reads the wall clock; waiting uses tokio's clock, which tests pause.
+//! - Only [`clock`] reads the wall clock (and the log, for its own lines); waiting uses tokio's clock,
+//!   which tests pause.
 //! - Only [`huawei`] knows reqwest and only [`config`] and [`cli`] see the environment.
 //! - Only [`stats`] and [`exposition`] know the crate `prometheus`.
 //! - [`model`] does no IO and knows no serde; ids are checked when they are made.

@@ -24,7 +24,7 @@ use crate::{
     board::{Attempt, Board},
     clock::Clock,
     cloud::{Budget, Cloud, CloudError, Reason, Trace, Traced},
-    model::{ClusterId, ConnectionList},
+    model::{ClusterId, ConnectionList, RegionId},
     pacing::{Pacer, Priority},
     stats::Stats,
 };
@@ -33,7 +33,7 @@ pub use once::once;
 pub use shard::Shard;
 
 /// A person may ask for a poll again after this time.
-const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);
+pub const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);
 /// Requests that may wait for the loop; it takes them within microseconds.
 const COMMAND_QUEUE: usize = 16;
 /// People that may wait for the end of one poll.
@@ -44,6 +44,8 @@ const MAX_WAITERS: usize = 16;
 pub struct Project<C> {
     /// Configured name.
     pub name: Arc<str>,
+    /// The region that its clusters are in.
+    pub region: RegionId,
     /// What is asked.
     pub cloud: C,
     /// The rate limit of CSS.
@@ -89,14 +91,23 @@ impl PollHandle {
 
 /// Gives the scheduler other projects.
 #[derive(Debug)]
-pub struct RosterHandle<C>(mpsc::Sender<Vec<Project<C>>>);
+pub struct RosterHandle<C>(mpsc::Sender<NewRoster<C>>);
+
+#[derive(Debug)]
+struct NewRoster<C> {
+    projects: Vec<Project<C>>,
+    taken: oneshot::Sender<()>,
+}
 
 impl<C> RosterHandle<C> {
-    /// Polls these from now on. A cluster that stays in its project keeps its place in the schedule
-    /// and a poll under way; polls of those that are gone are given up.
+    /// Polls these from now on, and returns when that is so. A cluster that stays in its project and
+    /// region keeps its place in the schedule and a poll under way; polls of those that are gone are
+    /// given up.
     pub async fn replace(&self, projects: Vec<Project<C>>) {
+        let (taken, is_taken) = oneshot::channel();
         // A scheduler that has ended has nothing to poll any more.
-        let _ = self.0.send(projects).await;
+        let _ = self.0.send(NewRoster { projects, taken }).await;
+        let _ = is_taken.await;
     }
 }
 
@@ -106,7 +117,7 @@ pub struct Scheduler<C> {
     polls: JoinSet<Attempt>,
     running: HashMap<Id, EntryId>,
     commands: mpsc::Receiver<PollNow>,
-    rosters: mpsc::Receiver<Vec<Project<C>>>,
+    rosters: mpsc::Receiver<NewRoster<C>>,
     board: Board,
     clock: Clock,
     stats: Arc<Stats>,
@@ -145,7 +156,11 @@ impl<C: Cloud> Scheduler<C> {
                 () = &mut shutdown => break,
                 Some(ended) = self.polls.join_next_with_id() => self.ended(ended),
                 Some(command) = self.commands.recv() => self.poll_now(command),
-                Some(projects) = self.rosters.recv() => self.replace(projects),
+                Some(NewRoster { projects, taken }) = self.rosters.recv() => {
+                    self.replace(projects);
+                    // Whoever waited may have given up.
+                    let _ = taken.send(());
+                }
                 () = sleep_until(next_due) => self.start_due(),
             }
         }

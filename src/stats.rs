@@ -301,6 +301,11 @@ impl Stats {
         self.credentials_expiry.with_label_values(&[project]).set(unix_seconds);
     }
 
+    /// No token is in use any more.
+    pub fn forget_expiry(&self, project: &str) {
+        forget(&self.credentials_expiry, project);
+    }
+
     /// IAM did not give a token.
     pub fn credential_refresh_failed(&self, project: &str) {
         self.credential_failures.with_label_values(&[project]).inc();

@@ -129,7 +129,7 @@ fn private_file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
     let world = world(200, 1).await;
     let mut projects = Vec::new();
@@ -139,6 +139,7 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
         let half = if name == "one" { &world.clusters[..100] } else { &world.clusters[100..] };
         projects.push(poll::Project {
             name: name.into(),
+            region: RegionId::parse("sim-region-1").unwrap(),
             cloud: Project::new(settings, &world.common, fast()),
             pacer: fast(),
             concurrency: 8,
@@ -184,6 +185,22 @@ async fn a_secret_file_that_was_rotated_is_read_again_at_the_first_refusal() {
     assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth), "the key rests");
     assert_eq!(world.sent("css_connections").await, before + 1);
     std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_key_rests_though_its_file_cannot_be_read_any_more() {
+    let world = world(1, 3).await;
+    let file = private_file("vanished-secret-key", &world.secret_key);
+    let project = world.project(keys(SecretText::File(file.clone())));
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(reason(world.poll(&project).await), Ok(3), "a key that works is kept");
+    world.control("PUT", "credentials", json!({ "secret_key": "another" })).await;
+    for _ in 0..10 {
+        assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
+    }
+    let requests = world.control("GET", "requests", json!({})).await;
+    assert_eq!(requests["bad_signatures"], 1);
 }
 
 #[tokio::test]
@@ -292,6 +309,7 @@ async fn a_wrong_clock_is_told_apart_from_a_wrong_key() {
     let skew = families.iter().find(|family| family.name().ends_with("clock_skew_seconds"));
     let seconds = skew.unwrap().get_metric()[0].get_gauge().get_value();
     assert!((958.0..962.0).contains(&seconds), "{seconds}");
-    put_clock(0).await;
-    assert_eq!(reason(world.poll(&project).await), Ok(3), "the key does not rest for a clock");
+    let sent = world.sent("css_connections").await;
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::ClockSkew), "the key rests");
+    assert_eq!(world.sent("css_connections").await, sent);
 }

@@ -28,8 +28,8 @@ impl Projects {
         Self { common, known: HashMap::new() }
     }
 
-    /// The projects of a configuration. Those that are gone leave no series behind.
-    pub(super) async fn replace(
+    /// The projects of a configuration.
+    pub(super) fn replace(
         &mut self,
         configured: Vec<config::Project>,
         shard: Shard,
@@ -40,7 +40,7 @@ impl Projects {
             let name = project.cloud.name.clone();
             let known = match before.remove(&name) {
                 Some(known) if known.is(&project) => {
-                    known.cloud.reread_credentials().await;
+                    known.cloud.reread_credentials();
                     known
                 }
                 _ => self.make(&project),
@@ -49,6 +49,7 @@ impl Projects {
             let clusters = own.map(|cluster| (cluster.id, cluster.interval));
             projects.push(poll::Project {
                 name: name.clone(),
+                region: project.cloud.region.clone(),
                 cloud: known.cloud.clone(),
                 pacer: known.pacer.clone(),
                 concurrency: project.concurrency,
@@ -57,10 +58,12 @@ impl Projects {
             });
             self.known.insert(name, known);
         }
-        for name in before.keys().filter(|name| !self.known.contains_key(*name)) {
-            self.common.stats.remove_project(name);
-        }
         projects
+    }
+
+    /// Their names.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        self.known.keys().cloned().collect()
     }
 
     /// For whoever renews their tokens.
@@ -70,7 +73,10 @@ impl Projects {
 
     fn make(&self, project: &config::Project) -> Known {
         let reasons = Reason::ALL.map(Reason::as_str);
-        self.common.stats.add_project(&project.cloud.name, &reasons, &huawei::OPERATIONS);
+        let name = &project.cloud.name;
+        self.common.stats.add_project(name, &reasons, &huawei::OPERATIONS);
+        // A token of the credentials before is no longer in use.
+        self.common.stats.forget_expiry(name);
         let limit = project.css_rate_limit;
         let pacer = Pacer::new(limit);
         let cloud = huawei::Project::new(project.cloud.clone(), &self.common, pacer.clone());

@@ -109,7 +109,8 @@ impl Reloader {
         let live = Live::of(&config.exposition, config.effective());
         let clusters = config.own_clusters().count();
         self.board.reconfigure(config.own_clusters().cloned());
-        let projects = self.projects.replace(config.projects, config.shard).await;
+        let before = self.projects.names();
+        let projects = self.projects.replace(config.projects, config.shard);
         self.roster.replace(projects).await;
         self.clouds.send_replace(self.projects.clouds());
         self.live.send_replace(live);
@@ -118,6 +119,11 @@ impl Reloader {
         } else {
             // Whoever was taken out of the configuration may not enter any more.
             self.access.send_replace(Access::default());
+        }
+        // Nobody polls them any more, so nothing brings their series back.
+        let now = self.projects.names();
+        for gone in before.iter().filter(|name| !now.contains(name)) {
+            self.stats.remove_project(gone);
         }
         tracing::info!(clusters, "configuration reloaded");
     }

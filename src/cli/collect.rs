@@ -35,11 +35,11 @@ pub(super) async fn run(args: CollectArgs) -> u8 {
         tracing::warn!("{warning}");
     }
     let collected = async {
-        let shutdown =
-            signals::shutdown().map_err(|error| format!("signals cannot be handled: {error}"))?;
+        let (shutdown, others) = signals::listen()?.split(None);
         tokio::select! {
             collected = collect(config) => collected,
             () = shutdown => Err("interrupted".to_owned()),
+            never = others => match never {},
         }
     };
     match collected.await {
@@ -57,7 +57,7 @@ async fn collect(mut config: Config) -> Result<bool, String> {
     let clock = Clock::system();
     let clusters = config.own_clusters().count();
     let settings = config.exposition;
-    let collector = app::collector(&mut config, &clock, random_seed()).await;
+    let collector = app::collector(&mut config, &clock, random_seed());
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
     let bar = progress_bar(clusters as u64);
     poll::once(projects, &board, &clock, &Arc::clone(&stats), |cluster, error| {

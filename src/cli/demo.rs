@@ -44,8 +44,7 @@ pub(super) async fn run(args: DemoArgs) -> u8 {
 }
 
 async fn demo() -> Result<(), String> {
-    let shutdown =
-        signals::shutdown().map_err(|error| format!("signals cannot be handled: {error}"))?;
+    let signals = signals::listen()?;
     let sim = cloud().await?;
     let token = token()?;
     let text = configuration(&sim, &token);
@@ -67,8 +66,7 @@ async fn demo() -> Result<(), String> {
     )
     .await
     .map_err(|error| error.to_string())?;
-    let reload = signals::reload(app.reload_handle())
-        .map_err(|error| format!("signals cannot be handled: {error}"))?;
+    let (shutdown, others) = signals.split(Some(app.reload_handle()));
     let public = app.public_address();
     let admin = app.admin_address().ok_or("the demo has no admin listener")?;
     let lines = [
@@ -86,7 +84,7 @@ async fn demo() -> Result<(), String> {
         async {
             let ended = tokio::select! {
                 ended = app.run(shutdown) => ended,
-                never = reload => match never {},
+                never = others => match never {},
             };
             stop.send_replace(true);
             ended

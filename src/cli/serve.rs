@@ -85,9 +85,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let unhandled =
-        |error| Failure::new(FAILED, format_args!("signals cannot be handled: {error}"));
-    let shutdown = signals::shutdown().map_err(unhandled)?;
+    let signals = signals::listen().map_err(|error| Failure::new(FAILED, error))?;
     let options = Options {
         listen: args.listen.0,
         admin_fallback: None,
@@ -101,10 +99,10 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         StartError::Configuration(_) => Failure::new(USAGE, error),
         StartError::Machine(_) => Failure::new(FAILED, error),
     })?;
-    let reload = signals::reload(app.reload_handle()).map_err(unhandled)?;
+    let (shutdown, others) = signals.split(Some(app.reload_handle()));
     tokio::select! {
         ended = app.run(shutdown) => ended.map_err(|died| Failure::new(FAILED, died)),
-        never = reload => match never {},
+        never = others => match never {},
     }
 }
 

@@ -1,47 +1,89 @@
 //! The signals: the first SIGTERM or SIGINT asks for an orderly end, the second ends the process at
 //! once; SIGHUP asks for a reload.
+//!
+//! They are listened for from [`listen`] on, before anything is started: the default of each would
+//! end the process.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::http::ReloadHandle;
 
-/// Listens for SIGTERM and SIGINT from now on. The future is ready at the first; from then on the
-/// second ends the process.
-///
-/// # Errors
-/// When the signals cannot be listened for.
-pub(super) fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
-    let mut signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    Ok(async move {
-        next(&mut signals).await;
-        tracing::info!("shutting down; a second signal ends at once");
-        // Joined by the end of the process, whichever way it comes.
-        tokio::spawn(async move {
-            next(&mut signals).await;
-            std::process::exit(i32::from(super::FAILED));
-        });
-    })
+/// The signals of the process.
+pub(super) struct Signals {
+    /// For the first of them to end the process.
+    first: Ends,
+    /// For the second.
+    second: Ends,
+    hangup: Signal,
 }
 
-/// Asks for a reload at every SIGHUP from now on.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// Listens from now on.
 ///
 /// # Errors
-/// When the signal cannot be listened for.
-pub(super) fn reload(reload: ReloadHandle) -> std::io::Result<impl Future<Output = Infallible>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        loop {
-            hangup.recv().await;
-            reload.ask();
+/// In a sentence, when the system does not let it.
+pub(super) fn listen() -> Result<Signals, String> {
+    let all = || -> io::Result<Signals> {
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Signals { first: Ends::new()?, second: Ends::new()?, hangup })
+    };
+    all().map_err(|error| format!("signals cannot be handled: {error}"))
+}
+
+impl Signals {
+    /// The future that is ready at the first signal to end, and one that is never ready: it serves
+    /// the signals after it, and asks `reload` for a reload at every SIGHUP.
+    pub(super) fn split(
+        self,
+        reload: Option<ReloadHandle>,
+    ) -> (impl Future<Output = ()> + Send + 'static, impl Future<Output = Infallible>) {
+        let Self { mut first, mut second, mut hangup } = self;
+        let shutdown = async move {
+            first.next().await;
+            tracing::info!("shutting down; a second signal ends at once");
+        };
+        let others = async move {
+            let at_once = async {
+                second.next().await;
+                second.next().await;
+                std::process::exit(i32::from(super::FAILED))
+            };
+            let reloads = async {
+                loop {
+                    hangup.recv().await;
+                    match &reload {
+                        Some(reload) => reload.ask(),
+                        None => tracing::warn!("there is nothing to reload"),
+                    }
+                }
+            };
+            tokio::select! {
+                never = at_once => never,
+                never = reloads => never,
+            }
+        };
+        (shutdown, others)
+    }
+}
+
+impl Ends {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
-}
-
-async fn next([terminate, interrupt]: &mut [Signal; 2]) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }

@@ -90,8 +90,7 @@ async fn start(settings: Settings) -> Result<(), String> {
     let listen = settings.listen;
     let sim =
         Sim::bind(settings).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let shutdown =
-        signals::shutdown().map_err(|error| format!("signals cannot be handled: {error}"))?;
+    let (shutdown, others) = signals::listen()?.split(None);
     let lines = [
         ("cloud", sim.url()),
         ("access_key", sim.access_key().to_owned()),
@@ -102,5 +101,10 @@ async fn start(settings: Settings) -> Result<(), String> {
     for (word, value) in lines {
         print(&format!("{word} {value}"));
     }
-    sim.run(shutdown).await.map_err(|error| format!("the simulated cloud ended: {error}"))
+    tokio::select! {
+        ended = sim.run(shutdown) => {
+            ended.map_err(|error| format!("the simulated cloud ended: {error}"))
+        }
+        never = others => match never {},
+    }
 }

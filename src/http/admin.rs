@@ -23,7 +23,10 @@ use super::{
     problem::{answer, problem},
     public::one_cluster,
 };
-use crate::{model::ClusterId, poll::PollNowError};
+use crate::{
+    model::ClusterId,
+    poll::{POLL_NOW_AT_MOST_EVERY, PollNowError},
+};
 
 /// The admin listener, as configured.
 #[derive(Debug)]
@@ -163,7 +166,9 @@ async fn poll_now(State(admin): State<Admin>, Path(id): Path<String>) -> Respons
         Err(PollNowError::TooSoon) => {
             let mut response =
                 problem(StatusCode::TOO_MANY_REQUESTS, "the cluster was polled moments ago");
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(5));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(POLL_NOW_AT_MOST_EVERY.as_secs()));
             response
         }
         Err(PollNowError::Stopping) => {

@@ -13,7 +13,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use tokio::{sync::Notify, time::Instant};
 
-use crate::secret::Secret;
+use crate::{cloud::Reason, secret::Secret};
 
 /// As long as the gateway locks a key (API Gateway, "Common Errors Related to IAM Authentication
 /// Information").
@@ -21,6 +21,8 @@ pub(super) const REST: Duration = Duration::from_secs(300);
 /// A first request without an answer holds the others up for no longer: a dead region must not keep
 /// the others that use the same key waiting.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+/// Tokens come and go daily for every project; credentials that are forgotten are only judged anew.
+const MOST_KNOWN: usize = 10_000;
 
 /// Tells credentials apart without holding them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,12 +59,16 @@ enum State {
     /// The cloud took them.
     Proven,
     /// The cloud refused them.
-    Resting(Instant),
+    Resting(Resting),
 }
 
-/// The credentials rest until then.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Resting(pub(super) Instant);
+/// The credentials rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Resting {
+    pub(super) until: Instant,
+    /// Why the cloud refused them.
+    pub(super) reason: Reason,
+}
 
 /// The right to send a request with certain credentials.
 pub(super) struct Pass {
@@ -95,22 +101,19 @@ impl KeyGuard {
         let mut states = self.lock();
         let probing_since = match states.get(&fingerprint) {
             Some(State::Proven) => None,
-            Some(State::Resting(until)) if *until > now => return Err(Resting(*until)),
+            Some(State::Resting(resting)) if resting.until > now => return Err(*resting),
             Some(State::Probing(since)) if *since + PROBE_PATIENCE > now => {
                 return Ok(Err(*since));
             }
             None | Some(State::Resting(_) | State::Probing(_)) => Some(now),
         };
         if probing_since.is_some() {
+            if states.len() >= MOST_KNOWN {
+                states.retain(|_, state| !matches!(state, State::Proven));
+            }
             states.insert(fingerprint, State::Probing(now));
         }
         Ok(Ok(Pass { guard: self.clone(), fingerprint, probing_since }))
-    }
-
-    /// The cloud refused these credentials, and there are no better ones.
-    pub(super) fn rest(&self, fingerprint: Fingerprint) {
-        self.lock().insert(fingerprint, State::Resting(Instant::now() + REST));
-        self.judged.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, State>> {
@@ -124,6 +127,15 @@ impl Pass {
         if self.probing_since.is_some() {
             self.guard.lock().insert(self.fingerprint, State::Proven);
         }
+    }
+
+    /// The cloud refused the credentials: they rest from this moment on, before anybody who waits
+    /// can try them.
+    pub(super) fn refused(self, reason: Reason) {
+        let until = Instant::now() + REST;
+        let resting = State::Resting(Resting { until, reason });
+        self.guard.lock().insert(self.fingerprint, resting);
+        self.guard.judged.notify_waiters();
     }
 }
 
@@ -192,10 +204,10 @@ mod tests {
             async move { guard.enter(key("a")).await.err() }
         });
         tokio::task::yield_now().await;
-        guard.rest(key("a"));
-        drop(pass);
         let until = Instant::now() + REST;
-        assert_eq!(waiting.await.unwrap(), Some(Resting(until)));
+        pass.unwrap_or_else(|_| panic!("it is new")).refused(Reason::Auth);
+        let resting = Resting { until, reason: Reason::Auth };
+        assert_eq!(waiting.await.unwrap(), Some(resting));
         assert!(guard.enter(key("b")).await.is_ok(), "others do not rest");
         tokio::time::sleep_until(until).await;
         assert!(guard.enter(key("a")).await.is_ok_and(|pass| pass.probing_since.is_some()));

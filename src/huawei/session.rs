@@ -5,7 +5,13 @@
 //! credentials once (files are read anew, a token is asked for anew) and send again; when that is
 //! refused too, or there are none, the credentials rest.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::{sync::Mutex, time::Instant};
@@ -60,6 +66,22 @@ pub(super) struct Session {
     parts: Parts,
     iam_pacer: Pacer,
     current: Mutex<Option<Current>>,
+    reread_wanted: AtomicBool,
+}
+
+/// How a request failed.
+enum Failure {
+    /// The cloud refused the credentials, now or a while ago.
+    Refused(CloudError),
+    Other(CloudError),
+}
+
+impl From<Failure> for CloudError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) | Failure::Other(error) => error,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +101,12 @@ struct Life {
 impl Session {
     /// Credentials that are read when they are first needed.
     pub(super) fn new(parts: Parts) -> Self {
-        Self { parts, iam_pacer: Pacer::new(IAM_RATE), current: Mutex::new(None) }
+        Self {
+            parts,
+            iam_pacer: Pacer::new(IAM_RATE),
+            current: Mutex::new(None),
+            reread_wanted: AtomicBool::new(false),
+        }
     }
 
     /// For requests to IAM.
@@ -90,7 +117,8 @@ impl Session {
     /// Sends a request with the project's credentials.
     ///
     /// # Errors
-    /// That of the request, of getting a token, or [`Reason::Auth`] while the credentials rest.
+    /// That of the request or of getting a token; while credentials rest, the reason for which they
+    /// were refused.
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
@@ -99,20 +127,22 @@ impl Session {
     ) -> Result<Answer, CloudError> {
         let auth = self.auth(budget, trace).await?;
         let refused = match self.try_send(&auth, request, budget, trace).await {
-            Err(error) if error.reason == Reason::Auth && error.status.is_some() => error,
-            other => return other,
+            Err(Failure::Refused(error)) => error,
+            Err(Failure::Other(error)) => return Err(error),
+            Ok(answer) => return Ok(answer),
         };
-        let Some(better) = self.renewed(&auth, budget, trace).await? else {
-            self.parts.guard.rest(auth.fingerprint());
+        // Another key does not set a clock.
+        if refused.reason == Reason::ClockSkew {
             return Err(refused);
-        };
+        }
+        let Some(better) = self.renewed(&auth, budget, trace).await? else { return Err(refused) };
         match self.try_send(&better, request, budget, trace).await {
-            Err(error) if error.reason == Reason::Auth && error.status.is_some() => {
-                self.parts.guard.rest(better.fingerprint());
+            Err(Failure::Refused(error)) => {
                 self.rest_identity().await;
                 Err(error)
             }
-            other => other,
+            Err(Failure::Other(error)) => Err(error),
+            Ok(answer) => Ok(answer),
         }
     }
 
@@ -122,30 +152,33 @@ impl Session {
         request: &Request<'_>,
         budget: &mut Budget,
         trace: &mut Trace,
-    ) -> Result<Answer, CloudError> {
+    ) -> Result<Answer, Failure> {
         let pass = self.enter(auth.fingerprint(), budget.deadline).await?;
         let result = self.parts.transport.send(request, Some(auth), budget, trace).await;
         settle(pass, &result);
-        result
+        result.map_err(|error| match is_refusal(&error) {
+            true => Failure::Refused(error),
+            false => Failure::Other(error),
+        })
     }
 
-    async fn enter(&self, fingerprint: Fingerprint, deadline: Instant) -> Result<Pass, CloudError> {
+    async fn enter(&self, fingerprint: Fingerprint, deadline: Instant) -> Result<Pass, Failure> {
         match tokio::time::timeout_at(deadline, self.parts.guard.enter(fingerprint)).await {
             Ok(Ok(pass)) => Ok(pass),
-            Ok(Err(Resting(until))) => {
+            Ok(Err(Resting { until, reason })) => {
                 let seconds = until.saturating_duration_since(Instant::now()).as_secs() + 1;
-                Err(CloudError::new(
-                    Reason::Auth,
+                Err(Failure::Refused(CloudError::new(
+                    reason,
                     format!(
                         "the credentials were refused and rest for {seconds} s more, so that the \
                          cloud does not lock them"
                     ),
-                ))
+                )))
             }
-            Err(_) => Err(CloudError::new(
+            Err(_) => Err(Failure::Other(CloudError::new(
                 Reason::Timeout,
                 "the first request with these credentials was not answered before the deadline",
-            )),
+            ))),
         }
     }
 
@@ -153,6 +186,12 @@ impl Session {
     async fn auth(&self, budget: &mut Budget, trace: &mut Trace) -> Result<Auth, CloudError> {
         let mut current = self.current.lock().await;
         let now = self.parts.clock.now();
+        if self.reread_wanted.swap(false, Ordering::Relaxed)
+            && let Some(known) = &*current
+            && self.parts.source.resolve().is_ok_and(|identity| identity != known.identity)
+        {
+            *current = None;
+        }
         match &*current {
             Some(Current { auth, life, .. }) if life.is_none_or(|life| life.expires > now) => {
                 return Ok(auth.clone());
@@ -238,11 +277,8 @@ impl Session {
         };
         let issued = call.token(identity, &parts.scope, &mut own, trace).await;
         settle(pass, &issued);
-        if let Err(error) = &issued {
+        if issued.is_err() {
             parts.stats.credential_refresh_failed(&parts.project);
-            if error.reason == Reason::Auth && error.status.is_some() {
-                parts.guard.rest(fingerprint);
-            }
         }
         issued
     }
@@ -251,20 +287,15 @@ impl Session {
     async fn rest_identity(&self) {
         if let Some(current) = &*self.current.lock().await
             && current.life.is_some()
+            && let Ok(pass) = self.parts.guard.enter(identity_fingerprint(&current.identity)).await
         {
-            self.parts.guard.rest(identity_fingerprint(&current.identity));
+            pass.refused(Reason::Auth);
         }
     }
 
-    /// Reads the source anew; credentials that have changed are used from the next request on.
-    pub(super) async fn reread(&self) {
-        let mut current = self.current.lock().await;
-        let resolved = self.parts.source.resolve();
-        if let (Some(known), Ok(identity)) = (&*current, resolved)
-            && known.identity != identity
-        {
-            *current = None;
-        }
+    /// The next request reads the source anew; credentials that have changed are used from then on.
+    pub(super) fn reread(&self) {
+        self.reread_wanted.store(true, Ordering::Relaxed);
     }
 
     /// Replaces the token before it expires. Until the new one is there, the old one is used.
@@ -317,11 +348,15 @@ fn identity_fingerprint(identity: &Identity) -> Fingerprint {
 
 /// What an answer says of the credentials: refused, taken, or nothing.
 fn settle<T>(pass: Pass, result: &Result<T, CloudError>) {
-    let taken = match result {
-        Ok(_) => true,
-        Err(error) => matches!(error.status, Some(200..=299 | 400 | 403 | 404)),
-    };
-    if taken {
-        pass.accepted();
+    match result {
+        Ok(_) => pass.accepted(),
+        Err(error) if is_refusal(error) => pass.refused(error.reason),
+        Err(error) if matches!(error.status, Some(200..=299 | 400 | 403 | 404)) => pass.accepted(),
+        Err(_) => drop(pass),
     }
+}
+
+/// A 401: of the credentials, or of the clock that signed.
+fn is_refusal(error: &CloudError) -> bool {
+    error.status == Some(401) && matches!(error.reason, Reason::Auth | Reason::ClockSkew)
 }

@@ -7,10 +7,6 @@ use crate::{
     model::ConnectionList,
 };
 
-/// More rows than the first two pages of 1,000 cannot be asked for (CSS API Reference, "Obtaining an
-/// Endpoint Connection", Table 2: `offset` 0 to 1000, `limit` 1 to 1000).
-const READABLE: u64 = 2000;
-
 /// The run of failures that a cluster is in.
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -73,13 +69,7 @@ impl Report {
 }
 
 fn incomplete(cluster: &ClusterMeta, list: &ConnectionList, request_ids: &[String]) {
-    let read = list.connections.len() as u64;
-    let why = if list.reported > Some(READABLE) && read >= READABLE {
-        "it has more than the API lets anybody read"
-    } else {
-        "its pages do not add up to what the API reports; if that stays, check paging.parameter and \
-         paging.first of the project"
-    };
+    let read = list.connections.len();
     tracing::warn!(
         project = &*cluster.project,
         cluster_id = cluster.id.as_str(),
@@ -87,6 +77,8 @@ fn incomplete(cluster: &ClusterMeta, list: &ConnectionList, request_ids: &[Strin
         read,
         reported = list.reported,
         ?request_ids,
-        "the connections of a cluster are incomplete: {why}"
+        "the connections of a cluster are incomplete: it has more than the API lets anybody read \
+         (about 2000), or its pages are counted otherwise than configured (paging.parameter and \
+         paging.first of the project)"
     );
 }

@@ -15,7 +15,10 @@ use tokio::{
 };
 
 use super::{PollNowError, Project, report::Report, schedule};
-use crate::{model::ClusterId, pacing::Pacer};
+use crate::{
+    model::{ClusterId, RegionId},
+    pacing::Pacer,
+};
 
 /// Never used twice, so that a poll cannot be taken for one of a cluster that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +28,7 @@ pub(super) struct EntryId(u64);
 pub(super) struct Entry {
     pub(super) cluster: ClusterId,
     project: Arc<str>,
+    region: RegionId,
     interval: Duration,
     pub(super) due: Instant,
     pub(super) in_flight: Option<AbortHandle>,
@@ -94,12 +98,16 @@ impl<C> Roster<C> {
         let mut old_entries = std::mem::take(&mut self.entries);
         let old_ids = std::mem::take(&mut self.by_cluster);
         let mut moved = Vec::new();
-        for project in projects {
-            for (cluster, interval) in project.clusters {
+        for mut project in projects {
+            for (cluster, interval) in std::mem::take(&mut project.clusters) {
                 let old = old_ids.get(&cluster).and_then(|id| Some((*id, old_entries.remove(id)?)));
                 let (id, mut entry) = match old {
-                    Some((id, entry)) if entry.project == project.name => (id, entry),
-                    _ => self.new_entry(cluster.clone(), project.name.clone(), now),
+                    Some((id, entry))
+                        if entry.project == project.name && entry.region == project.region =>
+                    {
+                        (id, entry)
+                    }
+                    _ => self.new_entry(cluster.clone(), &project, now),
                 };
                 if entry.interval != interval {
                     entry.interval = interval;
@@ -136,13 +144,14 @@ impl<C> Roster<C> {
     fn new_entry(
         &mut self,
         cluster: ClusterId,
-        project: Arc<str>,
+        project: &Project<C>,
         now: Instant,
     ) -> (EntryId, Entry) {
         self.ids += 1;
         let entry = Entry {
             cluster,
-            project,
+            project: project.name.clone(),
+            region: project.region.clone(),
             interval: Duration::ZERO,
             due: now,
             in_flight: None,

@@ -83,6 +83,7 @@ fn cluster(number: u32) -> ClusterId {
 fn project(name: &str, cloud: &Fake, clusters: impl IntoIterator<Item = u32>) -> Project<Fake> {
     Project {
         name: name.into(),
+        region: RegionId::parse("r").unwrap(),
         cloud: cloud.clone(),
         pacer: Pacer::new(RateLimit { requests_per_second: 100.0, burst: 100 }),
         concurrency: 8,

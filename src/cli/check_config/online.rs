@@ -27,7 +27,7 @@ pub(super) async fn read(
     default: u64,
 ) -> Result<(Expected, Vec<Failure>), String> {
     let clock = Clock::system();
-    let collector = app::collector(config, &clock, random_seed()).await;
+    let collector = app::collector(config, &clock, random_seed());
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
     let mut errors: HashMap<ClusterId, CloudError> = HashMap::new();
     poll::once(projects, &board, &clock, &stats, |cluster, error| {

@@ -188,7 +188,13 @@ impl Source {
                 user: user.clone(),
                 password: password.read()?,
             }),
-            Self::Token(token) => token.read().map(Identity::Token),
+            Self::Token(token) => {
+                let token = token.read()?;
+                match is_printable(token.expose()) {
+                    true => Ok(Identity::Token(token)),
+                    false => Err(unprintable("the token")),
+                }
+            }
         }
     }
 }
@@ -213,19 +219,25 @@ fn chain(environment: &Environment) -> Result<Identity, CredentialsError> {
 
 /// Keys become header values, so they must be printable; a stray line break is the usual mistake.
 fn checked(keys: Keys) -> Result<Keys, CredentialsError> {
-    let printable =
-        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let token = keys.security_token.as_ref().map(Secret::expose);
-    let mistake = if !printable(&keys.access_key) {
+    let mistake = if !is_printable(&keys.access_key) {
         "the access key"
-    } else if !printable(keys.secret_key.expose()) {
+    } else if !is_printable(keys.secret_key.expose()) {
         "the secret key"
-    } else if token.is_some_and(|token| !printable(token)) {
+    } else if token.is_some_and(|token| !is_printable(token)) {
         "the security token"
     } else {
         return Ok(keys);
     };
-    Err(CredentialsError::Broken(format!("{mistake} is empty or has characters that no key has")))
+    Err(unprintable(mistake))
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn unprintable(what: &str) -> CredentialsError {
+    CredentialsError::Broken(format!("{what} is empty or has characters that no key has"))
 }
 
 impl SecretText {
