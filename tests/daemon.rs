@@ -11,6 +11,8 @@ mod daemon {
     mod imports;
     mod outage;
     mod paging;
+    mod regions;
     mod reload;
+    mod restart;
     mod signals;
 }

@@ -254,6 +254,9 @@ async fn twenty_reloads_under_load_leave_no_gap_and_no_rest() {
     assert_eq!(last.value(&own("polls_overdue"), &[]), Some(0.0));
 }
 
+/// A name, how it is done, and what the answer says of it.
+type Breakage<'a> = (&'a str, Box<dyn Fn() + 'a>, Vec<&'a str>);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_file_changes_nothing_but_what_says_so() {
     const INLINE: &str = "canary+inline+secret/0123456789";
@@ -287,8 +290,7 @@ async fn a_broken_file_changes_nothing_but_what_says_so() {
     let syntax = format!("{}\nprojects: [", inline);
     let file = &serve.file;
     let replace_by_nothing = || fs::remove_file(file).expect("it is ours");
-    // Each way of breaking it, and what the answer says of it.
-    let cases: Vec<(&str, Box<dyn Fn()>, Vec<&str>)> = vec![
+    let cases: Vec<Breakage<'_>> = vec![
         ("syntax", Box::new(|| serve.write(&syntax)), vec!["config.yml:"]),
         ("unknown key", Box::new(|| serve.write(&unknown_key.to_string())), vec!["intervall"]),
         (

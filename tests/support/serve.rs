@@ -4,9 +4,10 @@ use std::{
     fs,
     path::PathBuf,
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
+use css_vpcep_exporter::clock::Clock;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::{
@@ -126,7 +127,7 @@ impl Serve {
 
 /// The date in seconds, as metrics have it.
 pub(crate) fn unix_now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64()
+    Clock::system().now().as_duration().as_secs_f64()
 }
 
 /// When a page was asked for and when it was there.

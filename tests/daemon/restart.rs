@@ -1,0 +1,255 @@
+//! Restarts of the finished binary with a state file: what was known is shown at once, with its true
+//! age, while the cloud cannot be asked.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{
+    ask,
+    cloud::Cloud,
+    daemon::{TOKEN, configuration, sha256},
+    eventually,
+    page::{Page, Sample},
+    process::{Folder, exporter, run},
+    serve::{Serve, unix_now},
+};
+
+const DATA: &str = "huaweicloud_css_vpcep_";
+const SECRET_TOKEN: &str = "canarySecurityToken0123456789==";
+
+fn data(name: &str) -> String {
+    format!("{DATA}{name}")
+}
+
+fn of_clusters(page: &Page) -> Vec<Sample> {
+    let ours = page.samples.iter().filter(|sample| sample.name.starts_with(DATA));
+    ours.cloned().collect()
+}
+
+/// Polls a cluster, as soon as the daemon lets somebody ask again.
+async fn poll(serve: &mut Serve, id: &str) {
+    let admin = serve.process.address("admin").await;
+    let url = format!("http://{admin}/api/v1/clusters/{id}/poll");
+    let token = format!("Bearer {TOKEN}");
+    eventually("a forced poll", async || {
+        let headers = [("authorization", &*token)];
+        let answer = ask(Method::POST, &url, &headers, String::new()).await?;
+        match answer.status {
+            200 => Ok(()),
+            429 => Err(answer.text),
+            _ => panic!("{answer:?}"),
+        }
+    })
+    .await;
+}
+
+/// A daemon that has seen a connection change, and will not poll by itself for hours.
+struct Watched {
+    folder: Folder,
+    cloud: Cloud,
+    configuration: Value,
+    state: PathBuf,
+    serve: Serve,
+    /// All it shows of clusters.
+    shown: Vec<Sample>,
+    cluster: Value,
+}
+
+impl Watched {
+    async fn start(test: &str) -> Watched {
+        let folder = Folder::new(test);
+        let cloud = Cloud::start(2, 4).await;
+        let valid = json!({ "security_token": SECRET_TOKEN });
+        cloud.control(Method::PUT, "credentials", &valid).await;
+        let state = folder.path.join("state");
+        let mut configuration = configuration(&cloud);
+        configuration["state_file"] = json!(state);
+        configuration["projects"][0]["credentials"]["static"] = json!({
+            "access_key": cloud.access_key,
+            "secret_key_file": folder.write("secret_key", &cloud.secret_key),
+            "security_token_file": folder.write("security_token", SECRET_TOKEN),
+        });
+        let mut serve = Serve::start(&folder, "first", &configuration, &[]).await;
+        let id = cloud.id(0).to_owned();
+        poll(&mut serve, cloud.id(1)).await;
+        poll(&mut serve, &id).await;
+        assert!(!state.exists(), "it is written before there is anything to tell");
+        let before = serve.cluster(&id).await["items"].clone();
+        let accepted = before.as_array().expect("a list").iter();
+        let mut accepted = accepted.filter(|one| one["status"] == "accepted");
+        let endpoint = accepted.next().expect("one is accepted")["endpoint_id"].clone();
+        let endpoint = endpoint.as_str().expect("an id");
+        let path = format!("clusters/{id}/connections/{endpoint}");
+        cloud.control(Method::POST, &path, &json!({"status": "rejected"})).await;
+        poll(&mut serve, &id).await;
+        let page = serve.metrics().await;
+        let counted = [("cluster_id", &*id), ("to", "rejected")];
+        assert_eq!(page.value(&data("connection_transitions_total"), &counted), Some(1.0));
+        let since = data("connection_status_since_timestamp_seconds");
+        let changed = page.value(&since, &[("endpoint_id", endpoint)]).expect("it changed");
+        assert!((unix_now() - changed).abs() < 20.0, "{changed}");
+        assert_eq!(page.sum(&data("up"), &[]), 2.0);
+        let shown = of_clusters(&page);
+        let cluster = serve.cluster(&id).await;
+        Watched { folder, cloud, configuration, state, serve, shown, cluster }
+    }
+
+    async fn written(&self) {
+        eventually("the state is written", async || {
+            if self.state.exists() { Ok(()) } else { Err(self.serve.process.err()) }
+        })
+        .await;
+    }
+
+    /// Ends it in order.
+    async fn end(&mut self) {
+        self.serve.process.terminate().await;
+        let status = self.serve.process.end().await;
+        assert_eq!(status.code(), Some(0), "{}", self.serve.process.err());
+    }
+
+    /// The first page of the next process, while there is no cloud, is the last one of the old.
+    async fn assert_survives(self) {
+        let Watched { folder, cloud, configuration, shown, cluster, .. } = self;
+        let id = cloud.id(0).to_owned();
+        cloud.stop().await;
+        let mut serve = Serve::start(&folder, "second", &configuration, &[]).await;
+        let page = serve.metrics().await;
+        assert_eq!(of_clusters(&page), shown);
+        assert_eq!(page.value("css_vpcep_exporter_targets", &[("state", "fresh")]), Some(2.0));
+        assert_eq!(serve.get("/-/ready").await.status, 200);
+        let restored = serve.cluster(&id).await;
+        for key in ["items", "connections", "last_success", "last_attempt", "up", "complete"] {
+            assert_eq!(restored[key], cluster[key], "{key}");
+        }
+
+        // The cloud is really down, and that takes nothing away.
+        poll(&mut serve, &id).await;
+        let page = serve.metrics().await;
+        assert_eq!(page.value(&data("up"), &[("cluster_id", &id)]), Some(0.0));
+        let poll = ["up", "last_attempt_timestamp_seconds", "poll_duration_seconds"].map(data);
+        let kept = |samples: Vec<Sample>| {
+            let kept = samples.into_iter().filter(|sample| !poll.contains(&sample.name));
+            kept.collect::<Vec<_>>()
+        };
+        assert_eq!(kept(of_clusters(&page)), kept(shown));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_orderly_end_forgets_nothing() {
+    let mut watched = Watched::start("an_orderly_end").await;
+    watched.end().await;
+    let file = fs::read_to_string(&watched.state).expect("it is text");
+    let mode = fs::metadata(&watched.state).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let digest = sha256(TOKEN);
+    for secret in [&*watched.cloud.secret_key, SECRET_TOKEN, TOKEN, &digest, "Signature"] {
+        assert!(!file.contains(&secret[..8]), "{secret}");
+    }
+    // What is no secret is found by the same search.
+    assert!(file.contains(watched.cloud.id(0)));
+    let names = fs::read_dir(&watched.folder.path).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.any(|name| name.starts_with("state.")));
+    watched.assert_survives().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_forgets_nothing_that_was_written() {
+    let mut watched = Watched::start("a_kill").await;
+    watched.written().await;
+    watched.serve.signal("KILL", 1).await;
+    assert_eq!(watched.serve.process.end().await.code(), None);
+    watched.assert_survives().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_file_is_set_aside() {
+    let mut watched = Watched::start("a_damaged_file").await;
+    watched.end().await;
+    let good = fs::read(&watched.state).unwrap();
+    let body = good.iter().position(|byte| *byte == b'\n').expect("a header") + 1;
+    let damages = [0, body - 2, body, good.len() / 2, good.len() - 2, good.len() - 1];
+    for (number, at) in damages.into_iter().enumerate() {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        fs::write(&watched.state, &bad).unwrap();
+        let name = format!("damaged-{number}");
+        let mut serve = Serve::start(&watched.folder, &name, &watched.configuration, &[]).await;
+        let page = serve.metrics().await;
+        let shown = of_clusters(&page);
+        let empty = ["connection_transitions_total", "poll_interval_seconds"].map(data);
+        assert!(shown.iter().all(|one| empty.contains(&one.name)), "{at}: {shown:?}");
+        assert_eq!(page.sum(&empty[0], &[]), 0.0);
+        let err = serve.process.err();
+        let lines: Vec<_> = err.lines().filter(|line| line.contains(" is damaged ")).collect();
+        assert_eq!(lines.len(), 1, "{at}: {err}");
+        let moved = set_aside(&watched.folder.path);
+        let [moved] = &*moved else { panic!("{at}: {moved:?}") };
+        assert!(lines[0].contains(moved.to_str().unwrap()), "{at}: {}", lines[0]);
+        assert_eq!(fs::read(moved).unwrap(), bad, "{at}");
+        assert_eq!(fs::metadata(moved).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::remove_file(moved).unwrap();
+        // It goes on as after a first start, and keeps what it finds.
+        poll(&mut serve, watched.cloud.id(1)).await;
+        serve.process.terminate().await;
+        assert_eq!(serve.process.end().await.code(), Some(0));
+        assert!(fs::read_to_string(&watched.state).unwrap().contains(watched.cloud.id(1)));
+    }
+}
+
+fn set_aside(folder: &Path) -> Vec<PathBuf> {
+    let all = fs::read_dir(folder).expect("it is there").flatten().map(|entry| entry.path());
+    let is_damaged = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("state.damaged-"))
+    };
+    all.filter(is_damaged).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_of_a_renamed_project_is_not_restored() {
+    let mut watched = Watched::start("a_renamed_project_restarts").await;
+    watched.end().await;
+    watched.configuration["projects"][0]["name"] = json!("renamed");
+    let Watched { folder, cloud, configuration, .. } = watched;
+    cloud.stop().await;
+    let serve = Serve::start(&folder, "second", &configuration, &[]).await;
+    let page = serve.metrics().await;
+    assert_eq!(page.all(&data("up"), &[]), Vec::<&Sample>::new());
+    assert_eq!(page.value("css_vpcep_exporter_targets", &[("state", "never")]), Some(2.0));
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_exit_code_64() {
+    let folder = Folder::new("a_place_that_cannot_be_written");
+    let cloud = Cloud::start(1, 1).await;
+    let plain = folder.write("plain", "x");
+    let places = [
+        folder.path.join("missing/state"),
+        plain.join("state"),
+        folder.path.clone(),
+        // Not even root may write there.
+        "/proc/css-vpcep-exporter-state".into(),
+    ];
+    for place in places {
+        let mut configuration = configuration(&cloud);
+        configuration["state_file"] = json!(place);
+        let file = folder.write("config.yml", &configuration.to_string());
+        let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
+        serve.args(["--log.level", "error"]).arg("--config.file").arg(file);
+        let ended = run(serve).await;
+        assert_eq!((ended.code, &*ended.out), (Some(64), ""), "{place:?}: {ended:?}");
+        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+        for word in ["state_file", place.to_str().unwrap()] {
+            assert!(ended.err.contains(word), "{word} is not in {}", ended.err);
+        }
+    }
+}
