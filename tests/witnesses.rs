@@ -10,12 +10,17 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{
+    TcpListener, TcpStream,
+    tcp::{OwnedReadHalf, OwnedWriteHalf},
+};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -277,17 +282,7 @@ async fn promtool_is_silent_on_the_whole_page() {
     let demo = Demo::start(&folder).await;
 
     for (name, address) in [("serve", &exporter.address), ("demo", &demo.address)] {
-        // Ready is when every cluster was tried once; the rows of connections need a success.
-        let page = eventually("the page is whole", async || {
-            fetch(&format!("http://{address}/-/ready")).await?;
-            let page = fetch(&format!("http://{address}/metrics")).await?;
-            if WORLD_METRICS.iter().all(|name| page.contains(&format!("\n{PREFIX}{name}{{"))) {
-                Ok(page)
-            } else {
-                Err(page)
-            }
-        })
-        .await;
+        let page = wait_until_whole(address).await;
 
         let page = File::open(folder.write(name, &page)).expect("the page was just written");
         let mut promtool = part("WITNESS_PROMTOOL");
@@ -295,6 +290,199 @@ async fn promtool_is_silent_on_the_whole_page() {
         let verdict = output(promtool).await;
         assert!(verdict.status.success(), "{name}: {}", said(&verdict));
         assert_eq!(said(&verdict), said(&silence(verdict.status)), "{name}");
+    }
+}
+
+/// Metrics that the scraping itself moves, or that the machine moves.
+const MOVING: [&str; 4] = [
+    "process_",
+    "css_vpcep_exporter_http_requests",
+    "css_vpcep_exporter_http_request_duration_seconds",
+    "css_vpcep_exporter_exposition_",
+];
+
+#[tokio::test]
+async fn official_parsers_read_the_same_in_both_formats() {
+    let folder = Folder::new("official_parsers_read_the_same_in_both_formats");
+    let cloud = Simulator::start(&folder, 3, 25).await;
+    // One that is read well, one that has no endpoint service, and one that cannot be read.
+    let world = cloud.world().await;
+    let cluster = |at: usize| format!("clusters/{}", world[at].id);
+    cloud.control(Method::PUT, &cluster(1), &json!({ "vpcep_enabled": false })).await;
+    let fault = json!({ "faults": [{ "name": "server-error", "clusters": [world[2].id] }] });
+    cloud.control(Method::PUT, "faults", &fault).await;
+    let exporter = Exporter::serving(&folder, &cloud).await;
+    let url = format!("http://{}/metrics", exporter.address);
+    wait_until_whole(&exporter.address).await;
+
+    // A poll may come between two scrapes; then the pages before and after it differ.
+    let (text, openmetrics) = eventually("no poll between three scrapes", async || {
+        let before = parsed(&folder, "text", &url).await?;
+        let between = parsed(&folder, "openmetrics", &url).await?;
+        let after = parsed(&folder, "text", &url).await?;
+        if before == after { Ok((before, between)) } else { Err("there was one".into()) }
+    })
+    .await;
+    assert_eq!(openmetrics.families, text.families);
+    assert_eq!(openmetrics.samples.len(), text.samples.len());
+    for (one, other) in openmetrics.samples.iter().zip(&text.samples) {
+        assert_eq!(one, other);
+    }
+    let of_cluster = |name: &str, id: &str| {
+        let ours = |sample: &&Sample| sample.0 == name && sample.1["cluster_id"] == id;
+        openmetrics.samples.iter().filter(ours).count()
+    };
+    let rows = world[0].connections.len();
+    assert_eq!(of_cluster(&format!("{PREFIX}connection_status"), &world[0].id), rows);
+    assert_eq!(of_cluster(&format!("{PREFIX}up"), &world[2].id), 1);
+    for (name, kind) in &openmetrics.families {
+        let is_counter = ["_transitions", "_polls", "_requests"].iter();
+        let is_counter = is_counter.clone().any(|end| name.ends_with(end));
+        assert!(!is_counter || kind == "counter", "{name} is a {kind}");
+        // What is of type info in the conventions of others stays a gauge.
+        assert!(["counter", "gauge", "histogram"].contains(&kind.as_str()), "{name}: {kind}");
+    }
+}
+
+#[tokio::test]
+async fn official_parsers_read_the_demo() {
+    let folder = Folder::new("official_parsers_read_the_demo");
+    let demo = Demo::start(&folder).await;
+    wait_until_whole(&demo.address).await;
+    let url = format!("http://{}/metrics", demo.address);
+    let text = parsed(&folder, "text", &url).await.expect("a page");
+    let openmetrics = parsed(&folder, "openmetrics", &url).await.expect("a page");
+    let [text, openmetrics] = [&text, &openmetrics].map(|page| {
+        let ours = page.families.iter().filter(|(name, _)| name.starts_with(PREFIX));
+        ours.collect::<Vec<_>>()
+    });
+    assert_eq!(text, openmetrics);
+    assert!(text.len() > WORLD_METRICS.len(), "{text:?}");
+}
+
+/// Ready is when every cluster was tried once; the rows of connections need a success.
+async fn wait_until_whole(address: &str) -> String {
+    eventually("the page is whole", async || {
+        fetch(&format!("http://{address}/-/ready")).await?;
+        let page = fetch(&format!("http://{address}/metrics")).await?;
+        if WORLD_METRICS.iter().all(|name| page.contains(&format!("\n{PREFIX}{name}{{"))) {
+            Ok(page)
+        } else {
+            Err(page)
+        }
+    })
+    .await
+}
+
+/// A name, the labels, the value as Python writes it.
+type Sample = (String, BTreeMap<String, String>, String);
+
+/// What the parser of the official client understood, without what moves by itself.
+#[derive(Deserialize, PartialEq)]
+struct Parsed {
+    families: BTreeMap<String, String>,
+    samples: Vec<Sample>,
+}
+
+/// Asks for a page in a format and has it read.
+async fn parsed(folder: &Folder, format: &str, url: &str) -> Result<Parsed, String> {
+    let (accept, media_type) = match format {
+        "openmetrics" => (
+            "application/openmetrics-text;version=1.0.0",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ),
+        _ => ("text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"),
+    };
+    let answer = HTTP.get(url).header("accept", accept).send().await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], media_type);
+    let page = answer.text().await.map_err(|error| error.to_string())?;
+    let mut script = python("openmetrics.py");
+    script.arg(format).arg(folder.write(&format!("page.{format}"), &page));
+    let read = output(script).await;
+    assert!(read.status.success(), "{}\n{page}", said(&read));
+    let mut read: Parsed = serde_json::from_slice(&read.stdout).expect("the script prints JSON");
+    read.samples.retain(|sample| !MOVING.iter().any(|start| sample.0.starts_with(start)));
+    read.families.retain(|name, _| !MOVING.iter().any(|start| name.starts_with(start)));
+    Ok(read)
+}
+
+#[tokio::test]
+async fn prometheus_asks_for_openmetrics_and_gets_it_compressed() {
+    let folder = Folder::new("prometheus_asks_for_openmetrics");
+    let cloud = Simulator::start(&folder, 2, 25).await;
+    let exporter = Exporter::serving(&folder, &cloud).await;
+    let wire = Wire::before(&exporter.address).await;
+    let prometheus = Prometheus::scraping(&folder, &wire.address).await;
+
+    prometheus.assert_comes_to_hold(&cloud.world().await).await;
+    let up = prometheus.get("query", &[("query", "up")]).await.expect("it answers");
+    assert_eq!(up["result"][0]["value"][1], "1", "{up}");
+    let heads = wire.heads.lock().expect("not poisoned").clone();
+    let [asked, answered] = heads.map(|head| head.to_lowercase());
+    let line = |head: &str, name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(key, _)| *key == name).map(|(_, value)| value.trim().to_owned())
+    };
+    // Nobody told Prometheus to.
+    let accept = line(&asked, "accept").expect("it says what it takes");
+    assert!(accept.starts_with("application/openmetrics-text;version=1.0.0,"), "{accept}");
+    assert_eq!(line(&asked, "accept-encoding").as_deref(), Some("gzip"));
+    assert!(answered.starts_with("http/1.1 200 ok\r\n"), "{answered}");
+    assert_eq!(
+        line(&answered, "content-type").as_deref(),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    assert_eq!(line(&answered, "content-encoding").as_deref(), Some("gzip"));
+}
+
+/// A wire between two parties that notes how their first request and its answer begin.
+struct Wire {
+    address: String,
+    heads: Arc<Mutex<[String; 2]>>,
+}
+
+impl Wire {
+    async fn before(target: &str) -> Wire {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens").to_string();
+        let heads = Arc::new(Mutex::new([String::new(), String::new()]));
+        let (target, noted) = (target.to_owned(), heads.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&target).await.expect("it listens");
+                let ((from_client, to_client), (from_server, to_server)) =
+                    (client.into_split(), server.into_split());
+                tokio::spawn(pass_on(from_client, to_server, 0, noted.clone()));
+                tokio::spawn(pass_on(from_server, to_client, 1, noted.clone()));
+            }
+        });
+        Wire { address, heads }
+    }
+}
+
+/// Copies until one side has enough; the first head in this direction is noted.
+async fn pass_on(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    direction: usize,
+    heads: Arc<Mutex<[String; 2]>>,
+) -> std::io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        {
+            let mut heads = heads.lock().expect("not poisoned");
+            let head = &mut heads[direction];
+            if !head.contains("\r\n\r\n") {
+                head.push_str(&String::from_utf8_lossy(&buffer[..length]));
+            }
+        }
+        to.write_all(&buffer[..length]).await?;
     }
 }
 
