@@ -120,7 +120,6 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
         guard: Arc::default(),
-        clock: clock.clone(),
         stats: stats.clone(),
     });
     let board = Board::new(config.own_clusters().cloned());
@@ -166,6 +165,9 @@ impl App {
         );
         let (access, may_enter) = watch::channel(Access::default());
         // The other shards leave it closed, so that there is one place where changes are made.
+        if config.admin.is_some() && config.shard.index > 0 {
+            tracing::info!(shard = config.shard.index, "shard 0 has the admin listener");
+        }
         let admin = match config.admin.take().filter(|_| config.shard.index == 0) {
             Some(settings) => {
                 let addresses: Vec<_> =

@@ -32,7 +32,6 @@ use self::{
     wire::{SERVICE_NOT_ENABLED, Surprise},
 };
 use crate::{
-    clock::Clock,
     cloud::{Budget, Cloud, CloudError, Reason, Trace, Traced},
     model::{ClusterId, ConnectionList, ProjectId, RegionId},
     pacing::Pacer,
@@ -70,8 +69,6 @@ pub struct Common {
     pub transport: Arc<Transport>,
     /// What is known of all credentials.
     pub guard: Arc<KeyGuard>,
-    /// The date.
-    pub clock: Clock,
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
 }
@@ -104,7 +101,6 @@ impl Project {
             },
             transport: common.transport.clone(),
             guard: common.guard.clone(),
-            clock: common.clock.clone(),
             stats: common.stats.clone(),
         });
         Self(Arc::new(Inner {
@@ -169,7 +165,8 @@ impl Inner {
             paging.limit = paging.limit.min(paging::FALLBACK_LIMIT);
         }
         let project_id = self.project_id(budget, trace).await?;
-        let pages = ClusterPages { project: self, project_id, cluster, budget, trace };
+        let pages_before = trace.pages;
+        let pages = ClusterPages { project: self, project_id, cluster, budget, trace: &mut *trace };
         match paging::walk(&paging, pages).await {
             Ok(walked) => {
                 self.count(Surprise::DuplicateId, walked.duplicates);
@@ -178,7 +175,7 @@ impl Inner {
                 }
                 Ok(walked.list)
             }
-            Err(error) if error.has_code(SERVICE_NOT_ENABLED) => {
+            Err(error) if pages_before == trace.pages && says_not_enabled(&error) => {
                 Ok(ConnectionList::service_not_enabled())
             }
             Err(error) => Err(error),
@@ -190,6 +187,12 @@ impl Inner {
             self.stats.api_surprise(kind.as_str(), times);
         }
     }
+}
+
+/// The documented form only, and only in place of the first page: the same code in another answer, or
+/// after rows were read, is a contradiction and no state of the cluster.
+fn says_not_enabled(error: &CloudError) -> bool {
+    error.status == Some(400) && error.has_code(SERVICE_NOT_ENABLED)
 }
 
 /// The pages of one cluster.
@@ -238,5 +241,22 @@ impl Cloud for Project {
             Err(_) => Err(CloudError::new(Reason::Timeout, "the poll did not end in its time")),
         };
         Traced { result, trace }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_documented_answer_means_that_the_service_is_not_enabled() {
+        for (status, expected) in [(Some(400), true), (Some(200), false), (Some(502), false)] {
+            let error = CloudError {
+                status,
+                code: Some(SERVICE_NOT_ENABLED.to_owned()),
+                ..CloudError::new(Reason::Http4xx, "")
+            };
+            assert_eq!(says_not_enabled(&error), expected, "{status:?}");
+        }
     }
 }

@@ -30,6 +30,7 @@ struct World {
     clusters: Vec<ClusterId>,
     http: reqwest::Client,
     common: Common,
+    clock: Clock,
 }
 
 async fn world(clusters: usize, connections: usize) -> World {
@@ -46,7 +47,8 @@ async fn world(clusters: usize, connections: usize) -> World {
         secret_key: sim.secret_key().to_owned(),
         clusters: sim.cluster_ids().iter().map(|id| ClusterId::parse(id).unwrap()).collect(),
         http: reqwest::Client::builder().no_proxy().build().unwrap(),
-        common: Common { transport, guard: Arc::default(), clock, stats },
+        common: Common { transport, guard: Arc::default(), stats },
+        clock,
     };
     // It ends with the test's runtime.
     tokio::spawn(sim.run(std::future::pending()));
@@ -156,8 +158,7 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
     });
     let board = Board::new(metas.collect::<Vec<_>>());
     let mut reasons = Vec::new();
-    let Common { clock, stats, .. } = &world.common;
-    poll::once(projects, &board, clock, stats, |_, error| {
+    poll::once(projects, &board, &world.clock, &world.common.stats, |_, error| {
         reasons.push(error.map(|error| error.reason));
     })
     .await;

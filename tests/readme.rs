@@ -135,7 +135,7 @@ fn the_limits_of_the_listeners_are_those_of_the_code() {
     } = Limits::PUBLIC;
     let seconds = |duration: Duration| format!("{} s", duration.as_secs_f64());
     let expected = [
-        connections.to_string(),
+        format!("{connections}, on the admin listener {}", Limits::ADMIN.connections),
         seconds(header),
         seconds(idle),
         "16 KiB".into(),

@@ -27,6 +27,8 @@ pub(super) async fn open(
         tracing::warn!("{damaged}");
     }
     let clusters = board.restore(restored);
-    tracing::info!(clusters, path = %file.path().display(), "state restored");
+    if clusters > 0 {
+        tracing::info!(clusters, path = %file.path().display(), "state restored");
+    }
     Ok(file)
 }

@@ -227,7 +227,8 @@ impl ClusterState {
             let seen = match known.get(&connection.endpoint_id) {
                 Some((status, seen)) if *status == connection.status => *seen,
                 Some((from, _)) => {
-                    self.transitions[connection.status as usize] += 1;
+                    let count = &mut self.transitions[connection.status as usize];
+                    *count = count.saturating_add(1);
                     let transition = Transition {
                         at,
                         endpoint_id: connection.endpoint_id.clone(),

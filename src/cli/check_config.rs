@@ -8,7 +8,7 @@ mod online;
 
 use std::{sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 
 use self::{
     cost::{Clusters, Cost, Expected, Page},
@@ -25,7 +25,7 @@ pub(super) struct CheckConfigArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Also polls every cluster once, which proves credentials, project and cluster
-    #[arg(long, env = "CSS_VPCEP_EXPORTER_ONLINE")]
+    #[arg(long, env = "CSS_VPCEP_EXPORTER_ONLINE", value_parser = FalseyValueParser::new())]
     online: bool,
     /// How many connections a cluster is taken to have, unless it was polled
     #[arg(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 
 use super::{
     ConfigArgs, FAILED, FINE, ListenAddress, USAGE, complain, log::LogArgs, parse_listen_address,
@@ -37,7 +37,7 @@ pub(super) struct ServeArgs {
     )]
     telemetry_path: String,
     /// Lets POST and PUT on /-/reload reload the configuration, as SIGHUP does
-    #[arg(long = "web.enable-lifecycle", env = "CSS_VPCEP_EXPORTER_WEB_ENABLE_LIFECYCLE")]
+    #[arg(long = "web.enable-lifecycle", env = "CSS_VPCEP_EXPORTER_WEB_ENABLE_LIFECYCLE", value_parser = FalseyValueParser::new())]
     lifecycle: bool,
     #[command(flatten)]
     log: LogArgs,

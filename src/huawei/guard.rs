@@ -122,6 +122,11 @@ impl KeyGuard {
 }
 
 impl Pass {
+    /// Whether the credentials were never judged.
+    pub(super) fn is_probe(&self) -> bool {
+        self.probing_since.is_some()
+    }
+
     /// The cloud took the credentials, whatever it thought of the request.
     pub(super) fn accepted(self) {
         if self.probing_since.is_some() {

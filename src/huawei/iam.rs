@@ -1,5 +1,7 @@
 //! What is asked of IAM: a token for a user, and the id of a project.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -7,7 +9,7 @@ use serde_json::json;
 use super::{
     credentials::Identity,
     endpoints::BaseUrl,
-    transport::{Answer, Method, Request, Transport},
+    transport::{Answer, Method, Request, Transport, Tries},
     wire,
 };
 use crate::{
@@ -33,7 +35,10 @@ pub(super) enum Scope {
 /// A token that IAM gave.
 pub(super) struct Issued {
     pub(super) token: Secret,
+    /// By IAM's clock.
     pub(super) expires: Timestamp,
+    /// How long it lives from now on.
+    pub(super) life: Duration,
 }
 
 /// Everything but what is asked.
@@ -79,10 +84,9 @@ impl Call<'_> {
             project_id: None,
             pacer: self.pacer,
         };
-        let answer = self.transport.send(&request, None, budget, trace).await?;
-        let expires = expires_at(&answer.body);
-        match (answer.subject_token, expires) {
-            (Some(token), Some(expires)) => Ok(Issued { token, expires }),
+        let answer = self.transport.send(&request, None, Tries::Several, budget, trace).await?;
+        match (answer.subject_token, lifetime(&answer.body)) {
+            (Some(token), Some((expires, life))) => Ok(Issued { token, expires, life }),
             _ => Err(CloudError {
                 request_id: answer.request_id,
                 ..CloudError::new(Reason::BadShape, "IAM gave no token, or none that ever expires")
@@ -91,16 +95,22 @@ impl Call<'_> {
     }
 }
 
-fn expires_at(body: &[u8]) -> Option<Timestamp> {
+/// When a token expires, and how long it lives: both ends are told by IAM's clock, so that a wrong
+/// clock here makes no token look dead.
+fn lifetime(body: &[u8]) -> Option<(Timestamp, Duration)> {
     #[derive(Deserialize)]
     struct Body {
         token: Token,
     }
     #[derive(Deserialize)]
     struct Token {
+        issued_at: String,
         expires_at: String,
     }
-    serde_json::from_slice::<Body>(body).ok()?.token.expires_at.parse().ok()
+    let Body { token } = serde_json::from_slice(body).ok()?;
+    let expires: Timestamp = token.expires_at.parse().ok()?;
+    let life = expires.duration_since(token.issued_at.parse().ok()?);
+    Some((expires, Duration::try_from(life).ok()?))
 }
 
 /// The one project that is named like the region (IAM API Reference, "Querying Project Information").
@@ -174,9 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn the_expiry_has_microseconds() {
-        let body = br#"{"token":{"expires_at":"2015-11-09T01:42:57.527363Z"}}"#;
-        assert_eq!(expires_at(body).map(|at| at.as_second()), Some(1_447_033_377));
-        assert_eq!(expires_at(b"{}"), None);
+    fn a_token_lives_from_when_it_was_issued() {
+        let body = br#"{"token":{"issued_at":"2015-11-08T01:42:57.527363Z",
+                                 "expires_at":"2015-11-09T01:42:57.527363Z"}}"#;
+        let (expires, life) = lifetime(body).unwrap();
+        assert_eq!((expires.as_second(), life.as_secs()), (1_447_033_377, 24 * 3600));
+        let backwards = br#"{"token":{"issued_at":"2015-11-08T01:42:57Z",
+                                      "expires_at":"2015-11-07T01:42:57Z"}}"#;
+        assert_eq!(lifetime(backwards), None);
+        assert_eq!(lifetime(b"{}"), None);
     }
 }

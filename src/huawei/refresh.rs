@@ -32,7 +32,18 @@ pub async fn keep_fresh(
                 renewals.shutdown().await;
                 return;
             }
-            () = async { while renewals.join_next().await.is_some() {} } => {}
+            () = joined(&mut renewals) => {}
+        }
+    }
+}
+
+/// A renewal that panicked is a fault of the exporter, and ends it like any other.
+async fn joined(renewals: &mut JoinSet<()>) {
+    while let Some(renewed) = renewals.join_next().await {
+        if let Err(error) = renewed
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
         }
     }
 }

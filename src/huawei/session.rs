@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
@@ -21,10 +20,10 @@ use super::{
     endpoints::BaseUrl,
     guard::{Fingerprint, KeyGuard, Pass, Resting},
     iam::{self, Scope},
-    transport::{Answer, Auth, Request, Transport},
+    transport::{Answer, Auth, Request, Transport, Tries},
 };
 use crate::{
-    clock::{Clock, unix_seconds},
+    clock::unix_seconds,
     cloud::{Budget, CloudError, Reason, Trace},
     pacing::{Pacer, Priority, RateLimit},
     stats::Stats,
@@ -54,8 +53,6 @@ pub(super) struct Parts {
     pub(super) transport: Arc<Transport>,
     /// What is known of all credentials.
     pub(super) guard: Arc<KeyGuard>,
-    /// The date.
-    pub(super) clock: Clock,
     /// The exporter's own metrics.
     pub(super) stats: Arc<Stats>,
 }
@@ -92,10 +89,11 @@ struct Current {
     life: Option<Life>,
 }
 
+/// The life of a token by this process's own clock: the wall clock may be wrong.
 #[derive(Clone, Copy, Debug)]
 struct Life {
     renew_at: Instant,
-    expires: Timestamp,
+    expires_at: Instant,
 }
 
 impl Session {
@@ -154,7 +152,8 @@ impl Session {
         trace: &mut Trace,
     ) -> Result<Answer, Failure> {
         let pass = self.enter(auth.fingerprint(), budget.deadline).await?;
-        let result = self.parts.transport.send(request, Some(auth), budget, trace).await;
+        let tries = if pass.is_probe() { Tries::One } else { Tries::Several };
+        let result = self.parts.transport.send(request, Some(auth), tries, budget, trace).await;
         settle(pass, &result);
         result.map_err(|error| match is_refusal(&error) {
             true => Failure::Refused(error),
@@ -185,20 +184,21 @@ impl Session {
     /// The credentials in force; read, or asked of IAM, where there are none yet.
     async fn auth(&self, budget: &mut Budget, trace: &mut Trace) -> Result<Auth, CloudError> {
         let mut current = self.current.lock().await;
-        let now = self.parts.clock.now();
         if self.reread_wanted.swap(false, Ordering::Relaxed)
             && let Some(known) = &*current
-            && self.parts.source.resolve().is_ok_and(|identity| identity != known.identity)
+            && self.resolve().await.is_ok_and(|identity| identity != known.identity)
         {
             *current = None;
         }
         match &*current {
-            Some(Current { auth, life, .. }) if life.is_none_or(|life| life.expires > now) => {
+            Some(Current { auth, life, .. })
+                if life.is_none_or(|life| life.expires_at > Instant::now()) =>
+            {
                 return Ok(auth.clone());
             }
             _ => {}
         }
-        let identity = self.resolve()?;
+        let identity = self.resolve().await?;
         let fresh = self.log_in(identity, budget, trace).await?;
         Ok(current.insert(fresh).auth.clone())
     }
@@ -217,7 +217,7 @@ impl Session {
         {
             return Ok(Some(current.auth.clone()));
         }
-        let identity = self.resolve()?;
+        let identity = self.resolve().await?;
         let is_password = matches!(identity, Identity::Password { .. });
         if !is_password && current.as_ref().is_some_and(|current| current.identity == identity) {
             return Ok(None);
@@ -226,11 +226,14 @@ impl Session {
         Ok(Some(current.insert(fresh).auth.clone()))
     }
 
-    fn resolve(&self) -> Result<Identity, CloudError> {
-        self.parts
-            .source
-            .resolve()
-            .map_err(|error| CloudError::new(Reason::Auth, format!("no credentials: {error}")))
+    /// Reads the source, which may wait for a disk.
+    async fn resolve(&self) -> Result<Identity, CloudError> {
+        let source = self.parts.source.clone();
+        let resolved = tokio::task::spawn_blocking(move || source.resolve()).await;
+        let resolved = resolved.map_err(|_| "reading them failed by a fault".to_owned());
+        resolved
+            .and_then(|identity| identity.map_err(|error| error.to_string()))
+            .map_err(|why| CloudError::new(Reason::Auth, format!("no credentials: {why}")))
     }
 
     async fn log_in(
@@ -243,14 +246,14 @@ impl Session {
             Identity::Keys(keys) => Auth::Keys(keys.clone()),
             Identity::Token(token) => Auth::Token(token.clone()),
             Identity::Password { .. } => {
+                let asked = Instant::now();
                 let issued = self.ask_for_token(&identity, budget, trace).await?;
-                let now = self.parts.clock.now();
-                let left = Duration::try_from(issued.expires.duration_since(now));
-                let renew_after = left.unwrap_or_default().mul_f64(RENEW_AFTER);
-                self.parts
-                    .stats
-                    .credentials_expire(&self.parts.project, unix_seconds(issued.expires));
-                let life = Life { renew_at: Instant::now() + renew_after, expires: issued.expires };
+                let expiry = unix_seconds(issued.expires);
+                self.parts.stats.credentials_expire(&self.parts.project, expiry);
+                let life = Life {
+                    renew_at: asked + issued.life.mul_f64(RENEW_AFTER),
+                    expires_at: asked + issued.life,
+                };
                 let auth = Auth::Token(issued.token);
                 return Ok(Current { identity, auth, life: Some(life) });
             }
@@ -307,16 +310,18 @@ impl Session {
             first_token: None,
             priority: Priority::Poll,
         };
-        let fresh = match self.resolve() {
+        let fresh = match self.resolve().await {
             Ok(identity) => self.log_in(identity, &mut budget, &mut Trace::default()).await,
             Err(error) => Err(error),
         };
         let mut current = self.current.lock().await;
         match fresh {
-            Ok(fresh) => {
+            // Credentials that were replaced meanwhile are newer than this token.
+            Ok(fresh) if current.as_ref().is_some_and(|current| current.auth == old.auth) => {
                 tracing::debug!(project = &*self.parts.project, "the token was renewed");
                 *current = Some(fresh);
             }
+            Ok(_) => {}
             Err(error) => {
                 tracing::warn!(
                     project = &*self.parts.project,

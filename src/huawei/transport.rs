@@ -7,6 +7,7 @@
 
 mod classify;
 mod failure;
+mod resolver;
 mod sent;
 mod skew;
 
@@ -21,7 +22,7 @@ use reqwest::{
 };
 use tokio::time::Instant;
 
-use self::{classify::classify, skew::Skew};
+use self::{classify::classify, resolver::Resolver, skew::Skew};
 
 pub use self::sent::Sent;
 use super::{
@@ -120,6 +121,16 @@ impl Method<'_> {
     }
 }
 
+/// Whether a request may be sent again after a failure that may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// With credentials that were never judged: the answer that was not waited for may have been a
+    /// refusal.
+    One,
+    /// Up to three times.
+    Several,
+}
+
 /// How a request shows who sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
@@ -180,6 +191,7 @@ impl Transport {
             .user_agent(concat!("css-vpcep-exporter/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            .dns_resolver(Resolver::new())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
@@ -198,11 +210,16 @@ impl Transport {
         &self,
         call: &Request<'_>,
         auth: Option<&Auth>,
+        tries: Tries,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Answer, CloudError> {
         let mut last_error: Option<CloudError> = None;
-        for tries_before in 0..MAX_TRIES {
+        let max_tries = match tries {
+            Tries::One => 1,
+            Tries::Several => MAX_TRIES,
+        };
+        for tries_before in 0..max_tries {
             let token = match self.token(call, budget).await {
                 Some(token) => token,
                 None => break,
@@ -212,7 +229,7 @@ impl Transport {
                 self.stats.api_retry(call.project, call.operation);
             }
             trace.requests += 1;
-            let tries_left = MAX_TRIES - tries_before;
+            let tries_left = max_tries - tries_before;
             let error = match self.try_once(call, auth, token, budget.deadline, tries_left).await {
                 Ok(answer) => {
                     answer.request_id.iter().for_each(|id| trace.push_request_id(id));

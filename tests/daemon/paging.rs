@@ -100,3 +100,23 @@ async fn a_refused_limit_is_remembered_for_the_project() {
     // Refused, then two pages; two pages; and another project finds out for itself.
     assert_eq!(totals, [3, 5, 8]);
 }
+
+/// An answer that contradicts the page before it is no state of the cluster.
+#[tokio::test]
+async fn a_service_that_is_not_enabled_after_its_first_page_fails_the_poll() {
+    let cloud = Cloud::start(2, 1500).await;
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
+    assert_eq!(daemon.poll(cloud.id(0)).await["connections"]["unknown"], 0);
+    let fault =
+        |id: &str, after: u32| json!({"name": "not-enabled", "clusters": [id], "after": after});
+    cloud.set_faults(json!([fault(cloud.id(0), 1), fault(cloud.id(1), 0)])).await;
+    let contradicted = daemon.poll(cloud.id(0)).await;
+    assert_eq!(contradicted["up"], false);
+    assert_eq!(contradicted["last_error"]["code"], "CSS.5182");
+    assert_eq!(contradicted["connections_reported"], 1500, "the data before stay");
+    let not_enabled = daemon.poll(cloud.id(1)).await;
+    assert_eq!(
+        (&not_enabled["up"], &not_enabled["service_enabled"]),
+        (&json!(true), &json!(false))
+    );
+}

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt, fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -267,10 +268,14 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
 
 /// Reads a small file that not every user of the machine can use.
 pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
-    let metadata = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?;
-    if !metadata.is_file() {
+    let unreadable = |error| format!("cannot be read: {error}");
+    // Before it is opened: opening a pipe would wait for somebody to write.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err("a file is expected".into());
     }
+    let file = fs::File::open(path).map_err(unreadable)?;
+    // Of what was opened, whatever is at the path by now.
+    let metadata = file.metadata().map_err(unreadable)?;
     if metadata.len() > LARGEST_SECRET {
         return Err(format!("larger than {} KiB", LARGEST_SECRET >> 10));
     }
@@ -285,7 +290,9 @@ pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
             ));
         }
     }
-    fs::read_to_string(path).map(Secret::new).map_err(|error| format!("cannot be read: {error}"))
+    let mut text = String::new();
+    file.take(LARGEST_SECRET).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(Secret::new(text))
 }
 
 #[cfg(test)]

@@ -53,6 +53,10 @@ fn reason(status: StatusCode, code: &str, message: &str) -> Reason {
     if gateway == Some("0308") || code.eq_ignore_ascii_case("EndPoint.0022") {
         return Reason::Throttled;
     }
+    // Missing rights, told with a 400 (CSS error codes).
+    if ["CSS.0051", "CSS.5313"].iter().any(|known| code.eq_ignore_ascii_case(known)) {
+        return Reason::Forbidden;
+    }
     match status.as_u16() {
         429 => Reason::Throttled,
         401 if gateway == Some("0303") || message.contains("signature expired") => {
@@ -120,6 +124,8 @@ mod tests {
             (400, gateway("Endpoint.0022", ""), Reason::Throttled),
             (400, css("CSS.5182"), Reason::Http4xx),
             (400, css("CSS.0036"), Reason::Http4xx),
+            (400, css("CSS.0051"), Reason::Forbidden),
+            (400, css("CSS.5313"), Reason::Forbidden),
             (401, gateway("APIGW.0301", "verify aksk signature fail"), Reason::Auth),
             (401, gateway("APIGW.0301", expired), Reason::ClockSkew),
             (401, gateway("APIGW.0303", ""), Reason::ClockSkew),

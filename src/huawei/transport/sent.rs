@@ -23,6 +23,8 @@ impl Sent {
         }
         match auth {
             Some(Auth::Keys(keys)) => {
+                // No secret, but it names an account, and the pages are open to many.
+                secrets.push(Secret::new(keys.access_key.as_str()));
                 secrets.push(keys.secret_key.clone());
                 secrets.extend(keys.security_token.clone());
             }
@@ -30,6 +32,8 @@ impl Sent {
             None => {}
         }
         if let Method::Post { secret, .. } = method {
+            let in_json = serde_json::Value::from(secret.expose()).to_string();
+            secrets.push(Secret::new(in_json.trim_matches('"')));
             secrets.push(secret.clone());
         }
         secrets.retain(|secret| secret.expose().len() >= SHORTEST);
@@ -56,7 +60,7 @@ mod tests {
     #[test]
     fn nothing_secret_of_a_request_is_shown() {
         let keys = Auth::Keys(Keys {
-            access_key: "AK".into(),
+            access_key: "ACCESSKEY".into(),
             secret_key: "secret-key".into(),
             security_token: Some("temporary-token".into()),
         });
@@ -70,8 +74,8 @@ mod tests {
         };
         let sent = Sent::new(Some(&keys), Method::Get, Some(signed));
         let text = "authorization:SDK Access=AK, Signature=0123abcd|0123abcd|\
-                    x-security-token:temporary-token secret-key AK";
-        let clean = "authorization:<secret>|<secret>|x-security-token:<secret> <secret> AK";
+                    x-security-token:temporary-token secret-key ACCESSKEY";
+        let clean = "authorization:<secret>|<secret>|x-security-token:<secret> <secret> <secret>";
         assert_eq!(sent.hide(text), clean);
         let password = Secret::new("password");
         let login = Method::Post { body: b"{}", secret: &password };

@@ -78,7 +78,8 @@ fn from_text(body: &[u8], hide: Hide<'_>) -> Option<String> {
         }
     }
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!words.is_empty()).then(|| shown(&words, LONGEST_MESSAGE))
+    // A secret may have been cut by tags.
+    (!words.is_empty()).then(|| shown(&hide(&words), LONGEST_MESSAGE))
 }
 
 #[cfg(test)]
