@@ -10,7 +10,7 @@ use std::{
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::support::{
     ask,
@@ -206,6 +206,16 @@ async fn twenty_reloads_under_load_leave_no_gap_and_no_rest() {
         }
     };
     for round in 0..10 {
+        cloud.control(Method::DELETE, "requests", &json!({})).await;
+        eventually("a poll of it is under way", async || {
+            let requests = cloud.requests().await;
+            let mut last = requests["last"].as_array().expect("a list").iter();
+            let is_asked = last.any(|one| one["cluster_id"] == **hanging);
+            if is_asked { Ok(()) } else { Err(requests.to_string()) }
+        })
+        .await;
+        // Long enough to tell it from one that begins with the reload.
+        sleep(Duration::from_millis(200)).await;
         // Signal and route take turns with both directions.
         serve.write(&less.to_string());
         reload(round).await;
@@ -236,7 +246,7 @@ async fn twenty_reloads_under_load_leave_no_gap_and_no_rest() {
         let [attempt, duration] = ["last_attempt_timestamp_seconds", "poll_duration_seconds"]
             .map(|name| of_cluster(&page, name, hanging).expect("it was polled"));
         let begun = attempt - duration - asked;
-        assert!(begun > -0.02, "a poll of {begun} s after the reload, {duration} s long");
+        assert!(begun > -0.1, "a poll of {begun} s after the reload, {duration} s long");
         scraper.check();
     }
 
@@ -502,7 +512,7 @@ async fn a_storm_of_reloads_is_weathered() {
         let (statuses, ()) = tokio::join!(posts.join_all(), serve.signal("HUP", 300));
         statuses.into_iter().map(|answer| answer.expect("an answer").status).collect::<Vec<_>>()
     };
-    let mut resident = Vec::new();
+    let (mut resident, mut all_reloads) = (Vec::new(), 0);
     for round in 0..5 {
         let before = serve.reloads();
         let statuses = storm().await;
@@ -514,10 +524,13 @@ async fn a_storm_of_reloads_is_weathered() {
         polled_on(&serve, &ids).await;
         let reloads = serve.reloads() - before;
         println!("storm {round}: {reloads} reloads, {} KiB", serve.resident());
-        assert!(reloads < 350 / 2, "{reloads} reloads: a storm is not one");
+        all_reloads += reloads;
         resident.push(serve.resident());
         scraper.check();
     }
+    // Requests that wait become one reload; one by one, the queue alone would make it four times as
+    // many.
+    assert!(all_reloads < 70, "{all_reloads} reloads: a storm is not one");
     scraper.stop().await;
     let oldest = *oldest.lock().unwrap();
     assert!(oldest < 3.0, "data were {oldest} s old");
