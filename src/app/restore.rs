@@ -1,12 +1,15 @@
 //! What was known before a restart comes back from the state file.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::StartError;
 use crate::{
     board::{Board, state_file::StateFile},
     clock::Clock,
 };
+
+/// Clocks are corrected by seconds.
+const MOST_AHEAD: Duration = Duration::from_secs(300);
 
 /// Opens the state file and puts what it holds on the board.
 pub(super) async fn open(
@@ -26,7 +29,8 @@ pub(super) async fn open(
     if let Some(damaged) = restored.damaged.take() {
         tracing::warn!("{damaged}");
     }
-    let clusters = board.restore(restored);
+    let latest = now.saturating_add(MOST_AHEAD).unwrap_or(now);
+    let clusters = board.restore(restored.without_later_than(latest));
     if clusters > 0 {
         tracing::info!(clusters, path = %file.path().display(), "state restored");
     }

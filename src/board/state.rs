@@ -190,6 +190,14 @@ impl ClusterState {
         }
     }
 
+    /// Forgets what is dated later than this.
+    pub(super) fn forget_after(&mut self, latest: Timestamp) {
+        if self.observation.as_ref().is_some_and(|observation| observation.at > latest) {
+            self.observation = None;
+        }
+        self.polls.retain(|poll| poll.at <= latest);
+    }
+
     /// The state after a poll: a success replaces the observation whole, a failure leaves it alone.
     pub(super) fn after(&self, attempt: Attempt, next_poll: Timestamp) -> Self {
         let mut next = Self { next_poll: Some(next_poll), ..self.clone() };
@@ -379,6 +387,17 @@ mod tests {
         let failing = good.then(attempt(60, Err(failure())));
         assert_eq!(failing.freshness(time(899), STALE_AFTER), Freshness::Failing);
         assert_eq!(failing.freshness(time(900), STALE_AFTER), Freshness::Stale);
+    }
+
+    #[test]
+    fn what_a_wrong_clock_saw_is_forgotten() {
+        let state = cluster().then(attempt(0, Ok(vec![]))).then(attempt(600, Ok(vec![])));
+        let kept = |latest| {
+            let mut state = state.clone();
+            state.forget_after(time(latest));
+            (state.observation.is_some(), state.polls.len())
+        };
+        assert_eq!([kept(600), kept(599), kept(-1)], [(true, 2), (false, 1), (false, 0)]);
     }
 
     #[test]

@@ -94,6 +94,15 @@ impl std::error::Error for OpenError {
     }
 }
 
+impl Restored {
+    /// Leaves out what is dated later than this: a clock that was wrong saw it, and it would look
+    /// fresh until that date comes.
+    pub fn without_later_than(mut self, latest: Timestamp) -> Self {
+        self.clusters.iter_mut().for_each(|state| state.forget_after(latest));
+        self
+    }
+}
+
 impl StateFile {
     /// Proves that the state can be written at `path` and reads what is there. No file is a first
     /// start. A damaged one is renamed with the date `now` in its name. Blocks.
