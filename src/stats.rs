@@ -6,7 +6,11 @@
 
 mod process;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
 use prometheus::{
     Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec,
@@ -155,6 +159,9 @@ pub struct Stats {
     admin_denied: IntCounterVec,
     shard_index: IntGauge,
     shards: IntGauge,
+    /// The configured projects. A poll that is being given up may report once more, and must not
+    /// bring back the series of a project that is gone.
+    projects: RwLock<HashSet<String>>,
 }
 
 impl Stats {
@@ -191,6 +198,7 @@ impl Stats {
             admin_denied: counters(&ADMIN_DENIED),
             shard_index: add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX))),
             shards: add(&registry, IntGauge::with_opts(opts(&SHARDS))),
+            projects: RwLock::default(),
             registry: registry.clone(),
         };
         let revision = option_env!("CSS_VPCEP_EXPORTER_REVISION").unwrap_or("unknown");
@@ -203,6 +211,8 @@ impl Stats {
 
     /// Starts the series of a project at 0.
     pub fn add_project(&self, project: &str, reasons: &[&str], operations: &[&str]) {
+        let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+        projects.insert(project.to_owned());
         self.polls.with_label_values(&[project]);
         self.polls_overdue.with_label_values(&[project]);
         self.api_throttled.with_label_values(&[project]);
@@ -219,6 +229,9 @@ impl Stats {
 
     /// Ends the series of a project that is no longer configured.
     pub fn remove_project(&self, project: &str) {
+        // Held to the end: whoever reports meanwhile waits, and then finds the project gone.
+        let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+        projects.remove(project);
         forget(&self.polls, project);
         forget(&self.poll_failures, project);
         forget(&self.polls_overdue, project);
@@ -229,6 +242,14 @@ impl Stats {
         forget(&self.api_clock_skew, project);
         forget(&self.credentials_expiry, project);
         forget(&self.credential_failures, project);
+    }
+
+    /// Reports something of a project, if it is configured still.
+    fn of_project(&self, project: &str, report: impl FnOnce()) {
+        let projects = self.projects.read().unwrap_or_else(PoisonError::into_inner);
+        if projects.contains(project) {
+            report();
+        }
     }
 
     /// Starts the counters of surprises at 0.
@@ -254,51 +275,60 @@ impl Stats {
 
     /// A poll ended; `reason` tells why, if it failed.
     pub fn poll_ended(&self, project: &str, duration: Duration, reason: Option<&str>) {
-        self.polls.with_label_values(&[project]).inc();
-        self.poll_duration.observe(duration.as_secs_f64());
-        if let Some(reason) = reason {
-            self.poll_failures.with_label_values(&[project, reason]).inc();
-        }
+        self.of_project(project, || {
+            self.polls.with_label_values(&[project]).inc();
+            self.poll_duration.observe(duration.as_secs_f64());
+            if let Some(reason) = reason {
+                self.poll_failures.with_label_values(&[project, reason]).inc();
+            }
+        });
     }
 
     /// So many polls of the project are overdue now.
     pub fn polls_overdue(&self, project: &str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.polls_overdue.with_label_values(&[project]).set(count);
+        self.of_project(project, || self.polls_overdue.with_label_values(&[project]).set(count));
     }
 
     /// A request to the cloud ended.
     pub fn api_request(&self, request: &ApiRequest<'_>) {
         let code = request.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        self.api_requests.with_label_values(&[request.project, request.operation, &code]).inc();
-        self.api_duration
-            .with_label_values(&[request.operation])
-            .observe(request.duration.as_secs_f64());
+        let ApiRequest { project, operation, duration, .. } = *request;
+        self.of_project(project, || {
+            self.api_requests.with_label_values(&[project, operation, &*code]).inc();
+            self.api_duration.with_label_values(&[operation]).observe(duration.as_secs_f64());
+        });
     }
 
     /// A request is sent again.
     pub fn api_retry(&self, project: &str, operation: &str) {
-        self.api_retries.with_label_values(&[project, operation]).inc();
+        self.of_project(project, || {
+            self.api_retries.with_label_values(&[project, operation]).inc()
+        });
     }
 
     /// The cloud asked to call less often.
     pub fn api_throttled(&self, project: &str) {
-        self.api_throttled.with_label_values(&[project]).inc();
+        self.of_project(project, || self.api_throttled.with_label_values(&[project]).inc());
     }
 
     /// A request waited so long for the rate limit.
     pub fn api_waited(&self, project: &str, wait: Duration) {
-        self.api_wait.with_label_values(&[project]).inc_by(wait.as_secs_f64());
+        self.of_project(project, || {
+            self.api_wait.with_label_values(&[project]).inc_by(wait.as_secs_f64())
+        });
     }
 
     /// The cloud's clock is so far ahead of ours.
     pub fn api_clock_skew(&self, project: &str, seconds: f64) {
-        self.api_clock_skew.with_label_values(&[project]).set(seconds);
+        self.of_project(project, || self.api_clock_skew.with_label_values(&[project]).set(seconds));
     }
 
     /// The token in use expires at this time.
     pub fn credentials_expire(&self, project: &str, unix_seconds: f64) {
-        self.credentials_expiry.with_label_values(&[project]).set(unix_seconds);
+        self.of_project(project, || {
+            self.credentials_expiry.with_label_values(&[project]).set(unix_seconds)
+        });
     }
 
     /// No token is in use any more.
@@ -308,7 +338,7 @@ impl Stats {
 
     /// IAM did not give a token.
     pub fn credential_refresh_failed(&self, project: &str) {
-        self.credential_failures.with_label_values(&[project]).inc();
+        self.of_project(project, || self.credential_failures.with_label_values(&[project]).inc());
     }
 
     /// The last attempt to load the configuration failed; the one before stays in force.
@@ -456,6 +486,9 @@ mod tests {
         };
         assert_eq!(series("gone"), series("stays"));
         stats.remove_project("gone");
+        // The last words of a poll that is given up.
+        stats.api_throttled("gone");
+        stats.api_waited("gone", Duration::from_secs(1));
         assert_eq!((series("gone"), series("stays")), (0, 10));
     }
 

@@ -41,6 +41,7 @@ async fn world(clusters: usize, connections: usize) -> World {
     let sim = Sim::bind(settings).await.unwrap();
     let clock = Clock::system();
     let stats = Arc::new(Stats::new());
+    stats.add_project("p", &[], &[]);
     let transport = Arc::new(Transport::new(clock.clone(), stats.clone(), 1).unwrap());
     let world = World {
         url: sim.url(),

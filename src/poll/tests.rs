@@ -114,6 +114,9 @@ fn run(projects: Vec<Project<Fake>>) -> Running {
     });
     let board = Board::new(metas.collect::<Vec<_>>());
     let stats = Arc::new(Stats::new());
+    for project in &projects {
+        stats.add_project(&project.name, &[], &[]);
+    }
     let clock = Clock::tokio_from(jiff::Timestamp::from_second(1_700_000_000).unwrap());
     let (scheduler, polls, roster) = Scheduler::new(projects, board.clone(), clock, stats.clone());
     let (stop, stopped) = oneshot::channel();
