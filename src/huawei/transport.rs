@@ -7,38 +7,33 @@
 
 mod classify;
 mod failure;
+mod jitter;
+mod request;
 mod resolver;
 mod sent;
 mod skew;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{
-    StatusCode, Url,
-    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    StatusCode,
+    header::{CONTENT_ENCODING, HeaderMap},
 };
 use tokio::time::Instant;
 
-use self::{classify::classify, resolver::Resolver, skew::Skew};
-
-pub use self::sent::Sent;
-use super::{
-    credentials::Keys,
-    endpoints::BaseUrl,
-    guard::Fingerprint,
-    sign::{self, Scheme, Signed},
-    wire,
-};
+use self::{classify::classify, jitter::Jitter, resolver::Resolver, skew::Skew};
+use super::wire;
 use crate::{
     clock::Clock,
     cloud::{Budget, CloudError, Reason, Trace},
-    model::ProjectId,
-    pacing::{Pacer, Token},
+    pacing::Token,
     secret::Secret,
     stats::{ApiRequest, Stats},
+};
+
+pub use self::{
+    request::{Auth, Method, Request},
+    sent::Sent,
 };
 
 /// DNS, TCP and TLS together take well under a second between continents.
@@ -64,63 +59,6 @@ pub struct Transport {
     skew: Skew,
 }
 
-/// A request to the cloud, but for who sends it.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// Configured name of the project.
-    pub project: &'a str,
-    /// The operation, as the metrics name it.
-    pub operation: &'static str,
-    /// What is done, with its body.
-    pub method: Method<'a>,
-    /// Where.
-    pub base: &'a BaseUrl,
-    /// Absolute path, made of fixed words and checked ids.
-    pub path: String,
-    /// Query pairs, not encoded.
-    pub query: &'a [(&'a str, &'a str)],
-    /// For the `X-Project-Id` header, which project-level services want with signed requests.
-    pub project_id: Option<&'a ProjectId>,
-    /// Every try costs one of its tokens.
-    pub pacer: &'a Pacer,
-}
-
-/// What is done. Only requests that may be sent twice are made here.
-#[derive(Clone, Copy)]
-pub enum Method<'a> {
-    /// A read.
-    Get,
-    /// A question that needs a body, in JSON.
-    Post {
-        /// The body.
-        body: &'a [u8],
-        /// What of it nobody may see.
-        secret: &'a Secret,
-    },
-}
-
-impl std::fmt::Debug for Method<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Method<'_> {
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post { .. } => "POST",
-        }
-    }
-
-    fn body(&self) -> &[u8] {
-        match self {
-            Self::Get => b"",
-            Self::Post { body, .. } => body,
-        }
-    }
-}
-
 /// Whether a request may be sent again after a failure that may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tries {
@@ -129,29 +67,6 @@ pub(super) enum Tries {
     One,
     /// Up to three times.
     Several,
-}
-
-/// How a request shows who sends it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// By a signature.
-    Keys(Keys),
-    /// By `X-Auth-Token`.
-    Token(Secret),
-}
-
-impl Auth {
-    pub(super) fn fingerprint(&self) -> Fingerprint {
-        match self {
-            Self::Keys(keys) => {
-                let access_key = Secret::new(keys.access_key.as_str());
-                let mut parts = vec![&access_key, &keys.secret_key];
-                parts.extend(&keys.security_token);
-                Fingerprint::of(&parts)
-            }
-            Self::Token(token) => Fingerprint::of(&[token]),
-        }
-    }
 }
 
 /// A success with its whole body.
@@ -199,7 +114,7 @@ impl Transport {
             .tcp_keepalive(Duration::from_secs(30))
             .build()
             .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
-        Ok(Self { http, clock, stats, jitter: Jitter(Mutex::new(seed)), skew: Skew::default() })
+        Ok(Self { http, clock, stats, jitter: Jitter::new(seed), skew: Skew::default() })
     }
 
     /// Sends a request, and sends it again where that may help, within the deadline.
@@ -318,7 +233,7 @@ impl Transport {
         auth: Option<&Auth>,
         status: &mut Option<u16>,
     ) -> Result<Answer, CloudError> {
-        let (request, sent) = self.request(call, auth)?;
+        let (request, sent) = request::build(call, auth, self.clock.now())?;
         let mut response = self.http.execute(request).await.map_err(|error| failure::of(&error))?;
         self.skew.note(call.project, response.headers(), self.clock.now(), &self.stats);
         *status = Some(response.status().as_u16());
@@ -353,94 +268,6 @@ impl Transport {
         }
         Err(error)
     }
-
-    fn request(
-        &self,
-        call: &Request<'_>,
-        auth: Option<&Auth>,
-    ) -> Result<(reqwest::Request, Sent), CloudError> {
-        let query = sign::canonical_query(call.query);
-        let separator = if query.is_empty() { "" } else { "?" };
-        let url = format!("{}{}{separator}{query}", call.base, call.path);
-        let url = Url::parse(&url).map_err(|_| internal("the URL of a request is malformed"))?;
-        // What is sent must be what was signed, and nothing may climb out of its path.
-        if url.path() != call.path || url.query().unwrap_or_default() != query {
-            return Err(internal("the URL of a request does not say what was signed"));
-        }
-        let method = match call.method {
-            Method::Get => reqwest::Method::GET,
-            Method::Post { .. } => reqwest::Method::POST,
-        };
-        let mut request = reqwest::Request::new(method, url);
-        if let Method::Post { body, .. } = call.method {
-            *request.body_mut() = Some(body.to_vec().into());
-        }
-        let sent = request.headers_mut();
-        sent.insert(ACCEPT, HeaderValue::from_static(JSON));
-        if let Method::Post { .. } = call.method {
-            sent.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        }
-        let mut signed = None;
-        match auth {
-            None => {}
-            Some(Auth::Token(token)) => insert_secret(sent, "x-auth-token", token.expose())?,
-            Some(Auth::Keys(keys)) => signed = Some(self.sign(call, keys, sent)?),
-        }
-        Ok((request, Sent::new(auth, call.method, signed)))
-    }
-
-    fn sign(
-        &self,
-        call: &Request<'_>,
-        keys: &Keys,
-        sent: &mut HeaderMap,
-    ) -> Result<Signed, CloudError> {
-        let date = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let mut headers = vec![("host", call.base.authority()), ("x-sdk-date", &date)];
-        if let Some(id) = call.project_id {
-            headers.push(("x-project-id", id.as_str()));
-        }
-        if let Some(token) = &keys.security_token {
-            headers.push(("x-security-token", token.expose()));
-        }
-        if let Method::Post { .. } = call.method {
-            headers.push(("content-type", JSON));
-        }
-        let signed = sign::sign(
-            sign::Request {
-                method: call.method.as_str(),
-                path: &call.path,
-                query: call.query,
-                headers: &headers,
-                body: call.method.body(),
-            },
-            &keys.access_key,
-            &keys.secret_key,
-            &date,
-            Scheme::SdkHmacSha256,
-        );
-        for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
-            insert_secret(sent, name, value)?;
-        }
-        insert_secret(sent, "authorization", &signed.authorization)?;
-        Ok(signed)
-    }
-}
-
-const JSON: &str = "application/json";
-
-/// Adds a header that no log shows, whether it is a secret or not.
-fn insert_secret(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), CloudError> {
-    let malformed = || internal("a header of a request has characters it must not have");
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| malformed())?;
-    let mut value = HeaderValue::from_str(value).map_err(|_| malformed())?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
-    Ok(())
-}
-
-fn internal(message: &str) -> CloudError {
-    CloudError::new(Reason::Internal, message)
 }
 
 /// The services answer with `X-Request-Id`, IAM with `X-IAM-Trace-Id`.
@@ -468,38 +295,4 @@ async fn read_capped(response: &mut reqwest::Response) -> Result<Vec<u8>, CloudE
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// Random waits from a seed (splitmix64; Steele, Lea and Flood 2014): spreading, not secrecy.
-#[derive(Debug)]
-struct Jitter(Mutex<u64>);
-
-impl Jitter {
-    fn below(&self, most: Duration) -> Duration {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = *state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        most.mul_f64((mixed >> 11) as f64 / (1_u64 << 53) as f64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jitter_fills_its_range_and_repeats_with_its_seed() {
-        let waits = |seed| {
-            let jitter = Jitter(Mutex::new(seed));
-            (0..1000).map(|_| jitter.below(Duration::from_secs(1))).collect::<Vec<_>>()
-        };
-        assert_eq!(waits(7), waits(7));
-        assert_ne!(waits(7), waits(8));
-        assert!(waits(7).iter().all(|wait| *wait < Duration::from_secs(1)));
-        let mean = waits(7).iter().sum::<Duration>() / 1000;
-        assert!((450..=550).contains(&mean.as_millis()), "{mean:?}");
-    }
 }
