@@ -5,7 +5,8 @@
 use std::{
     fmt::Write as _,
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -47,7 +48,8 @@ async fn demo() -> Result<(), String> {
     let signals = signals::listen()?;
     let sim = cloud().await?;
     let token = token()?;
-    let text = configuration(&sim, &token);
+    let folder = Folder::new()?;
+    let text = configuration(&sim, &token, &folder);
     let keys = (sim.access_key().to_owned(), sim.secret_key().to_owned());
     let load: Loader = Arc::new(move || load(&text, &keys));
     let config = load().map_err(|error| error.to_string())?;
@@ -116,12 +118,13 @@ async fn cloud() -> Result<Sim, String> {
 }
 
 /// What a person would write in a file.
-fn configuration(sim: &Sim, token: &str) -> String {
+fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
     let url = sim.url();
     let digest = Sha256::digest(token.as_bytes());
     let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut yaml = format!(
         "poll: {{ interval: 2s, timeout: 1s, stale_after: 1m }}\n\
+         state_file: {state:?}\n\
          admin:\n\
          \x20 listen: 127.0.0.1:{ADMIN_PORT}\n\
          \x20 tokens: [{{ name: demo, sha256: {sha256}, role: editor, services: [\"*\"] }}]\n\
@@ -132,6 +135,7 @@ fn configuration(sim: &Sim, token: &str) -> String {
          \x20   credentials: {{ environment: {{}} }}\n\
          \x20   api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n\
          \x20   clusters:\n",
+        state = folder.0.join("state"),
         region = sim.region(),
         project_id = sim.project_id(),
     );
@@ -150,6 +154,25 @@ fn load(text: &str, (access_key, secret_key): &(String, String)) -> Result<Confi
         _ => None,
     };
     config::parse(text, Path::new("demo"), &environment)
+}
+
+/// A folder of this process alone, gone at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self, String> {
+        let path = std::env::temp_dir().join(format!("css-vpcep-exporter-{}", token()?));
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|error| format!("cannot make the folder {}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left of it is no worse than what other programs leave there.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// 32 random bytes in hexadecimal.
