@@ -5,11 +5,15 @@
 //! chain; one that is configured but broken stops with its mistake.
 
 mod profile;
+mod secret_text;
 mod source;
 
 use std::fmt;
 
-pub use source::{CredentialsError, Environment, PROFILE_SECTION, SecretText, Source};
+pub use self::{
+    secret_text::SecretText,
+    source::{Environment, PROFILE_SECTION, Source},
+};
 
 use crate::secret::Secret;
 
@@ -42,6 +46,25 @@ pub enum Identity {
         password: Secret,
     },
 }
+
+/// Why there are no credentials. No value is in the text, only names of variables and files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialsError {
+    /// Nothing is configured at this place.
+    Absent(String),
+    /// Something is configured, and it is wrong.
+    Broken(String),
+}
+
+impl fmt::Display for CredentialsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(text) | Self::Broken(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for CredentialsError {}
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

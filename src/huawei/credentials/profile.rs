@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io, path::Path};
 
-use super::{CredentialsError, Keys, source::read_private};
+use super::{CredentialsError, Keys, secret_text::read_private};
 use crate::secret::Secret;
 
 /// Reads the keys of a section.

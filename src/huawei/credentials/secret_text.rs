@@ -1,0 +1,129 @@
+//! A secret of the configuration, and how its file is read.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use super::CredentialsError;
+use crate::secret::Secret;
+
+/// A security token has a few thousand characters.
+const LARGEST_SECRET: u64 = 64 * 1024;
+
+/// A secret that is written in the configuration, or in a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretText {
+    /// In the configuration.
+    Inline(Secret),
+    /// In a file that only its owner (and perhaps a group) can use.
+    File(PathBuf),
+}
+
+impl SecretText {
+    /// The secret as it is now.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Broken`]: a file that cannot be read, that everybody can read, or that
+    /// holds something else than one line.
+    pub fn read(&self) -> Result<Secret, CredentialsError> {
+        match self {
+            Self::Inline(secret) => Ok(secret.clone()),
+            Self::File(path) => read_secret(path).map_err(|mistake| {
+                CredentialsError::Broken(format!("{}: {mistake}", path.display()))
+            }),
+        }
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let text = read_private(path)?;
+    let text = text.expose().trim_end_matches(['\r', '\n']);
+    if text.is_empty() || text.contains(['\r', '\n']) {
+        return Err("one line with a secret is expected".into());
+    }
+    Ok(Secret::new(text))
+}
+
+/// Reads a small file that not every user of the machine can use.
+pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
+    let unreadable = |error| format!("cannot be read: {error}");
+    // Before it is opened: opening a pipe would wait for somebody to write.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("a file is expected".into());
+    }
+    let file = fs::File::open(path).map_err(unreadable)?;
+    // Of what was opened, whatever is at the path by now.
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.len() > LARGEST_SECRET {
+        return Err(format!("larger than {} KiB", LARGEST_SECRET >> 10));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = metadata.permissions().mode();
+        if mode & 0o007 != 0 {
+            let mode = mode & 0o777;
+            return Err(format!(
+                "every user of the machine can use it (mode {mode:03o}); expected mode 600 or 640"
+            ));
+        }
+    }
+    let mut text = String::new();
+    file.take(LARGEST_SECRET).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(Secret::new(text))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A folder with private files, gone at the end.
+    pub(in crate::huawei::credentials) struct Home(pub(in crate::huawei::credentials) PathBuf);
+
+    impl Home {
+        pub(in crate::huawei::credentials) fn new(name: &str) -> Self {
+            let path =
+                std::env::temp_dir().join(format!("credentials-{name}-{}", std::process::id()));
+            fs::create_dir_all(path.join(".huaweicloud")).unwrap();
+            Self(path)
+        }
+
+        pub(in crate::huawei::credentials) fn write(
+            &self,
+            name: &str,
+            text: &str,
+            mode: u32,
+        ) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Home {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn secret_files_are_private_single_lines() {
+        let home = Home::new("files");
+        let read = |path: PathBuf| SecretText::File(path).read();
+        for (text, secret) in [("s3cret\n", "s3cret"), ("s3cret", "s3cret"), ("a b\r\n", "a b")] {
+            assert_eq!(read(home.write("good", text, 0o640)).unwrap().expose(), secret);
+        }
+        let bad = [("", 0o600), ("\n", 0o600), ("canary\nb\n", 0o600), ("canary", 0o644)];
+        for (text, mode) in bad {
+            let error = read(home.write("bad", text, mode)).unwrap_err().to_string();
+            assert!(error.contains("bad: ") && !error.contains("canary"), "{error}");
+        }
+        assert!(read(home.0.join("missing")).is_err());
+        assert!(read(home.0.clone()).unwrap_err().to_string().contains("a file is expected"));
+    }
+}
