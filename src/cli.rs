@@ -16,6 +16,8 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::{self, Config};
+
 /// Everything went well.
 const FINE: u8 = 0;
 /// Something failed or is incomplete.
@@ -59,6 +61,15 @@ struct ConfigArgs {
         default_value = "css-vpcep-exporter.yml"
     )]
     config_file: PathBuf,
+}
+
+impl ConfigArgs {
+    /// The configuration; its mistakes are told to the person at the terminal.
+    fn load(&self) -> Option<Config> {
+        config::load(&self.config_file, &config::process_environment)
+            .inspect_err(|mistakes| complain(&mistakes.to_string()))
+            .ok()
+    }
 }
 
 /// Runs the command of this process's arguments.

@@ -23,10 +23,12 @@ use std::{
     time::Duration,
 };
 
+pub use poll::LONGEST_INTERVAL;
+
 use sha2::{Digest, Sha256};
 
 use crate::{
-    board::ClusterMeta, exposition, http::AdminSettings, huawei, model::ServiceId,
+    board::ClusterMeta, exposition, hex, http::AdminSettings, huawei, model::ServiceId,
     pacing::RateLimit, poll::Shard,
 };
 
@@ -183,7 +185,7 @@ pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, Conf
         projects: converted.projects,
         admin,
         changes,
-        sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hex::encoded(&sha256),
         warnings: prefixed(converted.warnings),
         poll: converted.poll,
     })

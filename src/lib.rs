@@ -29,6 +29,7 @@
 //!
 //! # Modules, in reading order
 
+pub mod hex;
 pub mod model;
 pub mod secret;
 

@@ -15,10 +15,7 @@ use self::{
     online::Failure,
 };
 use super::{ConfigArgs, FAILED, FINE, USAGE, complain, log::LogArgs, print};
-use crate::config::{self, Config};
-
-/// More than one poll reads (`huawei::paging`).
-const MOST_CONNECTIONS: u64 = 20_000;
+use crate::{config::Config, huawei::paging::MAX_ROWS};
 
 #[derive(Args, Debug)]
 pub(super) struct CheckConfigArgs {
@@ -33,7 +30,7 @@ pub(super) struct CheckConfigArgs {
         value_name = "N",
         env = "CSS_VPCEP_EXPORTER_CONNECTIONS",
         default_value_t = 10,
-        value_parser = clap::value_parser!(u64).range(..=MOST_CONNECTIONS)
+        value_parser = clap::value_parser!(u64).range(..=MAX_ROWS as u64)
     )]
     connections: u64,
     #[command(flatten)]
@@ -42,13 +39,7 @@ pub(super) struct CheckConfigArgs {
 
 pub(super) async fn run(args: CheckConfigArgs) -> u8 {
     args.log.init();
-    let mut config = match config::load(&args.config.config_file, &config::process_environment) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            complain(&mistakes.to_string());
-            return USAGE;
-        }
-    };
+    let Some(mut config) = args.config.load() else { return USAGE };
     match check(&mut config, &args).await {
         Ok(true) => FINE,
         Ok(false) => FAILED,

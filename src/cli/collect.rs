@@ -9,7 +9,7 @@ use super::{ConfigArgs, FAILED, FINE, USAGE, complain, log::LogArgs, print, rand
 use crate::{
     app::{self, Collector},
     clock::Clock,
-    config::{self, Config},
+    config::Config,
     exposition::{self, Format},
     poll,
 };
@@ -24,13 +24,7 @@ pub(super) struct CollectArgs {
 
 pub(super) async fn run(args: CollectArgs) -> u8 {
     args.log.init();
-    let config = match config::load(&args.config.config_file, &config::process_environment) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            complain(&mistakes.to_string());
-            return USAGE;
-        }
-    };
+    let Some(config) = args.config.load() else { return USAGE };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -20,6 +20,7 @@ use crate::{
     app::{App, Loader, Options},
     clock::Clock,
     config::{self, Config, ConfigError},
+    hex,
     sim::{Pace, Settings, Sim},
 };
 
@@ -121,7 +122,7 @@ async fn cloud() -> Result<Sim, String> {
 fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
     let url = sim.url();
     let digest = Sha256::digest(token.as_bytes());
-    let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encoded(&digest);
     let mut yaml = format!(
         "poll: {{ interval: 2s, timeout: 1s, stale_after: 1m }}\n\
          state_file: {state:?}\n\
@@ -179,7 +180,7 @@ impl Drop for Folder {
 fn token() -> Result<String, String> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| format!("no random bytes: {error}"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encoded(&bytes))
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -6,16 +6,14 @@ use super::{
     file,
     notes::{Notes, human},
 };
-use crate::exposition;
+use crate::{exposition, huawei::paging::MAX_ROWS};
 
 /// A poll of one page takes a fraction of a second; more often than this only costs quota.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// A value read less often than daily is no monitoring.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+pub const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// More would exhaust file descriptors before it made anything faster.
 const MOST_CONCURRENCY: u32 = 256;
-/// As many connections as one poll reads at most (`huawei::paging`).
-const MOST_CONNECTIONS: u32 = 20_000;
 
 /// What the clusters of all projects share.
 #[derive(Debug)]
@@ -45,7 +43,7 @@ pub(super) fn poll(notes: &mut Notes, written: file::Poll) -> Poll {
         "poll.per_connection_limit",
         written.per_connection_limit,
         1000,
-        (1, MOST_CONNECTIONS),
+        (1, MAX_ROWS as u32),
     );
     let exposition = exposition::Settings {
         stale_after,

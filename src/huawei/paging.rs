@@ -19,7 +19,7 @@ pub const LARGEST_OFFSET: u32 = 1000;
 /// A server that serves ten rows at most, its default, needs 101 pages to the last offset.
 const MAX_PAGES: u32 = 110;
 /// Ten times what can be reached by the document: more is not a true answer.
-const MAX_ROWS: usize = 20_000;
+pub const MAX_ROWS: usize = 20_000;
 
 /// How a region wants to be paged.
 #[derive(Clone, Debug, PartialEq, Eq)]

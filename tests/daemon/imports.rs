@@ -8,6 +8,7 @@ use std::{
 
 /// Each module of the library, with those that it may use. A new module needs a row here.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("hex", &[]),
     ("model", &[]),
     ("secret", &[]),
     ("clock", &[]),
@@ -15,12 +16,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sim", &[]),
     ("pacing", &[]),
     ("cloud", &["model", "pacing"]),
-    ("huawei", &["clock", "cloud", "model", "pacing", "secret", "stats"]),
-    ("board", &["cloud", "model"]),
+    ("huawei", &["clock", "cloud", "hex", "model", "pacing", "secret", "stats"]),
+    ("board", &["cloud", "hex", "model"]),
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
     ("exposition", &["board", "clock", "model", "stats"]),
     ("http", &["board", "clock", "cloud", "exposition", "model", "poll", "stats"]),
-    ("config", &["board", "exposition", "http", "huawei", "model", "pacing", "poll", "secret"]),
+    (
+        "config",
+        &["board", "exposition", "hex", "http", "huawei", "model", "pacing", "poll", "secret"],
+    ),
     (
         "app",
         &[
@@ -48,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "cloud",
             "config",
             "exposition",
+            "hex",
             "http",
             "huawei",
             "model",

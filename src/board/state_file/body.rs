@@ -13,6 +13,7 @@ use super::{
     super::{ClusterState, Snapshot},
     record::Record,
 };
+use crate::hex;
 
 const MAGIC: &str = "css-vpcep-exporter-state";
 const VERSION: &str = "1";
@@ -163,8 +164,7 @@ impl<W> Summed<W> {
     }
 
     fn header(self) -> String {
-        let digest: String =
-            self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex::encoded(&self.digest.finalize());
         format!("{MAGIC} {VERSION} {digest} {:020}\n", self.length)
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
-    config::Project,
+    config::{LONGEST_INTERVAL, Project},
     exposition::{self, Format},
     huawei::paging::LARGEST_OFFSET,
     model::{ClusterId, Connection, ConnectionList, EndpointId, ServiceName, Status},
@@ -18,8 +18,6 @@ use crate::{
 
 /// What is rendered at once: a page of 100,000 clusters would not fit into the memory of a laptop.
 const ROWS_AT_ONCE: u64 = 10_000;
-/// The longest interval that the configuration takes.
-const LONGEST_INTERVAL: u64 = 24 * 3600;
 
 /// What is known of a cluster's connections.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +130,7 @@ impl Cost {
             _ => 3600,
         };
         let seconds = seconds.next_multiple_of(step);
-        (seconds <= LONGEST_INTERVAL).then(|| Duration::from_secs(seconds))
+        (seconds <= LONGEST_INTERVAL.as_secs()).then(|| Duration::from_secs(seconds))
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     cloud::{CloudError, Reason},
+    hex,
     huawei::paging::Page,
     model::{Connection, EndpointId, ServiceName, Status},
 };
@@ -204,7 +205,7 @@ fn shown_id(id: &str) -> Cow<'_, str> {
         return Cow::Borrowed(id);
     }
     let digest = Sha256::digest(id.as_bytes());
-    let suffix: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let suffix = hex::encoded(&digest[..8]);
     Cow::Owned(format!("{}-{suffix}", shown(id, LONGEST_ID - 17)))
 }
 
