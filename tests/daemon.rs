@@ -10,6 +10,7 @@ mod daemon {
     mod http;
     mod imports;
     mod outage;
+    mod pages;
     mod paging;
     mod regions;
     mod reload;

@@ -1,62 +1,108 @@
 //! The pages for people: plain HTML, no script, nothing from elsewhere.
+//!
+//! `status` is the truth at one glance: what needs attention comes first. `cluster` is everything
+//! known of one cluster. `html` makes sure that no text of the cloud becomes markup.
+
+mod cluster;
+mod html;
+mod status;
+
+use std::time::Duration;
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
+use jiff::Timestamp;
 
+use self::html::Html;
 use super::problem::answer;
 
-/// The landing page of the public listener.
-pub(super) fn landing(telemetry_path: &str) -> Response {
-    html(format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
-         <title>css-vpcep-exporter</title></head>\n<body>\n\
-         <h1>css-vpcep-exporter</h1>\n\
-         <p>VPC endpoint connections of Huawei Cloud CSS clusters. Version {version}.</p>\n\
-         <ul>\n\
-         <li><a href=\"{metrics}\">Metrics</a></li>\n\
-         <li><a href=\"/api/v1/clusters\">Clusters (JSON)</a></li>\n\
-         <li><a href=\"/-/healthy\">Health</a></li>\n\
-         <li><a href=\"/-/ready\">Readiness</a></li>\n\
-         </ul>\n</body>\n</html>\n",
-        version = env!("CARGO_PKG_VERSION"),
-        metrics = escaped(telemetry_path),
-    ))
-}
+pub(super) use self::{cluster::cluster, status::status};
+
+const STYLE: &str = "\
+    body{font:14px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:90rem;padding:0 1rem;\
+    color:#1c2430;background:#fff}\
+    h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:1.8rem}\
+    table{border-collapse:collapse;width:100%}\
+    th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #dfe4ea;vertical-align:top}\
+    th{font-weight:600;color:#556070;white-space:nowrap}\
+    td.n{text-align:right;font-variant-numeric:tabular-nums}\
+    code{font-size:.92em;white-space:nowrap}time,td a{white-space:nowrap}\
+    .b{border-radius:.6rem;padding:.05rem .55rem;font-size:.85em;white-space:nowrap;\
+    background:#e4e8ee}\
+    .good{background:#d8f0dd}.warn{background:#fdeec2}.bad{background:#f9d0cf;font-weight:600}\
+    .quiet{color:#6b7684}nav a{margin-right:1rem}\
+    @media(prefers-color-scheme:dark){body{color:#dde3ea;background:#14181d}\
+    th,td{border-color:#2c343d}th,.quiet{color:#93a0ae}a{color:#8ab4f8}\
+    .b{background:#2c343d}.good{background:#1d4428}.warn{background:#54430f}.bad{background:#5d1f1f}}";
 
 /// The first page of the admin listener: it says what there is, and that a token is needed.
 pub(super) fn admin() -> Response {
-    html(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
-         <title>css-vpcep-exporter admin</title></head>\n<body>\n\
-         <h1>css-vpcep-exporter admin</h1>\n\
-         <p>With <code>Authorization: Bearer TOKEN</code>:</p>\n\
+    let mut page = Html::new("css-vpcep-exporter admin");
+    page.raw(
+        "<h1>css-vpcep-exporter admin</h1>\n<p>With <code>Authorization: Bearer TOKEN</code>:</p>\n\
          <ul><li><code>POST /api/v1/clusters/{cluster_id}/poll</code> polls a cluster now and \
-         answers with its state.</li></ul>\n</body>\n</html>\n"
-            .to_owned(),
-    )
+         answers with its state.</li></ul>\n",
+    );
+    respond(page)
 }
 
-fn html(text: String) -> Response {
-    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", text);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+fn respond(page: Html) -> Response {
+    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", page.finish());
+    // Styles are the page's own; anything else, scripts above all, is not.
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+    );
     response
 }
 
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
+/// How long ago something was, to the second; the date is in the tooltip.
+fn ago(page: &mut Html, at: Timestamp, now: Timestamp) {
+    let seconds = now.duration_since(at).as_secs();
+    moment(page, at, seconds, "", " ago");
+}
+
+/// How far away something is.
+fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
+    let seconds = at.duration_since(now).as_secs();
+    moment(page, at, seconds, "in ", "");
+}
+
+/// Seconds matter for minutes, minutes for hours; of what is older the day is enough.
+fn rounded(seconds: u64) -> u64 {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let unit = match seconds {
+        0..HOUR => 1,
+        HOUR..DAY => MINUTE,
+        _ => DAY,
+    };
+    seconds - seconds % unit
+}
+
+fn moment(page: &mut Html, at: Timestamp, seconds: i64, before: &'static str, after: &'static str) {
+    let length = Duration::from_secs(rounded(u64::try_from(seconds).unwrap_or(0)));
+    page.raw("<time title=\"").text(&at.to_string()).raw("\">").raw(before);
+    page.text(&humantime::format_duration(length).to_string()).raw(after).raw("</time>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn old_moments_are_rounded() {
+        let human = |seconds| {
+            let length = super::Duration::from_secs(rounded(seconds));
+            humantime::format_duration(length).to_string()
+        };
+        assert_eq!([0, 59, 61, 3599].map(human), ["0s", "59s", "1m 1s", "59m 59s"]);
+        assert_eq!([3600, 3661, 86_399].map(human), ["1h", "1h 1m", "23h 59m"]);
+        assert_eq!([86_400, 86_400 + 3661].map(human), ["1day", "1day"]);
     }
-    escaped
 }

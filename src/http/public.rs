@@ -94,9 +94,10 @@ pub fn router(
         .route("/-/reload", post(reload_now).put(reload_now))
         .route("/config", get(configuration))
         .route("/api/v1/clusters", get(clusters))
-        .route("/api/v1/clusters/{cluster_id}", get(cluster));
+        .route("/api/v1/clusters/{cluster_id}", get(cluster))
+        .route("/clusters/{cluster_id}", get(cluster_page));
     if telemetry_path != "/" {
-        router = router.route("/", get(landing));
+        router = router.route("/", get(status));
     }
     router
         .fallback(async || answer(StatusCode::NOT_FOUND, TEXT, "not found\n"))
@@ -108,8 +109,19 @@ async fn metrics(State(public): State<Public>, headers: HeaderMap) -> Response {
     public.scrapes.answer(public.shared, &headers).await
 }
 
-async fn landing(State(public): State<Public>) -> Response {
-    pages::landing(&public.telemetry_path)
+async fn status(State(public): State<Public>) -> Response {
+    let Public { shared, telemetry_path, .. } = public;
+    let stale_after = shared.settings().stale_after;
+    pages::status(&shared.board.snapshot(), shared.clock.now(), stale_after, &telemetry_path)
+}
+
+async fn cluster_page(State(public): State<Public>, Path(id): Path<String>) -> Response {
+    let Public { shared, .. } = public;
+    let snapshot = shared.board.snapshot();
+    match ClusterId::parse(&id).ok().and_then(|id| snapshot.cluster(&id)) {
+        Some(state) => pages::cluster(state, shared.clock.now(), shared.settings().stale_after),
+        None => answer(StatusCode::NOT_FOUND, TEXT, "no cluster with this id is configured\n"),
+    }
 }
 
 async fn ready(State(public): State<Public>) -> Response {

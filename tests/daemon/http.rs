@@ -57,9 +57,12 @@ async fn raw(address: impl ToString, request: &[u8]) -> Vec<u8> {
 async fn public_routes_are_read_only() {
     let (cloud, daemon) = daemon().await;
     let cluster = format!("/api/v1/clusters/{}", cloud.id(0));
+    let cluster_page = format!("/clusters/{}", cloud.id(0));
     let routes = [
         ("/metrics", METRICS),
         ("/", HTML),
+        (&cluster_page, HTML),
+        ("/config", "application/yaml"),
         ("/-/healthy", TEXT),
         ("/-/ready", TEXT),
         ("/api/v1/clusters", JSON),

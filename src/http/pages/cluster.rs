@@ -1,0 +1,187 @@
+//! The page of one cluster: its connections, what changed, and its last polls.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use jiff::Timestamp;
+
+use super::{Html, ago, ahead, respond};
+use crate::{
+    board::{ClusterState, Observation, PollRecord},
+    model::{Connection, Status},
+};
+
+/// The page at `/clusters/{cluster_id}`.
+pub(in crate::http) fn cluster(
+    state: &ClusterState,
+    now: Timestamp,
+    stale_after: Duration,
+) -> Response {
+    let mut page = Html::new("css-vpcep-exporter");
+    let meta = &state.meta;
+    page.raw("<nav><a href=\"/\">All clusters</a><a href=\"/api/v1/clusters/");
+    page.text(meta.id.as_str()).raw("\">JSON</a></nav>\n<h1>").text(&meta.name).raw("</h1>\n");
+    facts(&mut page, state, now, stale_after);
+    match state.shown(now, stale_after) {
+        Some(data) => connections(&mut page, data, now),
+        None => {
+            page.raw("<h2>Connections</h2>\n<p class=\"quiet\">There are no data");
+            page.raw(if state.observation.is_some() {
+                ": they are too old.</p>\n"
+            } else {
+                " yet.</p>\n"
+            });
+        }
+    }
+    transitions(&mut page, state, now);
+    polls(&mut page, state, now);
+    respond(page)
+}
+
+fn facts(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Duration) {
+    let meta = &state.meta;
+    page.raw("<table>");
+    fact(page, "State", state.freshness(now, stale_after).as_str());
+    fact(page, "Cluster id", meta.id.as_str());
+    fact(page, "Project", &meta.project);
+    fact(page, "Region", meta.region.as_str());
+    fact(page, "Interval", &humantime::format_duration(meta.interval).to_string());
+    if let Some(observation) = &state.observation {
+        page.raw("<tr><th>Age of the data</th><td>");
+        ago(page, observation.at, now);
+        page.raw("</td></tr>\n");
+    }
+    if let Some(at) = state.next_poll {
+        page.raw("<tr><th>Next poll</th><td>");
+        ahead(page, at, now);
+        page.raw("</td></tr>\n");
+    }
+    if let Some(list) = state.shown(now, stale_after).map(|data| &data.list) {
+        let yes = |yes: bool| if yes { "yes" } else { "no" };
+        fact(page, "Complete", yes(list.complete));
+        fact(page, "Endpoint service enabled", yes(list.service_enabled));
+        if let Some(reported) = list.reported {
+            fact(page, "Connections reported", &reported.to_string());
+        }
+        if let Some(switch) = list.update_switch {
+            fact(page, "vpcepUpdateSwitch", if switch { "true" } else { "false" });
+        }
+        if let Some(name) = &list.service_name {
+            fact(page, "Endpoint service", name.as_str());
+        }
+    }
+    page.raw("</table>\n");
+}
+
+fn fact(page: &mut Html, name: &'static str, value: &str) {
+    page.raw("<tr><th>").raw(name).raw("</th><td>").text(value).raw("</td></tr>\n");
+}
+
+fn connections(page: &mut Html, data: &Observation, now: Timestamp) {
+    page.raw("<h2>Connections</h2>\n");
+    if data.list.connections.is_empty() {
+        page.raw("<p class=\"quiet\">There are none.</p>\n");
+        return;
+    }
+    page.raw(
+        "<table><tr><th>Status<th>Endpoint<th>Since<th>Max sessions<th>IPv4<th>IPv6<th>DNS name\
+         <th>Account<th>Created</tr>\n",
+    );
+    let mut rows: Vec<_> = data.connections().collect();
+    // What was refused or waits comes first; the rest in the order of the ids.
+    rows.sort_by_key(|(connection, _)| urgency(connection.status));
+    for (connection, since) in rows {
+        row(page, connection, since, now);
+    }
+    page.raw("</table>\n");
+}
+
+fn urgency(status: Status) -> u8 {
+    match status {
+        Status::Rejected => 0,
+        Status::Failed => 1,
+        Status::PendingAcceptance => 2,
+        Status::Unknown => 3,
+        Status::Creating | Status::Deleting => 4,
+        Status::Accepted => 5,
+    }
+}
+
+fn row(page: &mut Html, connection: &Connection, since: Option<Timestamp>, now: Timestamp) {
+    let colour = match connection.status {
+        Status::Accepted => "good",
+        Status::Rejected | Status::Failed => "bad",
+        Status::PendingAcceptance | Status::Unknown => "warn",
+        Status::Creating | Status::Deleting => "",
+    };
+    page.raw("<tr><td><span class=\"b ").raw(colour).raw("\">").raw(connection.status.as_str());
+    page.raw("</span></td><td><code>")
+        .text(connection.endpoint_id.as_str())
+        .raw("</code></td><td>");
+    if let Some(since) = since {
+        ago(page, since, now);
+    }
+    page.raw("</td><td class=\"n\">");
+    if let Some(sessions) = connection.max_sessions {
+        page.text(&sessions.to_string());
+    }
+    page.raw("</td>").cell(&connection.ip).cell(&connection.ipv6).cell(&connection.dns_name);
+    page.cell(&connection.domain_id).raw("<td>");
+    if let Some(created) = connection.created {
+        ago(page, created, now);
+    }
+    page.raw("</td></tr>\n");
+}
+
+fn transitions(page: &mut Html, state: &ClusterState, now: Timestamp) {
+    page.raw("<h2>Changes</h2>\n");
+    if state.recent_transitions.is_empty() {
+        page.raw("<p class=\"quiet\">No change of a status was seen.</p>\n");
+        return;
+    }
+    page.raw("<table><tr><th>Seen<th>Endpoint<th>Change</tr>\n");
+    for change in state.recent_transitions.iter().rev() {
+        page.raw("<tr><td>");
+        ago(page, change.at, now);
+        page.raw("</td><td><code>").text(change.endpoint_id.as_str()).raw("</code></td><td>");
+        page.raw(change.from.as_str()).raw(" → ").raw(change.to.as_str()).raw("</td></tr>\n");
+    }
+    page.raw("</table>\n");
+}
+
+fn polls(page: &mut Html, state: &ClusterState, now: Timestamp) {
+    page.raw("<h2>Last polls</h2>\n");
+    if state.polls.is_empty() {
+        page.raw("<p class=\"quiet\">There was none yet.</p>\n");
+        return;
+    }
+    page.raw(
+        "<table><tr><th>Ended<th>Result<th>Duration<th>Pages<th>Requests<th>Retries\
+         <th>Request ids</tr>\n",
+    );
+    for poll in state.polls.iter().rev() {
+        one_poll(page, poll, now);
+    }
+    page.raw("</table>\n");
+}
+
+fn one_poll(page: &mut Html, poll: &PollRecord, now: Timestamp) {
+    page.raw("<tr><td>");
+    ago(page, poll.at, now);
+    page.raw("</td><td>");
+    match &poll.error {
+        None => page.raw("<span class=\"b good\">ok</span>"),
+        Some(error) => page
+            .raw("<span class=\"b warn\">")
+            .raw(error.reason.as_str())
+            .raw("</span> ")
+            .text(&error.to_string()),
+    };
+    page.raw("</td><td class=\"n\">").text(&format!("{:.3} s", poll.duration.as_secs_f64()));
+    page.raw("</td>");
+    let trace = &poll.trace;
+    for count in [trace.pages, trace.requests, trace.retries] {
+        page.count(count.into());
+    }
+    page.raw("<td><code>").text(&trace.request_ids.join(" ")).raw("</code></td></tr>\n");
+}
