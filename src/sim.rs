@@ -1,9 +1,9 @@
-//! The simulated Huawei Cloud: CSS and IAM on a loopback port, as strict and as odd as the real ones.
+//! The simulated Huawei Cloud: CSS, VPCEP and IAM on a loopback port, as strict and as odd as the real ones.
 //!
 //! For the demo and for tests, on a machine without a cloud account. It imports nothing else of this
 //! crate and is spoken to only over HTTP, so that a mistake of the client cannot meet the same mistake
-//! here. One seed always makes the same world. Reading order: `world`, `genesis`, `evolve`; `api`,
-//! `gate`, `signature`; `faults`; `control`, for tests; `server`.
+//! here. One seed always makes the same world. Reading order: `world`, `genesis`, `evolve`, `service`; `api`,
+//! `gate`, `signature`; `faults`, `modes`; `control`, for tests; `server`.
 
 mod api;
 mod body;
@@ -16,10 +16,14 @@ mod evolve;
 mod faults;
 mod gate;
 mod genesis;
+mod modes;
+mod patch;
+mod puts;
 mod query;
 mod requests;
 mod rng;
 mod server;
+mod service;
 mod signature;
 mod world;
 

@@ -1,19 +1,26 @@
 //! The cloud's API: which address is which operation, and what comes before every operation.
 //!
 //! Owns routing and the order of judgement: address, credentials, faults, path parameters, operation.
-//! The operations themselves are in `connections`, `clusters` and `iam`.
+//! The operations themselves are in `connections`, `clusters`, `iam`, `services` and `service_update`.
 
 mod clusters;
 mod connections;
 mod iam;
+mod service_body;
+mod service_rules;
+mod service_update;
+mod services;
 
 use hyper::HeaderMap;
+use sha2::{Digest, Sha256};
 
 use super::PROJECT_ID;
 use super::cloud::{Cloud, State};
-use super::errors::{Reply, bad_parameter, gateway, no_such_api, wrong_method};
+use super::encoding::hex;
+use super::errors::{Reply, bad_parameter, gateway, no_such_api, vpcep, wrong_method};
 use super::faults::active::Hits;
-use super::faults::transport::{self, Sending};
+use super::faults::transport::{self, Fate, Sending};
+use super::puts::{Put, Trace};
 use super::query::Query;
 use super::requests::Arrival;
 use super::signature::Received;
@@ -23,6 +30,9 @@ use super::signature::Received;
 pub(crate) enum Operation {
     CssConnections,
     CssClusters,
+    VpcepServices,
+    VpcepService,
+    VpcepUpdate,
     IamProjects,
     IamToken,
     Unknown,
@@ -30,9 +40,12 @@ pub(crate) enum Operation {
 
 impl Operation {
     /// All that exist.
-    pub(crate) const ALL: [Operation; 4] = [
+    pub(crate) const ALL: [Operation; 7] = [
         Operation::CssConnections,
         Operation::CssClusters,
+        Operation::VpcepServices,
+        Operation::VpcepService,
+        Operation::VpcepUpdate,
         Operation::IamProjects,
         Operation::IamToken,
     ];
@@ -42,6 +55,9 @@ impl Operation {
         match self {
             Operation::CssConnections => "css_connections",
             Operation::CssClusters => "css_clusters",
+            Operation::VpcepServices => "vpcep_services",
+            Operation::VpcepService => "vpcep_service",
+            Operation::VpcepUpdate => "vpcep_update",
             Operation::IamProjects => "iam_projects",
             Operation::IamToken => "iam_token",
             Operation::Unknown => "unknown",
@@ -49,7 +65,16 @@ impl Operation {
     }
 
     fn method(self) -> &'static str {
-        if self == Operation::IamToken { "POST" } else { "GET" }
+        match self {
+            Operation::IamToken => "POST",
+            Operation::VpcepUpdate => "PUT",
+            _ => "GET",
+        }
+    }
+
+    fn is_vpcep(self) -> bool {
+        use Operation::{VpcepService, VpcepServices, VpcepUpdate};
+        matches!(self, VpcepServices | VpcepService | VpcepUpdate)
     }
 }
 
@@ -59,20 +84,43 @@ struct Route<'a> {
     operation: Operation,
     project: Option<&'a str>,
     cluster: Option<&'a str>,
+    service: Option<&'a str>,
 }
 
-fn route(path: &str) -> Route<'_> {
+fn route<'a>(method: &str, path: &'a str) -> Route<'a> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let (operation, project, cluster) = match segments[..] {
-        ["v1.0", project, "clusters"] => (Operation::CssClusters, Some(project), None),
+    let (operation, project, cluster, service) = match segments[..] {
+        ["v1.0", project, "clusters"] => (Operation::CssClusters, Some(project), None, None),
         ["v1.0", project, "clusters", cluster, "vpcepservice", "connections"] => {
-            (Operation::CssConnections, Some(project), Some(cluster))
+            (Operation::CssConnections, Some(project), Some(cluster), None)
         }
-        ["v3", "projects"] => (Operation::IamProjects, None, None),
-        ["v3", "auth", "tokens"] => (Operation::IamToken, None, None),
-        _ => (Operation::Unknown, None, None),
+        ["v1", project, "vpc-endpoint-services"] => {
+            (Operation::VpcepServices, Some(project), None, None)
+        }
+        ["v1", project, "vpc-endpoint-services", service] => {
+            let put = method == "PUT";
+            let operation = if put { Operation::VpcepUpdate } else { Operation::VpcepService };
+            (operation, Some(project), None, Some(service))
+        }
+        ["v3", "projects"] => (Operation::IamProjects, None, None, None),
+        ["v3", "auth", "tokens"] => (Operation::IamToken, None, None, None),
+        _ => (Operation::Unknown, None, None, None),
     };
-    Route { operation, project, cluster }
+    Route { operation, project, cluster, service }
+}
+
+/// What came of an operation.
+#[derive(Debug)]
+struct Done {
+    reply: Reply,
+    fate: Fate,
+    trace: Trace,
+}
+
+impl From<Reply> for Done {
+    fn from(reply: Reply) -> Done {
+        Done { reply, fate: Fate::Sent, trace: Trace::default() }
+    }
 }
 
 /// An answer, and what the server needs to send it.
@@ -87,29 +135,50 @@ pub(crate) struct Answer {
 
 /// Judges a request that was received whole.
 pub(crate) fn answer(cloud: &Cloud, received: &Received<'_>) -> Answer {
-    let route = route(received.path);
+    let route = route(received.method, received.path);
     let query = Query::parse(received.query);
     let mut state = cloud.state();
     let request_id = state.next_request_id();
     let number = state.log.begin(&Arrival {
         operation: route.operation,
         cluster_id: route.cluster,
+        service_id: route.service,
         offset: query.noted("offset").or_else(|| query.noted("start")),
         limit: query.noted("limit"),
         request_id: &request_id,
         at_ms: cloud.uptime_ms(),
     });
-    let (reply, hits) = match admitted(cloud, &mut state, received, &route) {
-        Err(refused) => (refused, Hits::default()),
+    let (done, hits) = match admitted(cloud, &mut state, received, &route) {
+        Err(refused) => (refused.into(), Hits::default()),
         Ok(()) => {
             let hits = state.faults.draw(route.operation, route.cluster);
-            let reply = transport::answer(&hits, cloud.base_url());
-            let reply = reply
-                .unwrap_or_else(|| operate(cloud, &mut state, received, &route, &query, &hits));
-            (reply, hits)
+            let done = match transport::answer(&hits, cloud.base_url()) {
+                Some(reply) => reply.into(),
+                None => operate(cloud, &mut state, received, &route, &query, &hits),
+            };
+            (done, hits)
         }
     };
-    Answer { reply, sending: transport::sending(&hits), request_id, number }
+    let mut sending = transport::sending(&hits);
+    if done.fate != Fate::Sent {
+        sending.fate = done.fate;
+    }
+    if route.operation == Operation::VpcepUpdate {
+        let answered = !matches!(sending.fate, Fate::Hangs | Fate::Resets);
+        state.puts.note(Put {
+            request_id: request_id.clone(),
+            service_id: route.service.unwrap_or_default().to_owned(),
+            body_sha256: hex(&Sha256::digest(received.body)),
+            body_bytes: received.body.len(),
+            applied: done.trace.applied,
+            changed: done.trace.changed,
+            modes: done.trace.modes,
+            status: done.reply.status,
+            answered,
+            at_ms: cloud.uptime_ms(),
+        });
+    }
+    Answer { reply: done.reply, sending, request_id, number }
 }
 
 /// Address, method and credentials.
@@ -137,12 +206,17 @@ fn operate(
     route: &Route<'_>,
     query: &Query,
     hits: &Hits,
-) -> Reply {
+) -> Done {
     if let Err(refused) = known_path(route) {
-        return refused;
+        return refused.into();
     }
-    let now = cloud.now();
-    match (route.operation, route.cluster) {
+    let (now, now_ms) = (cloud.now(), cloud.uptime_ms());
+    match (route.operation, route.cluster.or(route.service)) {
+        (Operation::VpcepUpdate, Some(service)) => {
+            return service_update::update(state, service, received.body, now, now_ms);
+        }
+        (Operation::VpcepServices, _) => services::list(state, query, now_ms),
+        (Operation::VpcepService, Some(service)) => services::detail(state, service, now_ms),
         (Operation::CssConnections, Some(cluster)) => {
             connections::list(state, cluster, query, hits, now)
         }
@@ -151,6 +225,7 @@ fn operate(
         (Operation::IamToken, _) => iam::token(state, received.body, now),
         _ => no_such_api(),
     }
+    .into()
 }
 
 /// The ids of the path are well formed, and the project is ours.
@@ -158,7 +233,12 @@ fn known_path(route: &Route<'_>) -> Result<(), Reply> {
     let Some(project) = route.project else { return Ok(()) };
     let lower = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
     if project.len() != 32 || !project.bytes().all(lower) {
-        return Err(bad_parameter("The project ID is invalid."));
+        let css = || bad_parameter("The project ID is invalid.");
+        return Err(if route.operation.is_vpcep() { vpcep("0014") } else { css() });
+    }
+    // The document's own example has a blank within the id.
+    if route.service.is_some_and(|service| !is_uuid(service)) {
+        return Err(vpcep("3062"));
     }
     if route.cluster.is_some_and(|cluster| !is_uuid(cluster)) {
         return Err(bad_parameter("The cluster ID is invalid."));
@@ -202,11 +282,23 @@ mod tests {
 
     #[test]
     fn addresses_are_exact() {
-        let operation = |path| route(path).operation;
+        let operation = |path| route("GET", path).operation;
         assert_eq!(operation("/v1.0/p/clusters"), Operation::CssClusters);
         assert_eq!(
-            route("/v1.0/p/clusters/c/vpcepservice/connections"),
-            Route { operation: Operation::CssConnections, project: Some("p"), cluster: Some("c") }
+            route("GET", "/v1.0/p/clusters/c/vpcepservice/connections"),
+            Route {
+                operation: Operation::CssConnections,
+                project: Some("p"),
+                cluster: Some("c"),
+                service: None
+            }
+        );
+        assert_eq!(operation("/v1/p/vpc-endpoint-services"), Operation::VpcepServices);
+        let one = |method| route(method, "/v1/p/vpc-endpoint-services/s");
+        assert_eq!(one("PUT").operation, Operation::VpcepUpdate);
+        assert_eq!(
+            (one("DELETE").operation, one("GET").service),
+            (Operation::VpcepService, Some("s"))
         );
         assert_eq!(operation("/v3/projects"), Operation::IamProjects);
         assert_eq!(operation("/v3/auth/tokens"), Operation::IamToken);
@@ -223,7 +315,8 @@ mod tests {
         let other = "0123456789abcdef0123456789abcdef";
         let upper = id.to_uppercase();
         let status = |project, cluster| {
-            let route = Route { operation: Operation::CssConnections, project, cluster };
+            let route =
+                Route { operation: Operation::CssConnections, project, cluster, service: None };
             known_path(&route).err().map(|reply| reply.status)
         };
         assert_eq!(status(Some(PROJECT_ID), Some(id)), None);

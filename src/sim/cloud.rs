@@ -11,6 +11,8 @@ use super::Settings;
 use super::clock::Clock;
 use super::faults::active::ActiveFaults;
 use super::gate::Gate;
+use super::modes::Modes;
+use super::puts::Ledger;
 use super::requests::RequestLog;
 use super::rng::Rng;
 use super::world::World;
@@ -35,7 +37,9 @@ pub(crate) struct State {
     pub(crate) world: World,
     pub(crate) gate: Gate,
     pub(crate) faults: ActiveFaults,
+    pub(crate) modes: Modes,
     pub(crate) log: RequestLog,
+    pub(crate) puts: Ledger,
     request_prefix: u64,
     requests: u64,
 }
@@ -57,7 +61,9 @@ impl Cloud {
             world: World::new(seed, clusters, connections, clock.now()),
             gate: Gate::new(Rng::new(seed, STREAM_TOKENS)),
             faults: ActiveFaults::new(&settings.faults, Rng::new(seed, STREAM_FAULTS)),
+            modes: Modes::default(),
             log: RequestLog::default(),
+            puts: Ledger::default(),
             request_prefix: Rng::new(seed, STREAM_REQUESTS).next(),
             requests: 0,
         };

@@ -1,8 +1,9 @@
 //! The control API for tests, under `/__sim`: not signed, and no part of the real cloud.
 //!
 //! Owns its routes and the reading of its bodies. What a test may change of the world, and how it
-//! sees it, is in `truth`.
+//! sees it, is in `truth`; the same for endpoint services in `services`.
 
+mod services;
 mod truth;
 
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use super::errors::{Reply, control};
 use super::faults::active::{Active, ActiveFaults};
 use super::faults::transport::TRAP;
 use super::faults::{Fault, Group};
+use super::puts::Ledger;
 use super::{DOMAIN_NAME, PROJECT_ID, REGION, USER_NAME};
 
 /// Everything below this path is control.
@@ -55,6 +57,18 @@ fn routed(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Result<Reply,
         }
         ("GET", ["faults"]) => Ok(ok(&faults(cloud))),
         ("PUT", ["faults"]) => put_faults(cloud, read(body)?),
+        ("GET", ["services"]) => Ok(ok(&services::services(&cloud.state().world))),
+        ("PUT", ["services", id]) => {
+            let (patch, now) = (read(body)?, cloud.now());
+            services::put_service(&mut cloud.state().world, id, &patch, now)
+        }
+        ("GET", ["modes"]) => Ok(ok(&services::modes(&cloud.state()))),
+        ("PUT", ["modes"]) => services::put_modes(&mut cloud.state(), read(body)?),
+        ("GET", ["puts"]) => Ok(ok(&services::puts(&cloud.state()))),
+        ("DELETE", ["puts"]) => {
+            cloud.state().puts = Ledger::default();
+            Ok(ok(&json!({})))
+        }
         ("GET", ["requests"]) => Ok(ok(&requests(cloud))),
         ("DELETE", ["requests"]) => {
             let mut state = cloud.state();

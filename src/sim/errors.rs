@@ -1,11 +1,14 @@
 //! Answers of the cloud, and its errors in the shapes of those who give them.
 //!
-//! Owns the wording and the JSON of errors: the gateway's, CSS's and IAM's differ. Who gives which
+//! Owns the wording and the JSON of errors: the gateway's, CSS's, IAM's and VPCEP's differ. Who gives which
 //! error when is decided elsewhere.
+
+mod vpcep;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub(crate) use self::vpcep::vpcep;
 use super::clock::basic_date;
 
 /// What is sent back, before the server adds its headers.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::REGION;
 use super::clock::{shifted, whole_seconds};
 use super::rng::Rng;
+use super::service::Service;
 use super::world::{
     ACCEPTED, CREATING, Cluster, Connection, Field, PENDING, Permission, REJECTED, World,
 };
@@ -37,6 +38,7 @@ impl World {
             start,
             step: 0,
             clusters: Vec::with_capacity(clusters),
+            services: Vec::with_capacity(clusters),
             by_id: HashMap::with_capacity(clusters),
             domains,
             rng: Rng::new(seed, STREAM_STEPS),
@@ -45,6 +47,7 @@ impl World {
             let mut rng = Rng::new(seed, index as u64);
             let cluster = new_cluster(&mut rng, index, connections, start, &world.domains);
             world.by_id.insert(cluster.id.clone(), index);
+            world.services.push(Service::behind(&cluster, index, seed));
             world.clusters.push(cluster);
         }
         world.keep_one_rejected(start);

@@ -18,6 +18,8 @@ pub(crate) struct Entry {
     number: u64,
     pub(crate) operation: &'static str,
     pub(crate) cluster_id: Option<String>,
+    /// Of an endpoint service.
+    pub(crate) service_id: Option<String>,
     /// `offset`, or the older `start`.
     pub(crate) offset: Option<i64>,
     pub(crate) limit: Option<i64>,
@@ -44,6 +46,7 @@ pub(crate) struct RequestLog {
 pub(crate) struct Arrival<'a> {
     pub(crate) operation: Operation,
     pub(crate) cluster_id: Option<&'a str>,
+    pub(crate) service_id: Option<&'a str>,
     pub(crate) offset: Option<i64>,
     pub(crate) limit: Option<i64>,
     pub(crate) request_id: &'a str,
@@ -68,6 +71,7 @@ impl RequestLog {
             number,
             operation: arrival.operation.name(),
             cluster_id: arrival.cluster_id.map(str::to_owned),
+            service_id: arrival.service_id.map(str::to_owned),
             offset: arrival.offset,
             limit: arrival.limit,
             status: None,
@@ -101,6 +105,7 @@ mod tests {
             let number = log.begin(&Arrival {
                 operation: Operation::CssConnections,
                 cluster_id: Some("c"),
+                service_id: None,
                 offset: Some(offset),
                 limit: None,
                 request_id: "r",

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::rng::Rng;
+use super::service::Service;
 
 /// Statuses that connections of the simulated world take by themselves
 /// (VPCEP API Reference, Querying Connections of a VPC Endpoint Service).
@@ -111,6 +112,8 @@ pub(crate) struct World {
     pub(crate) start: Timestamp,
     pub(crate) step: u64,
     pub(crate) clusters: Vec<Cluster>,
+    /// The endpoint service of each cluster, in the order of the clusters.
+    pub(crate) services: Vec<Service>,
     pub(crate) by_id: HashMap<String, usize>,
     /// Accounts that own endpoints.
     pub(crate) domains: Vec<Arc<str>>,

@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::sim::clock::whole_seconds;
 use crate::sim::errors::{Reply, control};
+use crate::sim::patch::present;
 use crate::sim::world::{Cluster, Connection, Field, World};
 
 /// Everything, as it is.
@@ -91,13 +92,6 @@ pub(super) struct ConnectionPatch {
     #[serde(default, deserialize_with = "present")]
     dns_name: Option<Option<String>>,
     domain_id: Option<String>,
-}
-
-/// Tells a key with the value null from a key that is missing.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// Replaces parts of a cluster.

@@ -1,0 +1,117 @@
+//! Each odd mode of a change, and what the ledger says of it.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{cloud, json_of};
+
+#[tokio::test]
+async fn false_and_empty_are_values() {
+    let cloud = cloud().await;
+    cloud.set(json!({"approval_enabled": true, "description": "old"})).await;
+    cloud.put(json!({"approval_enabled": false})).await;
+    let (status, _) = cloud.put(json!({"description": ""})).await;
+    let after = cloud.truth(0).await;
+    assert_eq!((status, &after["approval_enabled"]), (200, &json!(false)));
+    assert_eq!(after["description"], "");
+    cloud.modes(json!([{"name": "approval-reset", "times": 1}, {"name": "echo-new"}])).await;
+    let (_, echo) = cloud.put(json!({"description": "x"})).await;
+    assert_eq!((&echo["approval_enabled"], &echo["description"]), (&json!(true), &json!("x")));
+    let ledger = cloud.ledger().await;
+    assert_eq!(ledger["puts"][2]["changed"], json!(["approval_enabled", "description"]));
+}
+
+#[tokio::test]
+async fn a_change_may_be_partial_or_late() {
+    let cloud = cloud().await;
+    cloud.set(json!({"approval_enabled": true, "description": "old"})).await;
+    cloud.modes(json!([{"name": "partial"}])).await;
+    cloud.put(json!({"approval_enabled": false, "description": "new"})).await;
+    let after = cloud.truth(0).await;
+    assert_eq!((&after["approval_enabled"], &after["description"]), (&json!(false), &json!("old")));
+    cloud.modes(json!([{"name": "delayed", "gets": 2, "times": 1}])).await;
+    cloud.put(json!({"description": "late"})).await;
+    assert_eq!(cloud.truth(0).await["description"], "late");
+    for shown in ["old", "old", "late"] {
+        assert_eq!(cloud.detail().await["description"], shown);
+    }
+    cloud.modes(json!([{"name": "delayed", "ms": 100, "times": 1}])).await;
+    cloud.put(json!({"description": "later"})).await;
+    assert_eq!(cloud.detail().await["description"], "late");
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!(cloud.detail().await["description"], "later");
+}
+
+#[tokio::test]
+async fn the_fate_of_a_change_may_be_hidden() {
+    let cloud = cloud().await;
+    for (number, (mode, applied)) in [
+        ("applied-then-hang", true),
+        ("applied-then-reset", true),
+        ("applied-then-500", true),
+        ("not-applied-then-hang", false),
+        ("not-applied-then-reset", false),
+        ("not-applied-then-500", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        cloud.modes(json!([{"name": mode, "times": 1, "services": [&cloud.id]}])).await;
+        let text = format!("by {mode}");
+        let sent = cloud.put_raw(json!({"description": text}).to_string());
+        match timeout(Duration::from_millis(300), sent).await {
+            Err(_) => assert!(mode.ends_with("hang"), "{mode}"),
+            Ok(Err(_)) => assert!(mode.ends_with("reset"), "{mode}"),
+            Ok(Ok(answer)) => {
+                assert_eq!(answer.status().as_u16(), 500, "{mode}");
+                assert_eq!(json_of(answer).await["error_code"], "EndPoint.0001");
+            }
+        }
+        assert_eq!(cloud.truth(0).await["description"] == json!(text), applied, "{mode}");
+        let put = cloud.ledger().await["puts"][number].clone();
+        assert_eq!((&put["applied"], &put["modes"]), (&json!(applied), &json!([mode])));
+        assert_eq!(put["answered"], json!(mode.ends_with("500")), "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_else_may_write_too() {
+    let cloud = cloud().await;
+    let change = json!({"tcp_proxy": "open"});
+    cloud.modes(json!([{"name": "second-writer", "times": 1, "change": change}])).await;
+    let (_, echo) = cloud.put(json!({"description": "mine"})).await;
+    let after = cloud.truth(0).await;
+    assert_eq!((&after["tcp_proxy"], &after["description"]), (&json!("open"), &json!("mine")));
+    assert_eq!(echo["tcp_proxy"], "open");
+    cloud.modes(json!([{"name": "second-writer-after"}])).await;
+    cloud.put(json!({"description": "mine again"})).await;
+    assert_eq!(cloud.truth(0).await["description"], "changed by somebody else");
+}
+
+#[tokio::test]
+async fn a_change_may_be_refused_at_the_door() {
+    let cloud = cloud().await;
+    for (mode, status, code) in [
+        ("forbidden-state", 400, "EndPoint.3045"),
+        ("throttled-400", 400, "EndPoint.0022"),
+        ("unauthorized", 401, "EndPoint.0003"),
+        ("not-allowed", 403, "EndPoint.0004"),
+        ("not-yours", 404, "EndPoint.0005"),
+        ("not-there", 400, "EndPoint.2003"),
+    ] {
+        cloud.modes(json!([{"name": mode}])).await;
+        let (got, body) = cloud.put(json!({"description": "x"})).await;
+        assert_eq!((got, &body["error_code"]), (status, &json!(code)), "{mode}");
+        assert_eq!(body.get("request_id"), None);
+        let seen = cloud.get(&format!("/{}", cloud.id)).await.0 == 200;
+        assert_eq!(seen, mode != "not-yours", "{mode}");
+    }
+    let only = json!([{"name": "not-yours", "services": [&cloud.id]}]);
+    cloud.modes(only).await;
+    assert_eq!(cloud.get("").await.1["total_count"], 12);
+    let known = cloud.control(Method::GET, "modes", &json!({})).await;
+    assert!(known["known"].as_array().unwrap().len() >= 17);
+}
