@@ -200,6 +200,25 @@ pub struct Connection {
     pub dns_name: Box<str>,
 }
 
+#[cfg(test)]
+impl Connection {
+    /// A connection of which nothing else is known, for tests that ask for nothing else.
+    pub(crate) fn bare(endpoint_id: &str, status: Status) -> Self {
+        Self {
+            endpoint_id: EndpointId::new(endpoint_id),
+            status,
+            max_sessions: None,
+            created: None,
+            updated: None,
+            specification_name: "".into(),
+            domain_id: "".into(),
+            ip: "".into(),
+            ipv6: "".into(),
+            dns_name: "".into(),
+        }
+    }
+}
+
 /// What one walk through a cluster's pages found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionList {

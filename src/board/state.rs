@@ -284,21 +284,6 @@ mod tests {
         })
     }
 
-    fn connection(id: &str, status: Status) -> Connection {
-        Connection {
-            endpoint_id: EndpointId::new(id),
-            status,
-            max_sessions: None,
-            created: None,
-            updated: None,
-            specification_name: "".into(),
-            domain_id: "".into(),
-            ip: "".into(),
-            ipv6: "".into(),
-            dns_name: "".into(),
-        }
-    }
-
     fn attempt(second: i64, result: Result<Vec<Connection>, CloudError>) -> Attempt {
         let result = result.map(|connections| ConnectionList {
             connections,
@@ -331,13 +316,13 @@ mod tests {
 
     #[test]
     fn changes_are_counted_and_dated_but_appearing_and_vanishing_are_none() {
-        let mut updated = connection("c", Status::Accepted);
+        let mut updated = Connection::bare("c", Status::Accepted);
         updated.updated = Some(time(-500));
         let state = cluster().then(attempt(
             0,
             Ok(vec![
-                connection("a", Status::Creating),
-                connection("b", Status::Accepted),
+                Connection::bare("a", Status::Creating),
+                Connection::bare("b", Status::Accepted),
                 updated.clone(),
             ]),
         ));
@@ -346,7 +331,7 @@ mod tests {
             [("a".to_owned(), None), ("b".to_owned(), None), ("c".to_owned(), Some(-500))];
         assert_eq!(since(&state), expected);
 
-        let second = vec![connection("a", Status::Rejected), updated.clone()];
+        let second = vec![Connection::bare("a", Status::Rejected), updated.clone()];
         let state = state.then(attempt(60, Ok(second.clone())));
         assert_eq!(state.transitions[Status::Rejected as usize], 1);
         assert_eq!(since(&state)[0], ("a".to_owned(), Some(60)));
@@ -355,7 +340,8 @@ mod tests {
         let state = state.then(attempt(120, Ok(second)));
         assert_eq!(since(&state)[0], ("a".to_owned(), Some(60)), "the date of a change stays");
 
-        let back = vec![connection("a", Status::Rejected), connection("b", Status::Rejected)];
+        let back =
+            vec![Connection::bare("a", Status::Rejected), Connection::bare("b", Status::Rejected)];
         let state = state.then(attempt(180, Ok(back)));
         assert_eq!(state.transitions.iter().sum::<u64>(), 1, "b vanished and appeared");
         assert_eq!(since(&state)[1], ("b".to_owned(), None));
@@ -363,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_the_last_good_data_and_its_age() {
-        let good = vec![connection("a", Status::Accepted)];
+        let good = vec![Connection::bare("a", Status::Accepted)];
         let state = cluster().then(attempt(0, Ok(good)));
         let observation = state.observation.clone();
         let state = state.then(attempt(60, Err(failure())));
@@ -405,7 +391,7 @@ mod tests {
         let mut state = cluster();
         for round in 0..200 {
             let status = if round % 2 == 0 { Status::Accepted } else { Status::Rejected };
-            state = state.then(attempt(round, Ok(vec![connection("a", status)])));
+            state = state.then(attempt(round, Ok(vec![Connection::bare("a", status)])));
         }
         assert_eq!(state.polls.len(), POLLS_KEPT);
         assert_eq!(state.recent_transitions.len(), TRANSITIONS_KEPT);

@@ -4,18 +4,7 @@ use super::*;
 use crate::model::Status;
 
 fn row(number: u32) -> Connection {
-    Connection {
-        endpoint_id: EndpointId::new(&format!("ep-{number:05}")),
-        status: Status::Accepted,
-        max_sessions: Some(3000),
-        created: None,
-        updated: None,
-        specification_name: "".into(),
-        domain_id: "".into(),
-        ip: "".into(),
-        ipv6: "".into(),
-        dns_name: "".into(),
-    }
+    Connection::bare(&format!("ep-{number:05}"), Status::Accepted)
 }
 
 fn page_of(numbers: impl IntoIterator<Item = u32>, total: Option<u64>) -> Page {

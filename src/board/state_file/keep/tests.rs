@@ -22,7 +22,7 @@ use super::{
 use crate::{
     board::{Attempt, ClusterMeta},
     cloud::{Trace, Traced},
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, Status},
+    model::{ClusterId, Connection, ConnectionList, RegionId, Status},
 };
 
 const CLUSTER: &str = "5c77b71c-5b35-4f50-8984-76387e42451a";
@@ -38,18 +38,7 @@ fn new_board() -> Board {
 }
 
 fn poll(board: &Board, second: i64, status: Status) {
-    let connection = Connection {
-        endpoint_id: EndpointId::new("e"),
-        status,
-        max_sessions: None,
-        created: None,
-        updated: None,
-        specification_name: "".into(),
-        domain_id: "".into(),
-        ip: "".into(),
-        ipv6: "".into(),
-        dns_name: "".into(),
-    };
+    let connection = Connection::bare("e", status);
     let list =
         ConnectionList { connections: vec![connection], ..ConnectionList::service_not_enabled() };
     let at = Timestamp::from_second(second).unwrap();
