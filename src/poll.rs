@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use self::roster::{EntryId, Roster};
+use self::roster::{EntryId, Roster, Shared};
 use crate::{
     board::{Attempt, Board},
     clock::Clock,
@@ -191,16 +191,7 @@ impl<C: Cloud> Scheduler<C> {
 
     fn start(&mut self, id: EntryId, priority: Priority) {
         let Some((entry, project)) = self.roster.entry_and_project(id) else { return };
-        let poll = Poll {
-            cluster: entry.cluster.clone(),
-            project: project.name.clone(),
-            cloud: project.cloud.clone(),
-            pacer: project.pacer.clone(),
-            slots: project.slots.clone(),
-            timeout: project.timeout,
-            clock: self.clock.clone(),
-            stats: self.stats.clone(),
-        };
+        let poll = Poll::new(entry.cluster.clone(), project, &self.clock, &self.stats);
         let task = self.polls.spawn(poll.run(priority));
         self.running.insert(task.id(), id);
         entry.in_flight = Some(task);
@@ -301,6 +292,19 @@ struct Poll<C> {
 }
 
 impl<C: Cloud> Poll<C> {
+    fn new(cluster: ClusterId, project: &Shared<C>, clock: &Clock, stats: &Arc<Stats>) -> Self {
+        Self {
+            cluster,
+            project: project.name.clone(),
+            cloud: project.cloud.clone(),
+            pacer: project.pacer.clone(),
+            slots: project.slots.clone(),
+            timeout: project.timeout,
+            clock: clock.clone(),
+            stats: stats.clone(),
+        }
+    }
+
     async fn run(self, priority: Priority) -> Attempt {
         let queued = Instant::now();
         let token = self.pacer.acquire(priority).await;

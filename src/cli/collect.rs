@@ -1,7 +1,5 @@
 //! `collect`: every cluster once, then the metrics on stdout.
 
-use std::sync::Arc;
-
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -54,7 +52,7 @@ async fn collect(mut config: Config) -> Result<bool, String> {
     let collector = app::collector(&mut config, &clock, random_seed());
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
     let bar = progress_bar(clusters as u64);
-    poll::once(projects, &board, &clock, &Arc::clone(&stats), |cluster, error| {
+    poll::once(projects, &board, &clock, &stats, |cluster, error| {
         if let Some(error) = error {
             bar.suspend(|| {
                 tracing::error!(
@@ -70,16 +68,15 @@ async fn collect(mut config: Config) -> Result<bool, String> {
     .await;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
-    for state in snapshot.clusters().iter().filter(|state| state.observation.is_some()) {
-        if !state.is_whole() {
-            let meta = &state.meta;
-            tracing::error!(
-                project = &*meta.project,
-                cluster_id = meta.id.as_str(),
-                cluster_name = &*meta.name,
-                "not every connection of a cluster could be read"
-            );
-        }
+    let read = snapshot.clusters().iter().filter(|state| state.observation.is_some());
+    for state in read.filter(|state| !state.is_whole()) {
+        let meta = &state.meta;
+        tracing::error!(
+            project = &*meta.project,
+            cluster_id = meta.id.as_str(),
+            cluster_name = &*meta.name,
+            "not every connection of a cluster could be read"
+        );
     }
     let page = exposition::render(Format::Text004, &snapshot, &settings, &stats, clock.now());
     print(page.trim_end());

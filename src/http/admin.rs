@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::{
     Shared, measure, pages,
-    problem::{answer, problem},
+    problem::{TEXT, answer, problem},
     public::one_cluster,
 };
 use crate::{
@@ -95,10 +95,7 @@ pub fn router(shared: Shared, access: watch::Receiver<Access>) -> Router {
         .route_layer(middleware::from_fn_with_state(state.clone(), require_token));
     Router::new()
         .route("/", get(async || pages::admin()))
-        .route(
-            "/-/healthy",
-            get(async || answer(StatusCode::OK, "text/plain; charset=utf-8", "healthy\n")),
-        )
+        .route("/-/healthy", get(async || answer(StatusCode::OK, TEXT, "healthy\n")))
         .merge(api)
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .layer(middleware::from_fn_with_state(state.clone(), require_host))

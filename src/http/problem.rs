@@ -7,6 +7,9 @@ use axum::{
 };
 use serde::Serialize;
 
+/// The media type of short answers to programs and people alike.
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
 #[derive(Serialize)]
 struct Problem<'a> {
     title: &'a str,

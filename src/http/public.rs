@@ -20,13 +20,12 @@ use super::{
     Shared,
     api::{Clusters, OneCluster},
     measure, pages,
-    problem::{answer, json, problem},
+    problem::{TEXT, answer, json, problem},
     reload::ReloadHandle,
     scrape::Scrapes,
 };
 use crate::model::ClusterId;
 
-const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Whether the exporter is worth asking: once every cluster was tried, or two intervals have passed,

@@ -6,9 +6,7 @@ use axum::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::problem::answer;
-
-const TEXT: &str = "text/plain; charset=utf-8";
+use super::problem::{TEXT, answer};
 
 /// Asks for reloads. Clones ask the same reloader.
 #[derive(Clone, Debug)]

@@ -9,14 +9,15 @@ use axum::{
 use flate2::{Compression, write::GzEncoder};
 use tokio::sync::Semaphore;
 
-use super::{Shared, negotiation, problem::answer};
+use super::{
+    Shared, negotiation,
+    problem::{TEXT, answer},
+};
 use crate::exposition::{self, Format};
 
 /// Pages that may be made at the same time: what node_exporter allows (`--web.max-requests`), and
 /// more than there are Prometheus servers.
 const MAX_SCRAPES: usize = 40;
-
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The places for scrapes. Clones share them.
 #[derive(Clone, Debug)]

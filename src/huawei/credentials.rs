@@ -37,14 +37,18 @@ pub enum Identity {
     Token(Secret),
     /// IAM gives a token for these (IAM API Reference, "Obtaining a User Token Through Password
     /// Authentication").
-    Password {
-        /// The account's name.
-        domain: String,
-        /// The IAM user's name.
-        user: String,
-        /// The IAM user's password.
-        password: Secret,
-    },
+    Password(Login),
+}
+
+/// An IAM user with a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The account's name.
+    pub domain: String,
+    /// The IAM user's name.
+    pub user: String,
+    /// The IAM user's password.
+    pub password: Secret,
 }
 
 /// Why there are no credentials. No value is in the text, only names of variables and files.
@@ -77,7 +81,7 @@ impl fmt::Debug for Identity {
         f.write_str(match self {
             Self::Keys(_) => "Identity::Keys",
             Self::Token(_) => "Identity::Token",
-            Self::Password { .. } => "Identity::Password",
+            Self::Password(_) => "Identity::Password",
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    credentials::Identity,
+    credentials::Login,
     endpoints::BaseUrl,
     transport::{Answer, Method, Request, Transport, Tries},
     wire,
@@ -54,14 +54,12 @@ impl Call<'_> {
     /// Password Authentication").
     pub(super) async fn token(
         &self,
-        identity: &Identity,
+        login: &Login,
         scope: &Scope,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Issued, CloudError> {
-        let Identity::Password { domain, user, password } = identity else {
-            return Err(CloudError::new(Reason::Internal, "only users with a password log in"));
-        };
+        let Login { domain, user, password } = login;
         let scope = match scope {
             Scope::Id(id) => json!({ "id": id.as_str() }),
             Scope::Name(name) => json!({ "name": name.as_str() }),

@@ -16,7 +16,7 @@ use std::{
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    credentials::{Identity, Source},
+    credentials::{Identity, Login, Source},
     endpoints::BaseUrl,
     guard::{Fingerprint, KeyGuard, Pass, Resting},
     iam::{self, Scope},
@@ -218,7 +218,7 @@ impl Session {
             return Ok(Some(current.auth.clone()));
         }
         let identity = self.resolve().await?;
-        let is_password = matches!(identity, Identity::Password { .. });
+        let is_password = matches!(identity, Identity::Password(_));
         if !is_password && current.as_ref().is_some_and(|current| current.identity == identity) {
             return Ok(None);
         }
@@ -242,33 +242,31 @@ impl Session {
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Current, CloudError> {
-        let auth = match &identity {
-            Identity::Keys(keys) => Auth::Keys(keys.clone()),
-            Identity::Token(token) => Auth::Token(token.clone()),
-            Identity::Password { .. } => {
+        let (auth, life) = match &identity {
+            Identity::Keys(keys) => (Auth::Keys(keys.clone()), None),
+            Identity::Token(token) => (Auth::Token(token.clone()), None),
+            Identity::Password(login) => {
                 let asked = Instant::now();
-                let issued = self.ask_for_token(&identity, budget, trace).await?;
+                let issued = self.ask_for_token(login, budget, trace).await?;
                 let expiry = unix_seconds(issued.expires);
                 self.parts.stats.credentials_expire(&self.parts.project, expiry);
                 let life = Life {
                     renew_at: asked + issued.life.mul_f64(RENEW_AFTER),
                     expires_at: asked + issued.life,
                 };
-                let auth = Auth::Token(issued.token);
-                return Ok(Current { identity, auth, life: Some(life) });
+                (Auth::Token(issued.token), Some(life))
             }
         };
-        Ok(Current { identity, auth, life: None })
+        Ok(Current { identity, auth, life })
     }
 
     async fn ask_for_token(
         &self,
-        identity: &Identity,
+        login: &Login,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<iam::Issued, CloudError> {
-        let fingerprint = identity_fingerprint(identity);
-        let pass = self.enter(fingerprint, budget.deadline).await?;
+        let pass = self.enter(fingerprint(login), budget.deadline).await?;
         let parts = &self.parts;
         // A token for CSS does not pay for a request to IAM.
         let mut own = Budget { first_token: None, ..*budget };
@@ -278,7 +276,7 @@ impl Session {
             pacer: &self.iam_pacer,
             transport: &parts.transport,
         };
-        let issued = call.token(identity, &parts.scope, &mut own, trace).await;
+        let issued = call.token(login, &parts.scope, &mut own, trace).await;
         settle(pass, &issued);
         if issued.is_err() {
             parts.stats.credential_refresh_failed(&parts.project);
@@ -289,8 +287,8 @@ impl Session {
     /// A token that IAM has just given was refused: asking for another is no use for a while.
     async fn rest_identity(&self) {
         if let Some(current) = &*self.current.lock().await
-            && current.life.is_some()
-            && let Ok(pass) = self.parts.guard.enter(identity_fingerprint(&current.identity)).await
+            && let Identity::Password(login) = &current.identity
+            && let Ok(pass) = self.parts.guard.enter(fingerprint(login)).await
         {
             pass.refused(Reason::Auth);
         }
@@ -341,14 +339,8 @@ impl Session {
     }
 }
 
-fn identity_fingerprint(identity: &Identity) -> Fingerprint {
-    match identity {
-        Identity::Keys(keys) => Auth::Keys(keys.clone()).fingerprint(),
-        Identity::Token(token) => Auth::Token(token.clone()).fingerprint(),
-        Identity::Password { domain, user, password } => {
-            Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password])
-        }
-    }
+fn fingerprint(Login { domain, user, password }: &Login) -> Fingerprint {
+    Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password])
 }
 
 /// What an answer says of the credentials: refused, taken, or nothing.

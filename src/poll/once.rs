@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Poll, Project};
+use super::{Poll, Project, roster::Shared};
 use crate::{
     board::{Attempt, Board},
     clock::Clock,
@@ -24,20 +24,12 @@ pub async fn once<C: Cloud>(
     mut ended: impl FnMut(&ClusterId, Option<&CloudError>),
 ) {
     let mut polls: JoinSet<(ClusterId, Arc<str>, Attempt)> = JoinSet::new();
-    for project in projects {
-        let (cloud, slots) =
-            (Arc::new(project.cloud), Arc::new(Semaphore::new(project.concurrency)));
-        for (cluster, _) in project.clusters {
-            let poll = Poll {
-                cluster: cluster.clone(),
-                project: project.name.clone(),
-                cloud: cloud.clone(),
-                pacer: project.pacer.clone(),
-                slots: slots.clone(),
-                timeout: project.timeout,
-                clock: clock.clone(),
-                stats: stats.clone(),
-            };
+    for mut project in projects {
+        let clusters = std::mem::take(&mut project.clusters);
+        let slots = Arc::new(Semaphore::new(project.concurrency));
+        let project = Shared::new(project, slots);
+        for (cluster, _) in clusters {
+            let poll = Poll::new(cluster.clone(), &project, clock, stats);
             let name = project.name.clone();
             polls.spawn(async move { (cluster, name, poll.run(Priority::Poll).await) });
         }

@@ -64,6 +64,19 @@ pub(super) struct Shared<C> {
     concurrency: usize,
 }
 
+impl<C> Shared<C> {
+    pub(super) fn new(project: Project<C>, slots: Arc<Semaphore>) -> Self {
+        Self {
+            name: project.name,
+            cloud: Arc::new(project.cloud),
+            pacer: project.pacer,
+            slots,
+            timeout: project.timeout,
+            concurrency: project.concurrency,
+        }
+    }
+}
+
 pub(super) struct Roster<C> {
     projects: HashMap<Arc<str>, Shared<C>>,
     entries: HashMap<EntryId, Entry>,
@@ -123,15 +136,7 @@ impl<C> Roster<C> {
                 Some(old) if old.concurrency == project.concurrency => old.slots,
                 _ => Arc::new(Semaphore::new(project.concurrency)),
             };
-            let shared = Shared {
-                name: project.name.clone(),
-                cloud: Arc::new(project.cloud),
-                pacer: project.pacer,
-                slots,
-                timeout: project.timeout,
-                concurrency: project.concurrency,
-            };
-            self.projects.insert(project.name, shared);
+            self.projects.insert(project.name.clone(), Shared::new(project, slots));
         }
         for waiter in old_entries.values_mut().flat_map(|entry| entry.waiters.drain(..)) {
             // Whoever waited may have hung up.

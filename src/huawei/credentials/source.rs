@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CredentialsError, Identity, Keys, SecretText, profile};
+use super::{CredentialsError, Identity, Keys, Login, SecretText, profile};
 use crate::secret::Secret;
 
 /// The names that the official SDK reads, then those of the API documents' sample code.
@@ -152,11 +152,11 @@ impl Source {
             Self::Profile { file, section } => {
                 profile::keys(file, section).and_then(checked).map(Identity::Keys)
             }
-            Self::Password { domain, user, password } => Ok(Identity::Password {
+            Self::Password { domain, user, password } => Ok(Identity::Password(Login {
                 domain: domain.clone(),
                 user: user.clone(),
                 password: password.read()?,
-            }),
+            })),
             Self::Token(token) => {
                 let token = token.read()?;
                 match is_printable(token.expose()) {
