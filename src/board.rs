@@ -2,8 +2,10 @@
 //!
 //! One writer, the scheduler, records how each poll ended; readers take an immutable [`Snapshot`]
 //! and never wait. How a poll changes a cluster's state is the pure function `ClusterState::after`.
+//! Endpoint services have a board of their own, the `ServiceBoard`.
 //! A reload changes what is on the board; a restart brings back what the [`state_file`] holds.
 
+mod services;
 mod state;
 pub mod state_file;
 
@@ -16,6 +18,7 @@ use crate::model::ClusterId;
 
 use state_file::Restored;
 
+pub use services::{Attribution, SeenService, ServiceBoard, ServiceMeta, ServiceState};
 pub use state::{
     Attempt, ClusterMeta, ClusterState, Freshness, Observation, PollRecord, Transition,
 };

@@ -1,4 +1,4 @@
-//! What the daemon asks of a cloud: a trait of operations, and the error that tells why one failed.
+//! What the daemon asks of a cloud: traits of operations, and the error that tells why one failed.
 //!
 //! Nothing here knows which cloud it is. The real one is `huawei`; tests of the scheduler use one
 //! in memory, under a paused clock.
@@ -8,11 +8,11 @@ use std::{fmt, future::Future, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    model::{ClusterId, ConnectionList},
+    model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
     pacing::{Priority, Token},
 };
 
-/// The operations on one project.
+/// The operations on the clusters of one project.
 pub trait Cloud: Send + Sync + 'static {
     /// Reads all connections of a cluster: whole, or not at all.
     fn connections(
@@ -20,6 +20,45 @@ pub trait Cloud: Send + Sync + 'static {
         cluster: &ClusterId,
         budget: Budget,
     ) -> impl Future<Output = Traced<ConnectionList>> + Send;
+}
+
+/// The operations on the endpoint services of one project.
+pub trait Services: Send + Sync + 'static {
+    /// Reads one endpoint service.
+    fn service(
+        &self,
+        service: &ServiceId,
+        budget: Budget,
+    ) -> impl Future<Output = Traced<EndpointService>> + Send;
+
+    /// Reads several endpoint services in as few requests as the API allows. One that is not in the
+    /// project is left out.
+    fn services(
+        &self,
+        wanted: &[ServiceId],
+        budget: Budget,
+    ) -> impl Future<Output = Traced<Vec<EndpointService>>> + Send;
+
+    /// Sends a change of an endpoint service: once, and never again. Success means that the cloud
+    /// said so; what it did is only known by reading the service. [`CloudError::fate_of_write`] says
+    /// what a failure means.
+    fn update_service(
+        &self,
+        service: &ServiceId,
+        update: &ServiceFields,
+        budget: Budget,
+    ) -> impl Future<Output = Traced<()>> + Send;
+}
+
+/// What is known of a write that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing was sent.
+    NotSent,
+    /// The cloud refused it, so it did nothing.
+    Refused,
+    /// It was sent, and nobody knows what became of it.
+    Unknown,
 }
 
 /// What one operation may use.
@@ -182,6 +221,8 @@ pub struct CloudError {
     pub request_id: Option<String>,
     /// How long the cloud asked to wait.
     pub retry_after: Option<Duration>,
+    /// No connection was made, so that nothing can have been sent.
+    pub never_sent: bool,
 }
 
 impl CloudError {
@@ -194,6 +235,17 @@ impl CloudError {
             message: message.into(),
             request_id: None,
             retry_after: None,
+            never_sent: false,
+        }
+    }
+
+    /// What became of a write that failed so, after all the requests of `trace`.
+    pub fn fate_of_write(&self, trace: &Trace) -> Fate {
+        match self.status {
+            _ if trace.requests == 0 => Fate::NotSent,
+            None if self.never_sent => Fate::NotSent,
+            Some(300..=499) => Fate::Refused,
+            _ => Fate::Unknown,
         }
     }
 
@@ -219,3 +271,34 @@ impl fmt::Display for CloudError {
 }
 
 impl std::error::Error for CloudError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_refused_or_never_sent_is_known_to_have_done_nothing() {
+        let sent = Trace { requests: 1, ..Trace::default() };
+        let failed = |reason, status, never_sent| CloudError {
+            status,
+            never_sent,
+            ..CloudError::new(reason, "")
+        };
+        let cases = [
+            (failed(Reason::Timeout, None, false), &Trace::default(), Fate::NotSent),
+            (failed(Reason::Connect, None, true), &sent, Fate::NotSent),
+            (failed(Reason::Timeout, None, true), &sent, Fate::NotSent),
+            (failed(Reason::Timeout, None, false), &sent, Fate::Unknown),
+            (failed(Reason::Reset, None, false), &sent, Fate::Unknown),
+            (failed(Reason::Reset, Some(200), false), &sent, Fate::Unknown),
+            (failed(Reason::Redirect, Some(307), false), &sent, Fate::Refused),
+            (failed(Reason::Http4xx, Some(400), false), &sent, Fate::Refused),
+            (failed(Reason::Throttled, Some(429), false), &sent, Fate::Refused),
+            (failed(Reason::Http5xx, Some(500), false), &sent, Fate::Unknown),
+            (failed(Reason::Http5xx, Some(504), false), &sent, Fate::Unknown),
+        ];
+        for (error, trace, fate) in cases {
+            assert_eq!(error.fate_of_write(trace), fate, "{error:?}");
+        }
+    }
+}

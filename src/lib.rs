@@ -43,6 +43,7 @@ pub mod cloud;
 pub mod huawei;
 
 pub mod board;
+pub mod change;
 pub mod poll;
 
 pub mod exposition;

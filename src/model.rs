@@ -2,9 +2,13 @@
 //!
 //! Ids are checked when they are made, so that every later use (a URL path, a label) is safe.
 
+mod service;
+
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
+
+pub use service::{EndpointService, PortMapping, ServiceFields, ServiceStatus, TcpProxy};
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -278,6 +282,18 @@ impl ServiceName {
         &self.0
     }
 
+    /// The name that its owner gave it: the middle of `<region>.<name>.<id>`, empty where there is
+    /// none. A name without dots is taken as it is (the document's own example answers with one).
+    pub fn short_name(&self) -> &str {
+        let Some((_, rest)) = self.0.split_once('.') else {
+            return if is_uuid(&self.0) { "" } else { &self.0 };
+        };
+        match rest.rsplit_once('.') {
+            Some((name, id)) if is_uuid(id) => name,
+            _ => "",
+        }
+    }
+
     /// The service id inside the name; empty where the last part is no UUID, as with the gateway
     /// services of the provider.
     pub fn service_id(&self) -> &str {
@@ -336,6 +352,22 @@ mod tests {
         ];
         for (name, expected) in cases {
             assert_eq!(ServiceName::new(&name).service_id(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_short_name_is_between_the_region_and_the_id() {
+        let id = "cf072729-b076-49db-83d3-020dc9f589bd";
+        let cases = [
+            (format!("cn-north-4.css-op-no-delete.{id}"), "css-op-no-delete"),
+            (format!("eu-de.a.b.{id}"), "a.b"),
+            (format!("eu-de.{id}"), ""),
+            ("com.t-systems.otc.eu-de.obs".to_owned(), ""),
+            (id.to_owned(), ""),
+            ("test123".to_owned(), "test123"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(ServiceName::new(&name).short_name(), expected, "{name}");
         }
     }
 }

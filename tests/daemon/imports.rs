@@ -19,8 +19,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("huawei", &["clock", "cloud", "hex", "model", "pacing", "secret", "stats"]),
     ("board", &["cloud", "hex", "model"]),
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
+    ("change", &["audit", "board", "clock", "cloud", "model", "pacing", "stats"]),
     ("exposition", &["board", "clock", "model", "stats"]),
-    ("http", &["board", "clock", "cloud", "exposition", "model", "poll", "stats"]),
+    (
+        "http",
+        &["audit", "board", "change", "clock", "cloud", "exposition", "model", "poll", "stats"],
+    ),
     (
         "config",
         &["board", "exposition", "hex", "http", "huawei", "model", "pacing", "poll", "secret"],
@@ -28,7 +32,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "audit",
             "board",
+            "change",
             "clock",
             "cloud",
             "config",
@@ -47,7 +53,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "audit",
             "board",
+            "change",
             "clock",
             "cloud",
             "config",

@@ -263,6 +263,7 @@ impl From<ErrorRecord<'_>> for CloudError {
             message: record.message.into_owned(),
             request_id: record.request_id.map(Cow::into_owned),
             retry_after: record.retry_after,
+            never_sent: false,
         }
     }
 }

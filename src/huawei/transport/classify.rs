@@ -37,6 +37,7 @@ pub(super) fn classify(
         message,
         request_id: said.request_id,
         retry_after: retry_after(headers, now),
+        never_sent: false,
     }
 }
 

@@ -18,7 +18,9 @@ pub(super) fn of(error: &reqwest::Error) -> CloudError {
         Reason::Reset => "the connection closed before the answer was whole",
         _ => "the request could not be made",
     };
-    CloudError::new(reason, message)
+    // A connection that was not made carried nothing; TLS is part of making it.
+    let never_sent = error.is_connect() || error.is_builder();
+    CloudError { never_sent, ..CloudError::new(reason, message) }
 }
 
 fn reason(error: &reqwest::Error) -> Reason {

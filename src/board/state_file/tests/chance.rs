@@ -108,6 +108,7 @@ impl Chance {
             message: chance.text(),
             request_id: chance.maybe(Self::text),
             retry_after: chance.maybe(Self::duration),
+            never_sent: false,
         });
         PollRecord { at: self.date(), duration: self.duration(), trace, error }
     }

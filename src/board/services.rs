@@ -1,0 +1,275 @@
+//! The endpoint services that are configured, as last seen, and whether somebody else changed them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::{
+    cloud::CloudError,
+    model::{EndpointService, RegionId, ServiceFields, ServiceId},
+};
+
+/// What is configured of an endpoint service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceMeta {
+    /// Region id.
+    pub region: RegionId,
+    /// Configured name of the project.
+    pub project: Arc<str>,
+    /// Its id.
+    pub id: ServiceId,
+    /// Its configured name; the id where there is none.
+    pub name: Arc<str>,
+}
+
+impl ServiceMeta {
+    fn is_same_service(&self, other: &Self) -> bool {
+        (&self.id, &self.project, &self.region) == (&other.id, &other.project, &other.region)
+    }
+}
+
+/// What is known of an endpoint service.
+#[derive(Clone, Debug)]
+pub struct ServiceState {
+    /// What is configured.
+    pub meta: Arc<ServiceMeta>,
+    /// What the last successful reading found.
+    pub seen: Option<SeenService>,
+    /// Whether the last reading succeeded; `None` before the first.
+    pub up: Option<bool>,
+    /// Why it failed, if it did.
+    pub last_error: Option<CloudError>,
+    /// How often its fields were found changed by somebody else.
+    pub unattributed_changes: u64,
+}
+
+/// An endpoint service and when it was read.
+#[derive(Clone, Debug)]
+pub struct SeenService {
+    /// When it was read.
+    pub at: Timestamp,
+    /// What was found.
+    pub service: EndpointService,
+}
+
+impl ServiceState {
+    fn new(meta: ServiceMeta) -> Self {
+        Self {
+            meta: Arc::new(meta),
+            seen: None,
+            up: None,
+            last_error: None,
+            unattributed_changes: 0,
+        }
+    }
+}
+
+/// Who may have changed what a reading finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribution {
+    /// A change of ours came between: whatever is found is its doing.
+    Ours,
+    /// None of ours did.
+    Nobody,
+}
+
+/// The services board. Clones share it.
+#[derive(Clone, Debug)]
+pub struct ServiceBoard(Arc<watch::Sender<Services>>);
+
+type Services = Arc<[Arc<ServiceState>]>;
+
+impl ServiceBoard {
+    /// A board of services that were never read, in the order of project and name.
+    pub fn new(services: impl IntoIterator<Item = ServiceMeta>) -> Self {
+        let board = Self(Arc::new(watch::Sender::new(Arc::from([]))));
+        board.reconfigure(services);
+        board
+    }
+
+    /// Puts these services, and no others, on the board. One that was there, in the same project and
+    /// region, keeps all that is known of it.
+    pub fn reconfigure(&self, services: impl IntoIterator<Item = ServiceMeta>) {
+        let services: Vec<_> = services.into_iter().collect();
+        self.0.send_modify(|known| {
+            let stay = |meta: ServiceMeta| match known
+                .iter()
+                .find(|state| state.meta.is_same_service(&meta))
+            {
+                Some(state) if *state.meta == meta => state.clone(),
+                Some(state) => {
+                    Arc::new(ServiceState { meta: Arc::new(meta), ..ServiceState::clone(state) })
+                }
+                None => Arc::new(ServiceState::new(meta)),
+            };
+            let mut next: Vec<_> = services.into_iter().map(stay).collect();
+            next.sort_by(|a, b| {
+                (&a.meta.project, &a.meta.name).cmp(&(&b.meta.project, &b.meta.name))
+            });
+            *known = next.into();
+        });
+    }
+
+    /// All services as they are known now.
+    pub fn snapshot(&self) -> Arc<[Arc<ServiceState>]> {
+        self.0.borrow().clone()
+    }
+
+    /// The service of that id, or of that configured name, in a project.
+    pub fn find(&self, project: &str, id_or_name: &str) -> Option<Arc<ServiceState>> {
+        let services = self.0.borrow();
+        let of_project = || services.iter().filter(|state| *state.meta.project == *project);
+        of_project()
+            .find(|state| state.meta.id.as_str() == id_or_name)
+            .or_else(|| of_project().find(|state| *state.meta.name == *id_or_name))
+            .cloned()
+    }
+
+    /// Records a reading that ended at `at`. A service that is not on the board is none of its
+    /// business, and a reading that is older than the one it has tells nothing new.
+    pub fn record(
+        &self,
+        meta: &ServiceMeta,
+        result: Result<EndpointService, CloudError>,
+        at: Timestamp,
+        attribution: Attribution,
+    ) {
+        self.0.send_if_modified(|known| {
+            let found = known.iter().position(|state| state.meta.is_same_service(meta));
+            let Some(index) = found else { return false };
+            let old = &known[index];
+            if old.seen.as_ref().is_some_and(|seen| seen.at > at) {
+                return false;
+            }
+            let mut next = ServiceState::clone(old);
+            match result {
+                Ok(mut service) => {
+                    if let Some(before) = &old.seen {
+                        if attribution == Attribution::Nobody
+                            && moved(&before.service.fields, &service.fields)
+                        {
+                            next.unattributed_changes += 1;
+                        }
+                        // Only the list of services says it.
+                        service.connections = service.connections.or(before.service.connections);
+                    }
+                    next.seen = Some(SeenService { at, service });
+                    next.up = Some(true);
+                    next.last_error = None;
+                }
+                Err(error) => {
+                    next.up = Some(false);
+                    next.last_error = Some(error);
+                }
+            }
+            let mut all = known.to_vec();
+            all[index] = Arc::new(next);
+            *known = all.into();
+            true
+        });
+    }
+}
+
+/// Whether a field that both readings tell has another value.
+fn moved(before: &ServiceFields, after: &ServiceFields) -> bool {
+    fn differ<T: PartialEq>(before: &Option<T>, after: &Option<T>) -> bool {
+        before.is_some() && after.is_some() && before != after
+    }
+    differ(&before.approval_enabled, &after.approval_enabled)
+        || differ(&before.service_name, &after.service_name)
+        || differ(&before.ports, &after.ports)
+        || differ(&before.port_id, &after.port_id)
+        || differ(&before.tcp_proxy, &after.tcp_proxy)
+        || differ(&before.description, &after.description)
+        || differ(&before.ip, &after.ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cloud::Reason,
+        model::{ServiceName, ServiceStatus},
+    };
+
+    const ID: &str = "4189d3c2-8882-4871-a3c2-d380272eed88";
+
+    fn meta(name: &str) -> ServiceMeta {
+        ServiceMeta {
+            region: RegionId::parse("cn-north-4").unwrap(),
+            project: "prod".into(),
+            id: ServiceId::parse(ID).unwrap(),
+            name: name.into(),
+        }
+    }
+
+    fn service(description: &str, connections: Option<u64>) -> EndpointService {
+        EndpointService {
+            id: ServiceId::parse(ID).unwrap(),
+            full_name: ServiceName::new(""),
+            status: ServiceStatus::Available,
+            fields: ServiceFields {
+                description: Some(description.into()),
+                ..ServiceFields::default()
+            },
+            connections,
+            created: None,
+            updated: None,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn only(board: &ServiceBoard) -> Arc<ServiceState> {
+        board.snapshot()[0].clone()
+    }
+
+    #[test]
+    fn a_field_that_moved_without_us_is_counted() {
+        let board = ServiceBoard::new([meta("logs")]);
+        let record = |text, second, who| {
+            board.record(&meta("logs"), Ok(service(text, None)), at(second), who);
+            only(&board).unattributed_changes
+        };
+        assert_eq!(record("a", 1, Attribution::Nobody), 0, "the first reading");
+        assert_eq!(record("a", 2, Attribution::Nobody), 0);
+        assert_eq!(record("b", 3, Attribution::Nobody), 1);
+        assert_eq!(record("c", 4, Attribution::Ours), 1);
+        assert_eq!(record("c", 5, Attribution::Nobody), 1);
+        assert_eq!(record("b", 4, Attribution::Nobody), 1, "older than what is known");
+        assert_eq!(record("d", 6, Attribution::Nobody), 2);
+    }
+
+    #[test]
+    fn a_failed_reading_keeps_what_was_seen() {
+        let board = ServiceBoard::new([meta("logs")]);
+        assert_eq!(only(&board).up, None);
+        board.record(&meta("logs"), Ok(service("a", Some(7))), at(1), Attribution::Nobody);
+        let error = CloudError::new(Reason::Reset, "gone");
+        board.record(&meta("logs"), Err(error.clone()), at(2), Attribution::Nobody);
+        let state = only(&board);
+        assert_eq!((state.up, state.last_error.as_ref()), (Some(false), Some(&error)));
+        assert_eq!(state.seen.as_ref().unwrap().at, at(1));
+        board.record(&meta("logs"), Ok(service("a", None)), at(3), Attribution::Nobody);
+        let state = only(&board);
+        assert_eq!((state.up, state.last_error.as_ref()), (Some(true), None));
+        assert_eq!(state.seen.as_ref().unwrap().service.connections, Some(7));
+    }
+
+    #[test]
+    fn a_service_is_found_by_id_or_name_and_keeps_its_past_under_another_name() {
+        let board = ServiceBoard::new([meta("logs")]);
+        board.record(&meta("logs"), Ok(service("a", None)), at(1), Attribution::Nobody);
+        board.reconfigure([meta("search")]);
+        assert!(board.find("prod", "logs").is_none());
+        assert!(board.find("test", "search").is_none());
+        assert!(board.find("prod", "search").unwrap().seen.is_some());
+        assert!(board.find("prod", ID).is_some());
+        board.reconfigure([]);
+        board.record(&meta("search"), Ok(service("b", None)), at(2), Attribution::Nobody);
+        assert!(board.snapshot().is_empty());
+    }
+}

@@ -1,0 +1,141 @@
+//! Endpoint services: what VPCEP says of one, and what may be changed of it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::{ServiceId, ServiceName};
+
+/// An endpoint service (VPCEP API Reference, "Modifying a VPC Endpoint Service", Table 5, and
+/// "Querying VPC Endpoint Services").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointService {
+    /// Its id.
+    pub id: ServiceId,
+    /// The full name, `<region>.<name>.<id>`.
+    pub full_name: ServiceName,
+    /// Its status.
+    pub status: ServiceStatus,
+    /// What can be changed.
+    pub fields: ServiceFields,
+    /// How many endpoints are connected (those being created and those accepted); only the list of
+    /// services says it.
+    pub connections: Option<u64>,
+    /// `created_at`.
+    pub created: Option<Timestamp>,
+    /// `updated_at`.
+    pub updated: Option<Timestamp>,
+}
+
+/// The fields of an endpoint service that the PUT can change (same page, Table 3). Of a service,
+/// `None` is what the cloud does not say; of an update, `None` is what shall stay as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceFields {
+    /// Whether the owner must approve each connection.
+    pub approval_enabled: Option<bool>,
+    /// The short name, the middle of the full one.
+    pub service_name: Option<Box<str>>,
+    /// All port mappings; an update replaces the whole list.
+    pub ports: Option<Vec<PortMapping>>,
+    /// The port of the backend.
+    pub port_id: Option<Box<str>>,
+    /// How client addresses are handed to the backend; one of [`TcpProxy`], or a word that this
+    /// version does not know.
+    pub tcp_proxy: Option<Box<str>>,
+    /// Free text.
+    pub description: Option<Box<str>>,
+    /// IPv4 address or domain name of a VLAN service.
+    pub ip: Option<Box<str>>,
+}
+
+impl ServiceFields {
+    /// The names of the fields, as the document has them and in its order.
+    pub const NAMES: [&str; 7] =
+        ["approval_enabled", "service_name", "ports", "port_id", "tcp_proxy", "description", "ip"];
+}
+
+/// A port of the endpoint and where it leads. The order is the canonical order of a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortMapping {
+    /// The port of the endpoint.
+    pub client_port: u16,
+    /// The port of the backend.
+    pub server_port: u16,
+    /// `TCP`; the cloud may have others one day.
+    pub protocol: Box<str>,
+}
+
+impl fmt::Display for PortMapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}->{}/{}", self.client_port, self.server_port, self.protocol)
+    }
+}
+
+/// The status of an endpoint service (VPCEP API Reference, "Querying VPC Endpoint Services").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceStatus {
+    /// Being built.
+    Creating,
+    /// In use, and the only status in which it can be changed.
+    Available,
+    /// Could not be built.
+    Failed,
+    /// Going away.
+    Deleting,
+    /// A word that this version does not know.
+    Unknown,
+}
+
+impl ServiceStatus {
+    /// All statuses, in the order in which they are shown.
+    pub const ALL: [Self; 5] =
+        [Self::Creating, Self::Available, Self::Failed, Self::Deleting, Self::Unknown];
+
+    /// The API's word, which is also the label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Available => "available",
+            Self::Failed => "failed",
+            Self::Deleting => "deleting",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The status of that word, if it is one of the documented four.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL[..4].iter().copied().find(|status| status.as_str() == word)
+    }
+}
+
+/// The words of `tcp_proxy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpProxy {
+    /// Nothing is handed on.
+    Close,
+    /// In the TCP option field.
+    ToaOpen,
+    /// In the payload, by the proxy protocol.
+    ProxyOpen,
+    /// Both.
+    Open,
+    /// Only the SDK knows it, not the document.
+    ProxyVni,
+}
+
+impl TcpProxy {
+    /// All words; the last one needs to be allowed.
+    pub const ALL: [Self; 5] =
+        [Self::Close, Self::ToaOpen, Self::ProxyOpen, Self::Open, Self::ProxyVni];
+
+    /// The API's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Close => "close",
+            Self::ToaOpen => "toa_open",
+            Self::ProxyOpen => "proxy_open",
+            Self::Open => "open",
+            Self::ProxyVni => "proxy_vni",
+        }
+    }
+}
