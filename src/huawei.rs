@@ -2,7 +2,8 @@
 //!
 //! Reading order: `endpoints` (where), `credentials` (who), `sign` (how a request proves it),
 //! `transport` (sending, retrying, classifying), `guard` and `session` (which credentials are in
-//! force), `iam` (tokens and project ids), `wire` (JSON), `paging` (many pages, one list). Only
+//! force), `iam` (tokens and project ids), `wire` (JSON), `paging` (many pages, one list),
+//! `services` (endpoint services, read and changed). Only
 //! `transport` and `endpoints` know reqwest; nobody outside knows any of it.
 
 pub mod credentials;
@@ -11,17 +12,21 @@ mod guard;
 mod iam;
 pub mod paging;
 mod refresh;
+mod services;
 mod session;
 pub mod sign;
 pub mod transport;
 pub mod wire;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 
 use self::{
     endpoints::Endpoints,
@@ -41,7 +46,14 @@ use crate::{
 pub use self::{guard::KeyGuard, refresh::keep_fresh};
 
 /// What is called, as the metrics name it.
-pub const OPERATIONS: [&str; 3] = [CSS_CONNECTIONS, iam::TOKEN, iam::PROJECTS];
+pub const OPERATIONS: [&str; 6] = [
+    CSS_CONNECTIONS,
+    services::LIST,
+    services::DETAIL,
+    services::UPDATE,
+    iam::TOKEN,
+    iam::PROJECTS,
+];
 
 const CSS_CONNECTIONS: &str = "css_connections";
 
@@ -73,6 +85,15 @@ pub struct Common {
     pub stats: Arc<Stats>,
 }
 
+/// How fast the services may be called, each on its own.
+#[derive(Clone, Debug)]
+pub struct Pacers {
+    /// Every request to CSS draws from it.
+    pub css: Pacer,
+    /// Every request to VPCEP draws from it.
+    pub vpcep: Pacer,
+}
+
 /// A project of the real cloud. Clones share its credentials and what was learnt of its region.
 #[derive(Clone, Debug)]
 pub struct Project(Arc<Inner>);
@@ -81,7 +102,7 @@ pub struct Project(Arc<Inner>);
 struct Inner {
     settings: Settings,
     session: Session,
-    css_pacer: Pacer,
+    pacers: Pacers,
     stats: Arc<Stats>,
     project_id: OnceCell<ProjectId>,
     /// The region has refused the largest limit and taken the fallback: asked for from now on.
@@ -89,8 +110,8 @@ struct Inner {
 }
 
 impl Project {
-    /// A project that draws from `css_pacer` for every request to CSS.
-    pub fn new(settings: Settings, common: &Common, css_pacer: Pacer) -> Self {
+    /// A project that calls the services at the pace of `pacers`.
+    pub fn new(settings: Settings, common: &Common, pacers: Pacers) -> Self {
         let session = Session::new(Parts {
             project: settings.name.clone(),
             source: settings.credentials.clone(),
@@ -107,7 +128,7 @@ impl Project {
             project_id: OnceCell::new_with(settings.project_id.clone()),
             settings,
             session,
-            css_pacer,
+            pacers,
             stats: common.stats.clone(),
             large_limit_refused: AtomicBool::new(false),
         }))
@@ -182,6 +203,12 @@ impl Inner {
         }
     }
 
+    fn count_all(&self, surprises: &[u64; Surprise::ALL.len()]) {
+        for kind in Surprise::ALL {
+            self.count(kind, surprises[kind as usize]);
+        }
+    }
+
     fn count(&self, kind: Surprise, times: u64) {
         if times > 0 {
             self.stats.api_surprise(kind.as_str(), times);
@@ -206,7 +233,7 @@ struct ClusterPages<'a> {
 
 impl Pages for ClusterPages<'_> {
     async fn page(&mut self, offset: u32, limit: u32) -> Result<Page, CloudError> {
-        let Inner { settings, session, css_pacer, .. } = self.project;
+        let Inner { settings, session, pacers, .. } = self.project;
         let (project_id, cluster) = (self.project_id, self.cluster);
         let request = Request {
             project: &settings.name,
@@ -219,13 +246,11 @@ impl Pages for ClusterPages<'_> {
                 ("limit", &limit.to_string()),
             ],
             project_id: Some(project_id),
-            pacer: css_pacer,
+            pacer: &pacers.css,
         };
         let answer = session.send(&request, self.budget, self.trace).await?;
         let decoded = wire::page(&answer.body).map_err(|error| answer.explain(error))?;
-        for kind in Surprise::ALL {
-            self.project.count(kind, decoded.surprises[kind as usize]);
-        }
+        self.project.count_all(&decoded.surprises);
         self.trace.pages += 1;
         Ok(decoded.page)
     }
@@ -236,12 +261,19 @@ impl Cloud for Project {
         let mut trace = Trace::default();
         let deadline = budget.deadline;
         let walk = self.0.walk(cluster, &mut budget, &mut trace);
-        let result = match tokio::time::timeout_at(deadline, walk).await {
-            Ok(result) => result,
-            Err(_) => Err(CloudError::new(Reason::Timeout, "the poll did not end in its time")),
-        };
+        let result = within(deadline, "the poll", walk).await;
         Traced { result, trace }
     }
+}
+
+/// The result of an operation, or that it did not end in its time.
+async fn within<T>(
+    deadline: Instant,
+    what: &str,
+    operation: impl Future<Output = Result<T, CloudError>>,
+) -> Result<T, CloudError> {
+    let late = || CloudError::new(Reason::Timeout, format!("{what} did not end in its time"));
+    tokio::time::timeout_at(deadline, operation).await.unwrap_or_else(|_| Err(late()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     cloud::Reason,
     config,
-    huawei::{self, Common},
+    huawei::{self, Common, Pacers},
     pacing::{Pacer, RateLimit},
     poll::{self, Shard},
 };
@@ -19,8 +19,8 @@ pub(super) struct Projects {
 
 struct Known {
     cloud: huawei::Project,
-    pacer: Pacer,
-    limit: RateLimit,
+    pacers: Pacers,
+    limits: [RateLimit; 2],
 }
 
 impl Projects {
@@ -51,7 +51,7 @@ impl Projects {
                 name: name.clone(),
                 region: project.cloud.region.clone(),
                 cloud: known.cloud.clone(),
-                pacer: known.pacer.clone(),
+                pacer: known.pacers.css.clone(),
                 concurrency: project.concurrency,
                 timeout: project.timeout,
                 clusters: clusters.collect(),
@@ -77,15 +77,20 @@ impl Projects {
         self.common.stats.add_project(name, &reasons, &huawei::OPERATIONS);
         // A token of the credentials before is no longer in use.
         self.common.stats.forget_expiry(name);
-        let limit = project.css_rate_limit;
-        let pacer = Pacer::new(limit);
-        let cloud = huawei::Project::new(project.cloud.clone(), &self.common, pacer.clone());
-        Known { cloud, pacer, limit }
+        let limits = limits(project);
+        let [css, vpcep] = limits.map(Pacer::new);
+        let pacers = Pacers { css, vpcep };
+        let cloud = huawei::Project::new(project.cloud.clone(), &self.common, pacers.clone());
+        Known { cloud, pacers, limits }
     }
 }
 
 impl Known {
     fn is(&self, configured: &config::Project) -> bool {
-        *self.cloud.settings() == configured.cloud && self.limit == configured.css_rate_limit
+        *self.cloud.settings() == configured.cloud && self.limits == limits(configured)
     }
+}
+
+fn limits(project: &config::Project) -> [RateLimit; 2] {
+    [project.css_rate_limit, project.vpcep_rate_limit]
 }

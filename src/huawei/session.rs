@@ -20,7 +20,7 @@ use super::{
     endpoints::BaseUrl,
     guard::{Fingerprint, KeyGuard, Pass, Resting},
     iam::{self, Scope},
-    transport::{Answer, Auth, Request, Transport, Tries},
+    transport::{Answer, Auth, Request, Transport, Tries, is_of_gateway},
 };
 use crate::{
     clock::unix_seconds,
@@ -131,6 +131,10 @@ impl Session {
         };
         // Another key does not set a clock.
         if refused.reason == Reason::ClockSkew {
+            return Err(refused);
+        }
+        // Only a gateway's refusal proves that the service behind it has not seen the change.
+        if request.method.is_change() && !is_of_gateway(&refused) {
             return Err(refused);
         }
         let Some(better) = self.renewed(&auth, budget, trace).await? else { return Err(refused) };

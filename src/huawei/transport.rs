@@ -1,7 +1,7 @@
 //! Sends one request to the cloud and says what came back: signing, deadlines, byte caps, retries.
 //!
 //! This is the only place that retries (rule 6: reads, and asking for a token, which may be done
-//! twice), and the only one that knows reqwest's traps: it follows no redirection, takes no proxy
+//! twice; a change never is), and the only one that knows reqwest's traps: it follows no redirection, takes no proxy
 //! from the environment, asks for no compression, and reads no body without a cap. What an answer
 //! means is decided in `classify`.
 
@@ -31,6 +31,7 @@ use crate::{
     stats::{ApiRequest, Stats},
 };
 
+pub(super) use self::classify::is_of_gateway;
 pub use self::{
     request::{Auth, Method, Request},
     sent::Sent,
@@ -131,8 +132,8 @@ impl Transport {
     ) -> Result<Answer, CloudError> {
         let mut last_error: Option<CloudError> = None;
         let max_tries = match tries {
-            Tries::One => 1,
-            Tries::Several => MAX_TRIES,
+            Tries::Several if !call.method.is_change() => MAX_TRIES,
+            _ => 1,
         };
         for tries_before in 0..max_tries {
             let token = match self.token(call, budget).await {
@@ -251,7 +252,7 @@ impl Transport {
             ..error
         })?;
         let expected = match call.method {
-            Method::Get => StatusCode::OK,
+            Method::Get | Method::Put { .. } => StatusCode::OK,
             Method::Post { .. } => StatusCode::CREATED,
         };
         if response.status() == expected {

@@ -1,4 +1,4 @@
-//! The cloud's JSON, decoded: pages of connections, and error bodies in all their shapes.
+//! The cloud's JSON: pages of connections, endpoint services, and error bodies in all their shapes.
 //!
 //! The cloud's types are not always the documented ones (a switch sent as the text `"false"`, a
 //! number sent as text), and fields arrive over the years. What can be understood is taken and
@@ -6,11 +6,16 @@
 //! freed of control characters here, so that nothing later needs to.
 
 mod error_body;
+mod meaning;
 mod page;
 mod scalar;
+mod service;
 
 pub use error_body::{ErrorBody, Hide, error_body};
 pub use page::{DecodedPage, page};
+pub use service::{DecodedServices, service, services, update};
+
+use crate::cloud::{CloudError, Reason};
 
 /// 400 with this code means that the cluster has no endpoint service (CSS error codes): a state of
 /// the cluster, not a failure.
@@ -50,6 +55,21 @@ impl Surprise {
             Self::UnparsableValue => "unparsable_value",
             Self::DuplicateId => "duplicate_id",
         }
+    }
+}
+
+/// What is wrong with a body that could not be decoded. No part of the body is in the text.
+fn not_the_document(error: &serde_json::Error) -> CloudError {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        serde_json::error::Category::Data => CloudError::new(
+            Reason::BadShape,
+            format!("the answer is not the documented object (line {line}, column {column})"),
+        ),
+        _ => CloudError::new(
+            Reason::BadJson,
+            format!("the answer is not JSON (line {line}, column {column})"),
+        ),
     }
 }
 

@@ -48,15 +48,29 @@ fn without_request(message: &str) -> &str {
     message[..end].trim_end_matches([' ', ','])
 }
 
+/// The rest of a code of the gateway: `APIGW.` in public regions, `APIG.` in some (API Gateway, error
+/// codes).
+fn gateway_code(code: &str) -> Option<&str> {
+    code.strip_prefix("APIGW.").or_else(|| code.strip_prefix("APIG."))
+}
+
+/// Whether the gateway refused a request, before any service saw it.
+pub(in crate::huawei) fn is_of_gateway(error: &CloudError) -> bool {
+    error.code.as_deref().and_then(gateway_code).is_some()
+}
+
 fn reason(status: StatusCode, code: &str, message: &str) -> Reason {
-    // `APIGW.` in public regions, `APIG.` in some (API Gateway, error codes).
-    let gateway = code.strip_prefix("APIGW.").or_else(|| code.strip_prefix("APIG."));
+    let gateway = gateway_code(code);
     if gateway == Some("0308") || code.eq_ignore_ascii_case("EndPoint.0022") {
         return Reason::Throttled;
     }
     // Missing rights, told with a 400 (CSS error codes).
     if ["CSS.0051", "CSS.5313"].iter().any(|known| code.eq_ignore_ascii_case(known)) {
         return Reason::Forbidden;
+    }
+    // A service that does not exist, told with a 400 (VPCEP error codes).
+    if code.eq_ignore_ascii_case("EndPoint.2003") {
+        return Reason::NotFound;
     }
     match status.as_u16() {
         429 => Reason::Throttled,
@@ -132,6 +146,8 @@ mod tests {
             (401, gateway("APIGW.0303", ""), Reason::ClockSkew),
             (401, gateway("APIGW.0307", "token"), Reason::Auth),
             (403, css("CSS.0015"), Reason::NotFound),
+            (400, gateway("EndPoint.2003", ""), Reason::NotFound),
+            (400, gateway("EndPoint.3045", ""), Reason::Http4xx),
             (403, css("CSS.5045"), Reason::Forbidden),
             (403, gateway("APIGW.0302", ""), Reason::Forbidden),
             (404, gateway("APIGW.0101", ""), Reason::NotFound),

@@ -43,11 +43,16 @@ pub struct Request<'a> {
     pub pacer: &'a Pacer,
 }
 
-/// What is done. Only requests that may be sent twice are made here.
+/// What is done.
 #[derive(Clone, Copy)]
 pub enum Method<'a> {
     /// A read.
     Get,
+    /// A change, in JSON: sent once, whatever becomes of it.
+    Put {
+        /// The body.
+        body: &'a [u8],
+    },
     /// A question that needs a body, in JSON.
     Post {
         /// The body.
@@ -67,15 +72,21 @@ impl Method<'_> {
     fn as_str(&self) -> &'static str {
         match self {
             Self::Get => "GET",
+            Self::Put { .. } => "PUT",
             Self::Post { .. } => "POST",
         }
     }
 
-    fn body(&self) -> &[u8] {
+    fn body(&self) -> Option<&[u8]> {
         match self {
-            Self::Get => b"",
-            Self::Post { body, .. } => body,
+            Self::Get => None,
+            Self::Put { body } | Self::Post { body, .. } => Some(body),
         }
+    }
+
+    /// Whether sending it twice may do more than sending it once.
+    pub(in crate::huawei) fn is_change(&self) -> bool {
+        matches!(self, Self::Put { .. })
     }
 }
 
@@ -121,17 +132,16 @@ pub(super) fn build(
     }
     let method = match call.method {
         Method::Get => reqwest::Method::GET,
+        Method::Put { .. } => reqwest::Method::PUT,
         Method::Post { .. } => reqwest::Method::POST,
     };
     let mut request = reqwest::Request::new(method, url);
-    if let Method::Post { body, .. } = call.method {
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(JSON));
+    if let Some(body) = call.method.body() {
         *request.body_mut() = Some(body.to_vec().into());
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     }
     let sent = request.headers_mut();
-    sent.insert(ACCEPT, HeaderValue::from_static(JSON));
-    if let Method::Post { .. } = call.method {
-        sent.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-    }
     let mut signed = None;
     match auth {
         None => {}
@@ -155,7 +165,7 @@ fn sign(
     if let Some(token) = &keys.security_token {
         headers.push(("x-security-token", token.expose()));
     }
-    if let Method::Post { .. } = call.method {
+    if call.method.body().is_some() {
         headers.push(("content-type", JSON));
     }
     let signed = signing::sign(
@@ -164,7 +174,7 @@ fn sign(
             path: &call.path,
             query: call.query,
             headers: &headers,
-            body: call.method.body(),
+            body: call.method.body().unwrap_or_default(),
         },
         &keys.access_key,
         &keys.secret_key,

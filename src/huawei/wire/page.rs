@@ -6,7 +6,6 @@
 
 use std::{borrow::Cow, fmt};
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -15,6 +14,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Surprise,
+    meaning::{LONGEST_TEXT, Meaning},
+    not_the_document,
     scalar::{Name, Scalar},
     shown,
 };
@@ -25,9 +26,8 @@ use crate::{
     model::{Connection, EndpointId, ServiceName, Status},
 };
 
-/// Longer texts of the cloud are cut: ids and addresses are short, and a DNS name has 255 bytes.
+/// Longer ids of the cloud are cut: they are short.
 const LONGEST_ID: usize = 128;
-const LONGEST_TEXT: usize = 256;
 
 /// A page, and what was odd about it.
 #[derive(Debug)]
@@ -44,19 +44,8 @@ pub struct DecodedPage {
 /// [`Reason::BadJson`] if it is not JSON, [`Reason::BadShape`] if it is not the documented object.
 /// No part of the body is in the error's text.
 pub fn page(body: &[u8]) -> Result<DecodedPage, CloudError> {
-    let raw: RawPage<'_> = serde_json::from_slice(body).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        match error.classify() {
-            serde_json::error::Category::Data => CloudError::new(
-                Reason::BadShape,
-                format!("the answer is not the documented object (line {line}, column {column})"),
-            ),
-            _ => CloudError::new(
-                Reason::BadJson,
-                format!("the answer is not JSON (line {line}, column {column})"),
-            ),
-        }
-    })?;
+    let raw: RawPage<'_> =
+        serde_json::from_slice(body).map_err(|error| not_the_document(&error))?;
     let mut meaning = Meaning::default();
     meaning.count(Surprise::UnknownField, raw.unknown_fields);
     let total = meaning.number(raw.total_count, true);
@@ -81,90 +70,7 @@ pub fn page(body: &[u8]) -> Result<DecodedPage, CloudError> {
     Ok(DecodedPage { page, surprises: meaning.surprises })
 }
 
-/// Turns raw values into meaning, and counts what was odd on the way.
-#[derive(Default)]
-struct Meaning {
-    surprises: [u64; Surprise::ALL.len()],
-}
-
 impl Meaning {
-    fn count(&mut self, surprise: Surprise, times: u64) {
-        self.surprises[surprise as usize] += times;
-    }
-
-    fn unparsable<T>(&mut self) -> Option<T> {
-        self.count(Surprise::UnparsableValue, 1);
-        None
-    }
-
-    /// A whole number; documented as a JSON number, or as a text that holds one.
-    fn number(&mut self, value: Scalar<'_>, documented_as_number: bool) -> Option<u64> {
-        match value {
-            Scalar::Null => None,
-            Scalar::Unsigned(number) => {
-                self.count(Surprise::CoercedType, u64::from(!documented_as_number));
-                Some(number)
-            }
-            Scalar::Text(text) => match text.trim().parse() {
-                Ok(number) => {
-                    self.count(Surprise::CoercedType, u64::from(documented_as_number));
-                    Some(number)
-                }
-                Err(_) => self.unparsable(),
-            },
-            _ => self.unparsable(),
-        }
-    }
-
-    fn switch(&mut self, value: Scalar<'_>) -> Option<bool> {
-        let text = match value {
-            Scalar::Null => return None,
-            Scalar::Bool(switch) => return Some(switch),
-            Scalar::Text(text) => text,
-            _ => return self.unparsable(),
-        };
-        match text.as_ref() {
-            "true" | "false" => {
-                self.count(Surprise::CoercedType, 1);
-                Some(text == "true")
-            }
-            _ => self.unparsable(),
-        }
-    }
-
-    fn text(&mut self, value: Scalar<'_>, cap: usize) -> Option<String> {
-        match value {
-            Scalar::Null => None,
-            Scalar::Text(text) => Some(shown(&text, cap)),
-            Scalar::Unsigned(number) => {
-                self.count(Surprise::CoercedType, 1);
-                Some(number.to_string())
-            }
-            _ => self.unparsable(),
-        }
-    }
-
-    fn label(&mut self, value: Scalar<'_>) -> Box<str> {
-        self.text(value, LONGEST_TEXT).unwrap_or_default().into()
-    }
-
-    /// ISO 8601 with or without a zone; without one it is UTC, as in the document's examples.
-    fn time(&mut self, value: Scalar<'_>) -> Option<Timestamp> {
-        let text = match value {
-            Scalar::Null => return None,
-            Scalar::Text(text) => text,
-            _ => return self.unparsable(),
-        };
-        if let Ok(time) = text.parse::<Timestamp>() {
-            return Some(time);
-        }
-        let civil = text.parse::<DateTime>().ok();
-        match civil.and_then(|time| time.to_zoned(TimeZone::UTC).ok()) {
-            Some(time) => Some(time.timestamp()),
-            None => self.unparsable(),
-        }
-    }
-
     fn status(&mut self, value: Scalar<'_>) -> Status {
         if let Scalar::Text(word) = &value
             && let Some(status) = Status::from_word(word)

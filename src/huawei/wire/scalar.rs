@@ -8,8 +8,9 @@ use serde::{
 };
 
 /// A JSON scalar, borrowed from the page where it can be. Arrays and objects are read past.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Scalar<'a> {
+    #[default]
     Null,
     Bool(bool),
     Unsigned(u64),

@@ -1,4 +1,5 @@
-//! Credentials over the wire: rotation, expiry, tokens and rest, against the simulated cloud.
+//! The client of the real cloud over the wire, against the simulated one: credentials (rotation,
+//! expiry, tokens, rest), and the endpoint services in `services`.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
@@ -9,7 +10,7 @@ use css_vpcep_exporter::{
     clock::Clock,
     cloud::{Budget, Cloud, CloudError, Reason, Traced},
     huawei::{
-        self, Common, Project,
+        self, Common, Pacers, Project,
         credentials::{Environment, SecretText, Source},
         endpoints::{BaseUrl, Endpoints},
         paging::Paging,
@@ -23,6 +24,9 @@ use css_vpcep_exporter::{
     stats::Stats,
 };
 use serde_json::{Value, json};
+
+#[path = "huawei/services.rs"]
+mod services;
 
 struct World {
     url: String,
@@ -85,7 +89,7 @@ impl World {
     }
 
     fn project(&self, credentials: Source) -> Project {
-        Project::new(self.settings("p", credentials), &self.common, fast())
+        Project::new(self.settings("p", credentials), &self.common, pacers())
     }
 
     async fn poll(&self, project: &Project) -> Traced<ConnectionList> {
@@ -97,6 +101,10 @@ impl World {
 
 fn fast() -> Pacer {
     Pacer::new(RateLimit { requests_per_second: 1000.0, burst: 1000 })
+}
+
+fn pacers() -> Pacers {
+    Pacers { css: fast(), vpcep: fast() }
 }
 
 fn inline(secret: &str) -> SecretText {
@@ -143,7 +151,7 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
         projects.push(poll::Project {
             name: name.into(),
             region: RegionId::parse("sim-region-1").unwrap(),
-            cloud: Project::new(settings, &world.common, fast()),
+            cloud: Project::new(settings, &world.common, pacers()),
             pacer: fast(),
             concurrency: 8,
             timeout: Duration::from_secs(10),
