@@ -18,14 +18,15 @@ use self::{
 };
 use crate::{
     board::{
-        Board,
+        Board, ServiceBoard,
         state_file::{self, StateFile},
     },
+    change::Outcome,
     clock::{Clock, unix_seconds},
     config::{Config, ConfigError},
     http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared},
     huawei::{self, Common, transport::Transport, wire::Surprise},
-    poll::{self, Scheduler},
+    poll::{self, Scheduler, ServiceReader},
     stats::Stats,
 };
 
@@ -114,6 +115,7 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
     let stats = Arc::new(Stats::new());
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
+    stats.add_change_outcomes(&Outcome::ALL.map(Outcome::as_str));
     stats.add_surprise_kinds(&Surprise::ALL.map(Surprise::as_str));
     let transport =
         Transport::new(clock.clone(), stats.clone(), seed).map_err(StartError::Machine)?;
@@ -146,10 +148,12 @@ impl App {
             Some(path) => Some(restore::open(path, &board, &clock).await?),
             None => None,
         };
+        let services = ServiceBoard::new(config.own_services());
         let (scheduler, polls, roster) =
             Scheduler::new(projects, board.clone(), clock.clone(), stats.clone());
         let shared = Shared {
             board: board.clone(),
+            services: services.clone(),
             live: shown,
             stats: stats.clone(),
             clock: clock.clone(),
@@ -184,6 +188,7 @@ impl App {
             clouds: watch::Sender::new(known.clouds()),
             projects: known,
             board,
+            services,
             roster,
             live,
             access,
@@ -240,6 +245,12 @@ impl App {
         let clouds = self.reloader.clouds.subscribe();
         let refresh = huawei::keep_fresh(clouds, stopped(stop.subscribe()));
         spawn(&mut parts, "token refresher", refresh);
+        let services = ServiceReader::new(
+            self.reloader.clouds.subscribe(),
+            self.reloader.services.clone(),
+            self.reloader.clock.clone(),
+        );
+        spawn(&mut parts, "reader of services", services.run(stopped(stop.subscribe())));
         let board = self.reloader.board.clone();
         spawn(&mut parts, "reloader", self.reloader.run(stopped(stop.subscribe())));
         spawn(&mut parts, "scheduler", self.scheduler.run(stopped(stop.subscribe())));

@@ -3,7 +3,7 @@
 //! Nothing here knows which cloud it is. The real one is `huawei`; tests of the scheduler use one
 //! in memory, under a paused clock.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -49,6 +49,9 @@ pub trait Services: Send + Sync + 'static {
         budget: Budget,
     ) -> impl Future<Output = Traced<()>> + Send;
 }
+
+/// The clouds by the configured names of their projects.
+pub type Clouds<C> = Arc<HashMap<Arc<str>, C>>;
 
 /// What is known of a write that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

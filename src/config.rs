@@ -28,8 +28,13 @@ pub use poll::LONGEST_INTERVAL;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    board::ClusterMeta, exposition, hex, http::AdminSettings, huawei, model::ServiceId,
-    pacing::RateLimit, poll::Shard,
+    board::{ClusterMeta, ServiceMeta},
+    exposition, hex,
+    http::AdminSettings,
+    huawei,
+    model::ServiceId,
+    pacing::RateLimit,
+    poll::Shard,
 };
 
 /// A configuration file has some hundred bytes a cluster; this is room for 50,000 of them.
@@ -201,6 +206,20 @@ impl Config {
     /// All clusters of all projects.
     pub fn clusters(&self) -> impl Iterator<Item = &ClusterMeta> {
         self.projects.iter().flat_map(|project| &project.clusters)
+    }
+
+    /// The endpoint services of all projects. Only shard 0 reads and changes them.
+    pub fn own_services(&self) -> impl Iterator<Item = ServiceMeta> {
+        let projects = self.projects.iter().filter(|_| self.shard.index == 0);
+        projects.flat_map(|project| {
+            let huawei::Settings { name, region, .. } = &project.cloud;
+            project.endpoint_services.iter().map(|service| ServiceMeta {
+                region: region.clone(),
+                project: name.clone(),
+                id: service.id.clone(),
+                name: service.name.clone(),
+            })
+        })
     }
 
     /// The whole configuration as YAML, with every default filled in and every secret left out.

@@ -1,14 +1,16 @@
 //! The page for Prometheus: a pure function of the board's snapshot, the exporter's own metrics and
 //! the time. It waits for nothing and calls nobody.
 //!
-//! `families` names every data metric and says when it is present; `gathered` knows the exporter's
+//! `families` names every data metric and says when it is present, `services` those of endpoint
+//! services; `gathered` knows the exporter's
 //! own metrics; `text` writes lines.
 
 pub mod families;
 mod gathered;
+pub mod services;
 mod text;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -17,7 +19,7 @@ use self::{
     text::Page,
 };
 use crate::{
-    board::{Freshness, Snapshot},
+    board::{Freshness, ServiceState, Snapshot},
     stats::{Definition, Kind, Stats},
 };
 
@@ -79,6 +81,7 @@ pub const DEFINITIONS: [Definition; 3] = [TARGETS, SERIES, SIZE];
 pub fn render(
     format: Format,
     snapshot: &Snapshot,
+    services: &[Arc<ServiceState>],
     settings: &Settings,
     stats: &Stats,
     now: Timestamp,
@@ -91,6 +94,7 @@ pub fn render(
     page.sample("", series);
     page.family(&SIZE);
     page.sample(r#"encoding="identity""#, size);
+    services::write(&mut page, services, now);
     gathered::write(&mut page, &stats.gather());
     page.finish()
 }

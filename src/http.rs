@@ -23,7 +23,13 @@ use axum::{
 };
 use tokio::sync::watch;
 
-use crate::{board::Board, clock::Clock, exposition, poll::PollHandle, stats::Stats};
+use crate::{
+    board::{Board, ServiceBoard},
+    clock::Clock,
+    exposition,
+    poll::PollHandle,
+    stats::Stats,
+};
 
 pub use admin::{Access, AdminSettings, AdminToken, Role, router as admin_router};
 pub use listener::{Bound, Limits};
@@ -35,6 +41,8 @@ pub use reload::{ReloadHandle, ReloadRequest};
 pub struct Shared {
     /// Where all clusters stand.
     pub board: Board,
+    /// Where all endpoint services stand.
+    pub services: ServiceBoard,
     /// What a reload may change.
     pub live: watch::Receiver<Live>,
     /// The exporter's own metrics.

@@ -3,12 +3,14 @@
 //! One loop owns all timing and starts every poll as a task of its own, so that a slow cluster, a
 //! dead region or a panic delays nobody. A poll waits for its token of the rate limit, then for one
 //! of its project's slots, then walks; its deadline runs from the token on. A poll never overlaps
-//! itself: a beat that comes while the poll before still runs is skipped and counted.
+//! itself: a beat that comes while the poll before still runs is skipped and counted. Endpoint
+//! services have a small reader of their own, the `ServiceReader`.
 
 mod once;
 mod report;
 mod roster;
 mod schedule;
+mod services;
 mod shard;
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
@@ -30,6 +32,7 @@ use crate::{
 };
 
 pub use once::once;
+pub use services::{SERVICES_INTERVAL, ServiceReader};
 pub use shard::Shard;
 
 /// A person may ask for a poll again after this time.

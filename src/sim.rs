@@ -139,6 +139,13 @@ impl Sim {
         self.cloud.state().world.live().map(|cluster| cluster.name.clone()).collect()
     }
 
+    /// The endpoint services: the id of each, and the name of the cluster that it is behind.
+    pub fn services(&self) -> Vec<(String, String)> {
+        let state = self.cloud.state();
+        let services = state.world.services();
+        services.map(|(service, cluster)| (service.id.clone(), cluster.name.clone())).collect()
+    }
+
     /// Serves until `shutdown` is ready; then every connection is ended and joined.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! start at 0, so that a rate over them sees the first event. No text and no id that a stranger
 //! chooses becomes a label value: labels are configured names and closed lists.
 
+mod audit;
 mod process;
 
 use std::{
@@ -18,6 +19,8 @@ use prometheus::{
     core::{Collector, MetricVec, MetricVecBuilder},
     proto::MetricFamily,
 };
+
+pub use audit::{AuditReading, ReadAudit};
 
 /// A metric's name, type, labels and help: what the reference in the README shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +112,16 @@ definitions! {
         "How long the exporter took to begin its answers, by route pattern.";
     ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
         "Requests that the admin listener turned away.";
+    ADMIN_CHANGES = "admin_changes_total", Counter, ["outcome"],
+        "Changes of endpoint services that were asked for, by how they ended.";
+    AUDIT_HEALTHY = "audit_healthy", Gauge, [],
+        "1 if the audit log takes records; at 0 no change is made. Absent without an audit log.";
+    AUDIT_RECORDS = "audit_records_total", Counter, ["kind"],
+        "Records that were written to the audit log.";
+    AUDIT_WRITE_FAILURES = "audit_write_failures_total", Counter, [],
+        "Records that could not be written to the audit log.";
+    AUDIT_LAST_SEQUENCE = "audit_last_sequence", Gauge, [],
+        "Sequence number of the last record of the audit log. Absent without an audit log.";
     SHARD_INDEX = "shard_index", Gauge, [],
         "Which of the shards this process is, counted from 0.";
     SHARDS = "shards", Gauge, [],
@@ -157,6 +170,7 @@ pub struct Stats {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     admin_denied: IntCounterVec,
+    admin_changes: IntCounterVec,
     shard_index: IntGauge,
     shards: IntGauge,
     /// The configured projects. A poll that is being given up may report once more, and must not
@@ -196,6 +210,7 @@ impl Stats {
             http_requests: counters(&HTTP_REQUESTS),
             http_duration: add(&registry, histogram_vec(&HTTP_DURATION)),
             admin_denied: counters(&ADMIN_DENIED),
+            admin_changes: counters(&ADMIN_CHANGES),
             shard_index: add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX))),
             shards: add(&registry, IntGauge::with_opts(opts(&SHARDS))),
             projects: RwLock::default(),
@@ -362,6 +377,23 @@ impl Stats {
         self.admin_denied.with_label_values(&[reason]).inc();
     }
 
+    /// Starts the counter of changes at 0 for each of these outcomes.
+    pub fn add_change_outcomes(&self, outcomes: &[&str]) {
+        for outcome in outcomes {
+            self.admin_changes.with_label_values(&[outcome]);
+        }
+    }
+
+    /// A change of an endpoint service ended so.
+    pub fn admin_change(&self, outcome: &str) {
+        self.admin_changes.with_label_values(&[outcome]).inc();
+    }
+
+    /// Shows how the audit log is, from now on. Called once, where there is one.
+    pub fn watch_audit(&self, read: ReadAudit) {
+        add(&self.registry, Ok(audit::Audit::new(read)));
+    }
+
     /// All samples, sorted by name.
     pub fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
@@ -452,6 +484,13 @@ mod tests {
             duration: Duration::ZERO,
         });
         stats.http_request("/metrics", 200, Duration::ZERO);
+        stats.add_change_outcomes(&["applied"]);
+        stats.watch_audit(std::sync::Arc::new(|| AuditReading {
+            healthy: true,
+            records: vec![("intent", 3), ("outcome", 2)],
+            write_failures: 0,
+            last_sequence: 5,
+        }));
         let families = stats.gather();
         for definition in DEFINITIONS {
             let family = families.iter().find(|family| family.name() == definition.name);

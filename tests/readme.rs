@@ -17,7 +17,7 @@ use css_vpcep_exporter::{
     board::Freshness,
     cloud::Reason,
     config,
-    exposition::{self, families},
+    exposition::{self, families, services},
     http::Limits,
     huawei::{OPERATIONS, credentials, wire::Surprise},
     model::Status,
@@ -45,6 +45,17 @@ fn the_metric_tables_are_those_of_the_code() {
     assert!(one_line(README).contains(&promised), "the README shows: {promised}");
     assert!(README.contains(&codes(&families::CLUSTER_LABELS)), "the README shows their labels");
 
+    let services = services::SERVICE_FAMILIES.iter().map(|family| {
+        let definition = &family.definition;
+        let help = definition.help.strip_suffix(READ);
+        assert_eq!(help.is_some(), family.presence.starts_with('D'), "{}", definition.name);
+        let help = help.map_or_else(|| definition.help.to_owned(), |help| format!("{help}."));
+        let Definition { name, kind, labels, .. } = *definition;
+        row(&[&code(name), kind.as_str(), &codes(labels), family.presence, &help])
+    });
+    expect_table("Metrics of endpoint services", services);
+    assert!(README.contains(&codes(&services::SERVICE_LABELS)), "the README shows their labels");
+
     let own = stats::DEFINITIONS.iter().chain(&exposition::DEFINITIONS);
     expect_table(
         "The exporter's own metrics",
@@ -57,6 +68,7 @@ fn the_metric_tables_are_those_of_the_code() {
 /// How the help texts of cached values end.
 const CACHED: &str =
     ". Cached; its age is time() - huaweicloud_css_vpcep_last_success_timestamp_seconds.";
+const READ: &str = ". Read every 5 minutes; its age is time() - huaweicloud_vpcep_service_last_success_timestamp_seconds.";
 
 #[cfg(target_os = "linux")]
 #[test]
@@ -86,6 +98,8 @@ fn every_metric_that_is_named_anywhere_exists() {
                 .extend(["bucket", "sum", "count"].map(|end| format!("{}_{end}", definition.name)));
         }
     }
+    let of_services = services::SERVICE_FAMILIES.iter();
+    known.extend(of_services.map(|family| family.definition.name.to_owned()));
     known.extend(families::FAMILIES.iter().map(|family| family.definition.name.to_owned()));
     for word in words(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         let is_prefix = word.ends_with('_');

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    cloud::Reason,
+    cloud::{Clouds, Reason},
     config,
     huawei::{self, Common, Pacers},
     pacing::{Pacer, RateLimit},
@@ -66,9 +66,10 @@ impl Projects {
         self.known.keys().cloned().collect()
     }
 
-    /// For whoever renews their tokens.
-    pub(super) fn clouds(&self) -> Vec<huawei::Project> {
-        self.known.values().map(|known| known.cloud.clone()).collect()
+    /// All of them by name, for whoever renews their tokens or reads their endpoint services.
+    pub(super) fn clouds(&self) -> Clouds<huawei::Project> {
+        let clouds = self.known.iter().map(|(name, known)| (name.clone(), known.cloud.clone()));
+        Arc::new(clouds.collect())
     }
 
     fn make(&self, project: &config::Project) -> Known {

@@ -6,8 +6,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Loader, projects::Projects};
 use crate::{
-    board::Board,
+    board::{Board, ServiceBoard},
     clock::{Clock, unix_seconds},
+    cloud::Clouds,
     config::{Config, ConfigError},
     http::{Access, Live, ReloadRequest},
     huawei,
@@ -21,10 +22,11 @@ pub(super) struct Reloader {
     pub(super) requests: mpsc::Receiver<ReloadRequest>,
     pub(super) projects: Projects,
     pub(super) board: Board,
+    pub(super) services: ServiceBoard,
     pub(super) roster: RosterHandle<huawei::Project>,
     pub(super) live: watch::Sender<Live>,
     pub(super) access: watch::Sender<Access>,
-    pub(super) clouds: watch::Sender<Vec<huawei::Project>>,
+    pub(super) clouds: watch::Sender<Clouds<huawei::Project>>,
     pub(super) admin_address: Option<SocketAddr>,
     pub(super) fixed: Fixed,
     pub(super) clock: Clock,
@@ -109,6 +111,7 @@ impl Reloader {
         let live = Live::of(&config.exposition, config.effective());
         let clusters = config.own_clusters().count();
         self.board.reconfigure(config.own_clusters().cloned());
+        self.services.reconfigure(config.own_services());
         let before = self.projects.names();
         let projects = self.projects.replace(config.projects, config.shard);
         self.roster.replace(projects).await;

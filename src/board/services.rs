@@ -42,6 +42,8 @@ pub struct ServiceState {
     pub last_error: Option<CloudError>,
     /// How often its fields were found changed by somebody else.
     pub unattributed_changes: u64,
+    /// A change of ours is under way: what is found may be its doing.
+    changing: bool,
 }
 
 /// An endpoint service and when it was read.
@@ -61,6 +63,7 @@ impl ServiceState {
             up: None,
             last_error: None,
             unattributed_changes: 0,
+            changing: false,
         }
     }
 }
@@ -126,7 +129,12 @@ impl ServiceBoard {
             .cloned()
     }
 
-    /// Records a reading that ended at `at`. A service that is not on the board is none of its
+    /// Says that a change of ours begins. It ends with the reading that is [`Attribution::Ours`].
+    pub fn change_begins(&self, meta: &ServiceMeta) {
+        self.update(meta, |state| Some(ServiceState { changing: true, ..state.clone() }));
+    }
+
+    /// Records a reading that began or ended at `at`. A service that is not on the board is none of its
     /// business, and a reading that is older than the one it has tells nothing new.
     pub fn record(
         &self,
@@ -135,20 +143,17 @@ impl ServiceBoard {
         at: Timestamp,
         attribution: Attribution,
     ) {
-        self.0.send_if_modified(|known| {
-            let found = known.iter().position(|state| state.meta.is_same_service(meta));
-            let Some(index) = found else { return false };
-            let old = &known[index];
+        self.update(meta, |old| {
+            let is_ours = attribution == Attribution::Ours;
             if old.seen.as_ref().is_some_and(|seen| seen.at > at) {
-                return false;
+                return is_ours.then(|| ServiceState { changing: false, ..old.clone() });
             }
-            let mut next = ServiceState::clone(old);
+            let mut next = ServiceState { changing: old.changing && !is_ours, ..old.clone() };
             match result {
                 Ok(mut service) => {
                     if let Some(before) = &old.seen {
-                        if attribution == Attribution::Nobody
-                            && moved(&before.service.fields, &service.fields)
-                        {
+                        let is_explained = is_ours || old.changing;
+                        if !is_explained && moved(&before.service.fields, &service.fields) {
                             next.unattributed_changes += 1;
                         }
                         // Only the list of services says it.
@@ -163,6 +168,15 @@ impl ServiceBoard {
                     next.last_error = Some(error);
                 }
             }
+            Some(next)
+        });
+    }
+
+    fn update(&self, meta: &ServiceMeta, next: impl FnOnce(&ServiceState) -> Option<ServiceState>) {
+        self.0.send_if_modified(|known| {
+            let found = known.iter().position(|state| state.meta.is_same_service(meta));
+            let Some(index) = found else { return false };
+            let Some(next) = next(&known[index]) else { return false };
             let mut all = known.to_vec();
             all[index] = Arc::new(next);
             *known = all.into();
@@ -241,6 +255,13 @@ mod tests {
         assert_eq!(record("c", 5, Attribution::Nobody), 1);
         assert_eq!(record("b", 4, Attribution::Nobody), 1, "older than what is known");
         assert_eq!(record("d", 6, Attribution::Nobody), 2);
+        board.change_begins(&meta("logs"));
+        assert_eq!(record("e", 7, Attribution::Nobody), 2, "while one of ours is under way");
+        assert_eq!(record("e", 8, Attribution::Ours), 2);
+        assert_eq!(record("f", 9, Attribution::Nobody), 3);
+        board.change_begins(&meta("logs"));
+        assert_eq!(record("f", 8, Attribution::Ours), 3, "older, but the change has ended");
+        assert_eq!(record("g", 10, Attribution::Nobody), 4);
     }
 
     #[test]

@@ -78,7 +78,7 @@ async fn collect(mut config: Config) -> Result<bool, String> {
             "not every connection of a cluster could be read"
         );
     }
-    let page = exposition::render(Format::Text004, &snapshot, &settings, &stats, clock.now());
+    let page = exposition::render(Format::Text004, &snapshot, &[], &settings, &stats, clock.now());
     print(page.trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }

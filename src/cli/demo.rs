@@ -144,6 +144,10 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
     }
+    yaml.push_str("    endpoint_services:\n");
+    for (id, name) in sim.services() {
+        let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
+    }
     yaml
 }
 

@@ -62,9 +62,10 @@ fn too_many() -> Response {
 }
 
 fn body(shared: &Shared, format: Format, gzip: bool) -> Vec<u8> {
-    let Shared { board, stats, clock, .. } = shared;
+    let Shared { board, services, stats, clock, .. } = shared;
+    let (board, services) = (board.snapshot(), services.snapshot());
     let page =
-        exposition::render(format, &board.snapshot(), &shared.settings(), stats, clock.now());
+        exposition::render(format, &board, &services, &shared.settings(), stats, clock.now());
     let mut body = if gzip { compressed(page.as_bytes()) } else { page.into_bytes() };
     // Some clients take their time, and room to grow would be held as long.
     body.shrink_to_fit();

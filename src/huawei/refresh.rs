@@ -5,6 +5,7 @@ use std::{future::Future, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use super::Project;
+use crate::cloud::Clouds;
 
 /// How often it is looked whether a token should be renewed; the oldest has a fifth of its life left
 /// then, which is hours.
@@ -12,7 +13,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Renews the tokens of the projects that have one, until `shutdown` is ready.
 pub async fn keep_fresh(
-    projects: watch::Receiver<Vec<Project>>,
+    projects: watch::Receiver<Clouds<Project>>,
     shutdown: impl Future<Output = ()>,
 ) {
     tokio::pin!(shutdown);
@@ -24,7 +25,7 @@ pub async fn keep_fresh(
         let now = Instant::now();
         let mut renewals = JoinSet::new();
         let all = projects.borrow().clone();
-        for project in all {
+        for project in all.values().cloned() {
             renewals.spawn(async move { project.0.session.renew_if_due(now).await });
         }
         tokio::select! {

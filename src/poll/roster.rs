@@ -124,7 +124,7 @@ impl<C> Roster<C> {
                 };
                 if entry.interval != interval {
                     entry.interval = interval;
-                    let phase = schedule::phase(&cluster, interval);
+                    let phase = schedule::phase(cluster.as_str(), interval);
                     entry.due = now + schedule::until_next(date, phase, interval);
                     self.due.push(Reverse((entry.due, id)));
                     moved.push((cluster.clone(), entry.due));

@@ -10,11 +10,9 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::model::ClusterId;
-
-/// The cluster's place in its interval: at least zero, less than the interval.
-pub(super) fn phase(cluster: &ClusterId, interval: Duration) -> Duration {
-    let digest = Sha256::digest(cluster.as_str().as_bytes());
+/// The place of whatever has this id in its interval: at least zero, less than the interval.
+pub(super) fn phase(id: &str, interval: Duration) -> Duration {
+    let digest = Sha256::digest(id.as_bytes());
     let hash = digest.iter().take(8).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte));
     interval.mul_f64(hash as f64 / 2_f64.powi(64)).min(interval - Duration::from_nanos(1))
 }
@@ -40,8 +38,8 @@ pub(super) fn next_after(due: Instant, interval: Duration, now: Instant) -> Inst
 mod tests {
     use super::*;
 
-    fn cluster(number: u32) -> ClusterId {
-        ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap()
+    fn cluster(number: u32) -> String {
+        format!("{number:08x}-5b35-4f50-8984-76387e42451a")
     }
 
     const MINUTE: Duration = Duration::from_secs(60);

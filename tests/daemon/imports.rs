@@ -17,10 +17,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pacing", &[]),
     ("cloud", &["model", "pacing"]),
     ("huawei", &["clock", "cloud", "hex", "model", "pacing", "secret", "stats"]),
+    ("audit", &["clock", "hex", "model"]),
     ("board", &["cloud", "hex", "model"]),
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
     ("change", &["audit", "board", "clock", "cloud", "model", "pacing", "stats"]),
-    ("exposition", &["board", "clock", "model", "stats"]),
+    ("exposition", &["board", "clock", "cloud", "model", "stats"]),
     (
         "http",
         &["audit", "board", "change", "clock", "cloud", "exposition", "model", "poll", "stats"],

@@ -73,7 +73,7 @@ fn both_formats_carry_the_same_samples() {
     stats.http_request("/metrics", 200, Duration::from_millis(1));
     let snapshot = board().snapshot();
     let [text, openmetrics] = [Format::Text004, Format::OpenMetrics100]
-        .map(|format| render(format, &snapshot, &settings, &stats, NOW));
+        .map(|format| render(format, &snapshot, &[], &settings, &stats, NOW));
     assert_eq!(samples(&text), samples(&openmetrics));
     for family in FAMILIES {
         let start = format!("{}{{", family.definition.name);

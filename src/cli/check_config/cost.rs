@@ -178,7 +178,8 @@ fn render(clusters: &[(ClusterMeta, u64)], settings: &exposition::Settings) -> P
         let attempt = Attempt { at: now, duration: Duration::from_micros(123_456), outcome };
         board.record(&meta.id, attempt, now);
     }
-    let page = exposition::render(Format::Text004, &board.snapshot(), settings, &Stats::new(), now);
+    let page =
+        exposition::render(Format::Text004, &board.snapshot(), &[], settings, &Stats::new(), now);
     Page {
         series: own_size(&page, "css_vpcep_exporter_exposition_series "),
         bytes: own_size(&page, r#"css_vpcep_exporter_exposition_size_bytes{encoding="identity"} "#),

@@ -1,0 +1,306 @@
+//! Reads the endpoint services: all of a project in one go, every five minutes.
+
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::{Id, JoinSet},
+    time::Instant,
+};
+
+use super::{schedule, sleep_until};
+use crate::{
+    board::{Attribution, ServiceBoard, ServiceState},
+    clock::Clock,
+    cloud::{Budget, CloudError, Clouds, Reason, Services},
+    pacing::Priority,
+};
+
+/// How often the services of a project are read (design, section 6).
+pub const SERVICES_INTERVAL: Duration = Duration::from_secs(300);
+/// Projects take their first turn within this time, each at its own moment.
+const FIRST_WITHIN: Duration = Duration::from_secs(5);
+/// One reading: a request or two, and a wait for their tokens.
+const READING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The part that reads endpoint services.
+#[derive(Debug)]
+pub struct ServiceReader<C> {
+    clouds: watch::Receiver<Clouds<C>>,
+    board: ServiceBoard,
+    clock: Clock,
+    due: HashMap<Arc<str>, Instant>,
+    readings: JoinSet<()>,
+    running: HashMap<Id, Arc<str>>,
+}
+
+impl<C: Services + Clone> ServiceReader<C> {
+    /// Nothing is read before [`ServiceReader::run`].
+    pub fn new(clouds: watch::Receiver<Clouds<C>>, board: ServiceBoard, clock: Clock) -> Self {
+        let (due, running) = (HashMap::new(), HashMap::new());
+        Self { clouds, board, clock, due, readings: JoinSet::new(), running }
+    }
+
+    /// Reads until `shutdown` is ready; then gives up what is under way and ends.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        self.lay_out();
+        loop {
+            let next_due = self.due.values().min().copied();
+            tokio::select! {
+                () = &mut shutdown => break,
+                Some(ended) = self.readings.join_next_with_id() => {
+                    let task = match ended {
+                        Ok((task, ())) => task,
+                        Err(error) => {
+                            tracing::error!(
+                                "a reading of endpoint services ended by a fault of the exporter: {error}"
+                            );
+                            error.id()
+                        }
+                    };
+                    self.ended(task);
+                }
+                Ok(()) = self.clouds.changed() => self.lay_out(),
+                () = sleep_until(next_due) => self.start_due(),
+            }
+        }
+        self.readings.shutdown().await;
+    }
+
+    /// Gives every project its turns. One that has services which were never read is next.
+    fn lay_out(&mut self) {
+        let clouds = self.clouds.borrow_and_update().clone();
+        let now = Instant::now();
+        self.due.retain(|project, _| clouds.contains_key(project));
+        for project in clouds.keys() {
+            let services = services_of(&self.board, project);
+            let never_read = services.iter().any(|state| state.up.is_none());
+            let is_running = self.running.values().any(|running| running == project);
+            if never_read && !is_running {
+                let first = now + schedule::phase(project, FIRST_WITHIN);
+                self.due.insert(project.clone(), first);
+            } else if !is_running {
+                self.due.entry(project.clone()).or_insert(now + SERVICES_INTERVAL);
+            }
+        }
+    }
+
+    fn start_due(&mut self) {
+        let now = Instant::now();
+        let clouds = self.clouds.borrow().clone();
+        let is_due = |(project, due): (&Arc<str>, &Instant)| (*due <= now).then(|| project.clone());
+        for project in self.due.iter().filter_map(is_due).collect::<Vec<_>>() {
+            // Its next turn is laid out when this one has ended.
+            self.due.remove(&project);
+            let Some(cloud) = clouds.get(&project) else { continue };
+            let reading =
+                read(project.clone(), cloud.clone(), self.board.clone(), self.clock.clone());
+            let task = self.readings.spawn(reading);
+            self.running.insert(task.id(), project);
+        }
+    }
+
+    fn ended(&mut self, task: Id) {
+        let Some(project) = self.running.remove(&task) else { return };
+        if self.clouds.borrow().contains_key(&project) {
+            self.due.insert(project, Instant::now() + SERVICES_INTERVAL);
+        }
+    }
+}
+
+fn services_of(board: &ServiceBoard, project: &str) -> Vec<Arc<ServiceState>> {
+    let all = board.snapshot();
+    all.iter().filter(|state| *state.meta.project == *project).cloned().collect()
+}
+
+async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clock: Clock) {
+    let services = services_of(&board, &project);
+    if services.is_empty() {
+        return;
+    }
+    let wanted: Vec<_> = services.iter().map(|state| state.meta.id.clone()).collect();
+    // What is found is at least as new as that; a change that ends meanwhile knows better.
+    let began = clock.now();
+    let budget = Budget {
+        deadline: Instant::now() + READING_TIMEOUT,
+        first_token: None,
+        priority: Priority::Poll,
+    };
+    let result = cloud.services(&wanted, budget).await.result;
+    for state in services {
+        let result = match &result {
+            Ok(found) => {
+                found.iter().find(|service| service.id == state.meta.id).cloned().ok_or_else(|| {
+                    CloudError::new(Reason::NotFound, "the project has no such endpoint service")
+                })
+            }
+            Err(error) => Err(error.clone()),
+        };
+        report(&state, result.as_ref().err());
+        board.record(&state.meta, result, began, Attribution::Nobody);
+    }
+}
+
+/// A line when reading begins to fail, and one when it works again.
+fn report(state: &ServiceState, error: Option<&CloudError>) {
+    let meta = &state.meta;
+    match error {
+        Some(error) if state.up != Some(false) => tracing::warn!(
+            project = &*meta.project,
+            service = &*meta.name,
+            service_id = meta.id.as_str(),
+            reason = error.reason.as_str(),
+            code = error.code,
+            request_id = error.request_id,
+            "the endpoint service cannot be read: {error}"
+        ),
+        None if state.up == Some(false) => tracing::info!(
+            project = &*meta.project,
+            service = &*meta.name,
+            service_id = meta.id.as_str(),
+            "the endpoint service can be read again"
+        ),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{
+        board::ServiceMeta,
+        cloud::{Trace, Traced},
+        model::{EndpointService, RegionId, ServiceFields, ServiceId, ServiceName, ServiceStatus},
+    };
+
+    #[derive(Clone, Default)]
+    struct Fake {
+        asked: Arc<Mutex<Vec<(Instant, usize)>>>,
+        missing: Arc<Mutex<Option<ServiceId>>>,
+        broken: Arc<Mutex<bool>>,
+    }
+
+    impl Services for Fake {
+        async fn service(&self, _: &ServiceId, _: Budget) -> Traced<EndpointService> {
+            unreachable!("the reader lists")
+        }
+
+        async fn services(&self, wanted: &[ServiceId], _: Budget) -> Traced<Vec<EndpointService>> {
+            self.asked.lock().unwrap().push((Instant::now(), wanted.len()));
+            let missing = self.missing.lock().unwrap().clone();
+            let found = wanted.iter().filter(|id| Some(*id) != missing.as_ref()).map(service);
+            let result = match *self.broken.lock().unwrap() {
+                false => Ok(found.collect()),
+                true => Err(CloudError::new(Reason::Reset, "gone")),
+            };
+            Traced { result, trace: Trace::default() }
+        }
+
+        async fn update_service(&self, _: &ServiceId, _: &ServiceFields, _: Budget) -> Traced<()> {
+            unreachable!("the reader changes nothing")
+        }
+    }
+
+    fn id(number: u32) -> ServiceId {
+        ServiceId::parse(&format!("{number:08x}-8882-4871-a3c2-d380272eed88")).unwrap()
+    }
+
+    fn service(id: &ServiceId) -> EndpointService {
+        EndpointService {
+            id: id.clone(),
+            full_name: ServiceName::new(""),
+            status: ServiceStatus::Available,
+            fields: ServiceFields::default(),
+            connections: Some(1),
+            created: None,
+            updated: None,
+        }
+    }
+
+    fn meta(project: &str, number: u32) -> ServiceMeta {
+        ServiceMeta {
+            region: RegionId::parse("r").unwrap(),
+            project: project.into(),
+            id: id(number),
+            name: format!("s{number}").into(),
+        }
+    }
+
+    struct Running {
+        clouds: watch::Sender<Clouds<Fake>>,
+        board: ServiceBoard,
+        stop: oneshot::Sender<()>,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    fn run(clouds: &[(&str, &Fake)], services: Vec<ServiceMeta>) -> Running {
+        let (clouds, receiver) = watch::channel(of(clouds));
+        let board = ServiceBoard::new(services);
+        let reader = ServiceReader::new(receiver, board.clone(), Clock::system());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(reader.run(async {
+            stopped.await.ok();
+        }));
+        Running { clouds, board, stop, task }
+    }
+
+    fn of(clouds: &[(&str, &Fake)]) -> Clouds<Fake> {
+        Arc::new(clouds.iter().map(|(name, cloud)| ((*name).into(), (*cloud).clone())).collect())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_project_is_asked_once_for_all_its_services_and_again_after_five_minutes() {
+        let (a, b) = (Fake::default(), Fake::default());
+        let services = vec![meta("a", 1), meta("a", 2), meta("b", 3)];
+        let start = Instant::now();
+        let running = run(&[("a", &a), ("b", &b), ("none", &Fake::default())], services);
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        for (cloud, count) in [(&a, 2), (&b, 1)] {
+            let asked = cloud.asked.lock().unwrap().clone();
+            assert_eq!(asked.len(), 12, "{asked:?}");
+            assert!(asked[0].0 - start < FIRST_WITHIN);
+            assert!(asked.windows(2).all(|two| two[1].0 - two[0].0 >= SERVICES_INTERVAL));
+            assert!(asked.iter().all(|(_, wanted)| *wanted == count));
+        }
+        assert!(running.board.snapshot().iter().all(|state| state.up == Some(true)));
+        running.stop.send(()).unwrap();
+        running.task.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_and_a_service_that_is_missing_are_told_apart() {
+        let cloud = Fake::default();
+        *cloud.missing.lock().unwrap() = Some(id(2));
+        let running = run(&[("a", &cloud)], vec![meta("a", 1), meta("a", 2)]);
+        tokio::time::sleep(FIRST_WITHIN).await;
+        let reasons = || {
+            let states = running.board.snapshot();
+            let reason = |state: &Arc<ServiceState>| state.last_error.as_ref().map(|e| e.reason);
+            states.iter().map(reason).collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(), [None, Some(Reason::NotFound)]);
+        *cloud.broken.lock().unwrap() = true;
+        tokio::time::sleep(SERVICES_INTERVAL).await;
+        assert_eq!(reasons(), [Some(Reason::Reset); 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_a_reload_brings_is_read_soon() {
+        let cloud = Fake::default();
+        let running = run(&[("a", &cloud)], vec![meta("a", 1)]);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        running.board.reconfigure([meta("a", 1), meta("a", 2)]);
+        running.clouds.send_replace(of(&[("a", &cloud)]));
+        tokio::time::sleep(FIRST_WITHIN).await;
+        assert!(running.board.snapshot().iter().all(|state| state.up == Some(true)));
+        assert_eq!(cloud.asked.lock().unwrap().len(), 2);
+        running.clouds.send_replace(of(&[]));
+        tokio::time::sleep(SERVICES_INTERVAL * 3).await;
+        assert_eq!(cloud.asked.lock().unwrap().len(), 2, "a project that is gone is not asked");
+    }
+}
