@@ -1,8 +1,8 @@
 //! How fast the cloud may be called: a token bucket that every request must draw from.
 //!
 //! A [`Token`] is the right to send one request; it cannot be copied, so no request goes out
-//! unpaid. Waiting is first come, first served, and calls of the admin go before polls. When the
-//! cloud throttles, the bucket closes for a while, slows down and recovers little by little.
+//! unpaid. Waiting is first come, first served among equals: calls of the admin go before polls, and a
+//! poll that has begun before those that have not. When the cloud throttles, the bucket closes for a while, slows down and recovers little by little.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -32,13 +32,25 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
-/// Who asks for a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who asks for a token; the first goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// A call that a person waits for.
     Admin,
+    /// The next page, or the next try, of a poll under way: its deadline runs, and behind a long queue
+    /// of polls that have not begun it would never end.
+    Begun,
     /// A scheduled poll.
     Poll,
+}
+
+impl Priority {
+    const COUNT: usize = 3;
+
+    /// That of the further requests of an operation that has its first token.
+    pub fn once_begun(self) -> Self {
+        self.min(Self::Begun)
+    }
 }
 
 /// The right to send one request.
@@ -54,9 +66,8 @@ pub struct Pacer(Arc<Shared>);
 struct Shared {
     limit: RateLimit,
     bucket: Mutex<Bucket>,
-    /// Fair queues: tokio's mutex serves its waiters in order.
-    admin_turn: tokio::sync::Mutex<()>,
-    poll_turn: tokio::sync::Mutex<()>,
+    /// A fair queue for each priority: tokio's mutex serves its waiters in order.
+    turns: [tokio::sync::Mutex<()>; Priority::COUNT],
 }
 
 #[derive(Debug)]
@@ -67,7 +78,8 @@ struct Bucket {
     pace: f64,
     closed_until: Instant,
     slowed_at: Option<Instant>,
-    admins_waiting: usize,
+    /// How many wait with each priority.
+    waiting: [usize; Priority::COUNT],
 }
 
 impl Pacer {
@@ -80,23 +92,15 @@ impl Pacer {
             pace: 1.0,
             closed_until: now,
             slowed_at: None,
-            admins_waiting: 0,
+            waiting: [0; Priority::COUNT],
         };
-        Self(Arc::new(Shared {
-            limit,
-            bucket: Mutex::new(bucket),
-            admin_turn: tokio::sync::Mutex::new(()),
-            poll_turn: tokio::sync::Mutex::new(()),
-        }))
+        Self(Arc::new(Shared { limit, bucket: Mutex::new(bucket), turns: Default::default() }))
     }
 
     /// Waits for a token. Giving up the wait costs nothing.
     pub async fn acquire(&self, priority: Priority) -> Token {
-        let _waiting = (priority == Priority::Admin).then(|| AdminWaiting::new(&self.0));
-        let _turn = match priority {
-            Priority::Admin => self.0.admin_turn.lock().await,
-            Priority::Poll => self.0.poll_turn.lock().await,
-        };
+        let _waiting = Waiting::new(&self.0, priority);
+        let _turn = self.0.turns[priority as usize].lock().await;
         loop {
             match self.0.try_take(priority) {
                 Ok(token) => return token,
@@ -140,7 +144,7 @@ impl Shared {
         if bucket.closed_until > now {
             return Err(bucket.closed_until);
         }
-        if priority == Priority::Poll && bucket.admins_waiting > 0 {
+        if bucket.waiting[..priority as usize].iter().any(|&count| count > 0) {
             return Err(now + one_token);
         }
         // A hair below 1, so that rounding cannot make a waiter sleep again for nothing.
@@ -164,19 +168,20 @@ impl Bucket {
     }
 }
 
-/// Counts an admin call as waiting for as long as it lives.
-struct AdminWaiting<'a>(&'a Shared);
+/// Counts a caller as waiting for as long as it lives.
+struct Waiting<'a>(&'a Shared, Priority);
 
-impl<'a> AdminWaiting<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        shared.lock().admins_waiting += 1;
-        Self(shared)
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared, priority: Priority) -> Self {
+        shared.lock().waiting[priority as usize] += 1;
+        Self(shared, priority)
     }
 }
 
-impl Drop for AdminWaiting<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.lock().admins_waiting -= 1;
+        let Self(shared, priority) = self;
+        shared.lock().waiting[*priority as usize] -= 1;
     }
 }
 
@@ -228,13 +233,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_admin_call_goes_before_the_polls_that_wait() {
+    async fn who_is_waited_for_goes_before_those_that_only_have_their_turn() {
         let pacer = pacer(1.0, 1);
         let _first = pacer.acquire(Priority::Poll).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = tokio::task::JoinSet::new();
-        let callers =
-            [("poll 1", Priority::Poll), ("poll 2", Priority::Poll), ("admin", Priority::Admin)];
+        let callers = [
+            ("poll 1", Priority::Poll),
+            ("poll 2", Priority::Poll),
+            ("second page", Priority::Poll.once_begun()),
+            ("admin", Priority::Admin),
+            ("admin's second", Priority::Admin.once_begun()),
+        ];
         for (name, priority) in callers {
             let (pacer, order) = (pacer.clone(), order.clone());
             tasks.spawn(async move {
@@ -244,7 +254,8 @@ mod tests {
             tokio::task::yield_now().await;
         }
         while tasks.join_next().await.is_some() {}
-        assert_eq!(*order.lock().unwrap(), ["admin", "poll 1", "poll 2"]);
+        let expected = ["admin", "admin's second", "second page", "poll 1", "poll 2"];
+        assert_eq!(*order.lock().unwrap(), expected);
     }
 
     #[tokio::test(start_paused = true)]

@@ -175,7 +175,7 @@ impl<C: Cloud> Scheduler<C> {
             self.board.schedule(&cluster, self.date_of(due));
         }
         for (name, overdue) in self.roster.overdue() {
-            self.stats.polls_overdue(&name, overdue);
+            self.stats.polls_overdue(name, overdue);
         }
     }
 
@@ -183,11 +183,10 @@ impl<C: Cloud> Scheduler<C> {
         let now = Instant::now();
         while let Some(id) = self.roster.take_due(now) {
             let Some(entry) = self.roster.entry(id) else { continue };
-            if !entry.is_in_flight() {
+            if entry.is_in_flight() {
+                self.set_overdue(id, true);
+            } else {
                 self.start(id, Priority::Poll);
-            } else if !entry.overdue {
-                entry.overdue = true;
-                self.count_overdue(id);
             }
         }
     }
@@ -218,16 +217,13 @@ impl<C: Cloud> Scheduler<C> {
             entry.asked = Some(Instant::now());
         }
         let waiters = std::mem::take(&mut entry.waiters);
-        let was_overdue = std::mem::take(&mut entry.overdue);
         let (cluster, due) = (entry.cluster.clone(), entry.due);
         self.board.record(&cluster, attempt, self.date_of(due));
         for waiter in waiters {
             // Whoever waited may have hung up.
             let _ = waiter.send(Ok(()));
         }
-        if was_overdue {
-            self.count_overdue(id);
-        }
+        self.set_overdue(id, false);
     }
 
     /// A poll that panicked is a failed poll: it is counted, and the next one is made.
@@ -262,11 +258,10 @@ impl<C: Cloud> Scheduler<C> {
         }
     }
 
-    fn count_overdue(&mut self, id: EntryId) {
-        let Some((_, project)) = self.roster.entry_and_project(id) else { return };
-        let name = project.name.clone();
-        let overdue = self.roster.overdue();
-        self.stats.polls_overdue(&name, overdue.get(&name).copied().unwrap_or(0));
+    fn set_overdue(&mut self, id: EntryId, overdue: bool) {
+        if let Some((project, count)) = self.roster.set_overdue(id, overdue) {
+            self.stats.polls_overdue(project, count);
+        }
     }
 
     fn date_of(&self, moment: Instant) -> jiff::Timestamp {
@@ -313,8 +308,11 @@ impl<C: Cloud> Poll<C> {
         let token = self.pacer.acquire(priority).await;
         let started = Instant::now();
         self.stats.api_waited(&self.project, started - queued);
-        let budget =
-            Budget { deadline: started + self.timeout, first_token: Some(token), priority };
+        let budget = Budget {
+            deadline: started + self.timeout,
+            first_token: Some(token),
+            priority: priority.once_begun(),
+        };
         let outcome = self.walk(budget).await;
         Attempt { at: self.clock.now(), duration: started.elapsed(), outcome }
     }

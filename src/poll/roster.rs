@@ -33,7 +33,7 @@ pub(super) struct Entry {
     pub(super) due: Instant,
     pub(super) in_flight: Option<AbortHandle>,
     /// A beat came while the poll before was still under way.
-    pub(super) overdue: bool,
+    overdue: bool,
     /// When the last poll ended that somebody waited for.
     pub(super) asked: Option<Instant>,
     pub(super) waiters: Vec<oneshot::Sender<Result<(), PollNowError>>>,
@@ -62,6 +62,8 @@ pub(super) struct Shared<C> {
     pub(super) slots: Arc<Semaphore>,
     pub(super) timeout: Duration,
     concurrency: usize,
+    /// How many of its clusters are overdue.
+    overdue: usize,
 }
 
 impl<C> Shared<C> {
@@ -73,6 +75,7 @@ impl<C> Shared<C> {
             slots,
             timeout: project.timeout,
             concurrency: project.concurrency,
+            overdue: 0,
         }
     }
 }
@@ -138,6 +141,11 @@ impl<C> Roster<C> {
             };
             self.projects.insert(project.name.clone(), Shared::new(project, slots));
         }
+        for entry in self.entries.values().filter(|entry| entry.overdue) {
+            if let Some(project) = self.projects.get_mut(&entry.project) {
+                project.overdue += 1;
+            }
+        }
         for waiter in old_entries.values_mut().flat_map(|entry| entry.waiters.drain(..)) {
             // Whoever waited may have hung up.
             let _ = waiter.send(Err(PollNowError::UnknownCluster));
@@ -201,13 +209,17 @@ impl<C> Roster<C> {
         Some((entry, project))
     }
 
+    /// Says whether a cluster is overdue. Where that is new: how many of its project are now.
+    pub(super) fn set_overdue(&mut self, id: EntryId, overdue: bool) -> Option<(&str, usize)> {
+        let entry = self.entries.get_mut(&id).filter(|entry| entry.overdue != overdue)?;
+        let project = self.projects.get_mut(&entry.project)?;
+        entry.overdue = overdue;
+        project.overdue = if overdue { project.overdue + 1 } else { project.overdue - 1 };
+        Some((&project.name, project.overdue))
+    }
+
     /// How many clusters of each project are overdue.
-    pub(super) fn overdue(&self) -> HashMap<Arc<str>, usize> {
-        let mut overdue: HashMap<_, _> =
-            self.projects.keys().map(|name| (name.clone(), 0)).collect();
-        for entry in self.entries.values().filter(|entry| entry.overdue) {
-            *overdue.entry(entry.project.clone()).or_default() += 1;
-        }
-        overdue
+    pub(super) fn overdue(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.projects.values().map(|project| (&*project.name, project.overdue))
     }
 }

@@ -10,11 +10,20 @@ use crate::{
     stats::Stats,
 };
 
+mod overload;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Behaviour {
-    Answers { after: Duration },
+    Answers {
+        after: Duration,
+    },
+    /// Each page after the first costs a token.
+    HasMorePages {
+        pacer: Pacer,
+        pages: usize,
+    },
     Hangs,
     Panics,
 }
@@ -53,10 +62,18 @@ impl Cloud for Fake {
             *count
         };
         assert_eq!(overlapping, 1, "a poll overlaps itself");
-        let behaviour = self.behaviour.lock().unwrap().get(cluster).copied();
+        let behaviour = self.behaviour.lock().unwrap().get(cluster).cloned();
         let answered = match behaviour.unwrap_or(Behaviour::Answers { after: Duration::ZERO }) {
             Behaviour::Answers { after } => {
                 tokio::time::timeout_at(budget.deadline, tokio::time::sleep(after)).await.is_ok()
+            }
+            Behaviour::HasMorePages { pacer, pages } => {
+                let walk = async {
+                    for _ in 1..pages {
+                        let _: Token = pacer.acquire(budget.priority).await;
+                    }
+                };
+                tokio::time::timeout_at(budget.deadline, walk).await.is_ok()
             }
             Behaviour::Hangs => {
                 tokio::time::sleep_until(budget.deadline).await;
@@ -138,6 +155,14 @@ impl Running {
             metric.get_counter().get_value() + metric.get_gauge().get_value()
         };
         family.get_metric().iter().map(value).sum()
+    }
+
+    fn overdue(&self, project: &str) -> f64 {
+        let families = self.stats.gather();
+        let family = families.iter().find(|family| family.name().ends_with("polls_overdue"));
+        let metrics = family.unwrap().get_metric();
+        let of_project = metrics.iter().find(|metric| metric.get_label()[0].value() == project);
+        of_project.unwrap().get_gauge().get_value()
     }
 }
 

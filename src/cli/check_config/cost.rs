@@ -284,6 +284,19 @@ mod tests {
         }
     }
 
+    /// What really happens is held against the same figure by the tests of the scheduler.
+    #[test]
+    fn a_small_quota_makes_long_rounds() {
+        let cost = Cost {
+            project: "prod".into(),
+            clusters: 2_000,
+            calls_per_minute: 2_000.0,
+            limit_per_minute: 50.0,
+            calls_per_round: 2_000,
+        };
+        assert_eq!((cost.share(), cost.one_round()), (40.0, Duration::from_secs(40 * 60)));
+    }
+
     #[test]
     fn a_page_that_is_measured_in_parts_is_as_large_as_the_whole() {
         let settings = exposition::Settings {
