@@ -15,5 +15,6 @@ mod daemon {
     mod regions;
     mod reload;
     mod restart;
+    mod shards;
     mod signals;
 }
