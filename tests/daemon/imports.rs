@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("sim", &[]),
     ("pacing", &[]),
+    ("audit", &["clock", "hex", "model"]),
     ("cloud", &["model", "pacing"]),
     ("huawei", &["clock", "cloud", "hex", "model", "pacing", "secret", "stats"]),
     ("board", &["cloud", "hex", "model"]),
@@ -47,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "audit",
             "board",
             "clock",
             "cloud",
