@@ -1,42 +1,44 @@
 //! The audit log: who changed which endpoint service, when, from what to what, and who was refused.
 //!
 //! A file of JSON lines, each with a number and with the hash of the line before it, so that
-//! a change, a removal or an insertion shows (see [`record`]). A record of the intent is on the disk
+//! a change, a removal or an insertion shows (see [`Record`]). A record of the intent is on the disk
 //! before anything is sent, one of the outcome follows. One thread writes; callers wait for it at
 //! most [`DEADLINE`]. Where the file cannot be written, or is not as it was left, changes stop:
 //! [`Audit::intent`] fails, and nobody may send what it was for. Nothing else waits for the log.
 
 mod chain;
 mod denials;
+mod entry;
+mod error;
 mod file;
 mod id;
 mod inbox;
 mod recent;
 mod record;
+mod stats;
 mod writer;
 
 use std::{
-    fmt,
     io::BufReader,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     thread,
     time::Duration,
 };
 
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 pub use chain::{Broken, Fault, Head, Reading, read};
 pub use denials::Denial;
+pub use entry::{Intent, Outcome, Receipt, Subject};
+pub use error::{AuditError, OpenError, WriterPanicked};
 pub use id::ChangeId;
 pub use recent::{Change, MAX_RECENT, Unresolved};
 pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
+pub use stats::AuditStats;
 
-use crate::{clock::Clock, model::ServiceId};
+use crate::clock::Clock;
+use entry::not_sent;
 use file::{Disk, LogFile, RealDisk, Trouble};
 use inbox::{Inbox, Job, Progress};
 use recent::Recent;
@@ -44,149 +46,6 @@ use writer::{Why, Writer};
 
 /// How long a caller waits for a record to be on the disk. A healthy disk takes milliseconds.
 pub const DEADLINE: Duration = Duration::from_secs(2);
-
-/// The outcome of an intent that nothing followed, as the design names it.
-const NOT_SENT: &str = "not_sent";
-
-/// Whose change it is, and of what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// The change.
-    pub change_id: ChangeId,
-    /// The name of the token.
-    pub actor: Box<str>,
-    /// Where the request came from.
-    pub remote: Box<str>,
-    /// The name of the project.
-    pub project: Box<str>,
-    /// The endpoint service.
-    pub service_id: ServiceId,
-}
-
-/// What is about to be sent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Intent {
-    /// Whose change it is.
-    pub subject: Subject,
-    /// The state before.
-    pub before: Value,
-    /// What is asked for.
-    pub request: Value,
-    /// What that changes.
-    pub diff: Value,
-}
-
-/// What became of a change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// Whose change it is.
-    pub subject: Subject,
-    /// The state before, where no intent has told it.
-    pub before: Option<Value>,
-    /// What was asked for, where no intent has told it.
-    pub request: Option<Value>,
-    /// What did change.
-    pub diff: Option<Value>,
-    /// What the cloud answered.
-    pub cloud: Option<Value>,
-    /// The word for it.
-    pub outcome: Box<str>,
-}
-
-impl Subject {
-    fn content(self, kind: Kind) -> Content {
-        Content {
-            change_id: Some(self.change_id),
-            actor: Some(self.actor),
-            remote: Some(self.remote),
-            project: Some(self.project),
-            service_id: Some(self.service_id),
-            ..Content::empty(kind)
-        }
-    }
-}
-
-/// A record that is on the disk.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Receipt {
-    /// Its number.
-    pub seq: u64,
-    /// Its hash.
-    pub hash: Hash,
-    content: Content,
-}
-
-impl Receipt {
-    fn of(record: Record) -> Self {
-        Self { seq: record.seq, hash: record.hash, content: record.content }
-    }
-
-    /// The outcome that is due if nobody acts on this intent.
-    fn not_sent(self) -> Option<Content> {
-        not_sent(self.content)
-    }
-}
-
-fn not_sent(intent: Content) -> Option<Content> {
-    let Content { kind, change_id, actor, remote, project, service_id, .. } = intent;
-    (kind == Kind::Intent).then(|| Content {
-        change_id,
-        actor,
-        remote,
-        project,
-        service_id,
-        outcome: Some(NOT_SENT.into()),
-        ..Content::empty(Kind::Outcome)
-    })
-}
-
-/// Why there is no receipt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuditError {
-    /// The log cannot be written now. An intent is void: nothing may be sent. An outcome is kept,
-    /// and written as soon as that is possible.
-    Unavailable(String),
-    /// The record is longer than [`MAX_LINE_BYTES`]; nothing was written.
-    TooLong {
-        /// How long.
-        bytes: usize,
-    },
-    /// The record could not be read again; nothing was written.
-    Unreadable(String),
-    /// The log is closed.
-    Closed,
-}
-
-impl fmt::Display for AuditError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable(why) => write!(f, "the audit log is unavailable: {why}"),
-            Self::TooLong { bytes } => write!(
-                f,
-                "a record of {bytes} bytes is too long for the audit log: the most is {MAX_LINE_BYTES}"
-            ),
-            Self::Unreadable(why) => write!(f, "the record does not fit the audit log: {why}"),
-            Self::Closed => f.write_str("the audit log is closed"),
-        }
-    }
-}
-
-impl std::error::Error for AuditError {}
-
-/// Why the log cannot be opened. Its `Display` is a sentence that names the file.
-#[derive(Debug)]
-pub struct OpenError {
-    path: PathBuf,
-    why: String,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot use the audit log {}: {}", self.path.display(), self.why)
-    }
-}
-
-impl std::error::Error for OpenError {}
 
 /// What a start finds in the log.
 #[derive(Debug)]
@@ -198,42 +57,6 @@ pub struct Recovered {
     pub torn: Option<PathBuf>,
     /// How many records there were.
     pub records: u64,
-}
-
-/// Numbers for the metrics, to be read at any time without waiting.
-#[derive(Debug, Default)]
-pub struct AuditStats {
-    healthy: AtomicBool,
-    last_sequence: AtomicU64,
-    records: [AtomicU64; 4],
-    write_failures: AtomicU64,
-}
-
-impl AuditStats {
-    /// Whether changes can be recorded.
-    pub fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Acquire)
-    }
-
-    /// The number of the last record.
-    pub fn last_sequence(&self) -> u64 {
-        self.last_sequence.load(Ordering::Relaxed)
-    }
-
-    /// Records written since the start, in the order of [`Kind::ALL`].
-    pub fn records(&self) -> [u64; 4] {
-        self.records.each_ref().map(|count| count.load(Ordering::Relaxed))
-    }
-
-    /// Records that could not be written, each try counted.
-    pub fn write_failures(&self) -> u64 {
-        self.write_failures.load(Ordering::Relaxed)
-    }
-
-    fn wrote(&self, record: &Record) {
-        self.records[record.content.kind as usize].fetch_add(1, Ordering::Relaxed);
-        self.last_sequence.store(record.seq, Ordering::Relaxed);
-    }
 }
 
 struct Shared {
@@ -459,18 +282,6 @@ impl Drop for AuditWriter {
         self.shared.inbox.close();
     }
 }
-
-/// The writer's thread ended by a panic.
-#[derive(Debug)]
-pub struct WriterPanicked;
-
-impl fmt::Display for WriterPanicked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the writer of the audit log panicked")
-    }
-}
-
-impl std::error::Error for WriterPanicked {}
 
 #[cfg(test)]
 mod tests;
