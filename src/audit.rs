@@ -1,0 +1,287 @@
+//! The audit log: who changed which endpoint service, when, from what to what, and who was refused.
+//!
+//! A file of JSON lines, each with a number and with the hash of the line before it, so that
+//! a change, a removal or an insertion shows (see [`Record`]). A record of the intent is on the disk
+//! before anything is sent, one of the outcome follows. One thread writes; callers wait for it at
+//! most [`DEADLINE`]. Where the file cannot be written, or is not as it was left, changes stop:
+//! [`Audit::intent`] fails, and nobody may send what it was for. Nothing else waits for the log.
+
+mod chain;
+mod denials;
+mod entry;
+mod error;
+mod file;
+mod id;
+mod inbox;
+mod recent;
+mod record;
+mod stats;
+mod writer;
+
+use std::{
+    io::BufReader,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+pub use chain::{Broken, Fault, Head, Reading, read};
+pub use denials::Denial;
+pub use entry::{Intent, Outcome, Receipt, Subject};
+pub use error::{AuditError, OpenError, WriterPanicked};
+pub use id::ChangeId;
+pub use recent::{Change, MAX_RECENT, Unresolved};
+pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
+pub use stats::AuditStats;
+
+use crate::clock::Clock;
+use entry::not_sent;
+use file::{Disk, LogFile, RealDisk, Trouble};
+use inbox::{Inbox, Job, Progress};
+use recent::Recent;
+use writer::{Why, Writer};
+
+/// How long a caller waits for a record to be on the disk. A healthy disk takes milliseconds.
+pub const DEADLINE: Duration = Duration::from_secs(2);
+
+/// What a start finds in the log.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Intents without an outcome, oldest first: what became of them must be found out, and each
+    /// closed with an outcome.
+    pub unresolved: Vec<Record>,
+    /// Where a last line went that was not written to its end.
+    pub torn: Option<PathBuf>,
+    /// How many records there were.
+    pub records: u64,
+}
+
+struct Shared {
+    clock: Clock,
+    inbox: Inbox,
+    stats: Arc<AuditStats>,
+    recent: Mutex<Recent>,
+    trouble: Mutex<Option<String>>,
+}
+
+impl Shared {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The log, for those who write to it and ask it. Clones share one.
+#[derive(Clone)]
+pub struct Audit(Arc<Shared>);
+
+impl Audit {
+    /// Opens the log, or begins one; locks it, checks its chain and starts the writer. Where the
+    /// chain is sound but nothing can be written, that is no error: the log is not healthy until it
+    /// can. Blocks.
+    ///
+    /// # Errors
+    /// Where the path is no file of ours alone, the chain is broken, or another process has it.
+    /// The file is then as it was.
+    pub fn open(path: &Path, clock: Clock) -> Result<(Self, AuditWriter, Recovered), OpenError> {
+        Self::open_on(path, clock, Box::new(RealDisk))
+    }
+
+    fn open_on(
+        path: &Path,
+        clock: Clock,
+        disk: Box<dyn Disk>,
+    ) -> Result<(Self, AuditWriter, Recovered), OpenError> {
+        let because = |why: String| OpenError { path: path.to_owned(), why };
+        let troubled = |trouble: Trouble| because(trouble.to_string());
+        let mut log = LogFile::open(path, disk).map_err(troubled)?;
+        let mut unresolved = Unresolved::default();
+        let mut recent = Recent::default();
+        let reading = read(BufReader::new(log.file()), None, |record, bytes| {
+            unresolved.take(&record);
+            recent.take(&record, bytes);
+        })
+        .map_err(|broken| because(format!("{broken}; move it away to begin a new one")))?;
+        let torn = match &*reading.torn {
+            [] => None,
+            torn => Some(log.set_aside(torn, reading.whole_bytes).map_err(troubled)?),
+        };
+        let shared = Arc::new(Shared {
+            clock,
+            inbox: Inbox::default(),
+            stats: Arc::default(),
+            recent: Mutex::new(recent),
+            trouble: Mutex::default(),
+        });
+        shared.stats.last_sequence.store(reading.head.seq, Ordering::Relaxed);
+        shared.stats.healthy.store(true, Ordering::Release);
+        let recovered =
+            Recovered { unresolved: unresolved.intents(), torn, records: reading.records };
+        let mut writer =
+            Writer { log, head: reading.head, unresolved, owed: [].into(), shared: shared.clone() };
+        writer.opened(if reading.records == 0 { Why::Created } else { Why::Started });
+        let (end, ended) = oneshot::channel();
+        let thread = thread::Builder::new().name("audit".into()).spawn(move || {
+            writer.run();
+            let _ = end.send(());
+        });
+        let thread =
+            thread.map_err(|error| because(format!("cannot start its thread: {error}")))?;
+        let writer = AuditWriter { shared: shared.clone(), thread: Some(thread), ended };
+        Ok((Self(shared), writer, recovered))
+    }
+
+    /// Records what is about to be sent. Only with a receipt may it be sent. If the caller is
+    /// dropped while it waits, the intent is void, and closed as `not_sent` if it was written.
+    ///
+    /// # Errors
+    /// Where the record is not on the disk within [`DEADLINE`].
+    pub async fn intent(&self, intent: Intent) -> Result<Receipt, AuditError> {
+        let Intent { subject, before, request, diff } = intent;
+        let content = Content {
+            before: Some(before),
+            request: Some(request),
+            diff: Some(diff),
+            ..subject.content(Kind::Intent)
+        };
+        let progress = Arc::new(Progress::default());
+        let (reply, receipt) = oneshot::channel();
+        let job =
+            Job { content: content.clone(), progress: Some(progress.clone()), reply: Some(reply) };
+        self.0.inbox.put(job)?;
+        let mut waiting = Waiting { audit: self, progress: &progress, content: Some(content) };
+        let mut receipt = std::pin::pin!(receipt);
+        let result = match tokio::time::timeout(DEADLINE, receipt.as_mut()).await {
+            Ok(result) => result,
+            Err(_) if progress.give_up() => {
+                waiting.content = None;
+                return Err(slow());
+            }
+            // It came to the disk just now.
+            Err(_) => receipt.await,
+        };
+        waiting.content = None;
+        result.unwrap_or(Err(AuditError::Closed))
+    }
+
+    /// Records what became of a change.
+    ///
+    /// # Errors
+    /// Where the record is not on the disk within [`DEADLINE`]. If it was [`AuditError::Unavailable`],
+    /// the record is kept and written later.
+    pub async fn outcome(&self, outcome: Outcome) -> Result<Receipt, AuditError> {
+        let Outcome { subject, before, request, diff, cloud, outcome } = outcome;
+        let content = Content {
+            before,
+            request,
+            diff,
+            cloud,
+            outcome: Some(outcome),
+            ..subject.content(Kind::Outcome)
+        };
+        let (reply, receipt) = oneshot::channel();
+        self.0.inbox.put(Job { content, progress: None, reply: Some(reply) })?;
+        match tokio::time::timeout(DEADLINE, receipt).await {
+            Ok(result) => result.unwrap_or(Err(AuditError::Closed)),
+            Err(_) => Err(slow()),
+        }
+    }
+
+    /// Takes note of a refused request. Never waits; a flood is recorded as counts.
+    pub fn deny(&self, denial: &Denial<'_>) {
+        self.0.inbox.deny(denial, self.0.clock.now());
+    }
+
+    /// Goes on in a new file if the old one was renamed; what SIGHUP does. The writer does it soon.
+    pub fn reopen(&self) {
+        self.0.inbox.reopen();
+    }
+
+    /// Why changes stop, if they do.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble().clone()
+    }
+
+    /// Numbers for the metrics.
+    pub fn stats(&self) -> Arc<AuditStats> {
+        self.0.stats.clone()
+    }
+
+    /// The newest changes, newest first; at most [`MAX_RECENT`] are known.
+    pub fn recent(&self, limit: usize) -> Vec<Change> {
+        self.0.recent().newest(limit)
+    }
+
+    /// One of the newest changes.
+    pub fn change(&self, id: &ChangeId) -> Option<Change> {
+        self.0.recent().get(id)
+    }
+}
+
+fn slow() -> AuditError {
+    AuditError::Unavailable(format!("the disk did not take the record within {DEADLINE:?}"))
+}
+
+/// A caller that waits for the receipt of an intent. If it is dropped meanwhile, nobody will act.
+struct Waiting<'a> {
+    audit: &'a Audit,
+    progress: &'a Progress,
+    content: Option<Content>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(content) = self.content.take() else { return };
+        if self.progress.give_up() {
+            return;
+        }
+        // A failed intent has not come so far, so this one is in the file.
+        if let Some(content) = not_sent(content) {
+            let _ = self.audit.0.inbox.put(Job { content, progress: None, reply: None });
+        }
+    }
+}
+
+/// The writer's thread.
+pub struct AuditWriter {
+    shared: Arc<Shared>,
+    thread: Option<thread::JoinHandle<()>>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl AuditWriter {
+    /// Waits until the thread ends; before [`AuditWriter::close`] that is a mistake of this program.
+    pub async fn ended(&mut self) {
+        if !self.ended.is_terminated() {
+            let _ = (&mut self.ended).await;
+        }
+    }
+
+    /// Writes what waits, ends the thread and gives the file free.
+    ///
+    /// # Errors
+    /// Where the thread ended by a panic.
+    pub async fn close(mut self) -> Result<(), WriterPanicked> {
+        self.shared.inbox.close();
+        self.ended().await;
+        match self.thread.take().map(thread::JoinHandle::join) {
+            Some(Err(_)) => Err(WriterPanicked),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for AuditWriter {
+    fn drop(&mut self) {
+        self.shared.inbox.close();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What callers have recorded, and what they get for it.
+
+use serde_json::Value;
+
+use super::{
+    ChangeId,
+    record::{Content, Hash, Kind, Record},
+};
+use crate::model::ServiceId;
+
+/// The outcome of an intent that nothing followed, as the design names it.
+const NOT_SENT: &str = "not_sent";
+
+/// Whose change it is, and of what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The change.
+    pub change_id: ChangeId,
+    /// The name of the token.
+    pub actor: Box<str>,
+    /// Where the request came from.
+    pub remote: Box<str>,
+    /// The name of the project.
+    pub project: Box<str>,
+    /// The endpoint service.
+    pub service_id: ServiceId,
+}
+
+/// What is about to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// Whose change it is.
+    pub subject: Subject,
+    /// The state before.
+    pub before: Value,
+    /// What is asked for.
+    pub request: Value,
+    /// What that changes.
+    pub diff: Value,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Whose change it is.
+    pub subject: Subject,
+    /// The state before, where no intent has told it.
+    pub before: Option<Value>,
+    /// What was asked for, where no intent has told it.
+    pub request: Option<Value>,
+    /// What did change.
+    pub diff: Option<Value>,
+    /// What the cloud answered.
+    pub cloud: Option<Value>,
+    /// The word for it.
+    pub outcome: Box<str>,
+}
+
+impl Subject {
+    pub(super) fn content(self, kind: Kind) -> Content {
+        Content {
+            change_id: Some(self.change_id),
+            actor: Some(self.actor),
+            remote: Some(self.remote),
+            project: Some(self.project),
+            service_id: Some(self.service_id),
+            ..Content::empty(kind)
+        }
+    }
+}
+
+/// A record that is on the disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// Its number.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+    content: Content,
+}
+
+impl Receipt {
+    pub(super) fn of(record: Record) -> Self {
+        Self { seq: record.seq, hash: record.hash, content: record.content }
+    }
+
+    /// The outcome that is due if nobody acts on this intent.
+    pub(super) fn not_sent(self) -> Option<Content> {
+        not_sent(self.content)
+    }
+}
+
+/// Likewise, of its content.
+pub(super) fn not_sent(intent: Content) -> Option<Content> {
+    let Content { kind, change_id, actor, remote, project, service_id, .. } = intent;
+    (kind == Kind::Intent).then(|| Content {
+        change_id,
+        actor,
+        remote,
+        project,
+        service_id,
+        outcome: Some(NOT_SENT.into()),
+        ..Content::empty(Kind::Outcome)
+    })
+}
