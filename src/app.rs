@@ -24,6 +24,7 @@ use crate::{
     change::Outcome,
     clock::{Clock, unix_seconds},
     config::{Config, ConfigError},
+    exposition::Store,
     http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared},
     huawei::{self, Common, transport::Transport, wire::Surprise},
     poll::{self, Scheduler, ServiceReader},
@@ -74,6 +75,7 @@ pub struct App {
     readiness: Readiness,
     public: (Bound, axum::Router),
     admin: Option<(Bound, axum::Router)>,
+    pages: (Shared, Store),
 }
 
 /// A part ended that should have run for as long as the process.
@@ -161,8 +163,10 @@ impl App {
         };
         let (requests_sender, requests) = mpsc::channel(RELOAD_QUEUE);
         let reload = ReloadHandle::new(requests_sender);
-        let router = http::public_router(
+        let pages = Store::default();
+        let router = http::public_router_with(
             shared.clone(),
+            pages.clone(),
             readiness.clone(),
             &telemetry_path,
             lifecycle.then(|| reload.clone()),
@@ -178,7 +182,7 @@ impl App {
                     [settings.listen].into_iter().chain(admin_fallback).collect();
                 let bound = bind(&addresses).await?.with_limits(Limits::ADMIN);
                 access.send_replace(Access::of(&settings, bound.address()));
-                Some((bound, http::admin_router(shared, may_enter)))
+                Some((bound, http::admin_router(shared.clone(), may_enter)))
             }
             None => None,
         };
@@ -205,6 +209,7 @@ impl App {
             readiness,
             public: (public, router),
             admin,
+            pages: (shared, pages),
         })
     }
 
@@ -242,6 +247,9 @@ impl App {
                 spawn(&mut parts, name, bound.serve(router, stopped));
             }
         }
+        let (shared, store) = self.pages;
+        let pages = http::keep_pages_made(shared, store, stopped(stop.subscribe()));
+        spawn(&mut parts, "maker of pages", pages);
         let clouds = self.reloader.clouds.subscribe();
         let refresh = huawei::keep_fresh(clouds, stopped(stop.subscribe()));
         spawn(&mut parts, "token refresher", refresh);

@@ -29,18 +29,25 @@ pub struct Snapshot {
     /// By project name, then cluster id.
     clusters: Vec<Arc<ClusterState>>,
     index: Arc<HashMap<ClusterId, usize>>,
+    generation: u64,
 }
 
 impl Snapshot {
     fn of(mut clusters: Vec<Arc<ClusterState>>) -> Self {
         clusters.sort_by(|a, b| (&a.meta.project, &a.meta.id).cmp(&(&b.meta.project, &b.meta.id)));
         let index = clusters.iter().enumerate().map(|(i, state)| (state.meta.id.clone(), i));
-        Self { index: Arc::new(index.collect()), clusters }
+        Self { index: Arc::new(index.collect()), clusters, generation: 0 }
     }
 
     /// All clusters, in a stable order: by project name, then cluster id.
     pub fn clusters(&self) -> &[Arc<ClusterState>] {
         &self.clusters
+    }
+
+    /// Grows with every change of its board: whoever remembers it can tell without holding on to the
+    /// snapshot whether there is a newer one.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// One cluster.
@@ -73,7 +80,9 @@ impl Board {
                 }
                 _ => Arc::new(ClusterState::new(meta)),
             };
-            *snapshot = Arc::new(Snapshot::of(clusters.into_iter().map(stay).collect()));
+            let mut next = Snapshot::of(clusters.into_iter().map(stay).collect());
+            next.generation = snapshot.generation + 1;
+            *snapshot = Arc::new(next);
         });
     }
 
@@ -92,6 +101,7 @@ impl Board {
                     count += 1;
                 }
             }
+            snapshot.generation += 1;
             count > 0
         });
         count
@@ -122,6 +132,7 @@ impl Board {
             let Some(&index) = snapshot.index.get(cluster) else { return false };
             let snapshot = Arc::make_mut(snapshot);
             snapshot.clusters[index] = Arc::new(next(&snapshot.clusters[index]));
+            snapshot.generation += 1;
             true
         });
     }

@@ -1,27 +1,30 @@
-//! The page for Prometheus: a pure function of the board's snapshot, the exporter's own metrics and
-//! the time. It waits for nothing and calls nobody.
+//! The page for Prometheus: a store of ready blocks.
 //!
-//! `families` names every data metric and says when it is present, `services` those of endpoint
-//! services; `gathered` knows the exporter's
-//! own metrics; `text` writes lines.
+//! The lines of a cluster are rendered and compressed when what they say changes, not when they are
+//! scraped. `families` names every data metric and `samples` says where its samples come from;
+//! `view` knows what is shown of a cluster, and until when; `groups` decides which clusters share a
+//! `block`. `store` makes each page from the one before; `frames` are a page on its way out, joined
+//! with what is `small` and rendered for every scrape (`services`: endpoint services; `gathered`: the
+//! exporter's own metrics).
+//! `text` writes lines.
 
+mod block;
 pub mod families;
+mod frames;
 mod gathered;
+mod groups;
+mod samples;
 pub mod services;
+mod small;
+mod store;
 mod text;
+mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-
-use self::{
-    families::{FAMILIES, View},
-    text::Page,
-};
-use crate::{
-    board::{Freshness, ServiceState, Snapshot},
-    stats::{Definition, Kind, Stats},
-};
+pub use frames::{Encoding, Frames};
+pub use small::{DEFINITIONS, Size, Small};
+pub use store::{Page, Store};
 
 /// The formats of the page. Both carry the same samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ impl Format {
 }
 
 /// What decides which data are shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Older data leave the page.
     pub stale_after: Duration,
@@ -53,71 +56,9 @@ pub struct Settings {
     pub per_connection_limit: usize,
 }
 
-const TARGETS: Definition = Definition {
-    name: "css_vpcep_exporter_targets",
-    kind: Kind::Gauge,
-    labels: &["state"],
-    help: "Configured clusters by the state of their data: fresh (last poll succeeded), failing (last poll failed, older data shown), stale (too old, not shown), never (no poll succeeded yet).",
-};
-
-const SERIES: Definition = Definition {
-    name: "css_vpcep_exporter_exposition_series",
-    kind: Kind::Gauge,
-    labels: &[],
-    help: "Series about clusters on this page.",
-};
-
-const SIZE: Definition = Definition {
-    name: "css_vpcep_exporter_exposition_size_bytes",
-    kind: Kind::Gauge,
-    labels: &["encoding"],
-    help: "Size of the part of this page that is about clusters.",
-};
-
-/// The metrics that describe the page itself.
-pub const DEFINITIONS: [Definition; 3] = [TARGETS, SERIES, SIZE];
-
-/// The whole page.
-pub fn render(
-    format: Format,
-    snapshot: &Snapshot,
-    services: &[Arc<ServiceState>],
-    settings: &Settings,
-    stats: &Stats,
-    now: Timestamp,
-) -> String {
-    let mut page = Page::new(format);
-    write_data(&mut page, snapshot, settings, now);
-    let (series, size) = (page.samples(), page.text().len());
-    write_targets(&mut page, snapshot, settings, now);
-    page.family(&SERIES);
-    page.sample("", series);
-    page.family(&SIZE);
-    page.sample(r#"encoding="identity""#, size);
-    services::write(&mut page, services, now);
-    gathered::write(&mut page, &stats.gather());
-    page.finish()
-}
-
-fn write_data(page: &mut Page, snapshot: &Snapshot, settings: &Settings, now: Timestamp) {
-    let views: Vec<_> =
-        snapshot.clusters().iter().map(|state| View::new(state, settings, now)).collect();
-    for family in FAMILIES {
-        page.family(&family.definition);
-        for view in &views {
-            (family.write)(view, page);
-        }
-    }
-}
-
-fn write_targets(page: &mut Page, snapshot: &Snapshot, settings: &Settings, now: Timestamp) {
-    page.family(&TARGETS);
-    for freshness in Freshness::ALL {
-        let count = snapshot
-            .clusters()
-            .iter()
-            .filter(|state| state.freshness(now, settings.stale_after) == freshness)
-            .count();
-        page.sample(&text::label("state", freshness.as_str()), count);
-    }
+/// A whole page as one text, for whoever needs it once.
+pub fn text(page: Arc<Page>, small: &Small, format: Format) -> String {
+    page.make();
+    let pieces: Vec<_> = Frames::new(page, small, format, Encoding::Identity).collect();
+    String::from_utf8_lossy(&pieces.concat()).into_owned()
 }

@@ -33,8 +33,9 @@ use crate::{
 
 pub use admin::{Access, AdminSettings, AdminToken, Role, router as admin_router};
 pub use listener::{Bound, Limits};
-pub use public::{Readiness, router as public_router};
+pub use public::{Readiness, router as public_router, router_with as public_router_with};
 pub use reload::{ReloadHandle, ReloadRequest};
+pub use scrape::keep_pages_made;
 
 /// What the handlers read. Clones share it.
 #[derive(Clone, Debug)]

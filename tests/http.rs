@@ -7,6 +7,10 @@ mod formats;
 mod listener;
 #[path = "http/metrics.rs"]
 mod metrics;
+#[path = "http/scrapes.rs"]
+mod scrapes;
+#[path = "http/store.rs"]
+mod store;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -56,10 +56,10 @@ pub struct Attempt {
 pub struct Observation {
     /// When the poll that made it ended.
     pub at: Timestamp,
-    /// What was found.
-    pub list: ConnectionList,
+    /// What was found; shared with the observation before if that found the same.
+    pub list: Arc<ConnectionList>,
     /// For each connection of the list: when its status was seen to change to what it is.
-    pub(super) seen_changed: Vec<Option<Timestamp>>,
+    pub(super) seen_changed: Arc<[Option<Timestamp>]>,
 }
 
 impl Observation {
@@ -69,8 +69,14 @@ impl Observation {
         self.list
             .connections
             .iter()
-            .zip(&self.seen_changed)
+            .zip(&*self.seen_changed)
             .map(|(connection, seen)| (connection, seen.or(connection.updated)))
+    }
+
+    /// Whether this shares what was found with another observation, so that only the time differs.
+    /// Quick; two that do not share may still be equal.
+    pub fn found_the_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.list, &other.list) && Arc::ptr_eq(&self.seen_changed, &other.seen_changed)
     }
 }
 
@@ -223,10 +229,14 @@ impl ClusterState {
 
     fn observe(&mut self, at: Timestamp, list: ConnectionList) {
         let previous = self.observation.take();
+        if let Some(same) = previous.as_ref().filter(|previous| *previous.list == list) {
+            self.observation = Some(Arc::new(Observation { at, ..Observation::clone(same) }));
+            return;
+        }
         let known: HashMap<_, _> = previous
             .iter()
             .flat_map(|observation| {
-                observation.list.connections.iter().zip(&observation.seen_changed)
+                observation.list.connections.iter().zip(&*observation.seen_changed)
             })
             .map(|(connection, seen)| (&connection.endpoint_id, (connection.status, *seen)))
             .collect();
@@ -251,6 +261,7 @@ impl ClusterState {
             };
             seen_changed.push(seen);
         }
+        let (list, seen_changed) = (Arc::new(list), seen_changed.into());
         self.observation = Some(Arc::new(Observation { at, list, seen_changed }));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     app::{self, Collector},
     clock::Clock,
     config::Config,
-    exposition::{self, Format},
+    exposition::{self, Format, Small, Store},
     poll,
 };
 
@@ -78,8 +78,8 @@ async fn collect(mut config: Config) -> Result<bool, String> {
             "not every connection of a cluster could be read"
         );
     }
-    let page = exposition::render(Format::Text004, &snapshot, &[], &settings, &stats, clock.now());
-    print(page.trim_end());
+    let page = Store::default().page(&snapshot, &settings, clock.now());
+    print(exposition::text(page, &Small::own(stats), Format::Text004).trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 

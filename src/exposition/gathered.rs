@@ -2,11 +2,11 @@
 
 use prometheus::proto::{Histogram, Metric, MetricFamily, MetricType};
 
-use super::text::{Number, Page, push_label};
+use super::text::{Lines, Number, push_label};
 use crate::stats::Kind;
 
 /// Writes all samples of the families. Types that the exporter does not use are left out.
-pub(super) fn write(page: &mut Page, families: &[MetricFamily]) {
+pub(super) fn write(page: &mut Lines, families: &[MetricFamily]) {
     for family in families {
         let kind = match family.get_field_type() {
             MetricType::COUNTER => Kind::Counter,
@@ -34,7 +34,7 @@ fn labels(metric: &Metric) -> String {
     text
 }
 
-fn histogram(page: &mut Page, labels: &str, histogram: &Histogram) {
+fn histogram(page: &mut Lines, labels: &str, histogram: &Histogram) {
     let count = histogram.get_sample_count();
     let buckets = histogram
         .get_bucket()
@@ -72,7 +72,7 @@ mod tests {
         for seconds in [0.1, 0.7, 3.0] {
             histogram.with_label_values(&["x\"y"]).observe(seconds);
         }
-        let mut page = Page::new(Format::OpenMetrics100);
+        let mut page = Lines::new(Format::OpenMetrics100);
         write(&mut page, &[counter.collect(), histogram.collect()].concat());
         assert_eq!(
             page.finish(),

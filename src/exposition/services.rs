@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::text::{Page, push_label};
+use super::text::{Lines, push_label};
 use crate::{
     board::{SeenService, ServiceState},
     clock::unix_seconds,
@@ -25,7 +25,7 @@ pub struct ServiceFamily {
     pub definition: Definition,
     /// When a service has it: `D` (data) or `L` (life), with a condition where there is one.
     pub presence: &'static str,
-    write: fn(&View<'_>, &mut Page),
+    write: fn(&View<'_>, &mut Lines),
 }
 
 /// A service as it is shown at one moment.
@@ -69,11 +69,11 @@ pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
         ["status"],
         "D",
         cached!("1 for the present status of the endpoint service"),
-        |view, page| {
+        |view, lines| {
             if let Some(data) = view.data {
                 let mut labels = view.labels.clone();
                 push_label(&mut labels, "status", data.service.status.as_str());
-                page.sample(&labels, 1);
+                lines.sample(&labels, 1);
             }
         }
     ),
@@ -83,8 +83,8 @@ pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
         [],
         "D, if sent",
         cached!("1 if the owner of the endpoint service must approve each connection"),
-        |view, page| {
-            view.data(page, |data| data.service.fields.approval_enabled.map(u64::from));
+        |view, lines| {
+            view.data(lines, |data| data.service.fields.approval_enabled.map(u64::from));
         }
     ),
     family!(
@@ -93,8 +93,8 @@ pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
         [],
         "D, if sent",
         cached!("Port mappings of the endpoint service"),
-        |view, page| {
-            view.data(page, |data| data.service.fields.ports.as_ref().map(|all| all.len() as u64));
+        |view, lines| {
+            view.data(lines, |data| data.service.fields.ports.as_ref().map(|all| all.len() as u64));
         }
     ),
     family!(
@@ -103,8 +103,8 @@ pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
         [],
         "D, if sent",
         cached!("VPC endpoints that are connected or being connected (connection_count)"),
-        |view, page| {
-            view.data(page, |data| data.service.connections);
+        |view, lines| {
+            view.data(lines, |data| data.service.connections);
         }
     ),
     family!(
@@ -113,9 +113,9 @@ pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
         [],
         "D, if sent",
         cached!("When the endpoint service was updated, as the API says (updated_at)"),
-        |view, page| {
+        |view, lines| {
             let updated = view.data.and_then(|data| data.service.updated);
-            view.life(page, updated.map(unix_seconds));
+            view.life(lines, updated.map(unix_seconds));
         }
     ),
     family!(
@@ -124,8 +124,8 @@ pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
         [],
         "L, from the first attempt",
         "1 if the last reading of the endpoint service succeeded.",
-        |view, page| {
-            view.life(page, view.state.up.map(|up| f64::from(u8::from(up))));
+        |view, lines| {
+            view.life(lines, view.state.up.map(|up| f64::from(u8::from(up))));
         }
     ),
     family!(
@@ -134,8 +134,8 @@ pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
         [],
         "L, once there is one",
         "When the endpoint service was last read: all cached values of it are as of then.",
-        |view, page| {
-            view.life(page, view.state.seen.as_ref().map(|seen| unix_seconds(seen.at)));
+        |view, lines| {
+            view.life(lines, view.state.seen.as_ref().map(|seen| unix_seconds(seen.at)));
         }
     ),
     family!(
@@ -144,33 +144,33 @@ pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
         [],
         "L",
         "Readings that found a field changed since the one before, and not by a change of this exporter.",
-        |view, page| {
-            page.sample(&view.labels, view.state.unattributed_changes);
+        |view, lines| {
+            lines.sample(&view.labels, view.state.unattributed_changes);
         }
     ),
 ];
 
 impl View<'_> {
-    fn data(&self, page: &mut Page, value: impl Fn(&SeenService) -> Option<u64>) {
+    fn data(&self, lines: &mut Lines, value: impl Fn(&SeenService) -> Option<u64>) {
         if let Some(value) = self.data.and_then(value) {
-            page.sample(&self.labels, value);
+            lines.sample(&self.labels, value);
         }
     }
 
-    fn life(&self, page: &mut Page, value: Option<f64>) {
+    fn life(&self, lines: &mut Lines, value: Option<f64>) {
         if let Some(value) = value {
-            page.sample(&self.labels, value);
+            lines.sample(&self.labels, value);
         }
     }
 }
 
 /// Writes all families.
-pub(super) fn write(page: &mut Page, services: &[Arc<ServiceState>], now: Timestamp) {
+pub(super) fn write(lines: &mut Lines, services: &[Arc<ServiceState>], now: Timestamp) {
     let views: Vec<_> = services.iter().map(|state| view(state, now)).collect();
     for family in SERVICE_FAMILIES {
-        page.family(&family.definition);
+        lines.family(&family.definition);
         for view in &views {
-            (family.write)(view, page);
+            (family.write)(view, lines);
         }
     }
 }
@@ -204,11 +204,12 @@ mod tests {
     const ID: &str = "4189d3c2-8882-4871-a3c2-d380272eed88";
 
     fn samples(board: &ServiceBoard, second: i64) -> Vec<String> {
-        let mut page = Page::new(Format::Text004);
-        write(&mut page, &board.snapshot(), Timestamp::from_second(second).unwrap());
+        let mut lines = Lines::new(Format::Text004);
+        write(&mut lines, &board.snapshot(), Timestamp::from_second(second).unwrap());
         let labels =
             format!("region_id=\"r\",project=\"p\",service_id=\"{ID}\",service_name=\"logs\"");
-        page.text()
+        lines
+            .into_text()
             .lines()
             .filter(|line| !line.starts_with('#'))
             .map(|line| line.replace(&labels, "…").replace("huaweicloud_vpcep_service_", ""))

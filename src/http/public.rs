@@ -9,7 +9,7 @@ use std::sync::{
 use axum::{
     Router,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     middleware,
     response::Response,
     routing::{get, post},
@@ -24,7 +24,7 @@ use super::{
     reload::ReloadHandle,
     scrape::Scrapes,
 };
-use crate::model::ClusterId;
+use crate::{exposition::Store, model::ClusterId};
 
 const JSON: &str = "application/json";
 
@@ -82,8 +82,19 @@ pub fn router(
     telemetry_path: &str,
     reload: Option<ReloadHandle>,
 ) -> Router {
+    router_with(shared, Store::default(), readiness, telemetry_path, reload)
+}
+
+/// The same with a store whose pages somebody keeps made: [`keep_pages_made`](super::keep_pages_made).
+pub fn router_with(
+    shared: Shared,
+    store: Store,
+    readiness: Readiness,
+    telemetry_path: &str,
+    reload: Option<ReloadHandle>,
+) -> Router {
     let stats = shared.stats.clone();
-    let scrapes = Scrapes::new();
+    let scrapes = Scrapes::new(store);
     let state =
         Public { shared, readiness, scrapes, telemetry_path: telemetry_path.into(), reload };
     let mut router = Router::new()
@@ -104,8 +115,8 @@ pub fn router(
         .with_state(state)
 }
 
-async fn metrics(State(public): State<Public>, headers: HeaderMap) -> Response {
-    public.scrapes.answer(public.shared, &headers).await
+async fn metrics(State(public): State<Public>, method: Method, headers: HeaderMap) -> Response {
+    public.scrapes.answer(public.shared, &method, &headers).await
 }
 
 async fn status(State(public): State<Public>) -> Response {

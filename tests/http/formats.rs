@@ -1,11 +1,11 @@
 //! The two formats of the page, side by side.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{CloudError, Reason, Trace, Traced},
-    exposition::{Format, Settings, families::FAMILIES, render},
+    exposition::{Format, Settings, Small, Store, families::FAMILIES, text},
     model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, ServiceName, Status},
     stats::Stats,
 };
@@ -67,13 +67,14 @@ fn both_formats_carry_the_same_samples() {
         per_connection: true,
         per_connection_limit: 1000,
     };
-    let stats = Stats::new();
+    let stats = Arc::new(Stats::new());
     stats.add_project("prod", &["dns"], &["css_connections"]);
     stats.poll_ended("prod", Duration::from_millis(1234), Some("dns"));
     stats.http_request("/metrics", 200, Duration::from_millis(1));
-    let snapshot = board().snapshot();
-    let [text, openmetrics] = [Format::Text004, Format::OpenMetrics100]
-        .map(|format| render(format, &snapshot, &[], &settings, &stats, NOW));
+    let page = Store::default().page(&board().snapshot(), &settings, NOW);
+    let small = Small::own(stats);
+    let [text, openmetrics] =
+        [Format::Text004, Format::OpenMetrics100].map(|format| text(page.clone(), &small, format));
     assert_eq!(samples(&text), samples(&openmetrics));
     for family in FAMILIES {
         let start = format!("{}{{", family.definition.name);

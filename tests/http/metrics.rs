@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Read as _, sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
-    board::{Board, ClusterMeta},
+    board::{Board, ClusterMeta, ServiceBoard},
     clock::Clock,
     exposition::Settings,
     http::{Limits, Live, Readiness, Shared, public_router},
@@ -12,7 +12,7 @@ use css_vpcep_exporter::{
     poll::{Project, Scheduler},
     stats::Stats,
 };
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use reqwest::{Method, Response, header::HeaderMap};
 
 use super::Server;
@@ -49,7 +49,7 @@ async fn exporter(clusters: u32) -> Server {
         per_connection_limit: 1000,
     };
     let live = tokio::sync::watch::channel(Live::of(&exposition, String::new())).1;
-    let shared = Shared { board, live, stats, clock, polls };
+    let shared = Shared { board, services: ServiceBoard::new([]), live, stats, clock, polls };
     let readiness = Readiness::new(Duration::from_secs(60));
     Server::start(public_router(shared, readiness, "/metrics", None), Limits::PUBLIC).await
 }
@@ -78,7 +78,7 @@ async fn a_prometheus_gets_openmetrics_and_gzip() {
     assert_eq!(header(answer.headers(), "vary"), "Accept, Accept-Encoding");
     let mut page = String::new();
     let body = answer.bytes().await.unwrap();
-    GzDecoder::new(&body[..]).read_to_string(&mut page).unwrap();
+    MultiGzDecoder::new(&body[..]).read_to_string(&mut page).unwrap();
     assert!(page.ends_with("\n# EOF\n"), "{page}");
     assert!(page.contains("\n# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total "));
 }

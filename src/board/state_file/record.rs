@@ -271,7 +271,7 @@ impl From<ErrorRecord<'_>> for CloudError {
 impl<'a> From<&'a Observation> for ObservationRecord<'a> {
     fn from(observation: &'a Observation) -> Self {
         let list = &observation.list;
-        let connections = list.connections.iter().zip(&observation.seen_changed);
+        let connections = list.connections.iter().zip(&*observation.seen_changed);
         Self {
             at: Date(observation.at),
             service_enabled: list.service_enabled,
@@ -289,11 +289,11 @@ impl<'a> From<&'a Observation> for ObservationRecord<'a> {
 
 impl From<ObservationRecord<'_>> for Observation {
     fn from(record: ObservationRecord<'_>) -> Self {
-        let (connections, seen_changed) =
+        let (connections, seen_changed): (_, Vec<_>) =
             record.connections.into_iter().map(ConnectionRecord::split).unzip();
         Self {
             at: record.at.0,
-            list: ConnectionList {
+            list: Arc::new(ConnectionList {
                 service_enabled: record.service_enabled,
                 complete: record.complete,
                 reported: record.reported,
@@ -301,8 +301,8 @@ impl From<ObservationRecord<'_>> for Observation {
                 permissions: record.permissions,
                 service_name: record.service_name.map(|name| ServiceName::new(&name)),
                 connections,
-            },
-            seen_changed,
+            }),
+            seen_changed: seen_changed.into(),
         }
     }
 }

@@ -9,11 +9,10 @@ use crate::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
     config::{LONGEST_INTERVAL, Project},
-    exposition::{self, Format},
+    exposition::{self, Format, Size, Store},
     huawei::paging::LARGEST_OFFSET,
     model::{ClusterId, Connection, ConnectionList, EndpointId, ServiceName, Status},
     pacing::RateLimit,
-    stats::Stats,
 };
 
 /// What is rendered at once: a page of 100,000 clusters would not fit into the memory of a laptop.
@@ -178,18 +177,10 @@ fn render(clusters: &[(ClusterMeta, u64)], settings: &exposition::Settings) -> P
         let attempt = Attempt { at: now, duration: Duration::from_micros(123_456), outcome };
         board.record(&meta.id, attempt, now);
     }
-    let page =
-        exposition::render(Format::Text004, &board.snapshot(), &[], settings, &Stats::new(), now);
-    Page {
-        series: own_size(&page, "css_vpcep_exporter_exposition_series "),
-        bytes: own_size(&page, r#"css_vpcep_exporter_exposition_size_bytes{encoding="identity"} "#),
-    }
-}
-
-/// What the page says of its part about clusters.
-fn own_size(page: &str, sample: &str) -> usize {
-    let value = page.lines().find_map(|line| line.strip_prefix(sample));
-    value.and_then(|value| value.parse().ok()).unwrap_or_default()
+    let page = Store::default().page(&board.snapshot(), settings, now);
+    page.make();
+    let Size { series, identity_bytes, .. } = page.size(Format::Text004).unwrap_or_default();
+    Page { series, bytes: identity_bytes }
 }
 
 /// Connections as the documents show them, with every field that there can be.
@@ -282,19 +273,6 @@ mod tests {
             let expected = expected.map(Duration::from_secs);
             assert_eq!(cost.interval_that_fits(), expected, "{calls_per_round}");
         }
-    }
-
-    /// What really happens is held against the same figure by the tests of the scheduler.
-    #[test]
-    fn a_small_quota_makes_long_rounds() {
-        let cost = Cost {
-            project: "prod".into(),
-            clusters: 2_000,
-            calls_per_minute: 2_000.0,
-            limit_per_minute: 50.0,
-            calls_per_round: 2_000,
-        };
-        assert_eq!((cost.share(), cost.one_round()), (40.0, Duration::from_secs(40 * 60)));
     }
 
     #[test]

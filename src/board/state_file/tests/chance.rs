@@ -140,7 +140,7 @@ impl Chance {
             service_name: self.maybe(|chance| ServiceName::new(&chance.text())),
             connections,
         };
-        Observation { at: self.date(), list, seen_changed }
+        Observation { at: self.date(), list: list.into(), seen_changed }
     }
 
     pub(super) fn cluster(&mut self) -> ClusterState {

@@ -1,0 +1,153 @@
+//! Boards of made-up clusters, for whatever measures pages of them.
+#![allow(dead_code, reason = "not every program that measures uses all of it")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
+
+use std::{sync::Arc, time::Duration};
+
+use css_vpcep_exporter::{
+    board::{Attempt, Board, ClusterMeta},
+    cloud::{Trace, Traced},
+    exposition::{Page, Settings, Small, Store},
+    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, ServiceName, Status},
+    stats::Stats,
+};
+use jiff::Timestamp;
+
+/// When everything was polled.
+pub const NOW: Timestamp = Timestamp::constant(1_700_000_000, 123_000_000);
+
+/// Series of a cluster beside those of its connections, once it was polled.
+pub const SERIES_A_CLUSTER: usize = 26;
+/// Series of a connection that has every date.
+pub const SERIES_A_CONNECTION: usize = 6;
+
+/// What is usual, but for the number of connections that have series.
+pub const SETTINGS: Settings = Settings {
+    stale_after: Duration::from_secs(900),
+    per_connection: true,
+    per_connection_limit: 20_000,
+};
+
+/// A board, its size, and how often it was polled.
+pub struct World {
+    pub board: Board,
+    pub store: Store,
+    pub small: Small,
+    clusters: usize,
+    connections: usize,
+    round: u64,
+}
+
+impl World {
+    /// So many clusters with so many connections each, all polled once.
+    pub fn new(clusters: usize, connections: usize) -> Self {
+        let board = Board::new((0..clusters).map(meta));
+        let small = Small::own(Arc::new(Stats::new()));
+        let mut world =
+            Self { board, store: Store::default(), small, clusters, connections, round: 0 };
+        world.poll(0..clusters, false);
+        world
+    }
+
+    /// So many clusters that have about so many series together.
+    pub fn of_series(clusters: usize, series: usize) -> Self {
+        let rest = (series / clusters).saturating_sub(SERIES_A_CLUSTER);
+        Self::new(clusters, rest.div_ceil(SERIES_A_CONNECTION))
+    }
+
+    /// Polls some clusters. Where something changed, it is the status of every tenth connection.
+    pub fn poll(&mut self, clusters: impl IntoIterator<Item = usize>, changed: bool) {
+        self.round += u64::from(changed);
+        for cluster in clusters {
+            let list = list(cluster, self.connections, self.round);
+            self.record(cluster, list);
+        }
+    }
+
+    /// Records a list that was made before.
+    pub fn record(&self, cluster: usize, list: ConnectionList) {
+        let outcome = Traced { result: Ok(list), trace: Trace::default() };
+        let attempt = Attempt { at: NOW, duration: Duration::from_micros(123_456), outcome };
+        self.board.record(&id(cluster), attempt, NOW);
+    }
+
+    /// What the next poll of a cluster with a change will find.
+    pub fn changed_list(&mut self, cluster: usize) -> ConnectionList {
+        self.round += 1;
+        list(cluster, self.connections, self.round)
+    }
+
+    /// The page as it is now; not all of its blocks are made.
+    pub fn page(&self) -> Arc<Page> {
+        self.store.page(&self.board.snapshot(), &SETTINGS, NOW)
+    }
+
+    pub fn clusters(&self) -> usize {
+        self.clusters
+    }
+}
+
+pub fn id(number: usize) -> ClusterId {
+    ClusterId::parse(&format!(
+        "{:08x}-5b35-4f50-8984-{number:012x}",
+        scattered(number as u64) as u32
+    ))
+    .unwrap()
+}
+
+pub fn meta(number: usize) -> ClusterMeta {
+    ClusterMeta {
+        id: id(number),
+        name: format!("cluster-{number}").into(),
+        project: "production".into(),
+        region: RegionId::parse("cn-north-4").unwrap(),
+        interval: Duration::from_secs(60),
+    }
+}
+
+pub fn list(cluster: usize, connections: usize, round: u64) -> ConnectionList {
+    let service = "cn-north-4.css-op-no-delete.cf072729-b076-49db-83d3-020dc9f589bd";
+    ConnectionList {
+        service_enabled: true,
+        reported: Some(connections as u64),
+        update_switch: Some(false),
+        permissions: Some(1),
+        service_name: Some(ServiceName::new(service)),
+        connections: (0..connections).map(|number| connection(cluster, number, round)).collect(),
+        ..ConnectionList::service_not_enabled()
+    }
+}
+
+fn connection(cluster: usize, number: usize, round: u64) -> Connection {
+    let key = scattered((cluster as u64) << 24 | number as u64);
+    let [a, b, c] = [key as u32, (key >> 32) as u32, scattered(key) as u32];
+    let id = format!(
+        "{a:08x}-{:04x}-4{:03x}-8{:03x}-{b:08x}{:04x}",
+        c >> 16,
+        c & 0xfff,
+        b & 0xfff,
+        c & 0xffff
+    );
+    let statuses = [Status::Accepted, Status::Rejected];
+    let date = |seconds| Timestamp::from_second(1_690_000_000 + seconds).unwrap();
+    Connection {
+        status: statuses[if number % 10 == 0 { round as usize % 2 } else { 0 }],
+        max_sessions: Some(3000),
+        created: Some(date(i64::from(a % 5_000_000))),
+        updated: Some(date(i64::from(b % 5_000_000))),
+        specification_name: "default".into(),
+        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c".into(),
+        ip: format!("192.168.{}.{}", a % 256, b % 256).into(),
+        ipv6: "".into(),
+        dns_name: format!("vpcep-{id}.cn-north-4.huaweicloud.com").into(),
+        endpoint_id: EndpointId::new(&id),
+    }
+}
+
+/// Ids are random; these are the same in every run (SplitMix64's finalizer).
+fn scattered(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
