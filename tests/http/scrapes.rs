@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
-    board::{Attempt, Board, ClusterMeta},
+    board::{Attempt, Board, ClusterMeta, ServiceBoard},
     clock::Clock,
     cloud::{Trace, Traced},
     exposition::Settings,
