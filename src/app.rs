@@ -23,7 +23,7 @@ use crate::{
     },
     clock::{Clock, unix_seconds},
     config::{Config, ConfigError},
-    http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared},
+    http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared, WebSettings},
     huawei::{self, Common, transport::Transport, wire::Surprise},
     poll::{self, Scheduler},
     stats::Stats,
@@ -136,7 +136,8 @@ impl App {
     pub async fn bind(mut config: Config, options: Options) -> Result<Self, StartError> {
         let Options { listen, admin_fallback, telemetry_path, lifecycle, load, clock, seed } =
             options;
-        let public = bind(&listen).await?;
+        let (public_web, web) = watch::channel(config.web.clone());
+        let public = bind(&listen).await?.with_web(web.clone());
         let longest = config.own_clusters().map(|cluster| cluster.interval).max();
         let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
         let fixed = Fixed::of(&config);
@@ -162,19 +163,22 @@ impl App {
             readiness.clone(),
             &telemetry_path,
             lifecycle.then(|| reload.clone()),
+            web,
         );
         let (access, may_enter) = watch::channel(Access::default());
         // The other shards leave it closed, so that there is one place where changes are made.
         if config.admin.is_some() && config.shard.index > 0 {
             tracing::info!(shard = config.shard.index, "shard 0 has the admin listener");
         }
+        let (admin_web, web) = watch::channel(WebSettings::default());
         let admin = match config.admin.take().filter(|_| config.shard.index == 0) {
             Some(settings) => {
                 let addresses: Vec<_> =
                     [settings.listen].into_iter().chain(admin_fallback).collect();
-                let bound = bind(&addresses).await?.with_limits(Limits::ADMIN);
+                let bound = bind(&addresses).await?.with_limits(Limits::ADMIN).with_web(web.clone());
+                admin_web.send_replace(settings.web.clone());
                 access.send_replace(Access::of(&settings, bound.address()));
-                Some((bound, http::admin_router(shared, may_enter)))
+                Some((bound, http::admin_router(shared, may_enter, web)))
             }
             None => None,
         };
@@ -187,6 +191,8 @@ impl App {
             roster,
             live,
             access,
+            public_web,
+            admin_web,
             admin_address: admin.as_ref().map(|(bound, _)| bound.address()),
             fixed,
             clock,

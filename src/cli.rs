@@ -10,7 +10,7 @@ mod simulate;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -63,10 +63,24 @@ struct ConfigArgs {
     config_file: PathBuf,
 }
 
+#[derive(Args, Debug)]
+struct WebArgs {
+    /// TLS, users and headers of the public listener, in the format of other exporters
+    #[arg(long = "web.config.file", value_name = "FILE", env = "CSS_VPCEP_EXPORTER_WEB_CONFIG_FILE")]
+    web_config_file: Option<PathBuf>,
+}
+
+impl WebArgs {
+    /// An empty variable is as good as none: templates leave it so.
+    fn file(&self) -> Option<PathBuf> {
+        self.web_config_file.clone().filter(|file| !file.as_os_str().is_empty())
+    }
+}
+
 impl ConfigArgs {
     /// The configuration; its mistakes are told to the person at the terminal.
-    fn load(&self) -> Option<Config> {
-        config::load(&self.config_file, &config::process_environment)
+    fn load(&self, web: Option<&Path>) -> Option<Config> {
+        config::load_with_web(&self.config_file, web, &config::process_environment)
             .inspect_err(|mistakes| complain(&mistakes.to_string()))
             .ok()
     }

@@ -23,6 +23,7 @@ use super::{
     problem::{TEXT, answer, json, problem},
     reload::ReloadHandle,
     scrape::Scrapes,
+    web::{Gate, Web, guard},
 };
 use crate::model::ClusterId;
 
@@ -75,12 +76,13 @@ struct Public {
 }
 
 /// All routes of the public listener. `telemetry_path` is where the metrics are, and starts with a
-/// slash. With `reload`, `/-/reload` may be used.
+/// slash. With `reload`, `/-/reload` may be used. `web` says who may enter.
 pub fn router(
     shared: Shared,
     readiness: Readiness,
     telemetry_path: &str,
     reload: Option<ReloadHandle>,
+    web: Web,
 ) -> Router {
     let stats = shared.stats.clone();
     let scrapes = Scrapes::new();
@@ -100,6 +102,7 @@ pub fn router(
     }
     router
         .fallback(async || answer(StatusCode::NOT_FOUND, TEXT, "not found\n"))
+        .layer(middleware::from_fn_with_state(Gate::new(web), guard))
         .layer(middleware::from_fn_with_state(stats, measure))
         .with_state(state)
 }

@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("board", &["cloud", "hex", "model"]),
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
     ("exposition", &["board", "clock", "model", "stats"]),
-    ("http", &["board", "clock", "cloud", "exposition", "model", "poll", "stats"]),
+    ("http", &["board", "clock", "cloud", "exposition", "model", "poll", "secret", "stats"]),
     (
         "config",
         &["board", "exposition", "hex", "http", "huawei", "model", "pacing", "poll", "secret"],
