@@ -175,7 +175,8 @@ impl App {
             Some(settings) => {
                 let addresses: Vec<_> =
                     [settings.listen].into_iter().chain(admin_fallback).collect();
-                let bound = bind(&addresses).await?.with_limits(Limits::ADMIN).with_web(web.clone());
+                let bound =
+                    bind(&addresses).await?.with_limits(Limits::ADMIN).with_web(web.clone());
                 admin_web.send_replace(settings.web.clone());
                 access.send_replace(Access::of(&settings, bound.address()));
                 Some((bound, http::admin_router(shared, may_enter, web)))

@@ -14,7 +14,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 
 use crate::config::{self, Config};
 
@@ -66,12 +69,12 @@ struct ConfigArgs {
 #[derive(Args, Debug)]
 struct WebArgs {
     /// TLS, users and headers of the public listener, in the format of other exporters
-    #[arg(long = "web.config.file", value_name = "FILE", env = "CSS_VPCEP_EXPORTER_WEB_CONFIG_FILE")]
+    #[arg(long = "web.config.file", value_name = "FILE", env = "CSS_VPCEP_EXPORTER_WEB_CONFIG_FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     web_config_file: Option<PathBuf>,
 }
 
 impl WebArgs {
-    /// An empty variable is as good as none: templates leave it so.
+    /// An empty name is as good as none: other exporters have it as the default.
     fn file(&self) -> Option<PathBuf> {
         self.web_config_file.clone().filter(|file| !file.as_os_str().is_empty())
     }

@@ -30,7 +30,8 @@ pub use web::{WebConfig, load_web, parse_web};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    board::ClusterMeta, exposition, hex,
+    board::ClusterMeta,
+    exposition, hex,
     http::{AdminSettings, WebSettings},
     huawei,
     model::ServiceId,

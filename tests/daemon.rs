@@ -16,4 +16,5 @@ mod daemon {
     mod reload;
     mod restart;
     mod signals;
+    mod web;
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    ConfigArgs, FAILED, FINE, ListenAddress, USAGE, WebArgs, complain, log::LogArgs, parse_listen_address,
-    random_seed, signals,
+    ConfigArgs, FAILED, FINE, ListenAddress, USAGE, WebArgs, complain, log::LogArgs,
+    parse_listen_address, random_seed, signals,
 };
 use crate::{
     app::{App, Loader, Options, StartError},

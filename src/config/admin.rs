@@ -1,6 +1,10 @@
 //! `admin`: the listener that can change something, and who may enter.
 
-use std::{collections::HashMap, net::SocketAddr, path::{Path, PathBuf}};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use super::{Changes, convert::Context, file, notes::Notes, web::load_web};
 use crate::http::{AdminSettings, AdminToken, Role, WebSettings};

@@ -134,11 +134,7 @@ impl Counter {
     }
 
     /// Whether this is one of the users.
-    pub(super) async fn admits(
-        &self,
-        login: Login,
-        users: Arc<Users>,
-    ) -> Result<bool, Busy> {
+    pub(super) async fn admits(&self, login: Login, users: Arc<Users>) -> Result<bool, Busy> {
         let place = self.logins.clone().try_acquire_owned().map_err(|_| Busy)?;
         let turn = self.comparisons.clone().acquire_owned().await.map_err(|_| Busy)?;
         let compared = tokio::task::spawn_blocking(move || {
@@ -158,14 +154,13 @@ mod tests {
 
     fn users(all: &[(&str, &str, u32)]) -> Users {
         let hash = |password: &str, cost| {
-            PasswordHash::parse(Secret::new(bcrypt::hash_with_salt(password, cost, DECOY_SALT)
-                .unwrap()
-                .to_string()))
+            PasswordHash::parse(Secret::new(
+                bcrypt::hash_with_salt(password, cost, DECOY_SALT).unwrap().to_string(),
+            ))
             .unwrap()
         };
-        let named = |&(name, password, cost): &(&str, &str, u32)| {
-            (name.to_owned(), hash(password, cost))
-        };
+        let named =
+            |&(name, password, cost): &(&str, &str, u32)| (name.to_owned(), hash(password, cost));
         Users::new(all.iter().map(named).collect())
     }
 

@@ -225,7 +225,8 @@ impl TlsSettings {
         config.ignore_client_order = self.prefer_server_order;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        let expiry = expiry.map(|what| TlsError::new(self.certificate.key(["cert", "cert_file"]), what));
+        let expiry =
+            expiry.map(|what| TlsError::new(self.certificate.key(["cert", "cert_file"]), what));
         Ok(Read {
             config: Arc::new(config),
             warnings: expiry.into_iter().chain(key_warning).collect(),

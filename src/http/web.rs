@@ -112,9 +112,7 @@ fn unauthorized() -> Response {
     let why = "a user name and its password are needed\n";
     let mut response = answer(StatusCode::UNAUTHORIZED, TEXT, why);
     let challenge = r#"Basic realm="css-vpcep-exporter", charset="UTF-8""#;
-    response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     response
 }
 

@@ -6,7 +6,7 @@ use css_vpcep_exporter::{
     board::{Board, ClusterMeta},
     clock::Clock,
     exposition::Settings,
-    http::{Limits, Live, Readiness, Shared, public_router},
+    http::{Limits, Live, Readiness, Shared, WebSettings, public_router},
     huawei,
     model::{ClusterId, RegionId},
     poll::{Project, Scheduler},
@@ -51,7 +51,9 @@ async fn exporter(clusters: u32) -> Server {
     let live = tokio::sync::watch::channel(Live::of(&exposition, String::new())).1;
     let shared = Shared { board, live, stats, clock, polls };
     let readiness = Readiness::new(Duration::from_secs(60));
-    Server::start(public_router(shared, readiness, "/metrics", None), Limits::PUBLIC).await
+    let (_, web) = tokio::sync::watch::channel(WebSettings::default());
+    let router = public_router(shared, readiness, "/metrics", None, web);
+    Server::start(router, Limits::PUBLIC).await
 }
 
 async fn ask(server: &Server, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {

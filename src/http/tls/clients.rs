@@ -193,9 +193,8 @@ fn has_one_of(certificate: &[u8], allowed: &[String]) -> bool {
         GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {
             allowed.iter().any(|allowed| allowed == text)
         }
-        GeneralName::IPAddress(bytes) => ip_address(bytes).is_some_and(|address| {
-            allowed.iter().any(|allowed| allowed.parse() == Ok(address))
-        }),
+        GeneralName::IPAddress(bytes) => ip_address(bytes)
+            .is_some_and(|address| allowed.iter().any(|allowed| allowed.parse() == Ok(address))),
         _ => false,
     })
 }
