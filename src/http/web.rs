@@ -9,7 +9,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Duration};
 
 use super::{
     basic_auth::{Busy, Counter, Login, Users},
@@ -58,35 +58,39 @@ pub(super) struct Gate {
     counter: Counter,
 }
 
+/// Why a request may not enter.
+enum Refusal {
+    TooManyRequests { wait: Duration },
+    NoLogin,
+    TooManyLogins,
+}
+
 impl Gate {
     pub(super) fn new(web: Web) -> Self {
         Self { web, counter: Counter::new() }
     }
 
-    /// What there is to compare before this request may enter, or why it may not.
-    fn look_at(web: &WebSettings, request: &Request) -> Result<Option<Login>, Response> {
+    /// What there is to compare before this request may enter.
+    fn look_at(web: &WebSettings, request: &Request) -> Result<Option<Login>, Refusal> {
         let route = request.extensions().get::<MatchedPath>();
         if route.is_some_and(|route| OPEN.contains(&route.as_str())) {
             return Ok(None);
         }
-        if let Some(wait) = web.rate_limit.as_ref().and_then(|limit| limit.take().err()) {
-            let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
-            return Err(later(StatusCode::TOO_MANY_REQUESTS, seconds, "too many requests\n"));
+        if let Some(limit) = &web.rate_limit {
+            limit.take().map_err(|wait| Refusal::TooManyRequests { wait })?;
         }
         if web.users.is_empty() {
             return Ok(None);
         }
-        Login::of(request.headers()).map(Some).ok_or_else(unauthorized)
+        Login::of(request.headers()).map(Some).ok_or(Refusal::NoLogin)
     }
 
-    async fn admit(&self, web: &WebSettings, login: Option<Login>) -> Result<(), Response> {
+    async fn admit(&self, login: Option<Login>, users: Arc<Users>) -> Result<(), Refusal> {
         let Some(login) = login else { return Ok(()) };
-        match self.counter.admits(login, web.users.clone()).await {
+        match self.counter.admits(login, users).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(unauthorized()),
-            Err(Busy) => {
-                Err(later(StatusCode::SERVICE_UNAVAILABLE, 1, "too many logins at once\n"))
-            }
+            Ok(false) => Err(Refusal::NoLogin),
+            Err(Busy) => Err(Refusal::TooManyLogins),
         }
     }
 }
@@ -95,12 +99,12 @@ impl Gate {
 pub(super) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let web = gate.web.borrow().clone();
     let admitted = match Gate::look_at(&web, &request) {
-        Ok(login) => gate.admit(&web, login).await,
+        Ok(login) => gate.admit(login, web.users).await,
         Err(refusal) => Err(refusal),
     };
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.response(),
     };
     for (name, value) in web.headers {
         response.headers_mut().insert(name, value);
@@ -108,16 +112,30 @@ pub(super) async fn guard(State(gate): State<Gate>, request: Request, next: Next
     response
 }
 
-fn unauthorized() -> Response {
-    let why = "a user name and its password are needed\n";
-    let mut response = answer(StatusCode::UNAUTHORIZED, TEXT, why);
-    let challenge = r#"Basic realm="css-vpcep-exporter", charset="UTF-8""#;
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    response
-}
-
-fn later(status: StatusCode, seconds: u64, why: &'static str) -> Response {
-    let mut response = answer(status, TEXT, why);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
+impl Refusal {
+    fn response(self) -> Response {
+        let (status, why, name, value) = match self {
+            Self::TooManyRequests { wait } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests\n",
+                header::RETRY_AFTER,
+                HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64),
+            ),
+            Self::NoLogin => (
+                StatusCode::UNAUTHORIZED,
+                "a user name and its password are needed\n",
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(r#"Basic realm="css-vpcep-exporter", charset="UTF-8""#),
+            ),
+            Self::TooManyLogins => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many logins at once\n",
+                header::RETRY_AFTER,
+                HeaderValue::from(1),
+            ),
+        };
+        let mut response = answer(status, TEXT, why);
+        response.headers_mut().insert(name, value);
+        response
+    }
 }
