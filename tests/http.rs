@@ -13,6 +13,8 @@ mod metrics;
 mod tls;
 #[path = "http/tls_clients.rs"]
 mod tls_clients;
+#[path = "http/tls_rotation.rs"]
+mod tls_rotation;
 
 use std::{net::SocketAddr, time::Duration};
 

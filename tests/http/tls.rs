@@ -1,10 +1,9 @@
-//! TLS on a real socket: who is believed, what is refused, and certificates that change.
+//! TLS on a real socket: who is believed, what is refused, and in what time.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use css_vpcep_exporter::{config::load_web, http::Limits};
@@ -46,7 +45,7 @@ impl Folder {
         folder
     }
 
-    fn put(&self, issued: &Issued) {
+    pub(super) fn put(&self, issued: &Issued) {
         place(&self.file("server.crt"), &issued.certificate);
         place(&self.file("server.key"), &issued.key);
     }
@@ -107,7 +106,7 @@ impl Client {
         TlsConnector::from(Arc::new(config))
     }
 
-    async fn connect(&self, server: &Server) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn connect(&self, server: &Server) -> io::Result<TlsStream<TcpStream>> {
         connect(&self.connector(None), server).await
     }
 }
@@ -136,11 +135,11 @@ pub(super) async fn get(stream: &mut TlsStream<TcpStream>) -> io::Result<String>
     Ok(text)
 }
 
-fn presented(stream: &TlsStream<TcpStream>) -> Vec<u8> {
+pub(super) fn presented(stream: &TlsStream<TcpStream>) -> Vec<u8> {
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
-fn der(issued: &Issued) -> Vec<u8> {
+pub(super) fn der(issued: &Issued) -> Vec<u8> {
     CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap().to_vec()
 }
 
@@ -369,53 +368,4 @@ async fn at_the_end_handshakes_are_not_waited_for() {
     for stream in [&mut silent, &mut half] {
         assert_eq!(read_to_end(stream).await, "");
     }
-}
-
-/// Waits until a new connection is shown this certificate; every one on the way must work.
-async fn shown(client: &Client, server: &Server, issued: &Issued) {
-    let deadline = Instant::now() + LONG;
-    loop {
-        let mut stream = client.connect(server).await.unwrap();
-        get(&mut stream).await.unwrap();
-        if presented(&stream) == der(issued) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the new certificate is not seen");
-        sleep(millis(50)).await;
-    }
-}
-
-#[tokio::test]
-async fn a_new_certificate_serves_the_next_and_the_old_connections_live() {
-    let authority = Authority::new("a");
-    let [first, second, third] = [(); 3].map(|()| authority.issue(&["localhost"]));
-    let folder = Folder::new("rotation", &first);
-    let server = folder.serve(&[], PATIENT).await;
-    let client = Client::of(&authority);
-    let mut old = client.connect(&server).await.unwrap();
-    get(&mut old).await.unwrap();
-
-    folder.put(&second);
-    shown(&client, &server, &second).await;
-    get(&mut old).await.expect("the old connection lives");
-    assert_eq!(presented(&old), der(&first));
-
-    // Half of a pair, something broken, nothing at all: what was good goes on.
-    let broken: [&dyn Fn(); 3] = [
-        &|| place(&folder.file("server.crt"), &third.certificate),
-        &|| place(&folder.file("server.crt"), "canary"),
-        &|| fs::remove_file(folder.file("server.crt")).unwrap(),
-    ];
-    for breaks in broken {
-        breaks();
-        let until = Instant::now() + Duration::from_millis(1500);
-        while Instant::now() < until {
-            let mut stream = client.connect(&server).await.unwrap();
-            get(&mut stream).await.unwrap();
-            assert_eq!(presented(&stream), der(&second));
-            sleep(millis(100)).await;
-        }
-    }
-    folder.put(&third);
-    shown(&client, &server, &third).await;
 }
