@@ -25,7 +25,7 @@ use crate::{
     clock::{Clock, unix_seconds},
     config::{Config, ConfigError},
     exposition::Store,
-    http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared},
+    http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared, WebSettings},
     huawei::{self, Common, transport::Transport, wire::Surprise},
     poll::{self, Scheduler, ServiceReader},
     stats::Stats,
@@ -75,7 +75,7 @@ pub struct App {
     readiness: Readiness,
     public: (Bound, axum::Router),
     admin: Option<(Bound, axum::Router)>,
-    pages: (Shared, Store),
+    shared: Shared,
 }
 
 /// A part ended that should have run for as long as the process.
@@ -140,7 +140,8 @@ impl App {
     pub async fn bind(mut config: Config, options: Options) -> Result<Self, StartError> {
         let Options { listen, admin_fallback, telemetry_path, lifecycle, load, clock, seed } =
             options;
-        let public = bind(&listen).await?;
+        let (public_web, web) = watch::channel(config.web.clone());
+        let public = bind(&listen).await?.with_web(web.clone());
         let longest = config.own_clusters().map(|cluster| cluster.interval).max();
         let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
         let fixed = Fixed::of(&config);
@@ -156,6 +157,7 @@ impl App {
         let shared = Shared {
             board: board.clone(),
             services: services.clone(),
+            pages: Store::default(),
             live: shown,
             stats: stats.clone(),
             clock: clock.clone(),
@@ -163,26 +165,28 @@ impl App {
         };
         let (requests_sender, requests) = mpsc::channel(RELOAD_QUEUE);
         let reload = ReloadHandle::new(requests_sender);
-        let pages = Store::default();
-        let router = http::public_router_with(
+        let router = http::public_router(
             shared.clone(),
-            pages.clone(),
             readiness.clone(),
             &telemetry_path,
             lifecycle.then(|| reload.clone()),
+            web,
         );
         let (access, may_enter) = watch::channel(Access::default());
         // The other shards leave it closed, so that there is one place where changes are made.
         if config.admin.is_some() && config.shard.index > 0 {
             tracing::info!(shard = config.shard.index, "shard 0 has the admin listener");
         }
+        let (admin_web, web) = watch::channel(WebSettings::default());
         let admin = match config.admin.take().filter(|_| config.shard.index == 0) {
             Some(settings) => {
                 let addresses: Vec<_> =
                     [settings.listen].into_iter().chain(admin_fallback).collect();
-                let bound = bind(&addresses).await?.with_limits(Limits::ADMIN);
+                let bound =
+                    bind(&addresses).await?.with_limits(Limits::ADMIN).with_web(web.clone());
+                admin_web.send_replace(settings.web.clone());
                 access.send_replace(Access::of(&settings, bound.address()));
-                Some((bound, http::admin_router(shared.clone(), may_enter)))
+                Some((bound, http::admin_router(shared.clone(), may_enter, web)))
             }
             None => None,
         };
@@ -196,6 +200,8 @@ impl App {
             roster,
             live,
             access,
+            public_web,
+            admin_web,
             admin_address: admin.as_ref().map(|(bound, _)| bound.address()),
             fixed,
             clock,
@@ -209,7 +215,7 @@ impl App {
             readiness,
             public: (public, router),
             admin,
-            pages: (shared, pages),
+            shared,
         })
     }
 
@@ -247,8 +253,7 @@ impl App {
                 spawn(&mut parts, name, bound.serve(router, stopped));
             }
         }
-        let (shared, store) = self.pages;
-        let pages = http::keep_pages_made(shared, store, stopped(stop.subscribe()));
+        let pages = http::keep_pages_made(self.shared, stopped(stop.subscribe()));
         spawn(&mut parts, "maker of pages", pages);
         let clouds = self.reloader.clouds.subscribe();
         let refresh = huawei::keep_fresh(clouds, stopped(stop.subscribe()));

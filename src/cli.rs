@@ -11,11 +11,14 @@ mod simulate;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 
 use crate::config::{self, Config};
 
@@ -66,10 +69,24 @@ struct ConfigArgs {
     config_file: PathBuf,
 }
 
+#[derive(Args, Debug)]
+struct WebArgs {
+    /// TLS, users and headers of the public listener, in the format of other exporters
+    #[arg(long = "web.config.file", value_name = "FILE", env = "CSS_VPCEP_EXPORTER_WEB_CONFIG_FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    web_config_file: Option<PathBuf>,
+}
+
+impl WebArgs {
+    /// An empty name is as good as none: other exporters have it as the default.
+    fn file(&self) -> Option<PathBuf> {
+        self.web_config_file.clone().filter(|file| !file.as_os_str().is_empty())
+    }
+}
+
 impl ConfigArgs {
     /// The configuration; its mistakes are told to the person at the terminal.
-    fn load(&self) -> Option<Config> {
-        config::load(&self.config_file, &config::process_environment)
+    fn load(&self, web: Option<&Path>) -> Option<Config> {
+        config::load_with_web(&self.config_file, web, &config::process_environment)
             .inspect_err(|mistakes| complain(&mistakes.to_string()))
             .ok()
     }

@@ -4,7 +4,7 @@
 //! every text turned into a type of the module that uses it: `convert` does that, with a file for
 //! each section. Mistakes of shape name line and column and come one at a time; mistakes of value
 //! name the key and come all together. `effective` writes a configuration out again, without its
-//! secrets.
+//! secrets. `web` reads the other file, that of TLS and users, which other exporters have too.
 
 mod admin;
 mod convert;
@@ -14,6 +14,7 @@ mod file;
 mod notes;
 mod poll;
 mod project;
+mod web;
 
 use std::{
     fmt, fs,
@@ -24,13 +25,14 @@ use std::{
 };
 
 pub use poll::LONGEST_INTERVAL;
+pub use web::{WebConfig, load_web, parse_web};
 
 use sha2::{Digest, Sha256};
 
 use crate::{
     board::{ClusterMeta, ServiceMeta},
     exposition, hex,
-    http::AdminSettings,
+    http::{AdminSettings, WebSettings},
     huawei,
     model::ServiceId,
     pacing::RateLimit,
@@ -53,6 +55,8 @@ pub struct Config {
     pub projects: Vec<Project>,
     /// The admin listener, if there is one.
     pub admin: Option<AdminSettings>,
+    /// TLS and users of the public listener; [`load_with_web`] fills it.
+    pub web: WebSettings,
     /// How changes are made, if there is an admin listener.
     pub changes: Option<Changes>,
     /// SHA-256 of the file, in hexadecimal.
@@ -132,6 +136,31 @@ pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
     parse(&text, path, lookup)
 }
 
+/// The same, and a web configuration file for the public listener, if there is one.
+///
+/// # Errors
+/// Every mistake that was found in either.
+pub fn load_with_web(
+    path: &Path,
+    web: Option<&Path>,
+    lookup: Lookup<'_>,
+) -> Result<Config, ConfigError> {
+    let web = web.map(load_web).transpose();
+    match (load(path, lookup), web) {
+        (Ok(mut config), Ok(Some(web))) => {
+            config.web = web.settings;
+            config.warnings.extend(web.warnings);
+            Ok(config)
+        }
+        (loaded, Ok(None)) => loaded,
+        (Err(mut error), Err(web)) => {
+            error.mistakes.extend(web.mistakes);
+            Err(error)
+        }
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
+}
+
 /// The text of a file, or what is wrong with the file as it follows its name and a colon.
 fn read(path: &Path) -> Result<String, String> {
     let unreadable = |error| format!(" cannot be read: {error}");
@@ -176,11 +205,9 @@ pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, Conf
     }
     let file = file::parse(text)
         .map_err(|mistake| ConfigError { mistakes: vec![format!("{name}:{mistake}")] })?;
-    let prefixed =
-        |lines: Vec<String>| lines.into_iter().map(|line| format!("{name}: {line}")).collect();
     let folder = path.parent().unwrap_or(Path::new(""));
     let converted = convert::convert(file, folder, lookup)
-        .map_err(|mistakes| ConfigError { mistakes: prefixed(mistakes) })?;
+        .map_err(|mistakes| ConfigError { mistakes: prefixed(&name, mistakes) })?;
     let sha256 = Sha256::digest(text.as_bytes());
     let (admin, changes) = converted.admin.map(|admin| (admin.listener, admin.changes)).unzip();
     Ok(Config {
@@ -189,11 +216,17 @@ pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, Conf
         shard: converted.shard,
         projects: converted.projects,
         admin,
+        web: WebSettings::default(),
         changes,
         sha256: hex::encoded(&sha256),
-        warnings: prefixed(converted.warnings),
+        warnings: prefixed(&name, converted.warnings),
         poll: converted.poll,
     })
+}
+
+/// Messages after the name of the file that they are about.
+fn prefixed(name: impl fmt::Display, lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().map(|line| format!("{name}: {line}")).collect()
 }
 
 impl Config {

@@ -1,18 +1,23 @@
 //! What is served over HTTP: a public listener that can change nothing, and an admin listener.
 //!
 //! Handlers read the board's snapshot and wait for nobody, but for "poll now". `listener` owns the
-//! sockets and their limits, `public` and `admin` the routes, `scrape` and `negotiation` the page for
+//! sockets and their limits, `tls` what is spoken on them, `web` (with `basic_auth` and `rate_limit`)
+//! who is let in, `public` and `admin` the routes, `scrape` and `negotiation` the page for
 //! Prometheus, `api` the JSON.
 
 mod admin;
 mod api;
+mod basic_auth;
 mod listener;
 mod negotiation;
 mod pages;
 mod problem;
 mod public;
+mod rate_limit;
 mod reload;
 mod scrape;
+pub mod tls;
+mod web;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,16 +31,19 @@ use tokio::sync::watch;
 use crate::{
     board::{Board, ServiceBoard},
     clock::Clock,
-    exposition,
+    exposition::{self, Store},
     poll::PollHandle,
     stats::Stats,
 };
 
 pub use admin::{Access, AdminSettings, AdminToken, Role, router as admin_router};
+pub use basic_auth::{PasswordHash, Users};
 pub use listener::{Bound, Limits};
-pub use public::{Readiness, router as public_router, router_with as public_router_with};
+pub use public::{Readiness, router as public_router};
+pub use rate_limit::RequestLimit;
 pub use reload::{ReloadHandle, ReloadRequest};
 pub use scrape::keep_pages_made;
+pub use web::{Web, WebSettings};
 
 /// What the handlers read. Clones share it.
 #[derive(Clone, Debug)]
@@ -44,6 +52,8 @@ pub struct Shared {
     pub board: Board,
     /// Where all endpoint services stand.
     pub services: ServiceBoard,
+    /// The pages for Prometheus. [`keep_pages_made`] has them ready before a scrape.
+    pub pages: Store,
     /// What a reload may change.
     pub live: watch::Receiver<Live>,
     /// The exporter's own metrics.

@@ -17,4 +17,5 @@ mod daemon {
     mod restart;
     mod shards;
     mod signals;
+    mod web;
 }

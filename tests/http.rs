@@ -1,6 +1,8 @@
 //! What is served over HTTP, seen from the outside of a real socket.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "http/formats.rs"]
 mod formats;
 #[path = "http/listener.rs"]
@@ -11,15 +13,21 @@ mod metrics;
 mod scrapes;
 #[path = "http/store.rs"]
 mod store;
+#[path = "http/tls.rs"]
+mod tls;
+#[path = "http/tls_clients.rs"]
+mod tls_clients;
+#[path = "http/tls_rotation.rs"]
+mod tls_rotation;
 
 use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
-use css_vpcep_exporter::http::{Bound, Limits};
+use css_vpcep_exporter::http::{Bound, Limits, Web, WebSettings};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -35,10 +43,14 @@ struct Server {
 
 impl Server {
     async fn start(router: Router, limits: Limits) -> Self {
+        Self::start_with(router, limits, watch::channel(WebSettings::default()).1).await
+    }
+
+    async fn start_with(router: Router, limits: Limits, web: Web) -> Self {
         let bound = Bound::listen(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
         let address = bound.address();
         let (stop, stopped) = oneshot::channel();
-        let serving = bound.with_limits(limits).serve(router, async {
+        let serving = bound.with_limits(limits).with_web(web).serve(router, async {
             let _ = stopped.await;
         });
         Self { address, stop, task: tokio::spawn(serving) }

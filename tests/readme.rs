@@ -2,6 +2,9 @@
 //! names are compared with the code and with the binary. Where a table differs, the failure prints
 //! it as it should be.
 
+#[path = "support/certificates.rs"]
+mod certificates;
+
 use std::{
     cell::RefCell,
     collections::BTreeSet,
@@ -16,7 +19,7 @@ use std::{
 use css_vpcep_exporter::{
     board::Freshness,
     cloud::Reason,
-    config,
+    config::{self, ConfigError},
     exposition::{self, families, services},
     http::Limits,
     huawei::{OPERATIONS, credentials, wire::Surprise},
@@ -25,6 +28,8 @@ use css_vpcep_exporter::{
     stats::{self, ADMIN_DENIALS, Definition, Stats},
 };
 use serde_json::{Value, json};
+
+use certificates::Authority;
 
 const README: &str = include_str!("../README.md");
 const COMMANDS: [&str; 7] =
@@ -139,6 +144,7 @@ fn codes_of_the_cloud_are_counted_under_reasons_that_exist() {
 fn the_limits_of_the_listeners_are_those_of_the_code() {
     let Limits {
         connections,
+        handshake,
         header,
         idle,
         body,
@@ -151,6 +157,7 @@ fn the_limits_of_the_listeners_are_those_of_the_code() {
     let seconds = |duration: Duration| format!("{} s", duration.as_secs_f64());
     let expected = [
         format!("{connections}, on the admin listener {}", Limits::ADMIN.connections),
+        seconds(handshake),
         seconds(header),
         seconds(idle),
         "16 KiB".into(),
@@ -158,6 +165,7 @@ fn the_limits_of_the_listeners_are_those_of_the_code() {
         seconds(write),
         format!("{} MiB", unsent_bytes >> 20),
         "40".into(),
+        "16, compared one by one".into(),
         seconds(drain),
     ];
     let rows: Vec<_> = table("Limits of the listeners").map(cells).collect();
@@ -168,14 +176,43 @@ fn the_limits_of_the_listeners_are_those_of_the_code() {
 #[test]
 fn the_configuration_reference_has_every_key_once() {
     let mut accepted = BTreeSet::new();
-    discover("", &|inner| inner.to_owned(), &mut accepted);
+    discover("", &|inner| inner.to_owned(), &accepted_keys, &mut accepted);
     assert!(accepted.len() > 20 && accepted.contains("projects[].rate_limit.css.burst"));
-    let written: Vec<_> = reference().into_iter().map(|(key, _)| key).collect();
+    expect_reference("### Configuration reference", &accepted);
+}
+
+#[test]
+fn the_web_configuration_reference_has_every_key_once() {
+    let mut accepted = BTreeSet::new();
+    discover("", &|inner| inner.to_owned(), &accepted_web_keys, &mut accepted);
+    assert!(accepted.contains("http_server_config.headers.X-Frame-Options"));
+    expect_reference("#### Web configuration reference", &accepted);
+}
+
+fn expect_reference(heading: &str, accepted: &BTreeSet<String>) {
+    let written: Vec<_> = reference(heading).into_iter().map(|(key, _)| key).collect();
     let unique: BTreeSet<_> = written.iter().cloned().collect();
     assert_eq!(written.len(), unique.len(), "a key stands in the reference once");
     let missing: Vec<_> = accepted.difference(&unique).collect();
     assert!(missing.is_empty(), "the reference lacks {missing:?}");
-    assert_eq!(unique, accepted);
+    assert_eq!(unique, *accepted);
+}
+
+/// With certificates in the place of those that it names.
+#[test]
+fn the_example_of_a_web_configuration_is_accepted() {
+    let folder = secrets();
+    let authority = Authority::new("readme");
+    let issued = authority.issue(&["exporter.example.com"]);
+    certificates::place(&folder.join("server.crt"), &issued.certificate);
+    certificates::place(&folder.join("server.key"), &issued.key);
+    certificates::place(&folder.join("clients.crt"), &authority.certificate());
+    let mut examples = code_blocks()
+        .filter(|(language, text)| *language == "yaml" && text.starts_with("tls_server_config:"));
+    let (_, text) = examples.next().expect("there is an example");
+    let web =
+        config::parse_web(&text, &folder.join("web.yml")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(web.warnings, [""; 0]);
 }
 
 /// A default that is written out means the same as no key at all; a key that is said to be required
@@ -191,7 +228,7 @@ fn the_configuration_reference_has_the_defaults() {
         .into_iter()
         .map(|value| (effective(&value).expect("it has what is required"), value))
         .collect();
-    for (key, default) in reference() {
+    for (key, default) in reference("### Configuration reference") {
         let mut was_looked_at = false;
         for (meaning, value) in &least {
             let mut without = value.clone();
@@ -284,9 +321,9 @@ fn set(value: &mut Value, key: &str, new: Value) -> bool {
     true
 }
 
-/// Key and default of each row of the reference.
-fn reference() -> Vec<(String, String)> {
-    let mut lines = README.lines().skip_while(|line| *line != "### Configuration reference");
+/// Key and default of each row of a reference.
+fn reference(heading: &str) -> Vec<(String, String)> {
+    let mut lines = README.lines().skip_while(|line| *line != heading);
     assert!(lines.next().is_some(), "there is a reference");
     let section = lines.take_while(|line| !line.starts_with('#'));
     let rows = section.filter(|line| line.starts_with("| `")).map(cells);
@@ -391,7 +428,7 @@ fn commands_and_flags_are_those_of_the_help() {
         }),
     );
 
-    let others = ["--release", "--help", "--version"];
+    let others = ["--release", "--help", "--version", "--cacert"];
     for word in words(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         let word = word.trim_end_matches('.');
         let is_flag =
@@ -565,21 +602,35 @@ fn joined(path: &str, key: &str) -> String {
 }
 
 /// Finds all keys by asking: a key that cannot be makes the parser say which can.
-fn discover(path: &str, wrap: &dyn Fn(&str) -> String, keys: &mut BTreeSet<String>) {
+fn discover(
+    path: &str,
+    wrap: &dyn Fn(&str) -> String,
+    accepted: &dyn Fn(&str) -> Vec<String>,
+    keys: &mut BTreeSet<String>,
+) {
     let places = [(path.to_owned(), ["", ""]), (format!("{path}[]"), ["[", "]"])];
     for (path, [open, close]) in places {
         for key in accepted(&wrap(&format!("{open}{{ zzz: 1 }}{close}"))) {
             let path = joined(&path, &key);
             let deeper = |inner: &str| wrap(&format!("{open}{{ {key}: {inner} }}{close}"));
-            discover(&path, &deeper, keys);
+            discover(&path, &deeper, accepted, keys);
             keys.insert(path);
         }
     }
 }
 
+fn accepted_keys(text: &str) -> Vec<String> {
+    let parsed = config::parse(text, Path::new("c.yml"), &fake_keys);
+    in_place_of_zzz(&parsed.expect_err("zzz is no key"))
+}
+
+fn accepted_web_keys(text: &str) -> Vec<String> {
+    let parsed = config::parse_web(text, Path::new("web.yml"));
+    in_place_of_zzz(&parsed.expect_err("zzz is no key"))
+}
+
 /// The keys that are accepted in the place of `zzz`.
-fn accepted(text: &str) -> Vec<String> {
-    let error = config::parse(text, Path::new("c.yml"), &fake_keys).expect_err("zzz is no key");
+fn in_place_of_zzz(error: &ConfigError) -> Vec<String> {
     let Some((_, rest)) = error.mistakes[0].split_once("unknown field `zzz`, expected ") else {
         return Vec::new();
     };

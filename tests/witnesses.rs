@@ -1,8 +1,13 @@
-//! Outside witnesses: what the official Huawei Cloud SDK for Python and a real Prometheus say.
+//! Outside witnesses: what the official Huawei Cloud SDK for Python, a real Prometheus and curl say.
 //!
 //! They need parts that cargo does not bring, so plain `cargo test` leaves this target out.
 //! `tests/run` installs the parts, names them in the environment and runs it; a part that is
 //! missing is then a failure. Everything runs on loopback, against the finished binary.
+
+#[path = "support/certificates.rs"]
+mod certificates;
+#[path = "witnesses/tls.rs"]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -526,11 +531,16 @@ struct Prometheus {
 
 impl Prometheus {
     async fn scraping(folder: &Folder, target: &str) -> Prometheus {
+        Prometheus::scraping_with(folder, target, "").await
+    }
+
+    /// With more lines for its job, the further ones indented.
+    async fn scraping_with(folder: &Folder, target: &str, more: &str) -> Prometheus {
         let config = format!(
             "global: {{ scrape_interval: 1s }}\n\
              scrape_configs:\n\
              - job_name: exporter\n  \
-               static_configs: [{{ targets: [\"{target}\"] }}]\n"
+               static_configs: [{{ targets: [\"{target}\"] }}]\n  {more}\n"
         );
         let mut prometheus = part("WITNESS_PROMETHEUS");
         prometheus.arg("--config.file").arg(folder.write("prometheus.yml", &config));
@@ -750,6 +760,10 @@ struct Exporter {
 
 impl Exporter {
     async fn serving(folder: &Folder, cloud: &Simulator) -> Exporter {
+        Exporter::serving_with(folder, cloud, &[]).await
+    }
+
+    async fn serving_with(folder: &Folder, cloud: &Simulator, flags: &[&str]) -> Exporter {
         let credentials = format!(
             "{{ static: {{ access_key: {:?}, secret_key_file: {:?} }} }}",
             cloud.access_key,
@@ -760,7 +774,7 @@ impl Exporter {
         let config = folder.configuration(&cloud.url, &cloud.project_id, &credentials, &clusters);
         let mut serve = exporter("serve");
         serve.arg("--config.file").arg(config);
-        serve.args(["--web.listen-address", "127.0.0.1:0", "--log.format", "json"]);
+        serve.args(["--web.listen-address", "127.0.0.1:0", "--log.format", "json"]).args(flags);
         let mut process = Process::start(folder, "serve", serve);
         let address = process
             .logs(|line| {

@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, unix_seconds},
     cloud::Clouds,
     config::{Config, ConfigError},
-    http::{Access, Live, ReloadRequest},
+    http::{Access, Live, ReloadRequest, WebSettings},
     huawei,
     poll::RosterHandle,
     stats::Stats,
@@ -26,6 +26,8 @@ pub(super) struct Reloader {
     pub(super) roster: RosterHandle<huawei::Project>,
     pub(super) live: watch::Sender<Live>,
     pub(super) access: watch::Sender<Access>,
+    pub(super) public_web: watch::Sender<WebSettings>,
+    pub(super) admin_web: watch::Sender<WebSettings>,
     pub(super) clouds: watch::Sender<Clouds<huawei::Project>>,
     pub(super) admin_address: Option<SocketAddr>,
     pub(super) fixed: Fixed,
@@ -37,17 +39,18 @@ pub(super) struct Reloader {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fixed {
     admin_listen: Option<SocketAddr>,
+    admin_tls: bool,
+    public_tls: bool,
     state_file: Option<PathBuf>,
 }
 
 impl Fixed {
     pub(super) fn of(config: &Config) -> Self {
+        let admin = config.admin.as_ref().filter(|_| config.shard.index == 0);
         Self {
-            admin_listen: config
-                .admin
-                .as_ref()
-                .filter(|_| config.shard.index == 0)
-                .map(|admin| admin.listen),
+            admin_listen: admin.map(|admin| admin.listen),
+            admin_tls: admin.is_some_and(|admin| admin.web.tls.is_some()),
+            public_tls: config.web.tls.is_some(),
             state_file: config.state_file.clone(),
         }
     }
@@ -98,7 +101,8 @@ impl Reloader {
         }
         if Fixed::of(&config) != self.fixed {
             tracing::warn!(
-                "admin.listen, state_file and whether this is shard 0 change only with a restart"
+                "admin.listen, state_file, whether a listener speaks TLS and whether this is shard 0 \
+                 change only with a restart"
             );
         }
         self.take(config).await;
@@ -117,8 +121,10 @@ impl Reloader {
         self.roster.replace(projects).await;
         self.clouds.send_replace(self.projects.clouds());
         self.live.send_replace(live);
+        self.public_web.send_modify(|web| *web = config.web.after(web));
         if let (Some(admin), Some(address)) = (config.admin, self.admin_address) {
             self.access.send_replace(Access::of(&admin, address));
+            self.admin_web.send_modify(|web| *web = admin.web.after(web));
         } else {
             // Whoever was taken out of the configuration may not enter any more.
             self.access.send_replace(Access::default());

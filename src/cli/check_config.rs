@@ -14,13 +14,15 @@ use self::{
     cost::{Clusters, Cost, Expected, Page},
     online::Failure,
 };
-use super::{ConfigArgs, FAILED, FINE, USAGE, complain, log::LogArgs, print};
+use super::{ConfigArgs, FAILED, FINE, USAGE, WebArgs, complain, log::LogArgs, print};
 use crate::{config::Config, huawei::paging::MAX_ROWS};
 
 #[derive(Args, Debug)]
 pub(super) struct CheckConfigArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    web: WebArgs,
     /// Also polls every cluster once, which proves credentials, project and cluster
     #[arg(long, env = "CSS_VPCEP_EXPORTER_ONLINE", value_parser = FalseyValueParser::new())]
     online: bool,
@@ -39,7 +41,7 @@ pub(super) struct CheckConfigArgs {
 
 pub(super) async fn run(args: CheckConfigArgs) -> u8 {
     args.log.init();
-    let Some(mut config) = args.config.load() else { return USAGE };
+    let Some(mut config) = args.config.load(args.web.file().as_deref()) else { return USAGE };
     match check(&mut config, &args).await {
         Ok(true) => FINE,
         Ok(false) => FAILED,

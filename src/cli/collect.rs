@@ -22,7 +22,7 @@ pub(super) struct CollectArgs {
 
 pub(super) async fn run(args: CollectArgs) -> u8 {
     args.log.init();
-    let Some(config) = args.config.load() else { return USAGE };
+    let Some(config) = args.config.load(None) else { return USAGE };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    ConfigArgs, FAILED, FINE, ListenAddress, USAGE, complain, log::LogArgs, parse_listen_address,
-    random_seed, signals,
+    ConfigArgs, FAILED, FINE, ListenAddress, USAGE, WebArgs, complain, log::LogArgs,
+    parse_listen_address, random_seed, signals,
 };
 use crate::{
     app::{App, Loader, Options, StartError},
@@ -27,6 +27,8 @@ pub(super) struct ServeArgs {
         value_parser = parse_listen_address
     )]
     listen: ListenAddress,
+    #[command(flatten)]
+    web: WebArgs,
     /// The path of the metrics
     #[arg(
         long = "web.telemetry-path",
@@ -79,8 +81,10 @@ impl Failure {
 }
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
-    let file = args.config.config_file;
-    let load: Loader = Arc::new(move || config::load(&file, &config::process_environment));
+    let (file, web) = (args.config.config_file, args.web.file());
+    let load: Loader = Arc::new(move || {
+        config::load_with_web(&file, web.as_deref(), &config::process_environment)
+    });
     let config = load().map_err(|mistakes| Failure::new(USAGE, mistakes))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -1,9 +1,13 @@
 //! `admin`: the listener that can change something, and who may enter.
 
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use super::{Changes, convert::Context, file, notes::Notes};
-use crate::http::{AdminSettings, AdminToken, Role};
+use super::{Changes, convert::Context, file, notes::Notes, web::load_web};
+use crate::http::{AdminSettings, AdminToken, Role, WebSettings};
 
 /// The admin section.
 #[derive(Debug)]
@@ -17,14 +21,12 @@ pub(super) fn admin(
     written: file::Admin,
     context: &Context<'_>,
 ) -> Option<Admin> {
-    if let Some(file) = &written.web_config_file {
-        notes.mistake(
-            "admin.web_config_file",
-            format_args!("{file:?}"),
-            "nothing: TLS is not supported yet; leave it out and let admin.listen be on loopback",
-        );
-    }
-    let listen = listen(notes, &written.listen);
+    let has_web = written.web_config_file.is_some();
+    let web = written.web_config_file.and_then(|file| web(notes, &context.path(&file)));
+    let web = if has_web { web } else { Some(WebSettings::default()) };
+    // Where the web configuration is broken, nobody knows.
+    let may_have_tls = web.as_ref().is_none_or(|web| web.tls.is_some());
+    let listen = listen(notes, &written.listen, may_have_tls);
     let hosts = hosts(notes, written.hosts, listen);
     let mut seen = Seen::default();
     let mut tokens = Vec::new();
@@ -39,15 +41,36 @@ pub(super) fn admin(
         audit_log: written.audit_log.map(|file: String| -> PathBuf { context.path(&file) }),
         allow_proxy_vni: written.allow_proxy_vni.unwrap_or(false),
     };
-    Some(Admin { listener: AdminSettings { listen: listen?, hosts, tokens }, changes })
+    Some(Admin { listener: AdminSettings { listen: listen?, hosts, tokens, web: web? }, changes })
 }
 
-fn listen(notes: &mut Notes, written: &str) -> Option<SocketAddr> {
+/// The listener's own web configuration.
+fn web(notes: &mut Notes, file: &Path) -> Option<WebSettings> {
+    let key = "admin.web_config_file";
+    match load_web(file) {
+        Ok(web) => {
+            for warning in web.warnings {
+                notes.warning(key, warning);
+            }
+            if !web.settings.users.is_empty() {
+                let found = format!("basic_auth_users in {}", file.display());
+                notes.mistake(key, found, "none: who may enter is decided by admin.tokens");
+            }
+            Some(web.settings)
+        }
+        Err(error) => {
+            notes.mistakes.extend(error.mistakes.iter().map(|line| format!("{key}: {line}")));
+            None
+        }
+    }
+}
+
+fn listen(notes: &mut Notes, written: &str, may_have_tls: bool) -> Option<SocketAddr> {
     let address = written.parse::<SocketAddr>();
     let expected = "expected an address and a port like 127.0.0.1:10068";
     let address = notes.ok("admin.listen", written, address.map_err(|_| expected))?;
-    if !address.ip().is_loopback() {
-        let expected = "a loopback address: TLS is not supported yet";
+    if !address.ip().is_loopback() && !may_have_tls {
+        let expected = "a loopback address, or TLS by admin.web_config_file";
         notes.mistake("admin.listen", format_args!("{written:?}"), expected);
     }
     Some(address)

@@ -236,7 +236,7 @@ fn secret(
 struct Admin<'a> {
     listen: String,
     hosts: &'a [String],
-    web_config_file: Option<&'static str>,
+    web_config_file: Option<String>,
     audit_log: Option<String>,
     allow_proxy_vni: bool,
     tokens: Vec<Token<'a>>,
@@ -248,7 +248,7 @@ impl<'a> Admin<'a> {
         Some(Self {
             listen: admin.listen.to_string(),
             hosts: &admin.hosts,
-            web_config_file: None,
+            web_config_file: admin.web.file.as_ref().map(|path| path.display().to_string()),
             audit_log: changes.audit_log.as_ref().map(|path| path.display().to_string()),
             allow_proxy_vni: changes.allow_proxy_vni,
             tokens: admin.tokens.iter().map(Token::of).collect(),

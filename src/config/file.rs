@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_saphyr::{
     Error, UserMessageFormatter,
@@ -26,7 +26,7 @@ const MOST_NODES: usize = 2_000_000;
 ///
 /// # Errors
 /// The first mistake of shape, as `line:column: what`. No value of the file is in it.
-pub(super) fn parse(text: &str) -> Result<File, String> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let place = error.location().map(|at| format!("{}:{}: ", at.line(), at.column()));
         format!("{}{}", place.unwrap_or_else(|| " ".into()), plain_message(&error))
@@ -86,7 +86,7 @@ fn plain_message(error: &Error) -> String {
 }
 
 /// What is written, or the default where nothing is.
-fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
     D: Deserializer<'de>,

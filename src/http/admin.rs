@@ -22,6 +22,7 @@ use super::{
     Shared, measure, pages,
     problem::{TEXT, answer, problem},
     public::one_cluster,
+    web::{Gate, Web, WebSettings, guard},
 };
 use crate::{
     model::ClusterId,
@@ -31,12 +32,14 @@ use crate::{
 /// The admin listener, as configured.
 #[derive(Debug)]
 pub struct AdminSettings {
-    /// Where it listens; on loopback.
+    /// Where it listens; without TLS, on loopback.
     pub listen: SocketAddr,
     /// The `Host` values that are accepted.
     pub hosts: Vec<String>,
     /// Who may enter.
     pub tokens: Vec<AdminToken>,
+    /// TLS, for one.
+    pub web: WebSettings,
 }
 
 /// An entry of the token list. It holds no secret: the digest cannot be turned back.
@@ -87,7 +90,7 @@ struct Admin {
 }
 
 /// All routes of the admin listener.
-pub fn router(shared: Shared, access: watch::Receiver<Access>) -> Router {
+pub fn router(shared: Shared, access: watch::Receiver<Access>, web: Web) -> Router {
     let stats = shared.stats.clone();
     let state = Admin { shared, access };
     let api = Router::new()
@@ -99,6 +102,7 @@ pub fn router(shared: Shared, access: watch::Receiver<Access>) -> Router {
         .merge(api)
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .layer(middleware::from_fn_with_state(state.clone(), require_host))
+        .layer(middleware::from_fn_with_state(Gate::new(web), guard))
         .layer(middleware::from_fn_with_state(stats, measure))
         .with_state(state)
 }

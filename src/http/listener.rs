@@ -1,12 +1,13 @@
 //! A listening socket and the connections on it, each with deadlines and all with limits.
 //!
 //! An accept loop of our own, because `axum::serve` lets a client hold half a header for ever.
-//! HTTP/1.1 only: without TLS nobody needs HTTP/2, and it would bring its own weaknesses.
+//! HTTP/1.1 only: a scraper asks once in a while, and HTTP/2 would bring its own weaknesses.
 //!
-//! `seats` knows who is connected and who must give way, `stream` keeps the deadlines of reading
-//! and writing, `body` those of a request's body.
+//! `seats` knows who is connected and who must give way, `handshake` begins TLS where it is spoken,
+//! `stream` keeps the deadlines of reading and writing, `body` those of a request's body.
 
 mod body;
+mod handshake;
 mod seats;
 mod stream;
 
@@ -22,6 +23,7 @@ use hyper::{
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinSet,
@@ -29,10 +31,11 @@ use tokio::{
 
 use self::{
     body::RequestBody,
+    handshake::{Greeted, greet},
     seats::{Seat, Seats},
-    stream::Guarded,
+    stream::{Guarded, Taken},
 };
-use super::problem::problem;
+use super::{problem::problem, web::Web};
 
 /// Requests have a few hundred bytes of headers.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
@@ -47,7 +50,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 pub struct Limits {
     /// Open connections.
     pub connections: usize,
-    /// From connecting, or from a request's first byte, to the end of its header.
+    /// From connecting to the end of the TLS handshake, where TLS is spoken.
+    pub handshake: Duration,
+    /// From connecting (or the end of the handshake), or from a request's first byte, to the end of
+    /// its header.
     pub header: Duration,
     /// Between an answer and the next request.
     pub idle: Duration,
@@ -70,6 +76,8 @@ impl Limits {
     pub const PUBLIC: Self = Self {
         // Every Prometheus of a large company, and as many people.
         connections: 256,
+        // Three ways there and back, even through a satellite.
+        handshake: Duration::from_secs(5),
         // A header comes in one piece; this is for the worst of networks.
         header: Duration::from_secs(5),
         // The usual scrape interval is a minute: a scraper keeps its connection.
@@ -98,6 +106,7 @@ pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    web: Option<Web>,
 }
 
 impl Bound {
@@ -115,13 +124,19 @@ impl Bound {
         }
         let listener = bound?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, limits: Limits::PUBLIC })
+        Ok(Self { listener, address, limits: Limits::PUBLIC, web: None })
     }
 
     /// The same with other limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Speaks TLS where the web configuration says so; without one, plain HTTP.
+    #[must_use]
+    pub fn with_web(self, web: Web) -> Self {
+        Self { web: Some(web), ..self }
     }
 
     /// The real address, with the port that the system chose if it was asked to.
@@ -131,12 +146,13 @@ impl Bound {
 
     /// Serves until `shutdown` is ready, then lets answers under way end, but not for long.
     pub async fn serve(self, router: Router, shutdown: impl Future<Output = ()>) {
-        let Self { listener, limits, .. } = self;
+        let Self { listener, limits, web, .. } = self;
+        let server = Server { seats: Arc::new(Seats::new(limits)), router, web };
         let (closing, _) = watch::channel(false);
         let mut connections = JoinSet::new();
         tokio::select! {
             () = shutdown => {}
-            never = accept(&listener, limits, &router, &closing, &mut connections) => match never {},
+            never = accept(&listener, &server, &closing, &mut connections) => match never {},
         }
         drop(listener);
         closing.send_replace(true);
@@ -156,14 +172,20 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// What all connections of a listener share.
+#[derive(Clone)]
+struct Server {
+    seats: Arc<Seats>,
+    router: Router,
+    web: Option<Web>,
+}
+
 async fn accept(
     listener: &TcpListener,
-    limits: Limits,
-    router: &Router,
+    server: &Server,
     closing: &watch::Sender<bool>,
     connections: &mut JoinSet<()>,
 ) -> Infallible {
-    let seats = Arc::new(Seats::new(limits));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -173,63 +195,87 @@ async fn accept(
                 continue;
             }
         };
-        let place = seats.place().await;
-        let seat = seats.seat();
-        let connection =
-            serve(stream, router.clone(), seats.clone(), seat.clone(), closing.subscribe());
+        let place = server.seats.place().await;
+        let seat = server.seats.seat();
+        let connection = server.clone().serve(stream, seat.clone(), closing.subscribe());
         let task = connections.spawn(async move {
             connection.await;
             drop(place);
         });
-        seats.take(seat, task);
+        server.seats.take(seat, task);
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    router: Router,
-    seats: Arc<Seats>,
-    seat: Arc<Seat>,
-    mut closing: watch::Receiver<bool>,
-) {
-    // An answer is written at once; waiting to fill a packet would only delay its end.
-    let _ = stream.set_nodelay(true);
-    let stream = Guarded::new(stream, seat.clone(), seats.limits());
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(|request: Request<Incoming>| {
-        seat.begin_request();
-        let refusal = too_long(&request, seats.limits());
-        let request = request.map(|body| RequestBody::new(body, seats.limits()));
-        let (router, seats, seat) = (&router, &seats, &seat);
-        async move {
-            let response = match refusal {
-                Some(refusal) => refusal,
-                None => router.call(request).await?,
-            };
-            let response = response.map(|body| seat.answer_with(body));
-            seats.cut_unsent();
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let connection = http1::Builder::new()
-        // The deadlines are those of `stream`.
-        .header_read_timeout(None)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = closed(&mut closing) => {
-            if seat.is_waiting() {
-                return;
+impl Server {
+    async fn serve(self, stream: TcpStream, seat: Arc<Seat>, mut closing: watch::Receiver<bool>) {
+        // An answer is written at once; waiting to fill a packet would only delay its end.
+        let _ = stream.set_nodelay(true);
+        let tls = self.web.as_ref().and_then(|web| web.borrow().tls.clone());
+        let taken = |stream| Taken::new(stream, seat.clone(), self.seats.limits());
+        let Some(tls) = tls else {
+            let stream = taken(stream);
+            return self.converse(stream, &self.router, &seat, closing).await;
+        };
+        let greeted = tokio::select! {
+            greeted = greet(stream, &tls, self.seats.limits().handshake, taken) => greeted,
+            () = closed(&mut closing) => return,
+        };
+        match greeted {
+            Ok(Greeted::Tls(stream)) => {
+                self.converse(*stream, &self.router, &seat, closing).await;
             }
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            Ok(Greeted::Plain(stream)) => {
+                self.converse(stream, &handshake::refusal(), &seat, closing).await;
+            }
+            Err(error) => tracing::debug!("a client's handshake failed: {error}"),
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!("a client's connection ended early: {error}");
+    }
+
+    async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        router: &Router,
+        seat: &Arc<Seat>,
+        mut closing: watch::Receiver<bool>,
+    ) {
+        let seats = &self.seats;
+        let stream = Guarded::new(stream, seat.clone(), seats.limits());
+        let router = TowerToHyperService::new(router.clone());
+        let service = service_fn(|request: Request<Incoming>| {
+            seat.begin_request();
+            let refusal = too_long(&request, seats.limits());
+            let request = request.map(|body| RequestBody::new(body, seats.limits()));
+            let router = &router;
+            async move {
+                let response = match refusal {
+                    Some(refusal) => refusal,
+                    None => router.call(request).await?,
+                };
+                let response = response.map(|body| seat.answer_with(body));
+                seats.cut_unsent();
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let connection = http1::Builder::new()
+            // The deadlines are those of `stream`.
+            .header_read_timeout(None)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = closed(&mut closing) => {
+                if seat.is_waiting() {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!("a client's connection ended early: {error}");
+        }
     }
 }
 

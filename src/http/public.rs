@@ -23,8 +23,9 @@ use super::{
     problem::{TEXT, answer, json, problem},
     reload::ReloadHandle,
     scrape::Scrapes,
+    web::{Gate, Web, guard},
 };
-use crate::{exposition::Store, model::ClusterId};
+use crate::model::ClusterId;
 
 const JSON: &str = "application/json";
 
@@ -75,26 +76,16 @@ struct Public {
 }
 
 /// All routes of the public listener. `telemetry_path` is where the metrics are, and starts with a
-/// slash. With `reload`, `/-/reload` may be used.
+/// slash. With `reload`, `/-/reload` may be used. `web` says who may enter.
 pub fn router(
     shared: Shared,
     readiness: Readiness,
     telemetry_path: &str,
     reload: Option<ReloadHandle>,
-) -> Router {
-    router_with(shared, Store::default(), readiness, telemetry_path, reload)
-}
-
-/// The same with a store whose pages somebody keeps made: [`keep_pages_made`](super::keep_pages_made).
-pub fn router_with(
-    shared: Shared,
-    store: Store,
-    readiness: Readiness,
-    telemetry_path: &str,
-    reload: Option<ReloadHandle>,
+    web: Web,
 ) -> Router {
     let stats = shared.stats.clone();
-    let scrapes = Scrapes::new(store);
+    let scrapes = Scrapes::new();
     let state =
         Public { shared, readiness, scrapes, telemetry_path: telemetry_path.into(), reload };
     let mut router = Router::new()
@@ -111,6 +102,7 @@ pub fn router_with(
     }
     router
         .fallback(async || answer(StatusCode::NOT_FOUND, TEXT, "not found\n"))
+        .layer(middleware::from_fn_with_state(Gate::new(web), guard))
         .layer(middleware::from_fn_with_state(stats, measure))
         .with_state(state)
 }

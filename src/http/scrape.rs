@@ -21,7 +21,7 @@ use super::{
     Shared, negotiation,
     problem::{TEXT, answer},
 };
-use crate::exposition::{Encoding, Frames, Page, Small, Store};
+use crate::exposition::{Encoding, Frames, Page, Small};
 
 /// Scrapes that may wait for blocks at the same time, after a start or a reload: what node_exporter
 /// allows (`--web.max-requests`), and more than there are Prometheus servers.
@@ -37,16 +37,15 @@ const WORK_UP_AFTER: Duration = Duration::from_millis(50);
 /// Longest sleep of whoever waits for data to become too old, as the clock may be set.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// The places for scrapes, and where the pages come from. Clones share them.
+/// The places for scrapes. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Scrapes {
     places: Arc<Semaphore>,
-    store: Store,
 }
 
 impl Scrapes {
-    pub(super) fn new(store: Store) -> Self {
-        Self { places: Arc::new(Semaphore::new(MAX_SCRAPES)), store }
+    pub(super) fn new() -> Self {
+        Self { places: Arc::new(Semaphore::new(MAX_SCRAPES)) }
     }
 
     /// The metrics, or the request to come back later.
@@ -58,7 +57,7 @@ impl Scrapes {
     ) -> Response {
         let format = negotiation::format(headers);
         let gzip = negotiation::gzip(headers);
-        let page = page(&self.store, &shared);
+        let page = page(&shared);
         let unmade = page.unmade();
         // HEAD tells the length.
         if unmade > MAX_UNMADE || (unmade > 0 && method == Method::HEAD) {
@@ -97,19 +96,19 @@ impl Scrapes {
     }
 }
 
-fn page(store: &Store, shared: &Shared) -> Arc<Page> {
-    store.page(&shared.board.snapshot(), &shared.settings(), shared.clock.now())
+fn page(shared: &Shared) -> Arc<Page> {
+    shared.pages.page(&shared.board.snapshot(), &shared.settings(), shared.clock.now())
 }
 
 /// Makes blocks before a scrape needs them, until `shutdown` is ready.
-pub async fn keep_pages_made(shared: Shared, store: Store, shutdown: impl Future<Output = ()>) {
+pub async fn keep_pages_made(shared: Shared, shutdown: impl Future<Output = ()>) {
     tokio::pin!(shutdown);
     let (mut board, mut live) = (shared.board.subscribe(), shared.live.clone());
     loop {
         board.mark_unchanged();
         live.mark_unchanged();
         let now = shared.clock.now();
-        let page = page(&store, &shared);
+        let page = page(&shared);
         let until = page.until();
         if tokio::task::spawn_blocking(move || page.make()).await.is_err() {
             tracing::error!("the metrics cannot be rendered");

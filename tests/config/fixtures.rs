@@ -4,7 +4,7 @@
 use super::*;
 
 /// What a file says of itself: the values of the comments that begin with a word.
-fn remarks<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+pub(super) fn remarks<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     let prefix = format!("# {word}: ");
     text.lines().filter_map(|line| line.strip_prefix(&prefix)).collect()
 }
@@ -62,10 +62,15 @@ fn bad_files_fail_for_the_reason_they_expect_and_no_other() {
 
 /// What is not as a bad file expects it.
 fn complaints((path, text, variables): &(PathBuf, String, Variables)) -> Vec<String> {
+    match load(path, variables) {
+        Ok(_) => vec![format!("{path:?} is taken")],
+        Err(error) => unexpected(path, text, &error.mistakes),
+    }
+}
+
+/// How the mistakes of a bad file are not those that it expects.
+pub(super) fn unexpected(path: &Path, text: &str, mistakes: &[String]) -> Vec<String> {
     let path = path.to_str().unwrap();
-    let Err(ConfigError { mistakes }) = load(path.as_ref(), variables) else {
-        return vec![format!("{path} is taken")];
-    };
     let mut complaints = Vec::new();
     let mut check = |good: bool, what: String| {
         if !good {
@@ -80,7 +85,7 @@ fn complaints((path, text, variables): &(PathBuf, String, Variables)) -> Vec<Str
     }
     let count = remarks(text, "mistakes").first().map_or(1, |count| count.parse().unwrap());
     check(mistakes.len() == count, format!("not {count}"));
-    for mistake in &mistakes {
+    for mistake in mistakes {
         check(mistake.starts_with(path), "without the file's name".into());
         check(!mistake.contains(CANARY), "shows a secret".into());
         check(!mistake.contains(['\n', '\r']), "more than a line".into());

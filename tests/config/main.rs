@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod check_config;
 mod effective;
 mod files;
 mod fixtures;
 mod flags;
 mod reference;
+mod web;
 
 use std::{
     collections::HashMap,

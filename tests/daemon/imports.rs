@@ -25,7 +25,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("exposition", &["board", "clock", "cloud", "model", "stats"]),
     (
         "http",
-        &["audit", "board", "change", "clock", "cloud", "exposition", "model", "poll", "stats"],
+        &[
+            "audit",
+            "board",
+            "change",
+            "clock",
+            "cloud",
+            "exposition",
+            "model",
+            "poll",
+            "secret",
+            "stats",
+        ],
     ),
     (
         "config",

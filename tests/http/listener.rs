@@ -22,20 +22,20 @@ use tokio::{
 
 use super::{LONG, Server, read_answer, read_to_end};
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-const GET_LARGE: &str = "GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(super) const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(super) const GET_LARGE: &str = "GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
 /// More than the system's buffers between two sockets hold.
-const LARGE: usize = 32 * 1024 * 1024;
+pub(super) const LARGE: usize = 32 * 1024 * 1024;
 
 /// Limits under which nothing ends by itself while a test runs.
-const PATIENT: Limits =
+pub(super) const PATIENT: Limits =
     Limits { header: LONG, idle: LONG, body: LONG, write: LONG, drain: LONG, ..Limits::PUBLIC };
 
-const fn millis(millis: u64) -> Duration {
+pub(super) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn router() -> Router {
+pub(super) fn router() -> Router {
     let large = Bytes::from(vec![b'x'; LARGE]);
     Router::new()
         .route("/", get(async || "hello"))
@@ -179,7 +179,7 @@ async fn a_thousand_silent_or_dripping_sockets_do_not_keep_a_scraper_out() {
 }
 
 /// The usual limit is about a thousand files; the clients of a test are in one process.
-fn allow_many_sockets() {
+pub(super) fn allow_many_sockets() {
     let pid = std::process::id().to_string();
     let raised =
         std::process::Command::new("prlimit").args(["--nofile=4096:", "--pid", &pid]).status();

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, io::Read as _, sync::Arc, time::Duration};
 use css_vpcep_exporter::{
     board::{Board, ClusterMeta, ServiceBoard},
     clock::Clock,
-    exposition::Settings,
-    http::{Limits, Live, Readiness, Shared, public_router},
+    exposition::{Settings, Store},
+    http::{Limits, Live, Readiness, Shared, WebSettings, public_router},
     huawei,
     model::{ClusterId, RegionId},
     poll::{Project, Scheduler},
@@ -49,9 +49,19 @@ async fn exporter(clusters: u32) -> Server {
         per_connection_limit: 1000,
     };
     let live = tokio::sync::watch::channel(Live::of(&exposition, String::new())).1;
-    let shared = Shared { board, services: ServiceBoard::new([]), live, stats, clock, polls };
+    let shared = Shared {
+        board,
+        services: ServiceBoard::new([]),
+        pages: Store::default(),
+        live,
+        stats,
+        clock,
+        polls,
+    };
     let readiness = Readiness::new(Duration::from_secs(60));
-    Server::start(public_router(shared, readiness, "/metrics", None), Limits::PUBLIC).await
+    let (_, web) = tokio::sync::watch::channel(WebSettings::default());
+    let router = public_router(shared, readiness, "/metrics", None, web);
+    Server::start(router, Limits::PUBLIC).await
 }
 
 async fn ask(server: &Server, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {

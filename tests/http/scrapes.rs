@@ -6,8 +6,8 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta, ServiceBoard},
     clock::Clock,
     cloud::{Trace, Traced},
-    exposition::Settings,
-    http::{Limits, Live, Readiness, Shared, public_router},
+    exposition::{Settings, Store},
+    http::{Limits, Live, Readiness, Shared, WebSettings, public_router},
     huawei,
     model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, Status},
     poll::{Project, Scheduler},
@@ -71,9 +71,18 @@ async fn exporter(limits: Limits) -> Server {
         per_connection_limit: 1000,
     };
     let live = tokio::sync::watch::channel(Live::of(&exposition, String::new())).1;
-    let shared = Shared { board, services: ServiceBoard::new([]), live, stats, clock, polls };
+    let shared = Shared {
+        board,
+        services: ServiceBoard::new([]),
+        pages: Store::default(),
+        live,
+        stats,
+        clock,
+        polls,
+    };
     let readiness = Readiness::new(Duration::from_secs(60));
-    Server::start(public_router(shared, readiness, "/metrics", None), limits).await
+    let (_, web) = tokio::sync::watch::channel(WebSettings::default());
+    Server::start(public_router(shared, readiness, "/metrics", None, web), limits).await
 }
 
 fn request(method: &str, encoding: &str) -> String {

@@ -1,5 +1,6 @@
 //! What the tests of the whole program share: a cloud, the daemon, the binary, and a reader of pages.
 
+pub(crate) mod certificates;
 pub(crate) mod cloud;
 pub(crate) mod daemon;
 pub(crate) mod page;

@@ -1,7 +1,8 @@
 //! A client's stream that ends with an error when a deadline has passed.
 //!
-//! For requests it is about their headers, so that a client cannot win time by dripping. For
-//! answers it is about progress: a large page may take its time, as long as the client takes it.
+//! For requests it is about their headers, so that a client cannot win time by dripping: [`Guarded`].
+//! For answers it is about progress: a large page may take its time, as long as the client takes it:
+//! [`Taken`]. Where TLS is spoken, it lies between the two: above it only a buffer is written.
 
 use std::{
     io,
@@ -17,27 +18,40 @@ use tokio::{
 
 use super::{Limits, seats::Seat};
 
-/// The stream of the connection with this seat.
+/// A stream of requests and answers.
 pub(super) struct Guarded<S> {
     stream: S,
     seat: Arc<Seat>,
     header: Duration,
     idle: Duration,
-    write: Duration,
     /// When a request must be whole.
     request_due: Pin<Box<Sleep>>,
     /// Whether `request_due` is about a header; otherwise about the pause before it.
     in_header: bool,
+}
+
+/// A stream of bytes that the client has to take.
+pub(super) struct Taken<S> {
+    stream: S,
+    seat: Arc<Seat>,
+    write: Duration,
     /// When the client must have taken something, while it takes nothing.
     write_due: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guarded<S> {
-    /// The client has just connected, and the first header is due.
+    /// The client may begin now, and the first header is due.
     pub(super) fn new(stream: S, seat: Arc<Seat>, limits: &Limits) -> Self {
-        let Limits { header, idle, write, .. } = *limits;
+        let Limits { header, idle, .. } = *limits;
         let request_due = Box::pin(sleep(header));
-        Self { stream, seat, header, idle, write, request_due, in_header: true, write_due: None }
+        Self { stream, seat, header, idle, request_due, in_header: true }
+    }
+}
+
+impl<S> Taken<S> {
+    /// Of the connection with this seat.
+    pub(super) fn new(stream: S, seat: Arc<Seat>, limits: &Limits) -> Self {
+        Self { stream, seat, write: limits.write, write_due: None }
     }
 
     fn wrote(
@@ -85,7 +99,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Taken<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -102,6 +126,36 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.wrote(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,0 +1,57 @@
+//! How many requests a listener takes: a token bucket for all clients together.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::time::{Duration, Instant};
+
+/// Lets so many requests through at once, and then one in each interval.
+#[derive(Debug)]
+pub struct RequestLimit {
+    interval: Duration,
+    burst: u32,
+    /// When the bucket will be full again, if nothing comes.
+    full_at: Mutex<Instant>,
+}
+
+impl RequestLimit {
+    /// A full bucket.
+    pub fn new(interval: Duration, burst: u32) -> Self {
+        Self { interval, burst, full_at: Mutex::new(Instant::now()) }
+    }
+
+    /// Takes a token. Where there is none: how long until there is one.
+    pub(super) fn take(&self) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = (*full_at).max(now) + self.interval;
+        let latest = now + self.interval * self.burst;
+        if next > latest {
+            return Err(next - latest);
+        }
+        *full_at = next;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_and_then_one_in_each_interval() {
+        let limit = RequestLimit::new(Duration::from_secs(2), 3);
+        for round in 0..3 {
+            for _ in 0..3 {
+                assert_eq!(limit.take(), Ok(()), "round {round}");
+            }
+            assert_eq!(limit.take(), Err(Duration::from_secs(2)));
+            tokio::time::advance(Duration::from_millis(500)).await;
+            assert_eq!(limit.take(), Err(Duration::from_millis(1500)));
+            tokio::time::advance(Duration::from_millis(1500)).await;
+            assert_eq!(limit.take(), Ok(()));
+            assert!(limit.take().is_err());
+            // However long nothing comes, no more than the burst is saved up.
+            tokio::time::advance(Duration::from_secs(1000)).await;
+        }
+    }
+}
