@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn members_are_read_by_every_reader_and_by_ours() {
-        let texts = ["x".into(), "a line\n".repeat(30_000), "äöü\n".repeat(20_000), String::new()];
+        let texts = ["x".into(), "a line\n".repeat(30_000), "äöü\n".repeat(20_000)];
+        assert!(Members::of("").gzip().is_empty(), "no text, no member");
         for text in texts {
             let members = Members::of(&text);
             let mut read = String::new();
