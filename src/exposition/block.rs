@@ -19,11 +19,11 @@ use super::{Settings, families::Family, view::Shown};
 /// Smaller members would be larger in sum (each begins without a dictionary).
 pub(super) const MEMBER_TEXT: usize = 32 * 1024;
 
-/// Lines are nearly equal, which the fastest level finds as well as any: the best one saves a tenth
-/// of the size and takes many times as long.
-const LEVEL: Compression = Compression::new(1);
+/// The first level that fits its codes to the text: level 1 needs half as much again (45 bytes a
+/// line, not 29), and levels 3 and 4 save less than 1 % more.
+const LEVEL: Compression = Compression::new(2);
 
-/// RFC 1952, section 2.3: deflate, no flags, no time, the fastest algorithm, an unknown system.
+/// RFC 1952, section 2.3: deflate, no flags, no time, a fast algorithm, an unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 /// CRC-32 and the length of the text.
 const GZIP_TRAILER: usize = 8;
@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn members_are_read_by_every_reader_and_by_ours() {
-        let texts = ["x".into(), "a line\n".repeat(30_000), "äöü\n".repeat(20_000), String::new()];
+        let texts = ["x".into(), "a line\n".repeat(30_000), "äöü\n".repeat(20_000)];
+        assert!(Members::of("").gzip().is_empty(), "no text, no member");
         for text in texts {
             let members = Members::of(&text);
             let mut read = String::new();

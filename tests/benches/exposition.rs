@@ -10,14 +10,32 @@ use std::{hint::black_box, time::Duration};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use css_vpcep_exporter::exposition::{Encoding, Format, Frames};
 
-use self::support::{World, list};
+use self::support::{World, list, resident_bytes};
+
+/// Memory of the typed data and the blocks; printed, not timed.
+fn memory(_: &mut Criterion) {
+    let before = resident_bytes();
+    let world = World::of_series(1000, 1_000_000);
+    let typed = resident_bytes() - before;
+    world.page().make();
+    let all = resident_bytes() - before;
+    let size = world.page().size(Format::OpenMetrics100).unwrap_or_default();
+    #[expect(clippy::print_stdout, reason = "criterion has no figure that is not a time")]
+    {
+        println!(
+            "memory: {:.1} bytes a series, {:.1} of them typed data; {size:?}",
+            all as f64 / size.series as f64,
+            typed as f64 / size.series as f64,
+        );
+    }
+}
 
 /// From the new state of the clusters to a page with all of its blocks made.
 fn publish(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("publish");
     for (name, clusters, some) in [("one of 2,000 clusters", 2000, 1), ("1 % of 1,000", 1000, 10)] {
         for changed in [true, false] {
-            let mut world = World::of_series(clusters, 1_000_000);
+            let world = World::of_series(clusters, 1_000_000);
             world.page().make();
             let what = if changed { "changed" } else { "polled, the same" };
             group.bench_function(format!("{name}, 1M series, {what}"), |bencher| {
@@ -84,6 +102,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = publish, scrape, board
+    targets = memory, publish, scrape, board
 }
 criterion_main!(benches);

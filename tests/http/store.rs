@@ -214,9 +214,9 @@ fn after_whatever_happens_the_page_is_as_rendered_whole() {
                 1 => settings.per_connection = !settings.per_connection,
                 2 => settings.per_connection_limit = 20 + chance.below(200) as usize,
                 3 => settings.stale_after = Duration::from_secs(60 * chance.below(30)),
-                4 => now = now + Duration::from_millis(chance.below(400_000)),
+                4 => now += Duration::from_millis(chance.below(400_000)),
                 // The clock is set back.
-                5 => now = now - Duration::from_secs(chance.below(300)),
+                5 => now -= Duration::from_secs(chance.below(300)),
                 _ => {
                     for _ in 0..chance.below(8) {
                         let number = chance.below(clusters);

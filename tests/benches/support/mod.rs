@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "not every program that measures uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, fs, sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
@@ -14,80 +14,86 @@ use css_vpcep_exporter::{
 use jiff::Timestamp;
 
 /// When everything was polled.
-pub const NOW: Timestamp = Timestamp::constant(1_700_000_000, 123_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::constant(1_700_000_000, 123_000_000);
 
 /// Series of a cluster beside those of its connections, once it was polled.
-pub const SERIES_A_CLUSTER: usize = 26;
+pub(crate) const SERIES_A_CLUSTER: usize = 26;
 /// Series of a connection that has every date.
-pub const SERIES_A_CONNECTION: usize = 6;
+pub(crate) const SERIES_A_CONNECTION: usize = 6;
 
 /// What is usual, but for the number of connections that have series.
-pub const SETTINGS: Settings = Settings {
+pub(crate) const SETTINGS: Settings = Settings {
     stale_after: Duration::from_secs(900),
     per_connection: true,
     per_connection_limit: 20_000,
 };
 
 /// A board, its size, and how often it was polled.
-pub struct World {
-    pub board: Board,
-    pub store: Store,
-    pub small: Small,
+pub(crate) struct World {
+    pub(crate) board: Board,
+    pub(crate) store: Store,
+    pub(crate) small: Small,
     clusters: usize,
     connections: usize,
-    round: u64,
+    /// Decides the statuses; grows where something is to change.
+    round: Cell<u64>,
+    /// Grows with every poll: no two end at the same time.
+    polls: Cell<u64>,
 }
 
 impl World {
     /// So many clusters with so many connections each, all polled once.
-    pub fn new(clusters: usize, connections: usize) -> Self {
+    pub(crate) fn new(clusters: usize, connections: usize) -> Self {
         let board = Board::new((0..clusters).map(meta));
         let small = Small::own(Arc::new(Stats::new()));
-        let mut world =
-            Self { board, store: Store::default(), small, clusters, connections, round: 0 };
+        let (store, round, polls) = (Store::default(), Cell::default(), Cell::default());
+        let world = Self { board, store, small, clusters, connections, round, polls };
         world.poll(0..clusters, false);
         world
     }
 
     /// So many clusters that have about so many series together.
-    pub fn of_series(clusters: usize, series: usize) -> Self {
+    pub(crate) fn of_series(clusters: usize, series: usize) -> Self {
         let rest = (series / clusters).saturating_sub(SERIES_A_CLUSTER);
         Self::new(clusters, rest.div_ceil(SERIES_A_CONNECTION))
     }
 
     /// Polls some clusters. Where something changed, it is the status of every tenth connection.
-    pub fn poll(&mut self, clusters: impl IntoIterator<Item = usize>, changed: bool) {
-        self.round += u64::from(changed);
+    pub(crate) fn poll(&self, clusters: impl IntoIterator<Item = usize>, changed: bool) {
+        self.round.update(|round| round + u64::from(changed));
         for cluster in clusters {
-            let list = list(cluster, self.connections, self.round);
+            let list = list(cluster, self.connections, self.round.get());
             self.record(cluster, list);
         }
     }
 
     /// Records a list that was made before.
-    pub fn record(&self, cluster: usize, list: ConnectionList) {
+    pub(crate) fn record(&self, cluster: usize, list: ConnectionList) {
         let outcome = Traced { result: Ok(list), trace: Trace::default() };
-        let attempt = Attempt { at: NOW, duration: Duration::from_micros(123_456), outcome };
-        self.board.record(&id(cluster), attempt, NOW);
-    }
-
-    /// What the next poll of a cluster with a change will find.
-    pub fn changed_list(&mut self, cluster: usize) -> ConnectionList {
-        self.round += 1;
-        list(cluster, self.connections, self.round)
+        self.polls.update(|polls| polls + 1);
+        let at = NOW + Duration::from_millis(self.polls.get());
+        let attempt = Attempt { at, duration: Duration::from_micros(123_456), outcome };
+        self.board.record(&id(cluster), attempt, at);
     }
 
     /// The page as it is now; not all of its blocks are made.
-    pub fn page(&self) -> Arc<Page> {
+    pub(crate) fn page(&self) -> Arc<Page> {
         self.store.page(&self.board.snapshot(), &SETTINGS, NOW)
     }
 
-    pub fn clusters(&self) -> usize {
+    pub(crate) fn clusters(&self) -> usize {
         self.clusters
     }
 }
 
-pub fn id(number: usize) -> ClusterId {
+/// Resident memory of this process, in bytes.
+pub(crate) fn resident_bytes() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+pub(crate) fn id(number: usize) -> ClusterId {
     ClusterId::parse(&format!(
         "{:08x}-5b35-4f50-8984-{number:012x}",
         scattered(number as u64) as u32
@@ -95,7 +101,7 @@ pub fn id(number: usize) -> ClusterId {
     .unwrap()
 }
 
-pub fn meta(number: usize) -> ClusterMeta {
+pub(crate) fn meta(number: usize) -> ClusterMeta {
     ClusterMeta {
         id: id(number),
         name: format!("cluster-{number}").into(),
@@ -105,7 +111,7 @@ pub fn meta(number: usize) -> ClusterMeta {
     }
 }
 
-pub fn list(cluster: usize, connections: usize, round: u64) -> ConnectionList {
+pub(crate) fn list(cluster: usize, connections: usize, round: u64) -> ConnectionList {
     let service = "cn-north-4.css-op-no-delete.cf072729-b076-49db-83d3-020dc9f589bd";
     ConnectionList {
         service_enabled: true,
@@ -131,7 +137,7 @@ fn connection(cluster: usize, number: usize, round: u64) -> Connection {
     let statuses = [Status::Accepted, Status::Rejected];
     let date = |seconds| Timestamp::from_second(1_690_000_000 + seconds).unwrap();
     Connection {
-        status: statuses[if number % 10 == 0 { round as usize % 2 } else { 0 }],
+        status: statuses[if number.is_multiple_of(10) { round as usize % 2 } else { 0 }],
         max_sessions: Some(3000),
         created: Some(date(i64::from(a % 5_000_000))),
         updated: Some(date(i64::from(b % 5_000_000))),
