@@ -3,6 +3,7 @@
 mod check_config;
 mod collect;
 mod demo;
+mod generate;
 mod log;
 mod serve;
 mod signals;
@@ -49,6 +50,12 @@ enum Command {
     Collect(collect::CollectArgs),
     /// Checks the configuration file and says what it will cost
     CheckConfig(check_config::CheckConfigArgs),
+    /// Prints a script that completes commands and flags in a shell
+    #[command(hide = true)]
+    Completions(generate::CompletionsArgs),
+    /// Prints the manual page of the program or of one of its commands
+    #[command(hide = true)]
+    Man(generate::ManArgs),
 }
 
 #[derive(Args, Debug)]
@@ -96,6 +103,8 @@ pub fn main() -> ExitCode {
             Command::Simulate(args) => simulate::run(args).await,
             Command::Collect(args) => collect::run(args).await,
             Command::CheckConfig(args) => check_config::run(args).await,
+            Command::Completions(args) => generate::completions(&args),
+            Command::Man(args) => generate::man(&args),
         }
     });
     // A name lookup that hangs runs on a thread of its own and must not hold the end up.

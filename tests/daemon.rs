@@ -6,6 +6,7 @@ mod daemon {
     mod canaries;
     mod collect;
     mod faults;
+    mod generate;
     mod golden;
     mod http;
     mod imports;
@@ -16,4 +17,5 @@ mod daemon {
     mod reload;
     mod restart;
     mod signals;
+    mod supervisor;
 }
