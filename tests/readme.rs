@@ -376,7 +376,7 @@ fn commands_and_flags_are_those_of_the_help() {
         }),
     );
 
-    let others = ["--release", "--help", "--version"];
+    let others = ["--locked", "--profile", "--release", "--help", "--version"];
     for word in words(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         let word = word.trim_end_matches('.');
         let is_flag =
