@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_watchdog_is_that_of_this_process() {
-        let cases: [(&[(&str, &str)], Option<u64>); 8] = [
+        type Variables = &'static [(&'static str, &'static str)];
+        let cases: [(Variables, Option<u64>); 8] = [
             (&[], None),
             (&[("WATCHDOG_USEC", "30000000")], Some(30_000_000)),
             (&[("WATCHDOG_USEC", "30000000"), ("WATCHDOG_PID", "7")], Some(30_000_000)),
