@@ -4,6 +4,7 @@
 mod projects;
 mod reload;
 mod restore;
+mod supervisor;
 
 use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,6 +13,7 @@ use tokio::{
     task::JoinSet,
 };
 
+pub use self::supervisor::Supervisor;
 use self::{
     projects::Projects,
     reload::{Fixed, Reloader},
@@ -27,7 +29,7 @@ use crate::{
     exposition::Store,
     http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared, WebSettings},
     huawei::{self, Common, transport::Transport, wire::Surprise},
-    poll::{self, Scheduler, ServiceReader},
+    poll::{self, PollHandle, Scheduler, ServiceReader},
     stats::Stats,
 };
 
@@ -69,6 +71,7 @@ pub struct Collector {
 /// The daemon, bound but not running.
 pub struct App {
     scheduler: Scheduler<huawei::Project>,
+    polls: PollHandle,
     reloader: Reloader,
     reload: ReloadHandle,
     state_file: Option<StateFile>,
@@ -76,6 +79,7 @@ pub struct App {
     public: (Bound, axum::Router),
     admin: Option<(Bound, axum::Router)>,
     shared: Shared,
+    supervisor: Option<Supervisor>,
 }
 
 /// A part ended that should have run for as long as the process.
@@ -161,7 +165,7 @@ impl App {
             live: shown,
             stats: stats.clone(),
             clock: clock.clone(),
-            polls,
+            polls: polls.clone(),
         };
         let (requests_sender, requests) = mpsc::channel(RELOAD_QUEUE);
         let reload = ReloadHandle::new(requests_sender);
@@ -209,6 +213,7 @@ impl App {
         };
         Ok(Self {
             scheduler,
+            polls,
             reloader,
             reload,
             state_file,
@@ -216,7 +221,14 @@ impl App {
             public: (public, router),
             admin,
             shared,
+            supervisor: None,
         })
+    }
+
+    /// Tells a supervisor how it goes.
+    #[must_use]
+    pub fn supervised_by(self, supervisor: Option<Supervisor>) -> Self {
+        Self { supervisor, ..self }
     }
 
     /// Where the public listener really is.
@@ -242,6 +254,7 @@ impl App {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), PartDied> {
         let (stop, _) = watch::channel(false);
         let mut parts = JoinSet::new();
+        let public_address = self.public_address();
         let listeners = [
             ("public", "public listener", Some(self.public)),
             ("admin", "admin listener", self.admin),
@@ -274,12 +287,22 @@ impl App {
             let all_recorded = stopped(last_words.subscribe());
             spawn(&mut keeper, "state keeper", state_file::keep(file, board, all_recorded));
         }
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.ready(public_address).await;
+            if let Some(beats) = supervisor.watchdog(self.polls) {
+                let stopped = stopped(stop.subscribe());
+                spawn(&mut parts, "watchdog", supervisor::until(stopped, beats));
+            }
+        }
         let early = tokio::select! {
             () = shutdown => None,
             Some(ended) = parts.join_next() => Some(ended.unwrap_or("part that panicked")),
             Some(ended) = keeper.join_next() => Some(ended.unwrap_or("state keeper")),
         };
         self.readiness.close();
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.stopping().await;
+        }
         stop.send_replace(true);
         while parts.join_next().await.is_some() {}
         last_words.send_replace(true);

@@ -4,6 +4,7 @@ mod audit;
 mod check_config;
 mod collect;
 mod demo;
+mod generate;
 mod log;
 mod serve;
 mod signals;
@@ -55,6 +56,12 @@ enum Command {
     CheckConfig(check_config::CheckConfigArgs),
     /// Checks the audit log, or shows what it says
     Audit(audit::AuditArgs),
+    /// Prints a script that completes commands and flags in a shell
+    #[command(hide = true)]
+    Completions(generate::CompletionsArgs),
+    /// Prints the manual page of the program or of one of its commands
+    #[command(hide = true)]
+    Man(generate::ManArgs),
 }
 
 #[derive(Args, Debug)]
@@ -117,6 +124,8 @@ pub fn main() -> ExitCode {
             Command::Collect(args) => collect::run(args).await,
             Command::CheckConfig(args) => check_config::run(args).await,
             Command::Audit(args) => audit::run(args),
+            Command::Completions(args) => generate::completions(&args),
+            Command::Man(args) => generate::man(&args),
         }
     });
     // A name lookup that hangs runs on a thread of its own and must not hold the end up.

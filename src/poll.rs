@@ -63,7 +63,7 @@ pub struct Project<C> {
 
 /// Asks the scheduler for a poll out of turn.
 #[derive(Clone, Debug)]
-pub struct PollHandle(mpsc::Sender<PollNow>);
+pub struct PollHandle(mpsc::Sender<Command>);
 
 /// Why there was no poll out of turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +76,9 @@ pub enum PollNowError {
     Stopping,
 }
 
-struct PollNow {
-    cluster: ClusterId,
-    done: oneshot::Sender<Result<(), PollNowError>>,
+enum Command {
+    PollNow { cluster: ClusterId, done: oneshot::Sender<Result<(), PollNowError>> },
+    Answer(oneshot::Sender<()>),
 }
 
 impl PollHandle {
@@ -86,9 +86,15 @@ impl PollHandle {
     /// is on the board.
     pub async fn poll_now(&self, cluster: &ClusterId) -> Result<(), PollNowError> {
         let (done, ended) = oneshot::channel();
-        let command = PollNow { cluster: cluster.clone(), done };
+        let command = Command::PollNow { cluster: cluster.clone(), done };
         self.0.send(command).await.map_err(|_| PollNowError::Stopping)?;
         ended.await.unwrap_or(Err(PollNowError::Stopping))
+    }
+
+    /// Waits for an answer of the scheduler's loop: true says that it turns, false that it has ended.
+    pub async fn answers(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Command::Answer(answer)).await.is_ok() && answered.await.is_ok()
     }
 }
 
@@ -119,7 +125,7 @@ pub struct Scheduler<C> {
     roster: Roster<C>,
     polls: JoinSet<Attempt>,
     running: HashMap<Id, EntryId>,
-    commands: mpsc::Receiver<PollNow>,
+    commands: mpsc::Receiver<Command>,
     rosters: mpsc::Receiver<NewRoster<C>>,
     board: Board,
     clock: Clock,
@@ -158,7 +164,7 @@ impl<C: Cloud> Scheduler<C> {
             tokio::select! {
                 () = &mut shutdown => break,
                 Some(ended) = self.polls.join_next_with_id() => self.ended(ended),
-                Some(command) = self.commands.recv() => self.poll_now(command),
+                Some(command) = self.commands.recv() => self.obey(command),
                 Some(NewRoster { projects, taken }) = self.rosters.recv() => {
                     self.replace(projects);
                     // Whoever waited may have given up.
@@ -239,9 +245,17 @@ impl<C: Cloud> Scheduler<C> {
         }
     }
 
-    fn poll_now(&mut self, PollNow { cluster, done }: PollNow) {
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::PollNow { cluster, done } => self.poll_now(&cluster, done),
+            // Whoever waited may have given up.
+            Command::Answer(answer) => drop(answer.send(())),
+        }
+    }
+
+    fn poll_now(&mut self, cluster: &ClusterId, done: oneshot::Sender<Result<(), PollNowError>>) {
         let now = Instant::now();
-        let Some(id) = self.roster.find(&cluster) else {
+        let Some(id) = self.roster.find(cluster) else {
             let _ = done.send(Err(PollNowError::UnknownCluster));
             return;
         };

@@ -6,6 +6,7 @@ mod daemon {
     mod canaries;
     mod collect;
     mod faults;
+    mod generate;
     mod golden;
     mod http;
     mod imports;
@@ -17,5 +18,6 @@ mod daemon {
     mod restart;
     mod shards;
     mod signals;
+    mod supervisor;
     mod web;
 }

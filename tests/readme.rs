@@ -428,7 +428,7 @@ fn commands_and_flags_are_those_of_the_help() {
         }),
     );
 
-    let others = ["--release", "--help", "--version", "--cacert"];
+    let others = ["--locked", "--profile", "--release", "--help", "--version", "--cacert"];
     for word in words(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         let word = word.trim_end_matches('.');
         let is_flag =

@@ -9,7 +9,7 @@ use super::{
     parse_listen_address, random_seed, signals,
 };
 use crate::{
-    app::{App, Loader, Options, StartError},
+    app::{App, Loader, Options, StartError, Supervisor},
     clock::Clock,
     config,
 };
@@ -103,6 +103,12 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         StartError::Configuration(_) => Failure::new(USAGE, error),
         StartError::Machine(_) => Failure::new(FAILED, error),
     })?;
+    let supervisor = Supervisor::of_environment(&config::process_environment);
+    let supervisor = supervisor.unwrap_or_else(|why| {
+        tracing::warn!("the service manager cannot be told how it goes: {why}");
+        None
+    });
+    let app = app.supervised_by(supervisor);
     let (shutdown, others) = signals.split(Some(app.reload_handle()));
     tokio::select! {
         ended = app.run(shutdown) => ended.map_err(|died| Failure::new(FAILED, died)),
