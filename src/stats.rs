@@ -109,6 +109,8 @@ definitions! {
         "How long the exporter took to begin its answers, by route pattern.";
     ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
         "Requests that the admin listener turned away.";
+    ADMIN_CHANGES = "admin_changes_total", Counter, ["outcome"],
+        "Changes of endpoint services that were asked for and not turned away, by how they ended.";
     SHARD_INDEX = "shard_index", Gauge, [],
         "Which of the shards this process is, counted from 0.";
     SHARDS = "shards", Gauge, [],
@@ -157,6 +159,7 @@ pub struct Stats {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     admin_denied: IntCounterVec,
+    admin_changes: IntCounterVec,
     shard_index: IntGauge,
     shards: IntGauge,
     /// The configured projects. A poll that is being given up may report once more, and must not
@@ -196,6 +199,7 @@ impl Stats {
             http_requests: counters(&HTTP_REQUESTS),
             http_duration: add(&registry, histogram_vec(&HTTP_DURATION)),
             admin_denied: counters(&ADMIN_DENIED),
+            admin_changes: counters(&ADMIN_CHANGES),
             shard_index: add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX))),
             shards: add(&registry, IntGauge::with_opts(opts(&SHARDS))),
             projects: RwLock::default(),
@@ -362,6 +366,18 @@ impl Stats {
         self.admin_denied.with_label_values(&[reason]).inc();
     }
 
+    /// Starts the counters of changes at 0.
+    pub fn add_admin_outcomes(&self, outcomes: &[&str]) {
+        for outcome in outcomes {
+            self.admin_changes.with_label_values(&[outcome]);
+        }
+    }
+
+    /// A change of an endpoint service ended, in one of the outcomes.
+    pub fn admin_change(&self, outcome: &str) {
+        self.admin_changes.with_label_values(&[outcome]).inc();
+    }
+
     /// All samples, sorted by name.
     pub fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
@@ -452,6 +468,7 @@ mod tests {
             duration: Duration::ZERO,
         });
         stats.http_request("/metrics", 200, Duration::ZERO);
+        stats.add_admin_outcomes(&["applied"]);
         let families = stats.gather();
         for definition in DEFINITIONS {
             let family = families.iter().find(|family| family.name() == definition.name);

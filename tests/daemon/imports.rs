@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("huawei", &["clock", "cloud", "hex", "model", "pacing", "secret", "stats"]),
     ("board", &["cloud", "hex", "model"]),
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
-    ("change", &["audit", "board", "clock", "cloud", "model", "pacing", "stats"]),
+    ("change", &["audit", "board", "clock", "cloud", "hex", "model", "pacing", "stats"]),
     ("exposition", &["board", "clock", "model", "stats"]),
     (
         "http",
