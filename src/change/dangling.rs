@@ -48,8 +48,7 @@ pub(super) async fn resolve<C: Services, R: Record>(dangling: Dangling<C, R>) {
         outcome = outcome.as_str(),
         "a change was under way when the exporter ended"
     );
-    let entry =
-        Entry { kind: Kind::Outcome, cloud: Value::Null, outcome: Some(outcome), ..intent };
+    let entry = Entry { kind: Kind::Outcome, cloud: Value::Null, outcome: Some(outcome), ..intent };
     let change_id = entry.change_id.clone();
     if let Err(error) = record(&env.record, entry).await {
         tracing::error!(change_id, "the outcome of a change could not be recorded: {error}");

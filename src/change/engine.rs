@@ -303,7 +303,9 @@ impl<C: Services, R: Record> Engine<C, R> {
         if let Err(error) = &ended
             && error.is_panic()
         {
-            tracing::error!("a change or a reading died, which is a fault of the exporter: {error}");
+            tracing::error!(
+                "a change or a reading died, which is a fault of the exporter: {error}"
+            );
         }
         match (running, ended) {
             (Running::Change { answer, gate, trail }, ended) => {

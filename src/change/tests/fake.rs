@@ -367,7 +367,7 @@ impl Rig {
         let metrics = family.unwrap().get_metric().iter();
         let metric = metrics
             .filter(|metric| metric.get_label()[0].value() == outcome.as_str())
-            .map(|metric| metric.get_counter().value() as u64);
+            .map(|metric| metric.get_counter().get_value() as u64);
         metric.sum()
     }
 
