@@ -1,5 +1,6 @@
 //! The command line: flags in, a command run, an exit code out.
 
+mod audit;
 mod check_config;
 mod collect;
 mod demo;
@@ -49,6 +50,8 @@ enum Command {
     Collect(collect::CollectArgs),
     /// Checks the configuration file and says what it will cost
     CheckConfig(check_config::CheckConfigArgs),
+    /// Checks the audit log, or shows what it says
+    Audit(audit::AuditArgs),
 }
 
 #[derive(Args, Debug)]
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(args) => simulate::run(args).await,
             Command::Collect(args) => collect::run(args).await,
             Command::CheckConfig(args) => check_config::run(args).await,
+            Command::Audit(args) => audit::run(args),
         }
     });
     // A name lookup that hangs runs on a thread of its own and must not hold the end up.
