@@ -8,7 +8,8 @@ use super::{
     mapping, service,
 };
 use crate::{
-    change::{ChangeRequest, Condition, Kind, Outcome, Refusal, Report, etag},
+    audit::Kind,
+    change::{ChangeRequest, Condition, Outcome, Refusal, Report, etag},
     cloud::{CloudError, Reason},
     model::{PortMapping, ServiceFields},
 };

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::fake::{Acts, Put, Reads, Rig, id, request, update};
-use crate::change::{Kind, Outcome, Refusal};
+use crate::{
+    audit::Kind,
+    change::{Outcome, Refusal},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_change_under_way_gets_its_time() {
@@ -64,7 +67,7 @@ async fn a_change_that_dies_is_unknown_and_then_resolved() {
     rig.put(Put::ok());
     tokio::time::sleep(Duration::from_secs(20)).await;
     let outcomes = rig.log.of(Kind::Outcome);
-    assert_eq!(outcomes[0].change_id, report.change_id);
+    assert_eq!(outcomes[0].change_id(), report.change_id);
     assert_eq!(outcomes[0].outcome, Some(Outcome::Applied));
     rig.check_ledger();
     assert_eq!(rig.change().await.outcome, Outcome::Unchanged, "the gate is open again");
