@@ -5,7 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    fake::{Fake, Log, Put, Reads, Rig, id, request, update},
+    fake::{Fake, Put, Reads, id},
+    log::Log,
+    rig::{Rig, request, update},
     service,
 };
 use crate::{
