@@ -1,8 +1,24 @@
 //! Changes of endpoint services: planned, applied once, verified by reading back, recorded.
 //!
-//! [`Changes`] is what the admin listener holds; behind it one part owns every change, so that a
-//! change ends even if whoever asked for it hangs up. `fields` turns what can be changed into JSON
-//! and back, `validate` takes a body apart, `plan` compares.
+//! [`Changes`] is what the admin listener holds; behind it the [`Engine`] owns every change, so that
+//! a change ends even if whoever asked for it hangs up. `validate` takes a body apart (`json` reads
+//! it), `fields` turns what can be changed into JSON and back, `plan` compares, `record` tells
+//! the auditor, `apply` is one change from its reading to its reading back, `readback` reads
+//! until it is so, `engine` holds one writer per service, `dangling` ends what a crash cut short.
+
+mod apply;
+mod dangling;
+mod engine;
+mod fields;
+mod json;
+mod parts;
+mod plan;
+mod readback;
+mod record;
+mod validate;
+
+#[cfg(test)]
+mod tests;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -14,8 +30,18 @@ use crate::{
     model::{EndpointService, ServiceFields, ServiceId},
 };
 
-/// Requests that may wait for the part that makes changes; it takes them within microseconds.
-const QUEUE: usize = 64;
+pub use self::{
+    engine::{Engine, MOST_CHANGES, MOST_READS},
+    fields::{cloud_to_json, diff_to_json, fields_from_json, fields_to_json, service_to_json},
+    parts::{Parts, PollBehind, Project, Projects},
+    plan::{Plan, etag, plan},
+    record::Recorder,
+    validate::{BodyError, RULES, validate},
+};
+
+/// Requests that may wait for the engine; it takes them within microseconds, but a hundred may come
+/// at the same one.
+const QUEUE: usize = 128;
 
 /// What somebody asks for.
 #[derive(Clone, Debug)]
@@ -114,7 +140,7 @@ pub struct Report {
     pub change_id: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Whether a request went to the cloud that may have changed something.
+    /// Whether the change went to the cloud.
     pub sent: bool,
     /// Whether the same request may be made again without harm.
     pub safe_to_retry: bool,
@@ -171,11 +197,11 @@ pub struct Current {
     pub etag: String,
 }
 
-/// Asks for changes, and for the present state of services. Clones ask the same part.
+/// Asks for changes, and for the present state of services. Clones ask the same engine.
 #[derive(Clone, Debug)]
 pub struct Changes(mpsc::Sender<Command>);
 
-/// What the part that makes changes is asked.
+/// What the engine is asked.
 #[derive(Debug)]
 pub enum Command {
     /// Make, or plan, a change.

@@ -113,7 +113,7 @@ definitions! {
     ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
         "Requests that the admin listener turned away.";
     ADMIN_CHANGES = "admin_changes_total", Counter, ["outcome"],
-        "Changes of endpoint services that were asked for, by how they ended.";
+        "Changes of endpoint services that were asked for and not turned away, by how they ended.";
     AUDIT_HEALTHY = "audit_healthy", Gauge, [],
         "1 if the audit log takes records; at 0 no change is made. Absent without an audit log.";
     AUDIT_RECORDS = "audit_records_total", Counter, ["kind"],
@@ -384,7 +384,7 @@ impl Stats {
         }
     }
 
-    /// A change of an endpoint service ended so.
+    /// A change of an endpoint service ended, in one of the outcomes.
     pub fn admin_change(&self, outcome: &str) {
         self.admin_changes.with_label_values(&[outcome]).inc();
     }

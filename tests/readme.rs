@@ -18,6 +18,7 @@ use std::{
 
 use css_vpcep_exporter::{
     board::Freshness,
+    change::Outcome,
     cloud::Reason,
     config::{self, ConfigError},
     exposition::{self, families, services},
@@ -122,6 +123,7 @@ fn closed_lists_of_label_values_are_those_of_the_code() {
         ("`operation`", codes(&OPERATIONS)),
         ("`kind`", codes(&Surprise::ALL.map(Surprise::as_str))),
         ("`reason` of `css_vpcep_exporter_admin_denied_total`", codes(&ADMIN_DENIALS)),
+        ("`outcome`", codes(&Outcome::ALL.map(Outcome::as_str))),
     ];
     let rows = lists.map(|(label, values)| row(&[label, &values]));
     expect_table("Label values", rows.into_iter());

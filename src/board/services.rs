@@ -42,8 +42,18 @@ pub struct ServiceState {
     pub last_error: Option<CloudError>,
     /// How often its fields were found changed by somebody else.
     pub unattributed_changes: u64,
-    /// A change of ours is under way: what is found may be its doing.
-    changing: bool,
+    changing: Changing,
+}
+
+/// Whether a change of ours may be what the next reading finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changing {
+    /// None was made since the last reading.
+    No,
+    /// One is being made.
+    UnderWay,
+    /// One was made, and nobody has read the service since.
+    Unseen,
 }
 
 /// An endpoint service and when it was read.
@@ -63,7 +73,7 @@ impl ServiceState {
             up: None,
             last_error: None,
             unattributed_changes: 0,
-            changing: false,
+            changing: Changing::No,
         }
     }
 }
@@ -129,9 +139,20 @@ impl ServiceBoard {
             .cloned()
     }
 
-    /// Says that a change of ours begins. It ends with the reading that is [`Attribution::Ours`].
+    /// Says that a change of ours is about to be sent.
     pub fn change_begins(&self, meta: &ServiceMeta) {
-        self.update(meta, |state| Some(ServiceState { changing: true, ..state.clone() }));
+        let changing = Changing::UnderWay;
+        self.update(meta, |state| Some(ServiceState { changing, ..state.clone() }));
+    }
+
+    /// Says that it has ended, and whether it may have changed something.
+    pub fn change_ends(&self, meta: &ServiceMeta, may_have_acted: bool) {
+        self.update(meta, |state| {
+            // A reading of ours has seen all of it.
+            let is_unseen = may_have_acted && state.changing == Changing::UnderWay;
+            let changing = if is_unseen { Changing::Unseen } else { Changing::No };
+            Some(ServiceState { changing, ..state.clone() })
+        });
     }
 
     /// Records a reading that began or ended at `at`. A service that is not on the board is none of its
@@ -145,14 +166,19 @@ impl ServiceBoard {
     ) {
         self.update(meta, |old| {
             let is_ours = attribution == Attribution::Ours;
-            if old.seen.as_ref().is_some_and(|seen| seen.at > at) {
-                return is_ours.then(|| ServiceState { changing: false, ..old.clone() });
+            let is_old = old.seen.as_ref().is_some_and(|seen| seen.at > at);
+            if is_old && !is_ours {
+                return None;
             }
-            let mut next = ServiceState { changing: old.changing && !is_ours, ..old.clone() };
+            let mut next = old.clone();
+            if result.is_ok() && (is_ours || old.changing == Changing::Unseen) {
+                next.changing = Changing::No;
+            }
             match result {
+                _ if is_old => {}
                 Ok(mut service) => {
                     if let Some(before) = &old.seen {
-                        let is_explained = is_ours || old.changing;
+                        let is_explained = is_ours || old.changing != Changing::No;
                         if !is_explained && moved(&before.service.fields, &service.fields) {
                             next.unattributed_changes += 1;
                         }
@@ -262,6 +288,13 @@ mod tests {
         board.change_begins(&meta("logs"));
         assert_eq!(record("f", 8, Attribution::Ours), 3, "older, but the change has ended");
         assert_eq!(record("g", 10, Attribution::Nobody), 4);
+        for (text, second, may_have_acted, counted) in [("x", 11, true, 4), ("y", 12, false, 5)] {
+            board.change_begins(&meta("logs"));
+            board.change_ends(&meta("logs"), may_have_acted);
+            let count = record(text, second, Attribution::Nobody);
+            assert_eq!(count, counted, "it may have acted: {may_have_acted}");
+        }
+        assert_eq!(record("h", 13, Attribution::Nobody), 6);
     }
 
     #[test]

@@ -1,0 +1,241 @@
+//! Compares: what would a change do, which state does a tag name, and what became of a change.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::{Condition, Current, FieldChange, Outcome, fields::value};
+use crate::{
+    hex,
+    model::{EndpointService, PortMapping, ServiceFields, ServiceStatus},
+};
+
+/// Half of a SHA-256: enough to tell states apart, short enough to be typed.
+const ETAG_DIGITS: usize = 32;
+/// Ports by which machines are administered: SSH and Remote Desktop.
+const ADMIN_PORTS: [u16; 2] = [22, 3389];
+
+/// What a change would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The fields that were asked for and differ; empty where everything is as wanted.
+    pub diff: Vec<FieldChange>,
+    /// What whoever asks should think of.
+    pub warnings: Vec<String>,
+}
+
+/// Compares what is with what was asked.
+pub fn plan(current: &EndpointService, update: &ServiceFields) -> Plan {
+    let (is, wanted) = (state_of(current), canonical(update));
+    let diff: Vec<_> = asked(update)
+        .filter_map(|field| {
+            let (from, to) = (value(&is, field), value(&wanted, field));
+            // An empty text or list was asked for as such.
+            let shown = || to.clone().or_else(|| value(update, field)).unwrap_or(Value::Null);
+            (from != to).then(|| FieldChange {
+                field,
+                to: shown(),
+                from: from.unwrap_or(Value::Null),
+            })
+        })
+        .collect();
+    let mut warnings = Vec::new();
+    for change in &diff {
+        match change.field {
+            "approval_enabled" if change.to == Value::Bool(false) => warnings.push(
+                "approval_enabled becomes false: endpoints connect without approval".to_owned(),
+            ),
+            "ports" => warn_of_ports(&is, &wanted, &mut warnings),
+            _ => {}
+        }
+    }
+    if !diff.is_empty() && current.status != ServiceStatus::Available {
+        let status = current.status.as_str();
+        warnings.push(format!(
+            "the service is {status}; the cloud changes a service only while it is available"
+        ));
+    }
+    Plan { diff, warnings }
+}
+
+fn warn_of_ports(is: &ServiceFields, wanted: &ServiceFields, warnings: &mut Vec<String>) {
+    let (before, after) = (ports(is), ports(wanted));
+    let gone = before.iter().filter(|mapping| !after.contains(mapping));
+    let gone: Vec<_> = gone.map(ToString::to_string).collect();
+    if !gone.is_empty() {
+        let gone = gone.join(", ");
+        warnings.push(format!("ports replaces the whole list; these mappings vanish: {gone}"));
+    }
+    for mapping in after.iter().filter(|mapping| !before.contains(mapping)) {
+        if ADMIN_PORTS.contains(&mapping.client_port) || ADMIN_PORTS.contains(&mapping.server_port)
+        {
+            warnings.push(format!("{mapping} exposes a port of remote administration"));
+        }
+    }
+    for (at, mapping) in after.iter().enumerate() {
+        let same = |other: &&PortMapping| {
+            (other.server_port, &other.protocol) == (mapping.server_port, &mapping.protocol)
+        };
+        if let Some(other) = after[..at].iter().find(same) {
+            warnings.push(format!(
+                "{other} and {mapping} lead to the same port of the backend, which the cloud may refuse"
+            ));
+        }
+    }
+}
+
+fn ports(fields: &ServiceFields) -> &[PortMapping] {
+    fields.ports.as_deref().unwrap_or_default()
+}
+
+/// The entity tag of a state: a digest of the fields that can be changed. HTTP puts it in quotes.
+pub fn etag(service: &EndpointService) -> String {
+    let state = state_of(service);
+    let mut digest = Sha256::new();
+    for name in ServiceFields::NAMES {
+        // Values are JSON, so no text can look like two fields; ports are written out, because the
+        // order of members of an object is not ours to say.
+        let text = match name {
+            "ports" => ports(&state).iter().map(|mapping| format!("{mapping} ")).collect(),
+            _ => value(&state, name).unwrap_or(Value::Null).to_string(),
+        };
+        digest.update(format!("{name} {text}\n"));
+    }
+    let mut tag = hex::encoded(&digest.finalize());
+    tag.truncate(ETAG_DIGITS);
+    tag
+}
+
+/// Whether a change may go on from a state (RFC 9110, section 13.1.1; the comparison is strong).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Precondition {
+    Met,
+    Missing,
+    Failed,
+}
+
+pub(super) fn precondition(condition: &Condition, current: &Current) -> Precondition {
+    match condition {
+        Condition::None => Precondition::Missing,
+        Condition::Any => Precondition::Met,
+        Condition::Tags(tags) if tags.contains(&current.etag) => Precondition::Met,
+        Condition::Tags(_) => Precondition::Failed,
+    }
+}
+
+/// What a reading after a change tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// Applied, not applied, partial or unknown.
+    pub(super) outcome: Outcome,
+    pub(super) warnings: Vec<String>,
+}
+
+/// A field that was asked for, as it is found afterwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// As wanted, and it was not so before.
+    Wanted,
+    /// As wanted, and it was so before.
+    Kept,
+    /// As before, which is not as wanted.
+    Before,
+    /// The cloud told its value neither before nor after.
+    Untold,
+    /// Neither as wanted nor as before.
+    Other,
+}
+
+/// Judges a change by the states before and after it.
+pub(super) fn judge(
+    before: &ServiceFields,
+    update: &ServiceFields,
+    after: &EndpointService,
+) -> Verdict {
+    let (was, wanted, is) = (canonical(before), canonical(update), state_of(after));
+    let look = |field: &'static str| {
+        let [was, wanted, is] = [&was, &wanted, &is].map(|fields| value(fields, field));
+        let state = match () {
+            () if is == wanted && was == wanted => Found::Kept,
+            () if is == wanted => Found::Wanted,
+            () if is.is_none() && was.is_none() => Found::Untold,
+            () if is == was => Found::Before,
+            () => Found::Other,
+        };
+        (field, state)
+    };
+    let found: Vec<_> = asked(update).map(look).collect();
+    let has = |wanted| found.iter().any(|(_, state)| *state == wanted);
+    let outcome = match () {
+        () if !has(Found::Before) && !has(Found::Other) && !has(Found::Untold) => Outcome::Applied,
+        () if has(Found::Wanted) && (has(Found::Before) || has(Found::Other)) => Outcome::Partial,
+        () if has(Found::Before) && !has(Found::Wanted) && !has(Found::Other) => {
+            Outcome::NotApplied
+        }
+        () => Outcome::Unknown,
+    };
+    let mut warnings = Vec::new();
+    if matches!(outcome, Outcome::Partial | Outcome::Unknown) {
+        warnings.extend(found.iter().filter_map(|(field, state)| match state {
+            Found::Wanted | Found::Kept => None,
+            Found::Before => Some(format!("{field} is as before")),
+            Found::Untold => Some(format!("the cloud does not tell {field}")),
+            Found::Other => Some(format!("{field} is neither as before nor as wanted")),
+        }));
+    }
+    if has(Found::Other) {
+        warnings.push("conflict suspected: somebody else may have changed the service".to_owned());
+    }
+    warnings.extend(side_effects(&was, update, &is));
+    Verdict { outcome, warnings }
+}
+
+/// The fields that nobody asked for and that moved all the same. Where an empty value means nothing,
+/// an absent one does too; where it does not, an absent one was not told.
+fn side_effects(was: &ServiceFields, update: &ServiceFields, is: &ServiceFields) -> Vec<String> {
+    let moved = ServiceFields::NAMES.into_iter().filter_map(|field| {
+        let (from, to) = (value(was, field), value(is, field));
+        if from == to || value(update, field).is_some() {
+            return None;
+        }
+        match (field, from, to) {
+            ("approval_enabled" | "tcp_proxy", Some(from), Some(to)) => {
+                Some(format!("{field} was changed from {from} to {to} although not asked"))
+            }
+            ("approval_enabled" | "tcp_proxy", ..) => None,
+            _ => Some(format!("{field} was changed although not asked")),
+        }
+    });
+    moved.collect()
+}
+
+/// Names of the fields that an update asks for.
+pub(super) fn asked(update: &ServiceFields) -> impl Iterator<Item = &'static str> + '_ {
+    ServiceFields::NAMES.into_iter().filter(|name| value(update, name).is_some())
+}
+
+/// The fields of a service in canonical form, with the short name where only the full one is known.
+pub(super) fn state_of(service: &EndpointService) -> ServiceFields {
+    let mut fields = canonical(&service.fields);
+    let short = || Some(service.full_name.short_name()).filter(|name| !name.is_empty());
+    fields.service_name = fields.service_name.or_else(|| short().map(Box::from));
+    fields
+}
+
+/// Ports in canonical order; what is empty is absent, as the API leaves out what is empty.
+fn canonical(fields: &ServiceFields) -> ServiceFields {
+    let mut fields = fields.clone();
+    if let Some(ports) = &mut fields.ports {
+        ports.sort();
+    }
+    fields.ports = fields.ports.filter(|ports| !ports.is_empty());
+    for text in [
+        &mut fields.service_name,
+        &mut fields.port_id,
+        &mut fields.tcp_proxy,
+        &mut fields.description,
+        &mut fields.ip,
+    ] {
+        *text = text.take().filter(|text| !text.is_empty());
+    }
+    fields
+}

@@ -1,0 +1,61 @@
+//! The engine over a cloud in memory, under a paused clock.
+
+mod dangling;
+mod fake;
+mod faults;
+mod log;
+mod plans;
+mod property;
+mod real_log;
+mod rig;
+mod rules;
+mod shutdown;
+
+use crate::model::{
+    EndpointService, PortMapping, ServiceFields, ServiceId, ServiceName, ServiceStatus,
+};
+
+pub(super) const ID: &str = "4189d3c2-8882-4871-a3c2-d380272eed88";
+
+/// A service as the tests find it.
+pub(super) fn service() -> EndpointService {
+    EndpointService {
+        id: ServiceId::parse(ID).unwrap(),
+        full_name: ServiceName::new(&format!("cn-north-4.logs.{ID}")),
+        status: ServiceStatus::Available,
+        fields: ServiceFields {
+            approval_enabled: Some(true),
+            service_name: Some("logs".into()),
+            ports: Some(vec![mapping(8080, 90), mapping(8081, 80)]),
+            port_id: Some("4189d3c2-8882-4871-a3c2-d380272eed80".into()),
+            tcp_proxy: Some("close".into()),
+            description: Some("before".into()),
+            ip: None,
+        },
+        connections: Some(3),
+        created: Some("2022-04-14T09:35:47Z".parse().unwrap()),
+        updated: None,
+    }
+}
+
+pub(super) fn mapping(client_port: u16, server_port: u16) -> PortMapping {
+    PortMapping { client_port, server_port, protocol: "TCP".into() }
+}
+
+/// splitmix64: chance that is the same on every machine.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Less than `end`, which is not 0.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+}

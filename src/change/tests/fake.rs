@@ -1,0 +1,229 @@
+//! A cloud with endpoint services, in memory.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::ID;
+use crate::{
+    cloud::{Budget, CloudError, Reason, Services, Trace, Traced},
+    model::{EndpointService, ServiceFields, ServiceId},
+};
+
+/// What the cloud does with a change.
+#[derive(Clone, Debug)]
+pub(super) struct Put {
+    /// Before it acts.
+    pub(super) before: Duration,
+    pub(super) acts: Acts,
+    /// After it acted; `None`: it never answers.
+    pub(super) after: Option<Duration>,
+    pub(super) answer: Result<(), CloudError>,
+    /// Whether the request left.
+    pub(super) leaves: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Acts {
+    Wholly,
+    NotAtAll,
+    /// Takes these fields only.
+    Partly(&'static [&'static str]),
+    /// And somebody else does this right after.
+    ThenAnother(ServiceFields),
+    Panics,
+}
+
+impl Put {
+    pub(super) fn ok() -> Self {
+        let at_once = Duration::ZERO;
+        Self {
+            before: at_once,
+            acts: Acts::Wholly,
+            after: Some(at_once),
+            answer: Ok(()),
+            leaves: true,
+        }
+    }
+
+    pub(super) fn acts(acts: Acts) -> Self {
+        Self { acts, ..Self::ok() }
+    }
+
+    pub(super) fn fails(error: CloudError, acts: Acts) -> Self {
+        Self { answer: Err(error), acts, ..Self::ok() }
+    }
+}
+
+pub(super) fn error(reason: Reason, status: Option<u16>, code: &str) -> CloudError {
+    CloudError {
+        status,
+        code: (!code.is_empty()).then(|| code.to_owned()),
+        request_id: status.map(|_| "request-of-the-failure".to_owned()),
+        ..CloudError::new(reason, "as told")
+    }
+}
+
+/// How reading goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reads {
+    Answer,
+    Hang,
+    Fail,
+    /// They fail once a change was sent.
+    FailAfterPut,
+}
+
+pub(super) struct State {
+    pub(super) services: HashMap<ServiceId, EndpointService>,
+    pub(super) put: Put,
+    pub(super) reads: Reads,
+    /// How long a reading shows what was before a change.
+    pub(super) lag: Duration,
+    /// What every change was, and whether it did something.
+    pub(super) puts: Vec<(Instant, ServiceFields, bool)>,
+    /// How many readings were made.
+    pub(super) read: usize,
+    in_flight: usize,
+    old: Option<(Instant, EndpointService)>,
+}
+
+/// A cloud in memory. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct Fake(Arc<Mutex<State>>);
+
+impl Fake {
+    pub(super) fn new(services: impl IntoIterator<Item = EndpointService>) -> Self {
+        let services = services.into_iter().map(|service| (service.id.clone(), service));
+        Self(Arc::new(Mutex::new(State {
+            services: services.collect(),
+            put: Put::ok(),
+            reads: Reads::Answer,
+            lag: Duration::ZERO,
+            puts: Vec::new(),
+            read: 0,
+            in_flight: 0,
+            old: None,
+        })))
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(super) fn truth(&self) -> ServiceFields {
+        self.state().services[&id()].fields.clone()
+    }
+}
+
+/// Takes the fields of an update that are named.
+pub(super) fn take(fields: &mut ServiceFields, update: &ServiceFields, names: &[&str]) {
+    macro_rules! take {
+        ($($name:ident),*) => {
+            $(if names.contains(&stringify!($name)) && update.$name.is_some() {
+                fields.$name = update.$name.clone();
+            })*
+        };
+    }
+    take!(approval_enabled, service_name, ports, port_id, tcp_proxy, description, ip);
+}
+
+impl Services for Fake {
+    async fn service(&self, id: &ServiceId, budget: Budget) -> Traced<EndpointService> {
+        let reads = {
+            let mut state = self.state();
+            state.read += 1;
+            match state.reads {
+                Reads::FailAfterPut if state.puts.is_empty() => Reads::Answer,
+                Reads::FailAfterPut => Reads::Fail,
+                reads => reads,
+            }
+        };
+        if reads == Reads::Hang {
+            tokio::time::sleep_until(budget.deadline).await;
+        }
+        let state = self.state();
+        let result = match reads {
+            Reads::Answer => {
+                let old = state.old.as_ref().filter(|(until, _)| *until > Instant::now());
+                let found = old.map(|(_, old)| old).or_else(|| state.services.get(id));
+                found.cloned().ok_or_else(|| CloudError::new(Reason::NotFound, "none"))
+            }
+            _ => Err(error(Reason::Timeout, None, "")),
+        };
+        Traced { result, trace: Trace { requests: 1, ..Trace::default() } }
+    }
+
+    async fn services(&self, _: &[ServiceId], _: Budget) -> Traced<Vec<EndpointService>> {
+        unreachable!("changes read one service")
+    }
+
+    async fn update_service(
+        &self,
+        id: &ServiceId,
+        update: &ServiceFields,
+        budget: Budget,
+    ) -> Traced<()> {
+        assert!(budget.first_token.is_some(), "a change has paid for its request");
+        let put = self.state().put.clone();
+        if !put.leaves {
+            return Traced { result: put.answer, trace: Trace::default() };
+        }
+        let index = {
+            let mut state = self.state();
+            state.in_flight += 1;
+            assert_eq!(state.in_flight, 1, "I6: two changes of a service at once");
+            state.puts.push((Instant::now(), update.clone(), false));
+            state.puts.len() - 1
+        };
+        let _landed = Landed(self.clone());
+        tokio::time::sleep(put.before).await;
+        {
+            let mut state = self.state();
+            let before = state.services[id].clone();
+            let fields = &mut state.services.get_mut(id).unwrap().fields;
+            match &put.acts {
+                Acts::Wholly => take(fields, update, &ServiceFields::NAMES),
+                Acts::NotAtAll => {}
+                Acts::Partly(names) => take(fields, update, names),
+                Acts::ThenAnother(other) => {
+                    take(fields, update, &ServiceFields::NAMES);
+                    take(fields, other, &ServiceFields::NAMES);
+                }
+                Acts::Panics => {
+                    take(fields, update, &ServiceFields::NAMES);
+                    drop(state);
+                    panic!("a fault");
+                }
+            }
+            let acted = state.services[id].fields != before.fields;
+            state.puts[index].2 = acted;
+            let until = Instant::now() + state.lag;
+            state.old = Some((until, before));
+        }
+        match put.after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => std::future::pending().await,
+        }
+        let request_ids = vec!["request-of-the-put".to_owned()];
+        Traced { result: put.answer, trace: Trace { requests: 1, request_ids, ..Trace::default() } }
+    }
+}
+
+struct Landed(Fake);
+
+impl Drop for Landed {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.0.0.lock() {
+            state.in_flight -= 1;
+        }
+    }
+}
+
+pub(super) fn id() -> ServiceId {
+    ServiceId::parse(ID).unwrap()
+}

@@ -1,0 +1,275 @@
+//! Takes the body of a change apart: strict JSON, known fields, and every limit of the document
+//! (VPCEP API Reference, "Modifying a VPC Endpoint Service", Tables 3 and 4). All that is wrong is
+//! told at once.
+
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use super::{Violation, json::Node};
+use crate::model::{PortMapping, ServiceFields};
+
+/// Mistakes of one body that are listed; more of them help nobody, and a body is a stranger's.
+const MOST_VIOLATIONS: usize = 1000;
+/// Characters of a value or a key that a message quotes.
+const MOST_QUOTED: usize = 64;
+/// Mappings in one request (Table 3, `ports`).
+const MOST_PORTS: usize = 200;
+/// An unknown name with so few letters wrong is taken for a typing error.
+const TYPING_ERROR: usize = 2;
+
+const PORT_FIELDS: [&str; 3] = ["client_port", "server_port", "protocol"];
+
+/// Why a body is not a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is no JSON text.
+    Syntax {
+        /// What is wrong, with line and column.
+        message: String,
+    },
+    /// It breaks these rules; at least one.
+    Violations(Vec<Violation>),
+}
+
+/// The words of [`Violation::rule`].
+pub const RULES: [&str; 14] = [
+    rule::TYPE,
+    rule::NULL,
+    rule::UNKNOWN_FIELD,
+    rule::DUPLICATE_FIELD,
+    rule::REQUIRED,
+    rule::NOT_EMPTY,
+    rule::LENGTH,
+    rule::CHARACTERS,
+    rule::RANGE,
+    rule::ONE_OF,
+    rule::MAX_ITEMS,
+    rule::UNIQUE,
+    rule::ADDRESS,
+    rule::EXCLUSIVE,
+];
+
+mod rule {
+    pub(super) const TYPE: &str = "type";
+    pub(super) const NULL: &str = "null";
+    pub(super) const UNKNOWN_FIELD: &str = "unknown_field";
+    pub(super) const DUPLICATE_FIELD: &str = "duplicate_field";
+    pub(super) const REQUIRED: &str = "required";
+    pub(super) const NOT_EMPTY: &str = "not_empty";
+    pub(super) const LENGTH: &str = "length";
+    pub(super) const CHARACTERS: &str = "characters";
+    pub(super) const RANGE: &str = "range";
+    pub(super) const ONE_OF: &str = "one_of";
+    pub(super) const MAX_ITEMS: &str = "max_items";
+    pub(super) const UNIQUE: &str = "unique";
+    pub(super) const ADDRESS: &str = "address";
+    pub(super) const EXCLUSIVE: &str = "exclusive";
+}
+
+/// The change that a body asks for, its ports in canonical order. `allow_proxy_vni` lets `tcp_proxy`
+/// be `proxy_vni`, which only the SDK knows.
+///
+/// # Errors
+/// What is wrong with the text, or all rules that it breaks.
+pub fn validate(body: &[u8], allow_proxy_vni: bool) -> Result<ServiceFields, BodyError> {
+    let syntax = |message: String| BodyError::Syntax { message };
+    if body.starts_with(b"\xEF\xBB\xBF") {
+        return Err(syntax("a byte order mark at line 1 column 1; leave it out".to_owned()));
+    }
+    // The texts of these errors name what JSON wants, never what was found.
+    let node = serde_json::from_slice(body).map_err(|error| syntax(error.to_string()))?;
+    let mut checks = Checks { violations: Vec::new(), allow_proxy_vni };
+    let fields = checks.body(node);
+    match (fields, checks.violations) {
+        (Some(fields), violations) if violations.is_empty() => Ok(fields),
+        (_, mut violations) => {
+            violations.truncate(MOST_VIOLATIONS);
+            Err(BodyError::Violations(violations))
+        }
+    }
+}
+
+/// Collects what is wrong.
+struct Checks {
+    violations: Vec<Violation>,
+    allow_proxy_vni: bool,
+}
+
+impl Checks {
+    fn wrong(&mut self, pointer: &str, rule: &'static str, message: impl Into<String>) {
+        self.violations.push(Violation {
+            pointer: pointer.to_owned(),
+            rule,
+            message: message.into(),
+        });
+    }
+
+    fn body(&mut self, node: Node) -> Option<ServiceFields> {
+        let members = self.object("", node, &ServiceFields::NAMES)?;
+        if members.is_empty() {
+            let names = ServiceFields::NAMES.join(", ");
+            self.wrong("", rule::NOT_EMPTY, format!("expected at least one of {names}"));
+        }
+        let has = |name| members.iter().any(|(key, _)| *key == name);
+        let both_targets = has("port_id") && has("ip");
+        let mut fields = ServiceFields::default();
+        for (name, node) in members {
+            let at = format!("/{name}");
+            match name {
+                "approval_enabled" => fields.approval_enabled = self.boolean(&at, &node),
+                "service_name" => fields.service_name = self.name(&at, node),
+                "ports" => fields.ports = self.ports(node),
+                "port_id" => fields.port_id = self.port_id(&at, node),
+                "tcp_proxy" => fields.tcp_proxy = self.tcp_proxy(&at, node),
+                "description" => fields.description = self.description(&at, node),
+                "ip" => fields.ip = self.address(&at, node),
+                _ => {}
+            }
+        }
+        if both_targets {
+            let message = "port_id and ip exclude each other (EndPoint.3052); leave one out";
+            self.wrong("/ip", rule::EXCLUSIVE, message);
+        }
+        Some(fields)
+    }
+
+    /// The members of an object that are known, each once, and not null. All else is a mistake.
+    fn object(
+        &mut self,
+        at: &str,
+        node: Node,
+        known: &'static [&'static str],
+    ) -> Option<Vec<(&'static str, Node)>> {
+        let Node::Object(members) = node else {
+            self.wrong_type(at, &node, "an object");
+            return None;
+        };
+        let mut found: Vec<(&'static str, Node)> = Vec::new();
+        let mut seen = HashSet::new();
+        for (key, node) in members {
+            if self.violations.len() >= MOST_VIOLATIONS {
+                break;
+            }
+            let at = format!("{at}/{}", pointer_token(&key));
+            match known.iter().find(|name| **name == key) {
+                None => self.wrong(&at, rule::UNKNOWN_FIELD, unknown_field(&key, known)),
+                Some(name) if !seen.insert(*name) => {
+                    let message = format!("{name} stands here more than once");
+                    self.wrong(&at, rule::DUPLICATE_FIELD, message);
+                }
+                Some(name) => found.push((name, node)),
+            }
+        }
+        Some(found)
+    }
+
+    fn ports(&mut self, node: Node) -> Option<Vec<PortMapping>> {
+        let entries = match node {
+            Node::Array(entries) => entries,
+            other => {
+                self.wrong_type("/ports", &other, "an array of port mappings");
+                return None;
+            }
+        };
+        if entries.len() > MOST_PORTS {
+            let message = format!("{} mappings; expected at most {MOST_PORTS}", entries.len());
+            self.wrong("/ports", rule::MAX_ITEMS, message);
+            return None;
+        }
+        let mut ports: Vec<PortMapping> = Vec::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let at = format!("/ports/{index}");
+            let Some(mapping) = self.port_mapping(&at, entry) else { continue };
+            let taken = ports.iter().any(|other| {
+                (other.client_port, &other.protocol) == (mapping.client_port, &mapping.protocol)
+            });
+            if ports.contains(&mapping) {
+                let message = format!("the mapping {mapping} stands in the list more than once");
+                self.wrong(&at, rule::UNIQUE, message);
+            } else if taken {
+                let port = mapping.client_port;
+                let message = format!("client_port {port} is mapped more than once");
+                self.wrong(&format!("{at}/client_port"), rule::UNIQUE, message);
+            }
+            ports.push(mapping);
+        }
+        ports.sort();
+        Some(ports)
+    }
+
+    fn port_mapping(&mut self, at: &str, entry: Node) -> Option<PortMapping> {
+        let members = self.object(at, entry, &PORT_FIELDS)?;
+        for name in ["client_port", "server_port"] {
+            if !members.iter().any(|(key, _)| *key == name) {
+                self.wrong(at, rule::REQUIRED, format!("{name} is missing"));
+            }
+        }
+        let (mut client_port, mut server_port, mut protocol) = (None, None, Some("TCP"));
+        for (name, node) in members {
+            let at = format!("{at}/{name}");
+            match name {
+                "client_port" => client_port = self.port(&at, &node),
+                "server_port" => server_port = self.port(&at, &node),
+                _ => protocol = self.protocol(&at, node),
+            }
+        }
+        Some(PortMapping {
+            client_port: client_port?,
+            server_port: server_port?,
+            protocol: protocol?.into(),
+        })
+    }
+
+    fn wrong_type(&mut self, at: &str, node: &Node, expected: &str) {
+        match node {
+            Node::Null => {
+                let message = format!("null is no value; expected {expected}, or omit the field");
+                let message =
+                    if at.is_empty() { "null; expected an object".into() } else { message };
+                self.wrong(at, rule::NULL, message);
+            }
+            other => {
+                let message = format!("{}; expected {expected}", other.kind());
+                self.wrong(at, rule::TYPE, message);
+            }
+        }
+    }
+}
+
+fn unknown_field(key: &str, known: &[&str]) -> String {
+    let distance = |name: &&str| strsim::damerau_levenshtein(&key.to_lowercase(), name);
+    let short = key.len() <= MOST_QUOTED;
+    let nearest = known.iter().filter(|_| short).min_by_key(|name| distance(name));
+    match nearest.filter(|name| distance(name) <= TYPING_ERROR) {
+        Some(name) => format!("unknown field {}; did you mean {name}?", quoted(key)),
+        None => format!("unknown field {}; known are {}", quoted(key), known.join(", ")),
+    }
+}
+
+/// A key as a token of a JSON pointer (RFC 6901, section 3), cut where it is endless.
+fn pointer_token(key: &str) -> String {
+    let mut token = key.replace('~', "~0").replace('/', "~1");
+    if let Some((end, _)) = token.char_indices().nth(MOST_QUOTED) {
+        token.truncate(end);
+        token.push('…');
+    }
+    token
+}
+
+/// A text of a stranger: in quotes, without anything that a terminal obeys, and not too long.
+fn quoted(text: &str) -> String {
+    let mut shown: String = text.chars().take(MOST_QUOTED).flat_map(char::escape_debug).collect();
+    // Escaping makes it longer.
+    if let Some((end, _)) = shown.char_indices().nth(MOST_QUOTED) {
+        shown.truncate(end);
+        return format!("\"{shown}…\"");
+    }
+    match text.chars().nth(MOST_QUOTED) {
+        Some(_) => format!("\"{shown}…\""),
+        None => format!("\"{shown}\""),
+    }
+}
