@@ -52,7 +52,7 @@ PANELS = [
     ),
     (
         stat(
-            "Waiting for acceptance",
+            "Waiting",
             "Connections in pendingAcceptance: somebody has to accept or reject them.",
             connections("pendingAcceptance"),
             thresholds=steps((1, "orange"), base="transparent"),
@@ -61,7 +61,7 @@ PANELS = [
     ),
     (
         stat(
-            "Clusters without fresh data",
+            "Blind clusters",
             "Blind: no poll succeeded yet, or the last success is more than three intervals ago. What the other panels say of them is old.",
             BLIND,
             thresholds=steps((1, "red"), base="transparent"),
@@ -70,7 +70,7 @@ PANELS = [
     ),
     (
         stat(
-            "Clusters whose last poll failed",
+            "Polls failing",
             "Their data are still those of the last success. The reason is in the panel of failed polls and on the status page.",
             f"sum(max by (project, cluster_id) (huaweicloud_css_vpcep_up{{{CLUSTER}}} == bool 0))",
             thresholds=steps((1, "orange"), base="transparent"),

@@ -244,7 +244,6 @@ def _query_variable(name, label, metric, of):
         "label": label,
         "datasource": DATASOURCE,
         "query": {"query": f"label_values({metric}, {of})", "refId": name},
-        "definition": f"label_values({metric}, {of})",
         "current": {"text": ["All"], "value": ["$__all"]},
         "includeAll": True,
         "allValue": ".+",
