@@ -1,0 +1,212 @@
+"""Changes of endpoint services, and whether the record of them can be trusted."""
+
+from .parts import *
+
+ADMIN = "css_vpcep_exporter_admin_"
+AUDIT = "css_vpcep_exporter_audit_"
+SERVICES = "huaweicloud_vpcep_service_"
+KEY = "job, instance, region_id, project, service_id, service_name"
+STATUS_OF_SERVICE = value_map(
+    [(s, s, c) for s, c in (("available", "text"), ("creating", "blue"), ("deleting", "purple"), ("failed", "red"))]
+)
+
+
+def increase(metric, selector=EXPORTER):
+    return f"increase({metric}{{{selector}}}[$__rate_interval])"
+
+
+def in_range(metric, selector=EXPORTER):
+    """How often it happened within the time range of the dashboard."""
+    return f"sum(increase({metric}{{{selector}}}[$__range]))"
+
+
+def of_service(metric, labels=""):
+    more = f", {labels}" if labels else ""
+    return f"max by ({KEY}{more}) ({SERVICES}{metric}{{{SERVICE}}})"
+
+
+PANELS = [
+    (
+        stat(
+            "Audit log",
+            "Whether the audit log can be written. While it cannot, changes are refused; metrics go on.",
+            f"min({AUDIT}healthy{{{EXPORTER}}})",
+            thresholds=steps(base="transparent"),
+            mappings=value_map([(1, "healthy", "text"), (0, "broken", "red")]),
+        ),
+        (4, 4),
+    ),
+    (
+        stat(
+            "Records that could not be written",
+            "Within the time range. Look at the disk, the owner and the mode of the audit log.",
+            in_range(AUDIT + "write_failures_total"),
+            thresholds=steps((1, "red"), base="transparent"),
+        ),
+        (4, 4),
+    ),
+    (
+        stat(
+            "Changes of unclear outcome",
+            "Within the time range: changes whose outcome is unknown or partial. Read the service again before anything is repeated.",
+            in_range(ADMIN + "changes_total", EXPORTER + ', outcome=~"unknown|partial"'),
+            thresholds=steps((1, "red"), base="transparent"),
+        ),
+        (4, 4),
+    ),
+    (
+        stat(
+            "Changes by somebody else",
+            "Within the time range: times that a service moved, and not through this exporter. The table says which one.",
+            in_range(SERVICES + "unattributed_changes_total", SERVICE),
+            thresholds=steps((1, "orange"), base="transparent"),
+        ),
+        (4, 4),
+    ),
+    (
+        stat(
+            "Services that cannot be read",
+            "Their last read failed; what is shown of them is old.",
+            f"sum(max by (project, service_id) ({SERVICES}up{{{SERVICE}}} == bool 0))",
+            thresholds=steps((1, "orange"), base="transparent"),
+        ),
+        (4, 4),
+    ),
+    (
+        stat(
+            "Services not available",
+            "Endpoint services in another status than available.",
+            f'count(max by (project, service_id) ({SERVICES}up{{{SERVICE}}})) - count(max by (project, service_id) ({SERVICES}status{{{SERVICE}, status="available"}}))',
+            thresholds=steps((1, "red"), base="transparent"),
+        ),
+        (4, 4),
+    ),
+    (
+        table(
+            "Endpoint services",
+            "The configured endpoint services as they were at the last read (every 5 minutes). "
+            "Connections: as VPCEP counts them. By others: changes within the time range that did not go through this exporter.",
+            {
+                "A": of_service("status", "status"),
+                "B": of_service("approval_enabled"),
+                "C": of_service("ports"),
+                "D": of_service("connections"),
+                "E": f"max by ({KEY}) (increase({SERVICES}unattributed_changes_total{{{SERVICE}}}[$__range]))",
+                "F": f"{of_service('updated_timestamp_seconds')} * 1000",
+                "G": f"time() - {of_service('last_success_timestamp_seconds')}",
+                "H": of_service("up"),
+            },
+            {
+                "service_name": "Service",
+                "status": "Status",
+                "Value #H": "Last read",
+                "Value #B": "Approval",
+                "Value #C": "Port mappings",
+                "Value #D": "Connections",
+                "Value #E": "By others",
+                "Value #F": "Updated",
+                "Value #G": "Age of data",
+                "project": "Project",
+                "region_id": "Region",
+                "service_id": "Service ID",
+                "instance": "Exporter",
+            },
+            [
+                column("Status", mappings=STATUS_OF_SERVICE, custom__width=110, custom__cellOptions={"type": "color-text"}),
+                column(
+                    "Last read",
+                    mappings=value_map([(1, "good", "text"), (0, "failed", "orange")]),
+                    custom__width=100,
+                    custom__cellOptions={"type": "color-text"},
+                ),
+                column("Approval", mappings=value_map([(1, "required", "text"), (0, "not required", "text")]), custom__width=120),
+                column("Port mappings", custom__width=120),
+                column("Connections", custom__width=110),
+                column(
+                    "By others",
+                    thresholds=steps((1, "orange")),
+                    custom__width=100,
+                    custom__cellOptions={"type": "color-text"},
+                ),
+                column("Updated", unit="dateTimeFromNow", custom__width=140),
+                column("Age of data", unit="s", decimals=0, custom__width=120),
+                column("Project", custom__width=110),
+                column("Region", custom__width=120),
+                column("Exporter", links=[STATUS_PAGE], custom__width=150),
+            ],
+            [{"displayName": "By others", "desc": True}],
+            hide={"Value #A": True},
+        ),
+        (24, 8),
+    ),
+    (
+        series(
+            "Changes by outcome",
+            "What became of admin requests to change a service. unknown and partial need a person: read the service, then the audit log. "
+            "Each bar covers the rate interval, so bars of neighbours may share a change.",
+            f"sum by (outcome) ({increase(ADMIN + 'changes_total')})",
+            legend="{{outcome}}",
+            bars=True,
+            colours={"applied": "green", "unknown": "red", "partial": "dark-red", "not_applied": "orange", "rejected": "yellow"},
+        ),
+        (12, 8),
+    ),
+    (
+        series(
+            "Denied requests",
+            "Requests that the admin listener turned away: a wrong token, a role or service that the token does not have, a wrong Host, or too many.",
+            f"sum by (reason) ({increase(ADMIN + 'denied_total')})",
+            legend="{{reason}}",
+            bars=True,
+        ),
+        (12, 8),
+    ),
+    (
+        series(
+            "Changes by somebody else",
+            "A service moved, and not through this exporter: console, Terraform, another tool.",
+            f"sum by (project, service_name) ({increase(SERVICES + 'unattributed_changes_total', SERVICE)})",
+            legend="{{project}} {{service_name}}",
+            bars=True,
+        ),
+        (12, 8),
+    ),
+    (
+        series(
+            "Connections of the services",
+            "As VPCEP counts them: those that are accepted or being created.",
+            f"sum by (service_name) (max by (project, service_id, service_name) ({SERVICES}connections{{{SERVICE}}}))",
+            legend="{{service_name}}",
+            step=True,
+        ),
+        (12, 8),
+    ),
+    (
+        series(
+            "Audit records by kind",
+            "intent before a change is sent, outcome after it, denied, and opened at the start of a log. An intent without an outcome needs a look.",
+            f"sum by (kind) ({increase(AUDIT + 'records_total')})",
+            legend="{{kind}}",
+            bars=True,
+        ),
+        (12, 8),
+    ),
+    (
+        series(
+            "Last sequence number",
+            "It never falls. If it does, the log was replaced: run audit verify over all its files.",
+            f"max by (instance) ({AUDIT}last_sequence{{{EXPORTER}}})",
+            legend="{{instance}}",
+            step=True,
+        ),
+        (12, 8),
+    ),
+]
+
+DASHBOARD = dashboard(
+    "changes",
+    "CSS VPC endpoints / Changes and audit",
+    "Who changes endpoint services with what outcome, whether the record can be trusted, and what moved otherwise.",
+    ["region", "project", "service"],
+    PANELS,
+)

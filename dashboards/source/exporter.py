@@ -1,0 +1,371 @@
+"""The exporter itself: does it poll, does the cloud answer, does it have what it needs."""
+
+from .parts import *
+
+PREFIX = "css_vpcep_exporter_"
+FAILURES = f"rate({PREFIX}poll_failures_total{{{PROJECT}}}[$__rate_interval])"
+# Reasons that do not happen have no line; the sum is there even at 0.
+FAILED_POLLS = [
+    target(f"sum({FAILURES})", "all"),
+    target(f"sum by (reason) ({FAILURES}) > 0", "{{reason}}", "B"),
+]
+
+
+def rate(metric, selector=PROJECT):
+    return f"rate({PREFIX}{metric}{{{selector}}}[$__rate_interval])"
+
+
+def quantiles(metric, by=""):
+    """Median and 99th percentile of a histogram of our own."""
+    keys = f"le, {by}" if by else "le"
+    legend = f" {{{{{by}}}}}" if by else ""
+    rates = f"sum by ({keys}) ({rate(metric + '_bucket', EXPORTER)})"
+    return [
+        target(f"histogram_quantile({quantile}, {rates})", name + legend, ref)
+        for quantile, name, ref in ((0.5, "median", "A"), (0.99, "99th", "B"))
+    ]
+
+
+def process(metric):
+    """A metric of the exporters' processes: other jobs have such names too, so the job matters."""
+    return f"process_{metric}{{{EXPORTER}}}"
+
+
+def targets_in(state):
+    return f'sum({PREFIX}targets{{{EXPORTER}, state=~"{state}"}})'
+
+
+NEVER_GOOD = steps((1, "red"), base="transparent")
+
+PANELS = [
+    (
+        stat(
+            "Exporters down",
+            "Exporters that Prometheus cannot scrape.",
+            f"sum(up{{{EXPORTER}}} == bool 0)",
+            thresholds=NEVER_GOOD,
+        ),
+        (3, 4),
+    ),
+    (
+        stat(
+            "Clusters without data",
+            "Clusters whose data are too old to be shown, or that never had any. The reason is on the status page.",
+            targets_in("stale|never"),
+            thresholds=NEVER_GOOD,
+        ),
+        (3, 4),
+    ),
+    (
+        stat(
+            "Clusters failing",
+            "The last poll failed; older data are shown.",
+            targets_in("failing"),
+            thresholds=steps((1, "orange"), base="transparent"),
+        ),
+        (3, 4),
+    ),
+    (
+        stat(
+            "Polls overdue",
+            "Clusters whose next poll is due while the one before runs. For long: the interval is too short for the rate limit; check-config computes it.",
+            f"sum({PREFIX}polls_overdue{{{PROJECT}}})",
+            thresholds=steps((1, "orange"), base="transparent"),
+        ),
+        (3, 4),
+    ),
+    (
+        stat(
+            "Configuration",
+            "Whether the last reload was good. If not, the one before is in force: check-config says what is wrong.",
+            f"min({PREFIX}config_last_reload_successful{{{EXPORTER}}})",
+            thresholds=steps(base="transparent"),
+            mappings=value_map([(1, "good", "text"), (0, "refused", "red")]),
+        ),
+        (3, 4),
+    ),
+    (
+        stat(
+            "Clock skew",
+            "How far the cloud's clock is from this machine's, at most, either way. Past 900 s signatures are refused: correct the time before.",
+            f"max(abs({PREFIX}api_clock_skew_seconds{{{PROJECT}}}))",
+            unit="s",
+            thresholds=steps((60, "orange"), (600, "red"), base="transparent"),
+        ),
+        (3, 4),
+    ),
+    (
+        stat(
+            "Token expires in",
+            "The token that ends first. It is renewed after four fifths of its life. No data: no project uses a token.",
+            f"min({PREFIX}credentials_expiry_timestamp_seconds{{{PROJECT}}}) - time()",
+            unit="s",
+            thresholds=steps((3600, "transparent"), base="red"),
+        ),
+        (3, 4),
+    ),
+    (
+        stat(
+            "Memory",
+            "Resident memory of the largest exporter.",
+            f"max({process('resident_memory_bytes')})",
+            unit="bytes",
+            graph="area",
+        ),
+        (3, 4),
+    ),
+    (row("Polls"), (24, 1)),
+    (
+        series(
+            "Clusters by state of their data",
+            "fresh: last poll succeeded; failing: it failed, older data are shown; stale: too old, not shown; never: no success yet.",
+            f"sum by (state) ({PREFIX}targets{{{EXPORTER}}})",
+            legend="{{state}}",
+            colours=TARGET_COLOURS,
+            stack=True,
+            step=True,
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Failed polls by reason",
+            "What each reason means, and what to do, is in the exporter's README under what to do when.",
+            FAILED_POLLS,
+            unit="ops",
+            colours={"all": "text"},
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Polls",
+            "Polls that ended, well or not, by project; and clusters whose next poll is overdue.",
+            [
+                target(f"sum by (project) ({rate('polls_total')})", "{{project}}"),
+                target(f"sum by (project) ({PREFIX}polls_overdue{{{PROJECT}}}) > 0", "overdue {{project}}", "B"),
+            ],
+            unit="ops",
+        ),
+        (8, 8),
+    ),
+    (row("The cloud's API"), (24, 1)),
+    (
+        series(
+            "Requests by operation and answer",
+            "Every try counts. The code is the HTTP status, or none where no answer came.",
+            f"sum by (operation, code) ({rate('api_requests_total')})",
+            unit="reqps",
+            legend="{{operation}} {{code}}",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Time that requests take",
+            "Median and 99th percentile, to the end of the body. The cloud gives up after 30 s.",
+            quantiles("api_request_duration_seconds", "operation"),
+            unit="s",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Time that polls take",
+            "Median and 99th percentile, from the first token of the rate limit on. A poll fails at poll.timeout.",
+            quantiles("poll_duration_seconds"),
+            unit="s",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Throttled and repeated",
+            "Throttled: the cloud asked to call less often; lower requests_per_second or lengthen the interval. Repeated: a failure that may pass.",
+            [
+                target(f"sum by (project) ({rate('api_throttled_total')})", "throttled {{project}}"),
+                target(f"sum by (project) ({rate('api_retries_total')})", "repeated {{project}}", "B"),
+            ],
+            unit="reqps",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Wait for our own rate limit",
+            "Seconds that requests waited per second, all requests of a project together. It grows before polls are overdue.",
+            f"sum by (project) ({rate('api_rate_limit_wait_seconds_total')})",
+            unit="s",
+            legend="{{project}}",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Surprises",
+            "Values of the cloud that were not as documented. Each was understood or left out; if it grows, the API has changed.",
+            f"sum by (kind) ({rate('api_surprises_total', EXPORTER)})",
+            unit="ops",
+            legend="{{kind}}",
+        ),
+        (8, 8),
+    ),
+    (row("Credentials and clock"), (24, 1)),
+    (
+        series(
+            "Tokens that IAM did not give",
+            "Failed renewals. The old token is used as long as it lives.",
+            f"sum by (project) ({rate('credential_refresh_failures_total')})",
+            unit="ops",
+            legend="{{project}}",
+        ),
+        (8, 7),
+    ),
+    (
+        series(
+            "Time to the end of the tokens",
+            "By project; none for access keys. It jumps back to a day at each renewal.",
+            f"min by (project) ({PREFIX}credentials_expiry_timestamp_seconds{{{PROJECT}}}) - time()",
+            unit="s",
+            legend="{{project}}",
+        ),
+        (8, 7),
+    ),
+    (
+        series(
+            "Clock skew",
+            "How far the cloud's clock is ahead of this machine's, as of the last answer. Past 900 s either way signatures are refused.",
+            f"max by (project, instance) ({PREFIX}api_clock_skew_seconds{{{PROJECT}}})",
+            unit="s",
+            legend="{{project}} {{instance}}",
+            min=None,
+            thresholds=steps((900, "red")),
+        ),
+        (8, 7),
+    ),
+    (row("What it serves"), (24, 1)),
+    (
+        series(
+            "Requests to the exporter",
+            "By route and HTTP status.",
+            f"sum by (handler, code) ({rate('http_requests_total', EXPORTER)})",
+            unit="reqps",
+            legend="{{handler}} {{code}}",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Time to answer",
+            "Median and 99th percentile until an answer begins, by route.",
+            quantiles("http_request_duration_seconds", "handler"),
+            unit="s",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Series about clusters",
+            "By exporter. A jump means new clusters or connections; see poll.per_connection_limit.",
+            f"sum by (instance) ({PREFIX}exposition_series{{{EXPORTER}}})",
+            legend="{{instance}}",
+        ),
+        (4, 8),
+    ),
+    (
+        series(
+            "Size of the page",
+            "The part about clusters, by exporter and encoding.",
+            f"sum by (instance, encoding) ({PREFIX}exposition_size_bytes{{{EXPORTER}}})",
+            unit="bytes",
+            legend="{{instance}} {{encoding}}",
+        ),
+        (4, 8),
+    ),
+    (row("Processes"), (24, 1)),
+    (
+        table(
+            "Exporters",
+            "Version, start, configuration and shard of each. All shards should have the same configuration and the same count.",
+            {
+                "A": f"max by (job, instance, version, revision) ({PREFIX}build_info{{{EXPORTER}}})",
+                "B": f"max by (job, instance) ({process('start_time_seconds')}) * 1000",
+                "C": f"max by (job, instance) ({PREFIX}config_last_reload_success_timestamp_seconds{{{EXPORTER}}}) * 1000",
+                "D": f"max by (job, instance, sha256) ({PREFIX}config_info{{{EXPORTER}}})",
+                "E": f"max by (job, instance) ({PREFIX}shard_index{{{EXPORTER}}})",
+                "F": f"max by (job, instance) ({PREFIX}shards{{{EXPORTER}}})",
+            },
+            {
+                "instance": "Exporter",
+                "version": "Version",
+                "revision": "Revision",
+                "Value #B": "Started",
+                "Value #C": "Configuration loaded",
+                "Value #E": "Shard",
+                "Value #F": "of",
+                "sha256": "SHA-256 of the configuration",
+            },
+            [
+                column("Exporter", links=[STATUS_PAGE], custom__width=170),
+                column("Version", custom__width=90),
+                column("Revision", custom__width=110),
+                column("Started", unit="dateTimeFromNow", custom__width=140),
+                column("Configuration loaded", unit="dateTimeFromNow", custom__width=180),
+                column("Shard", custom__width=80),
+                column("of", custom__width=60),
+            ],
+            [{"displayName": "Exporter", "desc": False}],
+            hide={"Value #A": True, "Value #D": True},
+        ),
+        (24, 6),
+    ),
+    (
+        series(
+            "CPU",
+            "Cores in use, by exporter.",
+            f"sum by (instance) (rate({process('cpu_seconds_total')}[$__rate_interval]))",
+            legend="{{instance}}",
+        ),
+        (6, 7),
+    ),
+    (
+        series(
+            "Memory",
+            "Resident and virtual memory, by exporter.",
+            [
+                target(f"max by (instance) ({process('resident_memory_bytes')})", "resident {{instance}}"),
+                target(f"max by (instance) ({process('virtual_memory_bytes')})", "virtual {{instance}}", "B"),
+            ],
+            unit="bytes",
+        ),
+        (6, 7),
+    ),
+    (
+        series(
+            "File descriptors",
+            "The part of the allowed ones that is open, by exporter.",
+            f"max by (instance) ({process('open_fds')} / {process('max_fds')})",
+            unit="percentunit",
+            legend="{{instance}}",
+            thresholds=steps((0.8, "red")),
+        ),
+        (6, 7),
+    ),
+    (
+        series(
+            "Threads",
+            "Threads of the operating system, by exporter.",
+            f"max by (instance) ({process('threads')})",
+            legend="{{instance}}",
+        ),
+        (6, 7),
+    ),
+]
+
+DASHBOARD = dashboard(
+    "exporter",
+    "CSS VPC endpoints / Exporter",
+    "Whether the exporters poll in time, what the cloud answers, and what they need.",
+    ["project"],
+    PANELS,
+)
