@@ -1,6 +1,7 @@
 //! The composition root: builds the parts from the configuration, binds the sockets before anything
 //! runs, starts everything, and ends it in order. The only module that knows everyone.
 
+mod changing;
 mod projects;
 mod reload;
 mod restore;
@@ -21,6 +22,7 @@ use crate::{
         Board,
         state_file::{self, StateFile},
     },
+    change::Changes,
     clock::{Clock, unix_seconds},
     config::{Config, ConfigError},
     http::{self, Access, Bound, Limits, Live, Readiness, ReloadHandle, Shared},
@@ -141,6 +143,8 @@ impl App {
         let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
         let fixed = Fixed::of(&config);
         let (live, shown) = watch::channel(Live::of(&config.exposition, config.effective()));
+        let (changes, _) = Changes::channel();
+        let changing = changing::changing(&config, changes);
         let Collector { projects, board, stats, known } = collector(&mut config, &clock, seed)?;
         let state_file = match &config.state_file {
             Some(path) => Some(restore::open(path, &board, &clock).await?),
@@ -174,7 +178,7 @@ impl App {
                     [settings.listen].into_iter().chain(admin_fallback).collect();
                 let bound = bind(&addresses).await?.with_limits(Limits::ADMIN);
                 access.send_replace(Access::of(&settings, bound.address()));
-                Some((bound, http::admin_router(shared, may_enter)))
+                Some((bound, http::admin_router(shared, may_enter, changing)))
             }
             None => None,
         };

@@ -25,8 +25,11 @@ use tokio::sync::watch;
 
 use crate::{board::Board, clock::Clock, exposition, poll::PollHandle, stats::Stats};
 
-pub use admin::{Access, AdminSettings, AdminToken, Role, router as admin_router};
-pub use listener::{Bound, Limits};
+pub use admin::{
+    Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, LoggedChange, Role,
+    router as admin_router,
+};
+pub use listener::{Bound, Limits, Peer};
 pub use public::{Readiness, router as public_router};
 pub use reload::{ReloadHandle, ReloadRequest};
 

@@ -92,6 +92,10 @@ impl Limits {
     pub const ADMIN: Self = Self { connections: 16, ..Self::PUBLIC };
 }
 
+/// Where a request came from; every request has it among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
 /// A socket that listens already, so that an address in use is found out before anything runs.
 #[derive(Debug)]
 pub struct Bound {
@@ -165,8 +169,8 @@ async fn accept(
 ) -> Infallible {
     let seats = Arc::new(Seats::new(limits));
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -176,7 +180,7 @@ async fn accept(
         let place = seats.place().await;
         let seat = seats.seat();
         let connection =
-            serve(stream, router.clone(), seats.clone(), seat.clone(), closing.subscribe());
+            serve(stream, peer, router.clone(), seats.clone(), seat.clone(), closing.subscribe());
         let task = connections.spawn(async move {
             connection.await;
             drop(place);
@@ -188,6 +192,7 @@ async fn accept(
 
 async fn serve(
     stream: TcpStream,
+    peer: SocketAddr,
     router: Router,
     seats: Arc<Seats>,
     seat: Arc<Seat>,
@@ -197,8 +202,9 @@ async fn serve(
     let _ = stream.set_nodelay(true);
     let stream = Guarded::new(stream, seat.clone(), seats.limits());
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         seat.begin_request();
+        request.extensions_mut().insert(Peer(peer));
         let refusal = too_long(&request, seats.limits());
         let request = request.map(|body| RequestBody::new(body, seats.limits()));
         let (router, seats, seat) = (&router, &seats, &seat);
