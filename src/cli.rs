@@ -5,8 +5,10 @@ mod collect;
 mod demo;
 mod log;
 mod serve;
+mod service;
 mod signals;
 mod simulate;
+mod token;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
@@ -49,6 +51,10 @@ enum Command {
     Collect(collect::CollectArgs),
     /// Checks the configuration file and says what it will cost
     CheckConfig(check_config::CheckConfigArgs),
+    /// Looks at endpoint services and changes them, through the admin listener
+    Service(service::ServiceArgs),
+    /// Makes an admin token
+    Token(token::TokenArgs),
 }
 
 #[derive(Args, Debug)]
@@ -96,6 +102,8 @@ pub fn main() -> ExitCode {
             Command::Simulate(args) => simulate::run(args).await,
             Command::Collect(args) => collect::run(args).await,
             Command::CheckConfig(args) => check_config::run(args).await,
+            Command::Service(args) => service::run(args).await,
+            Command::Token(args) => token::run(&args),
         }
     });
     // A name lookup that hangs runs on a thread of its own and must not hold the end up.

@@ -15,7 +15,12 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::{FAILED, FINE, complain, log::LogArgs, print, random_seed, signals};
+use super::{
+    FAILED, FINE, complain,
+    log::LogArgs,
+    print, random_seed, signals,
+    token::{random_hex, token},
+};
 use crate::{
     app::{App, Loader, Options},
     clock::Clock,
@@ -162,7 +167,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("css-vpcep-exporter-{}", token()?));
+        let path = std::env::temp_dir().join(format!("css-vpcep-exporter-{}", random_hex()?));
         let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
         made.map_err(|error| format!("cannot make the folder {}: {error}", path.display()))?;
         Ok(Self(path))
@@ -174,13 +179,6 @@ impl Drop for Folder {
         // What is left of it is no worse than what other programs leave there.
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// 32 random bytes in hexadecimal.
-fn token() -> Result<String, String> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| format!("no random bytes: {error}"))?;
-    Ok(hex::encoded(&bytes))
 }
 
 fn loopback(port: u16) -> SocketAddr {
