@@ -2,8 +2,8 @@
 //!
 //! [`Changes`] is what the admin listener holds; behind it the [`Engine`] owns every change, so that
 //! a change ends even if whoever asked for it hangs up. `validate` takes a body apart (`json` reads
-//! it), `fields` turns what can be changed into JSON and back, `plan` compares, `record` is where
-//! the auditor reads, `apply` is one change from its reading to its reading back, `readback` reads
+//! it), `fields` turns what can be changed into JSON and back, `plan` compares, `record` tells
+//! the auditor, `apply` is one change from its reading to its reading back, `readback` reads
 //! until it is so, `engine` holds one writer per service, `dangling` ends what a crash cut short.
 
 mod apply;
@@ -11,6 +11,7 @@ mod dangling;
 mod engine;
 mod fields;
 mod json;
+mod parts;
 mod plan;
 mod readback;
 mod record;
@@ -30,10 +31,11 @@ use crate::{
 };
 
 pub use self::{
-    engine::{Engine, MOST_CHANGES, MOST_READS, Parts, PollBehind, Project, Projects},
+    engine::{Engine, MOST_CHANGES, MOST_READS},
     fields::{cloud_to_json, diff_to_json, fields_from_json, fields_to_json, service_to_json},
+    parts::{Parts, PollBehind, Project, Projects},
     plan::{Plan, etag, plan},
-    record::{Entry, Kind, Record},
+    record::Recorder,
     validate::{BodyError, RULES, validate},
 };
 

@@ -1,5 +1,6 @@
 //! The command line: flags in, a command run, an exit code out.
 
+mod audit;
 mod check_config;
 mod collect;
 mod demo;
@@ -51,6 +52,8 @@ enum Command {
     Collect(collect::CollectArgs),
     /// Checks the configuration file and says what it will cost
     CheckConfig(check_config::CheckConfigArgs),
+    /// Checks the audit log, or shows what it says
+    Audit(audit::AuditArgs),
     /// Looks at endpoint services and changes them, through the admin listener
     Service(service::ServiceArgs),
     /// Makes an admin token
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(args) => simulate::run(args).await,
             Command::Collect(args) => collect::run(args).await,
             Command::CheckConfig(args) => check_config::run(args).await,
+            Command::Audit(args) => audit::run(args),
             Command::Service(args) => service::run(args).await,
             Command::Token(args) => token::run(&args),
         }

@@ -10,7 +10,7 @@
 //! memory and, where a state file is configured, over a restart.
 //! [`exposition`] turns a snapshot of the board into text, and [`http`] serves it. [`app`] puts the
 //! parts together and changes them when the configuration is reloaded, [`cli`] starts them. [`sim`]
-//! is a simulated cloud that ships in the same binary.
+//! is a simulated cloud that ships in the same binary. [`audit`] keeps the log of changes.
 //!
 //! # Invariants
 //!
@@ -39,6 +39,7 @@ pub mod stats;
 
 pub mod pacing;
 
+pub mod audit;
 pub mod cloud;
 
 pub mod huawei;

@@ -28,7 +28,8 @@ use css_vpcep_exporter::{
 use serde_json::{Value, json};
 
 const README: &str = include_str!("../README.md");
-const COMMANDS: [&str; 5] = ["serve", "demo", "simulate", "collect", "check-config"];
+const COMMANDS: [&str; 7] =
+    ["serve", "demo", "simulate", "collect", "check-config", "audit verify", "audit show"];
 
 #[test]
 fn the_metric_tables_are_those_of_the_code() {
@@ -601,7 +602,7 @@ fn help(command: &[&str]) -> String {
 }
 
 fn flags_of(command: &str) -> Vec<Flag> {
-    let help = help(&[command]);
+    let help = help(&command.split(' ').collect::<Vec<_>>());
     let (_, options) = help.split_once("\nOptions:\n").expect("a command has options");
     // What follows the options begins at the margin.
     let options = options.lines().take_while(|line| line.is_empty() || line.starts_with(' '));

@@ -204,6 +204,35 @@ impl Judge {
 }
 
 // ---------------------------------------------------------------------------------------------
+// The audit log, by its documented rule alone
+
+#[tokio::test]
+async fn another_program_reads_the_same_chain() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/audit.golden.jsonl");
+    let mut verify = exporter("audit");
+    verify.arg("verify").arg(&golden);
+    let ours = output(verify).await;
+    assert!(ours.status.success(), "{}", said(&ours));
+
+    let mut script = python("audit_chain.py");
+    script.arg(&golden);
+    let theirs = output(script).await;
+    assert!(theirs.status.success(), "{}", said(&theirs));
+    let theirs: Value = serde_json::from_slice(&theirs.stdout).expect("the script prints JSON");
+
+    let ours = String::from_utf8(ours.stdout).expect("output is UTF-8");
+    let first = ours.lines().next().unwrap_or_default();
+    assert!(first.contains(&format!("{} records", theirs["records"])), "{ours}");
+    assert!(first.ends_with(theirs["head"].as_str().expect("a hash")), "{ours}");
+
+    let folder = Folder::new("another_program_reads_the_same_chain");
+    let text = fs::read_to_string(&golden).expect("the golden log is there");
+    let mut script = python("audit_chain.py");
+    script.arg(folder.write("changed", &text.replace("oncall", "nobody")));
+    assert!(!output(script).await.status.success(), "it can say no");
+}
+
+// ---------------------------------------------------------------------------------------------
 // A real Prometheus
 
 #[tokio::test]

@@ -5,18 +5,18 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::{
-    Answered, ChangeRequest, Condition, Current, Entry, Kind, Outcome, Record, Refusal, Report,
-    engine::{Env, Project},
-    fields::{cloud_to_json, diff_to_json, fields_to_json, service_to_json},
+    Answered, ChangeRequest, Current, Outcome, Recorder, Refusal, Report,
+    engine::Env,
+    parts::Project,
     plan::{Precondition, etag, plan, precondition, state_of},
     readback::{self, GRACE, READ_BACK_TIME, READ_TIME, Stop, bounded, read_back, stopped},
-    record::new_change_id,
+    record,
 };
 use crate::{
+    audit::{self, ChangeId, Intent},
     board::{Attribution, ServiceMeta},
     cloud::{Budget, CloudError, Fate, Reason, Services},
     pacing::Priority,
@@ -26,9 +26,6 @@ use crate::{
 const TOKEN_TIME: Duration = Duration::from_secs(10);
 /// The API gives up after 30 s itself, so that whatever comes later comes from nowhere.
 const UPDATE_TIME: Duration = Duration::from_secs(35);
-/// The audit log has a shorter limit of its own.
-const RECORD_TIME: Duration = Duration::from_secs(10);
-
 /// No change takes longer: every step has its limit, and this is their sum.
 pub(super) const LONGEST_CHANGE: Duration = Duration::from_secs(
     2 * (READ_TIME.as_secs() + GRACE.as_secs())
@@ -37,11 +34,11 @@ pub(super) const LONGEST_CHANGE: Duration = Duration::from_secs(
         + GRACE.as_secs()
         + READ_BACK_TIME.as_secs()
         + GRACE.as_secs()
-        + 2 * RECORD_TIME.as_secs(),
+        + 2 * (audit::DEADLINE.as_secs() + GRACE.as_secs()),
 );
 
 /// What is left of a change when its task dies after the intent was recorded.
-pub(super) type Trail = Arc<OnceLock<(Entry, Report)>>;
+pub(super) type Trail = Arc<OnceLock<(Intent, Report)>>;
 
 /// One change.
 pub(super) struct Apply<C, R> {
@@ -60,7 +57,7 @@ struct Sent {
     answered: Option<Answered>,
 }
 
-impl<C: Services, R: Record> Apply<C, R> {
+impl<C: Services, R: Recorder> Apply<C, R> {
     pub(super) async fn run(mut self) -> Result<Report, Refusal> {
         let result = self.steps().await;
         if let Ok(report) = &result {
@@ -72,10 +69,11 @@ impl<C: Services, R: Record> Apply<C, R> {
     async fn steps(&mut self) -> Result<Report, Refusal> {
         let current = self.read_current().await?;
         let plan = plan(&current.service, &self.request.update);
-        let change_id = new_change_id(&self.env.clock)
+        let change_id = ChangeId::new(&self.env.clock)
             .map_err(|error| Refusal::AuditUnavailable(format!("no random numbers: {error}")))?;
+        let subject = record::subject(change_id, &self.request);
         let mut report = Report {
-            change_id,
+            change_id: subject.change_id.to_string(),
             outcome: Outcome::Planned,
             sent: false,
             safe_to_retry: true,
@@ -91,7 +89,8 @@ impl<C: Services, R: Record> Apply<C, R> {
             report.after = Some(current.service);
             if !self.request.dry_run {
                 // Nothing was done, so nothing depends on this record.
-                let _ = self.record(Kind::Outcome, &report).await;
+                let asked = record::intent(subject, &self.request, &report);
+                let _ = self.env.recorder.outcome(record::unchanged(asked)).await;
             }
             return Ok(report);
         }
@@ -103,11 +102,13 @@ impl<C: Services, R: Record> Apply<C, R> {
             Precondition::Missing => return Err(Refusal::ConditionRequired(Box::new(current))),
             Precondition::Failed => return Err(Refusal::ConditionFailed(Box::new(current))),
         }
-        self.record(Kind::Intent, &report).await.map_err(Refusal::AuditUnavailable)?;
+        let intent = record::intent(subject.clone(), &self.request, &report);
+        let recorded = self.env.recorder.intent(intent.clone()).await;
+        recorded.map_err(|error| Refusal::AuditUnavailable(error.to_string()))?;
         // Set once: a change has one intent.
-        let _ = self.trail.set((self.entry(Kind::Intent, &report), report.clone()));
+        let _ = self.trail.set((intent, report.clone()));
         self.apply(&mut report).await;
-        if let Err(error) = self.record(Kind::Outcome, &report).await {
+        if let Err(error) = self.env.recorder.outcome(record::outcome(subject, &report)).await {
             let outcome = report.outcome.as_str();
             tracing::error!(
                 change_id = report.change_id,
@@ -242,44 +243,5 @@ impl<C: Services, R: Record> Apply<C, R> {
         if may_have_acted {
             (self.env.poll_behind)(&self.meta);
         }
-    }
-
-    async fn record(&self, kind: Kind, report: &Report) -> Result<(), String> {
-        record(&self.env.record, self.entry(kind, report)).await
-    }
-
-    fn entry(&self, kind: Kind, report: &Report) -> Entry {
-        let ended = kind == Kind::Outcome;
-        let ChangeRequest { update, condition, .. } = &self.request;
-        let cloud = cloud_to_json(report.failure.as_ref(), report.answered.as_ref());
-        Entry {
-            kind,
-            change_id: report.change_id.clone(),
-            actor: self.request.actor.clone(),
-            remote: self.request.remote,
-            project: self.request.project.clone(),
-            service: self.request.service.clone(),
-            before: service_to_json(&report.before),
-            request: json!({ "if_match": if_match(condition), "update": fields_to_json(update) }),
-            diff: diff_to_json(&report.diff),
-            cloud,
-            outcome: ended.then_some(report.outcome),
-        }
-    }
-}
-
-/// Records an entry, in a bounded time.
-pub(super) async fn record<R: Record>(record: &R, entry: Entry) -> Result<(), String> {
-    match timeout_at(Instant::now() + RECORD_TIME, record.append(entry)).await {
-        Ok(result) => result,
-        Err(_) => Err("the audit log did not take the record in time".to_owned()),
-    }
-}
-
-fn if_match(condition: &Condition) -> Value {
-    match condition {
-        Condition::None => Value::Null,
-        Condition::Any => "*".into(),
-        Condition::Tags(tags) => tags.as_slice().into(),
     }
 }

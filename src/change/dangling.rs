@@ -3,18 +3,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    Entry, Kind, Outcome, Record,
-    apply::record,
-    engine::{Env, Project},
+    Outcome, Recorder,
+    engine::Env,
     fields::fields_from_json,
+    parts::Project,
     plan::asked,
     readback::{Stop, read_back, stopped},
+    record::bare_outcome,
 };
 use crate::{
+    audit::Intent,
     board::{Attribution, ServiceMeta},
     cloud::Services,
 };
@@ -29,29 +30,28 @@ pub(super) struct Dangling<C, R> {
     pub(super) env: Arc<Env<R>>,
     /// `None`: it is not configured any more.
     pub(super) known: Option<(Arc<ServiceMeta>, Project<C>)>,
-    pub(super) intent: Entry,
+    pub(super) intent: Intent,
     pub(super) stop: Stop,
 }
 
 /// Finds out what became of the change, and records it. A shutdown leaves it for the next start.
-pub(super) async fn resolve<C: Services, R: Record>(dangling: Dangling<C, R>) {
+pub(super) async fn resolve<C: Services, R: Recorder>(dangling: Dangling<C, R>) {
     let Dangling { env, known, intent, mut stop } = dangling;
     let outcome = match known {
         Some((meta, project)) => look(&env, &meta, &project, &intent, &mut stop).await,
         None => Some(Outcome::Unknown),
     };
     let Some(outcome) = outcome else { return };
+    let subject = intent.subject;
+    let change_id = subject.change_id.to_string();
     tracing::warn!(
-        change_id = intent.change_id,
-        project = &*intent.project,
-        service = intent.service.as_str(),
+        change_id,
+        project = &*subject.project,
+        service = subject.service_id.as_str(),
         outcome = outcome.as_str(),
         "a change was under way when the exporter ended"
     );
-    let entry =
-        Entry { kind: Kind::Outcome, cloud: Value::Null, outcome: Some(outcome), ..intent };
-    let change_id = entry.change_id.clone();
-    if let Err(error) = record(&env.record, entry).await {
+    if let Err(error) = env.recorder.outcome(bare_outcome(subject, outcome)).await {
         tracing::error!(change_id, "the outcome of a change could not be recorded: {error}");
     }
 }
@@ -61,7 +61,7 @@ async fn look<C: Services, R>(
     env: &Env<R>,
     meta: &ServiceMeta,
     project: &Project<C>,
-    intent: &Entry,
+    intent: &Intent,
     stop: &mut Stop,
 ) -> Option<Outcome> {
     let before = fields_from_json(&intent.before);

@@ -16,18 +16,20 @@ use tokio::{
 };
 
 use super::{
-    ChangeRequest, Changes, Command, Current, Entry, Outcome, Record, Refusal, Report,
+    ChangeRequest, Changes, Command, Current, Outcome, Recorder, Refusal, Report,
     apply::{Apply, LONGEST_CHANGE, Trail},
     dangling::{self, Dangling},
+    parts::{Parts, PollBehind, Project, Projects},
     plan::etag,
     readback::{self, READ_TIME},
+    record::intent_of,
 };
 use crate::{
+    audit::{self, Intent},
     board::{Attribution, ServiceBoard, ServiceMeta},
     clock::Clock,
     cloud::{CloudError, Reason, Services},
     model::{EndpointService, ServiceId},
-    pacing::Pacer,
     stats::Stats,
 };
 
@@ -38,49 +40,10 @@ pub const MOST_READS: usize = 16;
 /// How long a shutdown waits for the changes that are under way.
 const DRAIN_TIME: Duration = Duration::from_secs(30);
 
-/// Asks for a poll of the clusters behind a service; it must not wait.
-pub type PollBehind = Box<dyn Fn(&ServiceMeta) + Send + Sync>;
-
-/// A project as changes see it.
-#[derive(Debug)]
-pub struct Project<C> {
-    /// What is asked.
-    pub cloud: Arc<C>,
-    /// The rate limit of VPCEP; the pace of changes too.
-    pub pacer: Pacer,
-}
-
-impl<C> Clone for Project<C> {
-    fn clone(&self) -> Self {
-        Self { cloud: self.cloud.clone(), pacer: self.pacer.clone() }
-    }
-}
-
-/// The projects by their configured names.
-pub type Projects<C> = Arc<HashMap<Arc<str>, Project<C>>>;
-
-/// What the engine is made of.
-pub struct Parts<C, R> {
-    /// The projects in force; a reload gives new ones.
-    pub projects: watch::Receiver<Projects<C>>,
-    /// The services that may be changed.
-    pub board: ServiceBoard,
-    /// Where changes are recorded.
-    pub record: R,
-    /// The wall clock.
-    pub clock: Clock,
-    /// The exporter's own metrics.
-    pub stats: Arc<Stats>,
-    /// What follows a change.
-    pub poll_behind: PollBehind,
-    /// The recorded intents that have no outcome: the exporter died in between.
-    pub dangling: Vec<Entry>,
-}
-
 /// What all changes share.
 pub(super) struct Env<R> {
     pub(super) board: ServiceBoard,
-    pub(super) record: R,
+    pub(super) recorder: R,
     pub(super) clock: Clock,
     pub(super) stats: Arc<Stats>,
     pub(super) poll_behind: PollBehind,
@@ -92,7 +55,7 @@ type Key = (Arc<str>, ServiceId);
 pub struct Engine<C, R> {
     env: Arc<Env<R>>,
     projects: watch::Receiver<Projects<C>>,
-    dangling: Vec<Entry>,
+    dangling: Vec<audit::Record>,
     commands: mpsc::Receiver<Command>,
     tasks: JoinSet<Ended>,
     running: HashMap<Id, Running>,
@@ -125,12 +88,12 @@ struct Reading {
 }
 
 enum Ended {
-    Change(Result<Report, Refusal>),
+    Change(Box<Result<Report, Refusal>>),
     Read(Result<EndpointService, CloudError>),
     Dangling,
 }
 
-impl<C: Services, R: Record> Engine<C, R> {
+impl<C: Services, R: Recorder> Engine<C, R> {
     /// An engine and the handle to it. Nothing is done before [`Engine::run`].
     pub fn new(parts: Parts<C, R>) -> (Self, Changes) {
         let (changes, commands) = Changes::channel();
@@ -138,7 +101,7 @@ impl<C: Services, R: Record> Engine<C, R> {
         let engine = Self {
             env: Arc::new(Env {
                 board: parts.board,
-                record: parts.record,
+                recorder: parts.recorder,
                 clock: parts.clock,
                 stats: parts.stats,
                 poll_behind: parts.poll_behind,
@@ -158,7 +121,7 @@ impl<C: Services, R: Record> Engine<C, R> {
 
     /// Makes changes until `shutdown` is ready; then waits for those under way, for a while, and ends.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        for intent in std::mem::take(&mut self.dangling) {
+        for intent in std::mem::take(&mut self.dangling).into_iter().filter_map(intent_of) {
             self.resolve(intent);
         }
         tokio::pin!(shutdown);
@@ -257,7 +220,7 @@ impl<C: Services, R: Record> Engine<C, R> {
             // Every step has its own limit; this one only holds if one of them does not.
             let limit = LONGEST_CHANGE + Duration::from_secs(1);
             match tokio::time::timeout(limit, change.run()).await {
-                Ok(result) => Ended::Change(result),
+                Ok(result) => Ended::Change(Box::new(result)),
                 Err(_) => panic!("a change took longer than the sum of its steps"),
             }
         });
@@ -281,9 +244,9 @@ impl<C: Services, R: Record> Engine<C, R> {
         self.running.insert(task.id(), Running::Read(reading));
     }
 
-    fn resolve(&mut self, intent: Entry) {
-        let gate = (intent.project.clone(), intent.service.clone());
-        let known = self.known(&intent.project, &intent.service);
+    fn resolve(&mut self, intent: Intent) {
+        let gate = (Arc::from(&*intent.subject.project), intent.subject.service_id.clone());
+        let known = self.known(&gate.0, &gate.1);
         let (env, stop) = (self.env.clone(), self.stop.subscribe());
         let resolution = Dangling { env, known, intent, stop };
         let task = self.tasks.spawn(async move {
@@ -303,12 +266,14 @@ impl<C: Services, R: Record> Engine<C, R> {
         if let Err(error) = &ended
             && error.is_panic()
         {
-            tracing::error!("a change or a reading died, which is a fault of the exporter: {error}");
+            tracing::error!(
+                "a change or a reading died, which is a fault of the exporter: {error}"
+            );
         }
         match (running, ended) {
             (Running::Change { answer, gate, trail }, ended) => {
                 let result = match ended {
-                    Ok(Ended::Change(result)) => result,
+                    Ok(Ended::Change(result)) => *result,
                     _ => self.died(&trail),
                 };
                 if let Some(gate) = gate {

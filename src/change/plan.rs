@@ -66,7 +66,8 @@ fn warn_of_ports(is: &ServiceFields, wanted: &ServiceFields, warnings: &mut Vec<
         warnings.push(format!("ports replaces the whole list; these mappings vanish: {gone}"));
     }
     for mapping in after.iter().filter(|mapping| !before.contains(mapping)) {
-        if ADMIN_PORTS.contains(&mapping.client_port) || ADMIN_PORTS.contains(&mapping.server_port) {
+        if ADMIN_PORTS.contains(&mapping.client_port) || ADMIN_PORTS.contains(&mapping.server_port)
+        {
             warnings.push(format!("{mapping} exposes a port of remote administration"));
         }
     }

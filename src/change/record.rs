@@ -1,83 +1,120 @@
 //! The seam to the audit log, and what a change tells it.
 
-use std::{future::Future, net::IpAddr, sync::Arc};
+use std::future::Future;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Outcome;
-use crate::{clock::Clock, hex, model::ServiceId};
+use super::{
+    ChangeRequest, Condition, FieldChange, Outcome, Report,
+    fields::{cloud_to_json, diff_to_json, fields_to_json, service_to_json},
+    plan::plan,
+};
+use crate::audit::{self, Audit, AuditError, ChangeId, Intent, Subject};
 
-/// Where changes are recorded.
-pub trait Record: Send + Sync + 'static {
-    /// Writes an entry so that it outlives a crash, or says why it is not certain to. It ends within
-    /// seconds, and dropping it does no harm.
-    fn append(&self, entry: Entry) -> impl Future<Output = Result<(), String>> + Send;
+/// Where changes are recorded: the audit log, or what a test has in its place.
+pub trait Recorder: Send + Sync + 'static {
+    /// Records what is about to be sent; it ends within seconds.
+    ///
+    /// # Errors
+    /// Where the record is not on the disk: nothing may be sent.
+    fn intent(&self, intent: Intent) -> impl Future<Output = Result<(), AuditError>> + Send;
+
+    /// Records what became of a change; it ends within seconds.
+    ///
+    /// # Errors
+    /// Where the record is not on the disk yet.
+    fn outcome(
+        &self,
+        outcome: audit::Outcome,
+    ) -> impl Future<Output = Result<(), AuditError>> + Send;
 }
 
-/// What is recorded of a change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Before or after.
-    pub kind: Kind,
-    /// What ties both together: a UUID of version 7.
-    pub change_id: String,
-    /// The name of the token.
-    pub actor: Arc<str>,
-    /// Where the request came from.
-    pub remote: IpAddr,
-    /// Configured name of the project.
-    pub project: Arc<str>,
-    /// Which service.
-    pub service: ServiceId,
-    /// The service as it was read before.
-    pub before: Value,
-    /// `{"if_match": …, "update": …}`: the precondition (`"*"`, or a list of tags) and the body.
-    pub request: Value,
-    /// What differs.
-    pub diff: Value,
-    /// What the cloud answered; null before.
-    pub cloud: Value,
-    /// How it ended; `None` before.
-    pub outcome: Option<Outcome>,
+impl Recorder for Audit {
+    async fn intent(&self, intent: Intent) -> Result<(), AuditError> {
+        Self::intent(self, intent).await.map(drop)
+    }
+
+    async fn outcome(&self, outcome: audit::Outcome) -> Result<(), AuditError> {
+        Self::outcome(self, outcome).await.map(drop)
+    }
 }
 
-/// The kind of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Written before anything is sent.
-    Intent,
-    /// Written after.
-    Outcome,
+pub(super) fn subject(change_id: ChangeId, request: &ChangeRequest) -> Subject {
+    Subject {
+        change_id,
+        actor: (&*request.actor).into(),
+        remote: request.remote.to_string().into(),
+        project: (&*request.project).into(),
+        service_id: request.service.clone(),
+    }
 }
 
-/// A UUID of version 7 (RFC 9562, section 5.7): they sort by time.
-pub(super) fn new_change_id(clock: &Clock) -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    let milliseconds = u64::try_from(clock.now().as_millisecond()).unwrap_or(0);
-    bytes[..6].copy_from_slice(&milliseconds.to_be_bytes()[2..]);
-    bytes[6] = 0x70 | (bytes[6] & 0x0F);
-    bytes[8] = 0x80 | (bytes[8] & 0x3F);
-    let digits = hex::encoded(&bytes);
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    Ok(parts.join("-"))
+/// What is about to be sent. `request` is `{"if_match": …, "update": …}`: the precondition (`"*"`, or
+/// a list of tags) and the body.
+pub(super) fn intent(subject: Subject, request: &ChangeRequest, report: &Report) -> Intent {
+    let ChangeRequest { update, condition, .. } = request;
+    Intent {
+        subject,
+        before: service_to_json(&report.before),
+        request: json!({ "if_match": if_match(condition), "update": fields_to_json(update) }),
+        diff: diff_to_json(&report.diff),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::is_uuid;
+/// What became of it. `diff` is what was found to have changed, asked for or not.
+pub(super) fn outcome(subject: Subject, report: &Report) -> audit::Outcome {
+    let found = |after: &super::EndpointService| plan(&report.before, &after.fields).diff;
+    let found: Option<Vec<FieldChange>> = report.after.as_ref().map(found);
+    let cloud = cloud_to_json(report.failure.as_ref(), report.answered.as_ref());
+    audit::Outcome {
+        subject,
+        before: None,
+        request: None,
+        diff: found.map(|found| diff_to_json(&found)),
+        cloud: Some(cloud).filter(|cloud| !cloud.is_null()),
+        outcome: report.outcome.as_str().into(),
+    }
+}
 
-    #[test]
-    fn change_ids_sort_by_time_and_differ_within_a_millisecond() {
-        let clock = Clock::manual(jiff::Timestamp::from_millisecond(1_645_557_742_000).unwrap());
-        let (one, other) = (new_change_id(&clock).unwrap(), new_change_id(&clock).unwrap());
-        for id in [&one, &other] {
-            assert!(is_uuid(id), "{id}");
-            // The example of RFC 9562, appendix A.6, is of this moment.
-            assert!(id.starts_with("017f22e2-79b0-7"), "{id}");
-            assert!(matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{id}");
-        }
-        assert_ne!(one, other);
+/// Somebody asked for what was so already. There is no intent that tells the rest.
+pub(super) fn unchanged(intent: Intent) -> audit::Outcome {
+    let Intent { subject, before, request, diff } = intent;
+    audit::Outcome {
+        before: Some(before),
+        request: Some(request),
+        diff: Some(diff),
+        ..bare_outcome(subject, Outcome::Unchanged)
+    }
+}
+
+/// An outcome of which only the word is known.
+pub(super) fn bare_outcome(subject: Subject, outcome: Outcome) -> audit::Outcome {
+    let outcome = outcome.as_str().into();
+    audit::Outcome { subject, before: None, request: None, diff: None, cloud: None, outcome }
+}
+
+/// The intent that a record of the log holds.
+pub(super) fn intent_of(record: audit::Record) -> Option<Intent> {
+    let audit::Content { change_id, actor, remote, project, service_id, .. } = record.content;
+    let subject = Subject {
+        change_id: change_id?,
+        actor: actor.unwrap_or_default(),
+        remote: remote.unwrap_or_default(),
+        project: project?,
+        service_id: service_id?,
+    };
+    Some(Intent {
+        subject,
+        before: record.content.before.unwrap_or_default(),
+        request: record.content.request.unwrap_or_default(),
+        diff: record.content.diff.unwrap_or_default(),
+    })
+}
+
+fn if_match(condition: &Condition) -> Value {
+    match condition {
+        Condition::None => Value::Null,
+        Condition::Any => "*".into(),
+        Condition::Tags(tags) => tags.as_slice().into(),
     }
 }

@@ -176,8 +176,7 @@ impl Checks {
             }
         };
         if entries.len() > MOST_PORTS {
-            let message =
-                format!("{} mappings; expected at most {MOST_PORTS}", entries.len());
+            let message = format!("{} mappings; expected at most {MOST_PORTS}", entries.len());
             self.wrong("/ports", rule::MAX_ITEMS, message);
             return None;
         }
@@ -229,7 +228,8 @@ impl Checks {
         match node {
             Node::Null => {
                 let message = format!("null is no value; expected {expected}, or omit the field");
-                let message = if at.is_empty() { "null; expected an object".into() } else { message };
+                let message =
+                    if at.is_empty() { "null; expected an object".into() } else { message };
                 self.wrong(at, rule::NULL, message);
             }
             other => {

@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("sim", &[]),
     ("pacing", &[]),
+    ("audit", &["clock", "hex", "model"]),
     ("cloud", &["model", "pacing"]),
     ("huawei", &["clock", "cloud", "hex", "model", "pacing", "secret", "stats"]),
     ("board", &["cloud", "hex", "model"]),

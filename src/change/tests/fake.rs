@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -15,10 +16,11 @@ use tokio::{
 
 use super::{ID, mapping, service};
 use crate::{
+    audit::{self, AuditError, Intent, Kind, Subject},
     board::{ServiceBoard, ServiceMeta},
     change::{
-        ChangeRequest, Changes, Condition, Engine, Entry, Kind, Outcome, Parts, Project, Projects,
-        Record, Refusal, Report, fields_to_json,
+        ChangeRequest, Changes, Condition, Engine, Outcome, Parts, Project, Projects, Recorder,
+        Refusal, Report, fields_to_json,
     },
     clock::Clock,
     cloud::{Budget, CloudError, Reason, Services, Trace, Traced},
@@ -237,6 +239,28 @@ impl Drop for Landed {
     }
 }
 
+/// What an audit log was told.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    pub(super) subject: Subject,
+    pub(super) before: Option<Value>,
+    pub(super) request: Option<Value>,
+    pub(super) diff: Option<Value>,
+    pub(super) cloud: Option<Value>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Entry {
+    pub(super) fn change_id(&self) -> &str {
+        self.subject.change_id.as_str()
+    }
+
+    fn update(&self) -> Option<&Value> {
+        self.request.as_ref().map(|request| &request["update"])
+    }
+}
+
 /// An audit log in memory.
 #[derive(Clone, Default)]
 pub(super) struct Log {
@@ -245,18 +269,34 @@ pub(super) struct Log {
     pub(super) refuses: Arc<Mutex<Vec<Kind>>>,
 }
 
-impl Record for Log {
-    async fn append(&self, entry: Entry) -> Result<(), String> {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        if self.refuses.lock().unwrap().contains(&entry.kind) {
-            return Err("the disk is full".to_owned());
-        }
-        self.entries.lock().unwrap().push((Instant::now(), entry));
-        Ok(())
+impl Recorder for Log {
+    async fn intent(&self, intent: Intent) -> Result<(), AuditError> {
+        let Intent { subject, before, request, diff } = intent;
+        let (before, request, diff) = (Some(before), Some(request), Some(diff));
+        let kind = Kind::Intent;
+        self.append(Entry { kind, subject, before, request, diff, cloud: None, outcome: None })
+            .await
+    }
+
+    async fn outcome(&self, outcome: audit::Outcome) -> Result<(), AuditError> {
+        let audit::Outcome { subject, before, request, diff, cloud, outcome } = outcome;
+        let outcome = Outcome::ALL.into_iter().find(|known| known.as_str() == &*outcome);
+        assert!(outcome.is_some(), "a word that nobody knows");
+        let kind = Kind::Outcome;
+        self.append(Entry { kind, subject, before, request, diff, cloud, outcome }).await
     }
 }
 
 impl Log {
+    async fn append(&self, entry: Entry) -> Result<(), AuditError> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if self.refuses.lock().unwrap().contains(&entry.kind) {
+            return Err(AuditError::Unavailable("the disk is full".to_owned()));
+        }
+        self.entries.lock().unwrap().push((Instant::now(), entry));
+        Ok(())
+    }
+
     pub(super) fn of(&self, kind: Kind) -> Vec<Entry> {
         let entries = self.entries.lock().unwrap();
         entries.iter().filter(|(_, entry)| entry.kind == kind).map(|(_, e)| e.clone()).collect()
@@ -315,7 +355,7 @@ impl Rig {
         Self::with(Fake::new([service()]), Log::default(), Vec::new())
     }
 
-    pub(super) fn with(fake: Fake, log: Log, dangling: Vec<Entry>) -> Self {
+    pub(super) fn with(fake: Fake, log: Log, dangling: Vec<audit::Record>) -> Self {
         let pacer = Pacer::new(RateLimit { requests_per_second: 1000.0, burst: 1000 });
         let project = Project { cloud: Arc::new(fake.clone()), pacer };
         let (projects, projects_in_force) =
@@ -327,7 +367,7 @@ impl Rig {
         let (engine, changes) = Engine::new(Parts {
             projects: projects_in_force,
             board: board.clone(),
-            record: log.clone(),
+            recorder: log.clone(),
             clock: Clock::tokio_from("2026-11-01T00:00:00Z".parse().unwrap()),
             stats: stats.clone(),
             poll_behind: Box::new({
@@ -367,7 +407,7 @@ impl Rig {
         let metrics = family.unwrap().get_metric().iter();
         let metric = metrics
             .filter(|metric| metric.get_label()[0].value() == outcome.as_str())
-            .map(|metric| metric.get_counter().value() as u64);
+            .map(|metric| metric.get_counter().get_value() as u64);
         metric.sum()
     }
 
@@ -382,11 +422,11 @@ impl Rig {
             let body = serde_json::Value::from(fields_to_json(update));
             let found = free
                 .iter()
-                .position(|(written, intent)| written <= at && intent.request["update"] == body);
+                .position(|(written, intent)| written <= at && intent.update() == Some(&body));
             free.remove(found.expect("I2: a change without an intent before it"));
         }
         for (_, intent) in of(Kind::Intent) {
-            let outcomes = of(Kind::Outcome).filter(|(_, e)| e.change_id == intent.change_id);
+            let outcomes = of(Kind::Outcome).filter(|(_, e)| e.change_id() == intent.change_id());
             assert_eq!(outcomes.count(), 1, "I3: {intent:?}");
         }
         let sent = of(Kind::Outcome).filter(|(_, entry)| {

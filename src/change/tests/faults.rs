@@ -83,8 +83,7 @@ async fn fault_p04_a_reset_before_it_was_applied_is_not_applied() {
 
 #[tokio::test(start_paused = true)]
 async fn fault_p05_a_garbled_success_is_judged_by_reading_back() {
-    for (acts, outcome) in
-        [(Acts::Wholly, Outcome::Applied), (Acts::NotAtAll, Outcome::NotApplied)]
+    for (acts, outcome) in [(Acts::Wholly, Outcome::Applied), (Acts::NotAtAll, Outcome::NotApplied)]
     {
         let (rig, report) = meet(Put::fails(error(Reason::BadJson, Some(200), ""), acts)).await;
         expect(&report, outcome, true, outcome == Outcome::NotApplied);
@@ -98,7 +97,10 @@ async fn fault_p06_a_success_is_believed_only_when_it_is_read_back() {
     let (_, report) = meet(Put::ok()).await;
     expect(&report, Outcome::Applied, true, false);
     let answered = report.answered.unwrap();
-    assert_eq!((answered.status, answered.request_id.as_deref()), (200, Some("request-of-the-put")));
+    assert_eq!(
+        (answered.status, answered.request_id.as_deref()),
+        (200, Some("request-of-the-put"))
+    );
     expect(&meet(Put::acts(Acts::NotAtAll)).await.1, Outcome::NotApplied, true, true);
 }
 
@@ -243,8 +245,7 @@ async fn fault_p18_another_writer_is_suspected() {
     let (_, report) = meet(Put::acts(Acts::ThenAnother(other))).await;
     expect(&report, Outcome::Unknown, true, false);
     warned(&report, "conflict suspected");
-    let other =
-        ServiceFields { service_name: Some("other".into()), ..ServiceFields::default() };
+    let other = ServiceFields { service_name: Some("other".into()), ..ServiceFields::default() };
     let (_, report) = meet(Put::acts(Acts::ThenAnother(other))).await;
     expect(&report, Outcome::Partial, true, false);
     warned(&report, "service_name is neither as before nor as wanted");

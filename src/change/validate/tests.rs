@@ -395,7 +395,10 @@ fn every_limit_of_the_document_holds() {
         expected.sort();
         assert_eq!(found, expected, "{shown}");
     }
-    assert!(matches!(validate(b"{\"description\":\"\xff\"}", false), Err(BodyError::Syntax { .. })));
+    assert!(matches!(
+        validate(b"{\"description\":\"\xff\"}", false),
+        Err(BodyError::Syntax { .. })
+    ));
 }
 
 #[test]
@@ -403,7 +406,8 @@ fn the_example_of_the_document_is_understood() {
     let fields = validate(EXAMPLE.as_bytes(), false).unwrap();
     let expected: Value = serde_json::from_str(EXAMPLE).unwrap();
     assert_eq!(Value::from(fields_to_json(&fields)), expected);
-    let reversed = br#"{"ports":[{"client_port":2,"server_port":1},{"client_port":1,"server_port":2}]}"#;
+    let reversed =
+        br#"{"ports":[{"client_port":2,"server_port":1},{"client_port":1,"server_port":2}]}"#;
     let ports = validate(reversed, false).unwrap().ports.unwrap();
     let shown: Vec<_> = ports.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["1->2/TCP", "2->1/TCP"], "the canonical order, and the default protocol");
@@ -460,9 +464,28 @@ fn a_body_of_nothing_but_mistakes_has_a_bounded_answer() {
 #[test]
 fn whatever_is_accepted_holds_to_the_rules() {
     const PIECES: [&str; 22] = [
-        "\"", "{", "}", "[", "]", ",", ":", "null", "true", "false", "0", "-", "65536", "1e3",
-        "\\u0000", "\u{feff}", "\"ip\":\"10.0.0.1\",", "\"port_id\":\"a\",", "\"ports\":[],",
-        "\"tcp_proxy\":\"open\",", "\"description\":\"<\",", "\"client_port\":8081,",
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "null",
+        "true",
+        "false",
+        "0",
+        "-",
+        "65536",
+        "1e3",
+        "\\u0000",
+        "\u{feff}",
+        "\"ip\":\"10.0.0.1\",",
+        "\"port_id\":\"a\",",
+        "\"ports\":[],",
+        "\"tcp_proxy\":\"open\",",
+        "\"description\":\"<\",",
+        "\"client_port\":8081,",
     ];
     let mut random = Random(0x5EED);
     let mut accepted = 0;

@@ -87,8 +87,10 @@ impl Checks {
         match refused_address(&text) {
             None => Some(text),
             Some(reason) => {
-                let message =
-                    format!("{}: {reason}; expected an IPv4 address or a domain name", quoted(&text));
+                let message = format!(
+                    "{}: {reason}; expected an IPv4 address or a domain name",
+                    quoted(&text)
+                );
                 self.wrong(at, rule::ADDRESS, message);
                 None
             }
@@ -126,7 +128,8 @@ impl Checks {
         expected: &str,
     ) -> Option<Box<str>> {
         let Some(bad) = text.chars().find(|c| !ok(*c)) else { return Some(text) };
-        let message = format!("the character {}; expected {expected}", quoted(bad.encode_utf8(&mut [0; 4])));
+        let message =
+            format!("the character {}; expected {expected}", quoted(bad.encode_utf8(&mut [0; 4])));
         self.wrong(at, rule::CHARACTERS, message);
         None
     }

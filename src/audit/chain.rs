@@ -1,0 +1,154 @@
+//! Reads a log from its beginning and checks that each record follows the one before.
+
+use std::{
+    fmt,
+    io::{self, BufRead, Read as _},
+};
+
+use jiff::Timestamp;
+
+use super::record::{Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
+
+/// The end of a chain: what the next record must follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the last record; 0 before the first.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+impl Head {
+    /// Before the first record of all.
+    pub const START: Self = Self { seq: 0, hash: Hash::ZERO };
+}
+
+/// What was read of a file that is whole, or whole but for its last line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// How many records it has.
+    pub records: u64,
+    /// Number and time of the first and of the last of them.
+    pub span: Option<[(u64, Timestamp); 2]>,
+    /// The end of the chain; where there is no record, what was handed in.
+    pub head: Head,
+    /// How long the whole lines are, in bytes.
+    pub whole_bytes: u64,
+    /// What follows them: a line that was not written to its end. Empty if there is none.
+    pub torn: Vec<u8>,
+}
+
+/// Where a chain breaks. Its `Display` is a phrase.
+#[derive(Debug)]
+pub struct Broken {
+    /// The line, from 1.
+    pub line: u64,
+    /// The number that belongs there, where the lines before tell it.
+    pub seq: Option<u64>,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some(seq) = self.seq {
+            write!(f, ", seq {seq}")?;
+        }
+        write!(f, ": {}", self.fault)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// What is wrong with a chain.
+#[derive(Debug)]
+pub enum Fault {
+    /// The file cannot be read.
+    Io(io::Error),
+    /// A line is longer than any record.
+    TooLong,
+    /// The line alone is wrong.
+    Line(LineFault),
+    /// Another number belongs here: records were removed, put in or put in another order.
+    Seq {
+        /// The number that is there.
+        found: u64,
+    },
+    /// It follows another record than the one before it.
+    Prev,
+    /// A file begins with another record than `opened`: its beginning is missing.
+    Beginning,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "cannot be read: {error}"),
+            Self::TooLong => write!(f, "it is longer than {} KiB", MAX_LINE_BYTES >> 10),
+            Self::Line(fault) => fault.fmt(f),
+            Self::Seq { found } => write!(f, "seq {found} is there instead"),
+            Self::Prev => f.write_str("its prev is not the hash of the record before"),
+            Self::Beginning => f.write_str("a file begins with a record of kind opened"),
+        }
+    }
+}
+
+/// Reads all records of a file and hands each on, with the bytes of its line. `after` is the head of the file before it, if that
+/// is known; else the first record is believed as to what precedes it.
+///
+/// # Errors
+/// At the first line that does not follow; those before it have been handed on.
+pub fn read(
+    mut file: impl BufRead,
+    after: Option<Head>,
+    mut each: impl FnMut(Record, usize),
+) -> Result<Reading, Broken> {
+    let mut head = after;
+    let mut reading = Reading {
+        records: 0,
+        span: None,
+        head: after.unwrap_or(Head::START),
+        whole_bytes: 0,
+        torn: Vec::new(),
+    };
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let number = reading.records + 1;
+        let broken = |fault| Broken { line: number, seq: head.map(|head| head.seq + 1), fault };
+        let length = (&mut file)
+            .take(MAX_LINE_BYTES as u64 + 1)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| broken(Fault::Io(error)))?;
+        if length > MAX_LINE_BYTES {
+            return Err(broken(Fault::TooLong));
+        }
+        let Some(text) = line.strip_suffix(b"\n") else {
+            reading.torn = line;
+            return Ok(reading);
+        };
+        let record = Record::parse(text).map_err(|fault| broken(Fault::Line(fault)))?;
+        let before = match head {
+            Some(head) => head,
+            None if record.seq == 1 => Head::START,
+            None => Head { seq: record.seq.saturating_sub(1), hash: record.prev },
+        };
+        if before.seq.checked_add(1) != Some(record.seq) {
+            return Err(broken(Fault::Seq { found: record.seq }));
+        }
+        if record.prev != before.hash {
+            return Err(broken(Fault::Prev));
+        }
+        if number == 1 && record.content.kind != Kind::Opened {
+            return Err(broken(Fault::Beginning));
+        }
+        let here = (record.seq, record.time);
+        reading.span = Some([reading.span.map_or(here, |[first, _]| first), here]);
+        reading.head = Head { seq: record.seq, hash: record.hash };
+        head = Some(reading.head);
+        reading.records = number;
+        reading.whole_bytes += length as u64;
+        each(record, length);
+    }
+}

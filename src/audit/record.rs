@@ -1,0 +1,348 @@
+//! A record, and the one line of JSON that it is in the file.
+//!
+//! A line has fifteen members, always all of them and in this order; those that do not apply are
+//! null. `hash` is the SHA-256, in lower-case hexadecimal digits, of the bytes of the line before
+//! the comma that precedes `"hash"`. `prev` is the `hash` of the record before, and 64 zeros in the
+//! very first one. So the last hash stands for everything before it.
+
+use std::{fmt, io};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::ChangeId;
+use crate::{hex, model::ServiceId};
+
+/// A longer line is refused before anything is written: a pipe or a syslog behind the file takes as
+/// much at once, and the largest change that the cloud accepts is far below.
+pub const MAX_LINE_BYTES: usize = 64 << 10;
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A change is about to be sent.
+    Intent,
+    /// What became of a change.
+    Outcome,
+    /// A request was refused.
+    Denied,
+    /// The log was opened, or can be written again.
+    Opened,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are counted.
+    pub const ALL: [Self; 4] = [Self::Intent, Self::Outcome, Self::Denied, Self::Opened];
+
+    /// Its word in the file, which is also the label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Outcome => "outcome",
+            Self::Denied => "denied",
+            Self::Opened => "opened",
+        }
+    }
+}
+
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// What precedes the first record of all.
+    pub const ZERO: Self = Self([0; 32]);
+
+    fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let nibble = |digit: u8| match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
+        };
+        let mut bytes = [0; 32];
+        if text.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encoded(&self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a record says, apart from its place in the chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Content {
+    /// What it is about.
+    pub kind: Kind,
+    /// The change it belongs to.
+    pub change_id: Option<ChangeId>,
+    /// The name of the token.
+    pub actor: Option<Box<str>>,
+    /// Where the request came from.
+    pub remote: Option<Box<str>>,
+    /// The name of the project.
+    pub project: Option<Box<str>>,
+    /// The endpoint service.
+    pub service_id: Option<ServiceId>,
+    /// The state before the change.
+    pub before: Option<Value>,
+    /// What was asked for; how many were refused.
+    pub request: Option<Value>,
+    /// What the change changes, or did change.
+    pub diff: Option<Value>,
+    /// What the cloud answered.
+    pub cloud: Option<Value>,
+    /// What became of it: an outcome, a reason of a denial, why the log was opened.
+    pub outcome: Option<Box<str>>,
+}
+
+impl Content {
+    pub(super) fn empty(kind: Kind) -> Self {
+        Self {
+            kind,
+            change_id: None,
+            actor: None,
+            remote: None,
+            project: None,
+            service_id: None,
+            before: None,
+            request: None,
+            diff: None,
+            cloud: None,
+            outcome: None,
+        }
+    }
+}
+
+/// A record with its place in the chain. It serializes to the members of its line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Its number, from 1, without gaps, over all files of the log.
+    pub seq: u64,
+    /// When it was written, to the millisecond.
+    pub time: Timestamp,
+    /// What it says.
+    pub content: Content,
+    /// The hash of the record before.
+    pub prev: Hash,
+    /// Its own hash.
+    pub hash: Hash,
+}
+
+/// Why a line cannot be written.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    TooLong {
+        bytes: usize,
+    },
+    /// Nested so deeply that it could not be read again.
+    Unreadable(String),
+}
+
+impl Record {
+    /// Makes the record that follows `prev`, and its line with the line feed.
+    pub(super) fn seal(
+        seq: u64,
+        time: Timestamp,
+        content: Content,
+        prev: Hash,
+    ) -> Result<(Self, Vec<u8>), Unfit> {
+        let time = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
+        let mut record = Self { seq, time, content, prev, hash: Hash::ZERO };
+        let mut line = Vec::with_capacity(1 << 10);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut line, OneLine);
+        Unsealed(&record)
+            .serialize(&mut serializer)
+            .map_err(|error| Unfit::Unreadable(error.to_string()))?;
+        line.pop();
+        record.hash = Hash::of(&line);
+        line.extend_from_slice(format!("{HASH_MEMBER}{}\"}}\n", record.hash).as_bytes());
+        if line.len() > MAX_LINE_BYTES {
+            return Err(Unfit::TooLong { bytes: line.len() });
+        }
+        match Self::parse(&line[..line.len() - 1]) {
+            Ok(_) => Ok((record, line)),
+            Err(fault) => Err(Unfit::Unreadable(fault.to_string())),
+        }
+    }
+
+    /// Reads a line, without its line feed, and checks its hash.
+    ///
+    /// # Errors
+    /// Where it is no record, or its hash is not that of the line.
+    pub fn parse(line: &[u8]) -> Result<Self, LineFault> {
+        let not_a_record = |why: String| LineFault::NotARecord(why);
+        let wire: Wire =
+            serde_json::from_slice(line).map_err(|error| not_a_record(error.to_string()))?;
+        let record = Self::try_from(wire).map_err(|why| not_a_record(why.to_owned()))?;
+        let seal_length = HASH_MEMBER.len() + 64 + 2;
+        let sealed = line.len().checked_sub(seal_length).map(|at| line.split_at(at));
+        let (hashed, seal) = sealed.ok_or_else(|| not_a_record("it is too short".into()))?;
+        if !seal.starts_with(HASH_MEMBER.as_bytes()) || !seal.ends_with(b"\"}") {
+            return Err(not_a_record("it does not end in its hash".into()));
+        }
+        if Hash::of(hashed) != record.hash {
+            return Err(LineFault::Hash { seq: record.seq });
+        }
+        Ok(record)
+    }
+
+    fn members<S: Serializer>(&self, serializer: S, sealed: bool) -> Result<S::Ok, S::Error> {
+        let content = &self.content;
+        let mut members = serializer.serialize_struct("Record", 14 + usize::from(sealed))?;
+        members.serialize_field("seq", &self.seq)?;
+        members.serialize_field("time", &format_args!("{:.3}", self.time))?;
+        members.serialize_field("kind", content.kind.as_str())?;
+        members.serialize_field("change_id", &content.change_id.as_ref().map(ChangeId::as_str))?;
+        members.serialize_field("actor", &content.actor)?;
+        members.serialize_field("remote", &content.remote)?;
+        members.serialize_field("project", &content.project)?;
+        members
+            .serialize_field("service_id", &content.service_id.as_ref().map(ServiceId::as_str))?;
+        members.serialize_field("before", &content.before)?;
+        members.serialize_field("request", &content.request)?;
+        members.serialize_field("diff", &content.diff)?;
+        members.serialize_field("cloud", &content.cloud)?;
+        members.serialize_field("outcome", &content.outcome)?;
+        members.serialize_field("prev", &format_args!("{}", self.prev))?;
+        if sealed {
+            members.serialize_field("hash", &format_args!("{}", self.hash))?;
+        }
+        members.end()
+    }
+}
+
+const HASH_MEMBER: &str = ",\"hash\":\"";
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.members(serializer, true)
+    }
+}
+
+/// A record up to and without its hash.
+struct Unsealed<'a>(&'a Record);
+
+impl Serialize for Unsealed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.members(serializer, false)
+    }
+}
+
+/// What is wrong with a line taken alone.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LineFault {
+    /// It is not JSON, or not the JSON of a record.
+    NotARecord(String),
+    /// It was changed after it was written.
+    Hash {
+        /// The number that it claims to have.
+        seq: u64,
+    },
+}
+
+impl fmt::Display for LineFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotARecord(why) => write!(f, "it is not a record: {why}"),
+            Self::Hash { .. } => f.write_str("its hash does not fit: the line was changed"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    seq: u64,
+    time: String,
+    kind: String,
+    change_id: Option<String>,
+    actor: Option<Box<str>>,
+    remote: Option<Box<str>>,
+    project: Option<Box<str>>,
+    service_id: Option<String>,
+    before: Option<Value>,
+    request: Option<Value>,
+    diff: Option<Value>,
+    cloud: Option<Value>,
+    outcome: Option<Box<str>>,
+    prev: String,
+    hash: String,
+}
+
+impl TryFrom<Wire> for Record {
+    type Error = &'static str;
+
+    fn try_from(wire: Wire) -> Result<Self, &'static str> {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == wire.kind);
+        let change_id =
+            wire.change_id.map(|id| ChangeId::parse(&id).ok_or("its change_id is none"));
+        let service_id =
+            wire.service_id.map(|id| ServiceId::parse(&id).map_err(|_| "its service_id is none"));
+        let content = Content {
+            kind: kind.ok_or("its kind is not known")?,
+            change_id: change_id.transpose()?,
+            actor: wire.actor,
+            remote: wire.remote,
+            project: wire.project,
+            service_id: service_id.transpose()?,
+            before: wire.before,
+            request: wire.request,
+            diff: wire.diff,
+            cloud: wire.cloud,
+            outcome: wire.outcome,
+        };
+        Ok(Self {
+            seq: wire.seq,
+            time: wire.time.parse().map_err(|_| "its time is none")?,
+            content,
+            prev: Hash::parse(&wire.prev).ok_or("its prev is no SHA-256")?,
+            hash: Hash::parse(&wire.hash).ok_or("its hash is no SHA-256")?,
+        })
+    }
+}
+
+/// Compact JSON that is one line to every reader: serde_json escapes the C0 characters, this also
+/// DEL, the C1 characters and the line and paragraph separators.
+struct OneLine;
+
+impl serde_json::ser::Formatter for OneLine {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut plain = fragment;
+        while let Some(at) = plain.find(needs_escape) {
+            let (before, rest) = plain.split_at(at);
+            let mut rest = rest.chars();
+            let odd = rest.next().map_or(0, u32::from);
+            write!(writer, "{before}\\u{odd:04x}")?;
+            plain = rest.as_str();
+        }
+        writer.write_all(plain.as_bytes())
+    }
+}
+
+fn needs_escape(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}

@@ -1,0 +1,175 @@
+//! Differences, warnings, tags and verdicts, without any cloud.
+
+use serde_json::{Value, json};
+
+use super::{mapping, service};
+use crate::{
+    change::{
+        Condition, Current, Outcome, etag, plan,
+        plan::{Precondition, judge, precondition},
+    },
+    model::{EndpointService, ServiceFields, ServiceName, ServiceStatus},
+};
+
+fn none() -> ServiceFields {
+    ServiceFields::default()
+}
+
+fn fields(update: &ServiceFields) -> Vec<&'static str> {
+    plan(&service(), update).diff.iter().map(|change| change.field).collect()
+}
+
+#[test]
+fn only_what_was_asked_for_and_differs_is_in_the_diff() {
+    let is = service().fields;
+    assert_eq!(fields(&is), Vec::<&str>::new());
+    let mut reversed = is.ports.clone().unwrap();
+    reversed.reverse();
+    assert_eq!(fields(&ServiceFields { ports: Some(reversed), ..none() }), Vec::<&str>::new());
+    let all = ServiceFields {
+        approval_enabled: Some(false),
+        service_name: Some("test".into()),
+        ports: Some(Vec::new()),
+        port_id: Some("a".into()),
+        tcp_proxy: Some("open".into()),
+        description: Some("".into()),
+        ip: Some("10.0.0.1".into()),
+    };
+    assert_eq!(fields(&all), ServiceFields::NAMES);
+    let one = ServiceFields { description: Some("".into()), ..none() };
+    let found = plan(&service(), &one).diff;
+    assert_eq!((&found[0].from, &found[0].to), (&json!("before"), &json!("")));
+    // An empty text is what the API leaves out.
+    let mut without = service();
+    without.fields.description = None;
+    assert!(plan(&without, &one).diff.is_empty());
+    // The whole name tells the short one.
+    without.fields.service_name = None;
+    let same = ServiceFields { service_name: Some("logs".into()), ..none() };
+    assert!(plan(&without, &same).diff.is_empty());
+    assert_eq!(plan(&without, &all).diff[1].from, json!("logs"));
+    assert_eq!(plan(&without, &all).diff[5].from, Value::Null);
+}
+
+#[test]
+fn a_plan_warns_of_what_hurts() {
+    let warnings = |service: &EndpointService, update| plan(service, &update).warnings;
+    let ports = |ports| ServiceFields { ports: Some(ports), ..none() };
+    let found = warnings(&service(), ports(vec![mapping(8080, 90), mapping(8082, 22)]));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("vanish: 8081->80/TCP"), "{found:?}");
+    assert!(found[1].contains("8082->22/TCP exposes"), "{found:?}");
+    let found = warnings(&service(), ports(Vec::new()));
+    assert!(found[0].contains("8080->90/TCP, 8081->80/TCP"), "every one is named: {found:?}");
+    let mut more = service().fields.ports.unwrap();
+    more.push(mapping(3389, 1));
+    let found = warnings(&service(), ports(more));
+    assert!(found.len() == 1 && found[0].contains("3389->1/TCP exposes"), "{found:?}");
+    let mut exposed = service();
+    exposed.fields.ports = Some(vec![mapping(22, 22), mapping(1, 5)]);
+    let found = warnings(&exposed, ports(vec![mapping(22, 22), mapping(1, 5), mapping(2, 5)]));
+    assert!(found.len() == 1 && found[0].contains("1->5/TCP and 2->5/TCP"), "{found:?}");
+
+    let approval = |on| ServiceFields { approval_enabled: Some(on), ..none() };
+    assert!(warnings(&service(), approval(false))[0].contains("without approval"));
+    assert_eq!(warnings(&service(), approval(true)), Vec::<String>::new());
+    let creating = EndpointService { status: ServiceStatus::Creating, ..service() };
+    assert!(warnings(&creating, approval(false))[1].contains("creating"));
+    assert_eq!(warnings(&creating, approval(true)), Vec::<String>::new());
+}
+
+#[test]
+fn the_tag_is_of_the_fields_that_can_be_changed_and_of_nothing_else() {
+    let tag = etag(&service());
+    assert_eq!(tag.len(), 32);
+    assert!(tag.bytes().all(|b| b.is_ascii_hexdigit()));
+    let mut same = service();
+    same.fields.ports.as_mut().unwrap().reverse();
+    same.connections = Some(99);
+    same.status = ServiceStatus::Failed;
+    same.updated = "2026-01-01T00:00:00Z".parse().ok();
+    assert_eq!(etag(&same), tag);
+    let changes: [fn(&mut ServiceFields); 9] = [
+        |fields| fields.approval_enabled = Some(false),
+        |fields| fields.approval_enabled = None,
+        |fields| fields.service_name = Some("other".into()),
+        |fields| fields.ports = Some(Vec::new()),
+        |fields| fields.ports = Some(vec![mapping(8080, 90), mapping(8081, 81)]),
+        |fields| fields.port_id = None,
+        |fields| fields.tcp_proxy = Some("open".into()),
+        |fields| fields.description = Some("before\nip \"x\"".into()),
+        |fields| fields.ip = Some("10.0.0.1".into()),
+    ];
+    let mut tags = vec![tag.clone()];
+    for change in changes {
+        let mut other = service();
+        change(&mut other.fields);
+        tags.push(etag(&other));
+    }
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 10);
+    // It must not move from one version to the next without a reason.
+    assert_eq!(tag, "587f927b731fb04b9dfed8eec947b761");
+}
+
+#[test]
+fn a_precondition_is_a_tag_of_the_list_or_a_star() {
+    let current = Current { etag: etag(&service()), service: service() };
+    let tags = |tags: &[&str]| {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        precondition(&Condition::Tags(tags), &current)
+    };
+    assert_eq!(precondition(&Condition::None, &current), Precondition::Missing);
+    assert_eq!(precondition(&Condition::Any, &current), Precondition::Met);
+    assert_eq!(tags(&["other", &current.etag]), Precondition::Met);
+    assert_eq!(tags(&[]), Precondition::Failed);
+    assert_eq!(
+        tags(&["other", &current.etag[1..], &current.etag.to_uppercase()]),
+        Precondition::Failed
+    );
+}
+
+#[test]
+fn a_verdict_needs_every_field_that_was_asked_for() {
+    let update = ServiceFields {
+        approval_enabled: Some(false),
+        service_name: Some("test".into()),
+        description: Some("before".into()),
+        ..none()
+    };
+    let verdict = |approval, name: &str, description: &str| {
+        let mut after = service();
+        after.fields.approval_enabled = approval;
+        after.fields.service_name = Some(name.into());
+        after.fields.description = Some(description.into());
+        judge(&service().fields, &update, &after).outcome
+    };
+    let (no, yes) = (Some(false), Some(true));
+    assert_eq!(verdict(no, "test", "before"), Outcome::Applied);
+    assert_eq!(verdict(yes, "logs", "before"), Outcome::NotApplied);
+    assert_eq!(verdict(no, "logs", "before"), Outcome::Partial);
+    assert_eq!(verdict(no, "third", "before"), Outcome::Partial);
+    assert_eq!(verdict(no, "test", "third"), Outcome::Partial);
+    assert_eq!(verdict(yes, "third", "before"), Outcome::Unknown);
+    assert_eq!(verdict(yes, "logs", "third"), Outcome::Unknown);
+    assert_eq!(verdict(None, "third", "third"), Outcome::Unknown);
+}
+
+/// A cloud that does not tell a field, before or after, proves nothing of it.
+#[test]
+fn a_field_that_is_not_told_is_unknown() {
+    let update =
+        ServiceFields { ip: Some("10.0.0.1".into()), service_name: Some("test".into()), ..none() };
+    let verdict = |name: &str, update: &ServiceFields| {
+        let mut after = service();
+        after.full_name = ServiceName::new(name);
+        after.fields.service_name = Some(name.into());
+        judge(&service().fields, update, &after)
+    };
+    assert_eq!(verdict("test", &update).outcome, Outcome::Unknown);
+    assert_eq!(verdict("test", &update).warnings, ["the cloud does not tell ip"]);
+    assert_eq!(verdict("logs", &update).outcome, Outcome::NotApplied);
+    let only = ServiceFields { service_name: None, ..update };
+    assert_eq!(verdict("logs", &only).outcome, Outcome::Unknown);
+}

@@ -1,0 +1,177 @@
+//! Chance decides what is, what is asked, and what goes wrong; the ledger holds all the same.
+
+use std::time::Duration;
+
+use super::{
+    Random,
+    fake::{Acts, Fake, Log, Put, Reads, Rig, error, id, request, take},
+    mapping, service,
+};
+use crate::{
+    audit::Kind,
+    change::{ChangeRequest, Condition, Outcome, Refusal, Report, etag},
+    cloud::{CloudError, Reason},
+    model::{PortMapping, ServiceFields},
+};
+
+const SEEDS: u64 = 300;
+
+fn text(random: &mut Random, of: &[&str]) -> Option<Box<str>> {
+    (random.below(2) == 0).then(|| of[random.below(of.len())].into())
+}
+
+fn ports(random: &mut Random) -> Option<Vec<PortMapping>> {
+    let ports = (1..4).filter(|_| random.below(2) == 0).collect::<Vec<_>>();
+    let ports = ports.into_iter().map(|port| mapping(port, 1 + random.below(3) as u16));
+    let ports: Vec<_> = ports.collect();
+    (random.below(2) == 0).then_some(ports)
+}
+
+fn fields(random: &mut Random) -> ServiceFields {
+    let fields = ServiceFields {
+        approval_enabled: (random.below(2) == 0).then(|| random.below(2) == 0),
+        service_name: text(random, &["a", "b"]),
+        ports: ports(random),
+        port_id: text(random, &["p", "q"]),
+        tcp_proxy: text(random, &["close", "open"]),
+        description: text(random, &["", "x"]),
+        ip: None,
+    };
+    match fields == ServiceFields::default() {
+        true => ServiceFields { approval_enabled: Some(true), ..fields },
+        false => fields,
+    }
+}
+
+fn put(random: &mut Random) -> Put {
+    let seconds = |random: &mut Random| Duration::from_millis(random.below(4000) as u64);
+    let unknown = [
+        error(Reason::Reset, None, ""),
+        error(Reason::Timeout, None, ""),
+        error(Reason::Http5xx, Some(500), "EndPoint.0001"),
+        error(Reason::Http5xx, Some(504), "APIGW.0201"),
+        error(Reason::BadJson, Some(200), ""),
+    ];
+    let refused = [
+        error(Reason::Http4xx, Some(400), "EndPoint.3044"),
+        error(Reason::Auth, Some(401), "APIGW.0301"),
+        error(Reason::NotFound, Some(404), "EndPoint.0005"),
+        error(Reason::Throttled, Some(429), "APIGW.0308"),
+        error(Reason::Redirect, Some(302), ""),
+    ];
+    let unsent = CloudError { never_sent: true, ..error(Reason::Connect, None, "") };
+    let acts = match random.below(4) {
+        0 => Acts::NotAtAll,
+        1 => Acts::Partly(&["service_name", "ports"]),
+        _ => Acts::Wholly,
+    };
+    let put = match random.below(6) {
+        0 | 1 => Put::acts(acts),
+        2 => Put::fails(unknown[random.below(unknown.len())].clone(), acts),
+        3 => Put::fails(refused[random.below(refused.len())].clone(), Acts::NotAtAll),
+        4 => Put { leaves: false, ..Put::fails(unsent, Acts::NotAtAll) },
+        _ => Put { after: None, ..Put::acts(acts) },
+    };
+    let after = put.after.map(|_| seconds(random));
+    Put { before: seconds(random), after, ..put }
+}
+
+/// I4: what whoever asked is told is what happened.
+fn check(rig: &Rig, asked: &ServiceFields, before: &ServiceFields, report: &Report, seed: u64) {
+    let truth = rig.fake.truth();
+    let mut wanted = before.clone();
+    take(&mut wanted, asked, &ServiceFields::NAMES);
+    let empty = |fields: &mut ServiceFields| {
+        fields.description = fields.description.take().filter(|text| !text.is_empty());
+        fields.ports = fields.ports.take().filter(|ports| !ports.is_empty());
+    };
+    let [mut truth, mut wanted, mut before] = [truth, wanted, before.clone()];
+    [&mut truth, &mut wanted, &mut before].into_iter().for_each(empty);
+    let shown = format!("seed {seed}: {asked:?} {report:?}");
+    match report.outcome {
+        Outcome::Applied => assert_eq!(truth, wanted, "{shown}"),
+        Outcome::Unchanged => assert!(truth == before && wanted == before, "{shown}"),
+        Outcome::Planned | Outcome::NotSent | Outcome::Rejected | Outcome::NotApplied => {
+            assert_eq!(truth, before, "{shown}");
+        }
+        Outcome::Partial => assert!(truth != before && truth != wanted, "{shown}"),
+        Outcome::Unknown => assert!(report.sent && !report.safe_to_retry, "{shown}"),
+    }
+    if report.safe_to_retry {
+        assert_eq!(truth, before, "{shown}");
+    }
+    if !report.sent {
+        assert_eq!(truth, before, "{shown}");
+    }
+}
+
+async fn run(seed: u64, seen: &mut [usize; Outcome::ALL.len()]) {
+    let mut random = Random(seed);
+    let mut start = service();
+    take(&mut start.fields, &fields(&mut random), &ServiceFields::NAMES);
+    let rig = Rig::with(Fake::new([start]), Log::default(), Vec::new());
+    for _ in 0..4 {
+        let put = put(&mut random);
+        rig.put(put);
+        {
+            let mut state = rig.fake.state();
+            state.lag = Duration::from_millis(random.below(12_000) as u64);
+            state.reads = Reads::Answer;
+        }
+        let refuses = match random.below(8) {
+            0 => vec![Kind::Intent],
+            _ => Vec::new(),
+        };
+        *rig.log.refuses.lock().unwrap() = refuses;
+        let condition = match random.below(4) {
+            0 => Condition::None,
+            1 => Condition::Tags(vec!["stale".into()]),
+            2 => {
+                let tag = etag(&rig.fake.state().services[&id()]);
+                Condition::Tags(vec![tag])
+            }
+            _ => Condition::Any,
+        };
+        let asked = ChangeRequest {
+            condition,
+            dry_run: random.below(8) == 0,
+            ..request(fields(&mut random))
+        };
+        let before = rig.fake.truth();
+        let sent_before = rig.fake.state().puts.len();
+        let (one, two) = (rig.changes.change(asked.clone()), rig.changes.change(asked.clone()));
+        let gone_after = Duration::from_millis(random.below(10_000) as u64);
+        if random.below(4) == 0 {
+            // Both hang up.
+            let both = async { tokio::join!(one, two) };
+            let _ = tokio::time::timeout(gone_after, both).await;
+        } else {
+            let (one, two) = tokio::join!(one, two);
+            for report in [&one, &two].into_iter().flatten() {
+                seen[report.outcome as usize] += 1;
+                check(&rig, &asked.update, &before, report, seed);
+            }
+            let reports = [&one, &two].into_iter().filter(|result| result.is_ok()).count();
+            let refused = matches!(two, Err(Refusal::InProgress));
+            assert!(asked.dry_run || (reports <= 1 && refused), "seed {seed}: {one:?} {two:?}");
+        }
+        // Whatever was left behind ends.
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        let sent = rig.fake.state().puts.len() - sent_before;
+        assert!(sent <= 1, "I5: seed {seed}: it was sent {sent} times");
+        rig.check_ledger();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_goes_wrong_the_ledger_holds_and_no_answer_lies() {
+    let mut seen = [0; Outcome::ALL.len()];
+    for seed in 0..SEEDS {
+        run(seed, &mut seen).await;
+    }
+    for (outcome, count) in Outcome::ALL.into_iter().zip(seen) {
+        // A reading that shows an old state in part is the only way there, and rare.
+        let rare = outcome == Outcome::Unknown;
+        assert!(rare || count > 10, "{} was seen {count} times", outcome.as_str());
+    }
+}

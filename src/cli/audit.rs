@@ -1,0 +1,119 @@
+//! `audit`: checks the chain of the audit log, and shows it to people. Everything that is found goes
+//! to stdout: it is this command's result.
+
+mod show;
+
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+
+use super::{FAILED, FINE, print};
+use crate::audit::{self, Head, Record, Unresolved};
+
+#[derive(Args, Debug)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Checks that no record was changed, removed, inserted or moved
+    ///
+    /// Several files are one log, in pieces: they are read in the order of their first records. Whether
+    /// records are missing at the very end cannot be seen in the files: compare the head and the last
+    /// seq with css_vpcep_exporter_audit_last_sequence, or with a copy kept elsewhere.
+    ///
+    /// The exit code is 1 where the chain is broken.
+    Verify(VerifyArgs),
+    /// Shows the changes, the refusals and when the log was opened
+    ///
+    /// The chain is not checked: `audit verify` does that.
+    Show(show::ShowArgs),
+}
+
+#[derive(Args, Debug)]
+struct VerifyArgs {
+    /// The files of the log, rotated ones too
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: AuditArgs) -> u8 {
+    let is_fine = match args.command {
+        AuditCommand::Verify(args) => verify(&args.files),
+        AuditCommand::Show(args) => show::show(&args),
+    };
+    if is_fine { FINE } else { FAILED }
+}
+
+/// Checks the files as one chain and prints what there is to say; false if it is broken.
+fn verify(files: &[PathBuf]) -> bool {
+    let mut is_sound = true;
+    let mut unresolved = Unresolved::default();
+    let mut after: Option<(Head, &Path)> = None;
+    for path in in_order(files) {
+        let name = show::visible(&path.display().to_string());
+        let head = after.map(|(head, _)| head);
+        let read =
+            File::open(path).map_err(|error| format!("cannot be read: {error}")).and_then(|file| {
+                let take = |record: Record, _| unresolved.take(&record);
+                audit::read(BufReader::new(file), head, take).map_err(|broken| broken.to_string())
+            });
+        let reading = match read {
+            Ok(reading) => reading,
+            Err(why) => {
+                print(&format!("{name}: {}", show::visible(&why)));
+                if let Some((head, before)) = after {
+                    let before = show::visible(&before.display().to_string());
+                    print(&format!(
+                        "  {before} before it ends at seq {}, head {}",
+                        head.seq, head.hash
+                    ));
+                }
+                // What follows has nothing to follow.
+                return false;
+            }
+        };
+        let records = match reading.span {
+            None => "no records".to_owned(),
+            Some([(first, from), (last, to)]) => format!(
+                "{} records, seq {first} to {last}, {from:.3} to {to:.3}, head {}",
+                reading.records, reading.head.hash
+            ),
+        };
+        print(&format!("{name}: {records}"));
+        if !reading.torn.is_empty() {
+            let (line, bytes) = (reading.records + 1, reading.torn.len());
+            let seq = reading.head.seq + 1;
+            print(&format!(
+                "{name}: line {line}, seq {seq}: it was not written to its end ({bytes} bytes); the \
+                 next start moves it away"
+            ));
+            is_sound = false;
+        }
+        if reading.records > 0 {
+            after = Some((reading.head, path));
+        }
+    }
+    for intent in unresolved.intents() {
+        print(&format!("intent without outcome: seq {}, {}", intent.seq, show::subject(&intent)));
+    }
+    is_sound
+}
+
+/// The oldest first. What has no first record stays at the end, where reading says what is wrong.
+fn in_order(files: &[PathBuf]) -> Vec<&Path> {
+    let mut files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    files.sort_by_cached_key(|path| first_seq(path).unwrap_or(u64::MAX));
+    files
+}
+
+fn first_seq(path: &Path) -> Option<u64> {
+    let mut lines = show::lines(File::open(path).ok()?);
+    Record::parse(&lines.next()?.ok()?).ok().map(|record| record.seq)
+}

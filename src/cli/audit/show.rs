@@ -1,0 +1,220 @@
+//! `audit show`: the records for people.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read as _},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Args, builder::FalseyValueParser};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{in_order, print};
+use crate::{
+    audit::{ChangeId, Kind, LineFault, MAX_LINE_BYTES, Record},
+    clock::Clock,
+};
+
+#[derive(Args, Debug)]
+pub(super) struct ShowArgs {
+    /// The files of the log, rotated ones too
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Only this change
+    #[arg(long, value_name = "ID", env = "CSS_VPCEP_EXPORTER_CHANGE", value_parser = change_id)]
+    change: Option<ChangeId>,
+    /// Only this endpoint service: its id, or PROJECT/ID
+    #[arg(long, value_name = "SERVICE", env = "CSS_VPCEP_EXPORTER_SERVICE")]
+    service: Option<String>,
+    /// Only what is not older: a date of RFC 3339, or a duration such as 2h
+    #[arg(long, value_name = "TIME", env = "CSS_VPCEP_EXPORTER_SINCE", value_parser = since)]
+    since: Option<Timestamp>,
+    /// Prints the lines of the file as they are
+    #[arg(long, env = "CSS_VPCEP_EXPORTER_JSON", value_parser = FalseyValueParser::new())]
+    json: bool,
+}
+
+fn change_id(text: &str) -> Result<ChangeId, String> {
+    ChangeId::parse(text).ok_or_else(|| "expected a UUID in lower case".to_owned())
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(date) = text.parse() {
+        return Ok(date);
+    }
+    let ago: Duration = humantime::parse_duration(text)
+        .map_err(|_| "expected a date like 2026-01-02T03:04:05Z, or a duration like 2h")?;
+    Clock::system().now().checked_sub(ago).map_err(|error| error.to_string())
+}
+
+/// Prints what was asked for; false if something could not be read.
+pub(super) fn show(args: &ShowArgs) -> bool {
+    let mut is_whole = true;
+    let mut open: HashMap<ChangeId, Record> = HashMap::new();
+    for path in in_order(&args.files) {
+        let name = visible(&path.display().to_string());
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) => {
+                print(&format!("{name}: cannot be read: {error}"));
+                is_whole = false;
+                continue;
+            }
+        };
+        for (number, line) in (1..).zip(lines(file)) {
+            let read = line.map_err(|error| error.to_string()).and_then(|line| {
+                let fault = |fault: LineFault| fault.to_string();
+                Record::parse(&line).map(|record| (record, line)).map_err(fault)
+            });
+            match read {
+                Err(why) => {
+                    print(&visible(&format!("{name}: line {number}: {why}")));
+                    is_whole = false;
+                }
+                Ok((record, line)) if args.wants(&record) => {
+                    let more = if args.json {
+                        print(&String::from_utf8_lossy(&line))
+                    } else {
+                        entry(record, &mut open).iter().all(|line| print(line))
+                    };
+                    if !more {
+                        return is_whole;
+                    }
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+    let mut open: Vec<_> = open.into_values().collect();
+    open.sort_by_key(|record| record.seq);
+    for intent in &open {
+        change(intent, Some(intent), "no outcome").iter().for_each(|line| {
+            print(line);
+        });
+    }
+    is_whole
+}
+
+impl ShowArgs {
+    fn wants(&self, record: &Record) -> bool {
+        let content = &record.content;
+        let is_service = |wanted: &String| {
+            let id = content.service_id.as_ref().map_or("", |id| id.as_str());
+            let project = content.project.as_deref().unwrap_or_default();
+            wanted == id || *wanted == format!("{project}/{id}")
+        };
+        self.change.as_ref().is_none_or(|id| content.change_id.as_ref() == Some(id))
+            && self.service.as_ref().is_none_or(is_service)
+            && self.since.is_none_or(|since| record.time >= since)
+    }
+}
+
+/// The lines of a file; one that is too long for a record ends the reading.
+pub(super) fn lines(file: File) -> impl Iterator<Item = io::Result<Vec<u8>>> {
+    let mut file = BufReader::new(file);
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        let read = (&mut file).take(MAX_LINE_BYTES as u64 + 1).read_until(b'\n', &mut line);
+        match read {
+            _ if ended => None,
+            Ok(0) => None,
+            Ok(length) if length > MAX_LINE_BYTES => {
+                ended = true;
+                Some(Err(io::Error::other("it is too long for a record")))
+            }
+            Ok(_) => {
+                line.pop_if(|byte| *byte == b'\n');
+                Some(Ok(line))
+            }
+            Err(error) => {
+                ended = true;
+                Some(Err(error))
+            }
+        }
+    })
+}
+
+/// What there is to show once this record is read: a change is shown when it has its outcome.
+fn entry(record: Record, open: &mut HashMap<ChangeId, Record>) -> Vec<String> {
+    let content = &record.content;
+    let outcome = content.outcome.as_deref().unwrap_or("?");
+    match (content.kind, &content.change_id) {
+        (Kind::Intent, Some(id)) => {
+            open.entry(id.clone()).or_insert(record);
+            Vec::new()
+        }
+        (Kind::Outcome, Some(id)) => change(&record, open.remove(id).as_ref(), outcome),
+        (Kind::Denied, _) => {
+            let count = content.request.as_ref().map_or(&Value::Null, |request| &request["count"]);
+            vec![format!(
+                "{:.3}  denied ({}), {count} times, {}",
+                record.time,
+                visible(outcome),
+                subject(&record)
+            )]
+        }
+        _ => vec![format!("{:.3}  {} ({})", record.time, content.kind.as_str(), visible(outcome))],
+    }
+}
+
+fn change(record: &Record, intent: Option<&Record>, outcome: &str) -> Vec<String> {
+    let mut lines = vec![format!("{:.3}  {}, {}", record.time, visible(outcome), subject(record))];
+    let diff = record.content.diff.as_ref();
+    match diff.or(intent.and_then(|intent| intent.content.diff.as_ref())) {
+        Some(Value::Array(fields)) => lines.extend(fields.iter().map(|field| {
+            let name = field["field"].as_str().map_or_else(|| field.to_string(), str::to_owned);
+            visible(&format!("    {name}: {} -> {}", field["from"], field["to"]))
+        })),
+        Some(other) => lines.push(visible(&format!("    {other}"))),
+        None => {}
+    }
+    if let Some(cloud) = &record.content.cloud {
+        lines.push(visible(&format!("    cloud: {cloud}")));
+    }
+    lines
+}
+
+/// Who, from where, on what, by which change.
+pub(super) fn subject(record: &Record) -> String {
+    let content = &record.content;
+    let mut text = content.actor.as_deref().unwrap_or("nobody known").to_owned();
+    if let Some(remote) = &content.remote {
+        text += &format!(" from {remote}");
+    }
+    if let (Some(project), Some(service)) = (&content.project, &content.service_id) {
+        text += &format!(", {project}/{service}");
+    }
+    if let Some(id) = &content.change_id {
+        text += &format!(", change {id}");
+    }
+    visible(&text)
+}
+
+/// Nothing that moves a terminal's cursor or turns its text around.
+pub(super) fn visible(text: &str) -> String {
+    let is_odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::new();
+    for character in text.chars() {
+        if is_odd(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_text_cannot_move_the_cursor() {
+        assert_eq!(super::visible("a\u{1b}[2Jé\n\u{202e}"), "a\\u{1b}[2Jé\\u{a}\\u{202e}");
+    }
+}
