@@ -106,7 +106,7 @@ impl Access {
 }
 
 /// What the routes for endpoint services need.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Changing {
     /// Where the configured services stand.
     pub services: ServiceBoard,

@@ -50,7 +50,8 @@ impl Client {
         if let Some(file) = ca_file {
             let wrong = |why: String| format!("--admin.ca-file {}: {why}", file.display());
             let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-            let all = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            let all =
+                Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
             if all.is_empty() {
                 return Err(wrong("there is no certificate in it".to_owned()));
             }
@@ -81,8 +82,11 @@ impl Client {
             [one] => Ok(place(one)),
             [] => Err(End::Usage(format!("the token may see no service {}", clean(id)))),
             several => {
-                let all: Vec<_> =
-                    several.iter().map(|known| place(known)).map(|(p, s)| format!("{p}/{s}")).collect();
+                let all: Vec<_> = several
+                    .iter()
+                    .map(|known| place(known))
+                    .map(|(p, s)| format!("{p}/{s}"))
+                    .collect();
                 let all = clean(&all.join(", "));
                 Err(End::Usage(format!("several services are called so: use one of {all}")))
             }
@@ -216,15 +220,26 @@ mod tests {
     #[test]
     fn a_token_crosses_no_network_in_clear() {
         for good in [
-            "http://127.0.0.1:10068", "http://localhost:1/", "http://[::1]:10068", "http://127.9.9.9",
-            "https://exporter.example", "https://exporter.example/behind/a/proxy/",
+            "http://127.0.0.1:10068",
+            "http://localhost:1/",
+            "http://[::1]:10068",
+            "http://127.9.9.9",
+            "https://exporter.example",
+            "https://exporter.example/behind/a/proxy/",
         ] {
             assert!(base(good).is_ok(), "{good}");
         }
         for bad in [
-            "http://exporter.example", "http://10.0.0.1:10068", "http://localhost.evil.example",
-            "http://127.0.0.1.evil.example", "ftp://127.0.0.1", "127.0.0.1:10068", "",
-            "http://user:word@127.0.0.1", "http://127.0.0.1/?x=1", "file:///etc/passwd",
+            "http://exporter.example",
+            "http://10.0.0.1:10068",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "ftp://127.0.0.1",
+            "127.0.0.1:10068",
+            "",
+            "http://user:word@127.0.0.1",
+            "http://127.0.0.1/?x=1",
+            "file:///etc/passwd",
         ] {
             let refusal = base(bad).expect_err(bad);
             assert!(!refusal.contains("word"), "{refusal}");
@@ -239,6 +254,9 @@ mod tests {
             token: Secret::new("t"),
         };
         let url = client.url(&["endpoint-services", "a/b", "c?d#e%"]);
-        assert_eq!(url.as_str(), "http://127.0.0.1:1/p/api/v1/endpoint-services/a%2Fb/c%3Fd%23e%25");
+        assert_eq!(
+            url.as_str(),
+            "http://127.0.0.1:1/p/api/v1/endpoint-services/a%2Fb/c%3Fd%23e%25"
+        );
     }
 }

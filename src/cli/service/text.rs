@@ -59,7 +59,12 @@ fn items(value: &Value) -> &[Value] {
 }
 
 fn mapping(port: &Value) -> String {
-    format!("{} -> {}/{}", text(&port["client_port"]), text(&port["server_port"]), text(&port["protocol"]))
+    format!(
+        "{} -> {}/{}",
+        text(&port["client_port"]),
+        text(&port["server_port"]),
+        text(&port["protocol"])
+    )
 }
 
 /// Whether there is something to change.
@@ -88,7 +93,8 @@ pub(super) fn list(answer: &Value, paint: &Paint) -> Vec<String> {
     };
     let mut rows = vec![["SERVICE", "ID", "STATUS", "SEEN"].map(str::to_owned)];
     rows.extend(services.iter().map(row));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2), width(3)];
     let line = |row: &[String; 4]| {
         let cells: Vec<_> =
@@ -162,9 +168,15 @@ pub(super) fn outcome(change: &Value, paint: &Paint) -> Vec<String> {
         "applied" => "Reading back shows what was wanted.",
         "unchanged" => "Everything was as wanted already; nothing was sent.",
         "planned" => "Nothing was sent.",
-        "not_applied" => "Reading back shows the state from before. Find out why before another try.",
-        "partial" => "Reading back shows only a part of what was wanted. Look with show, then plan again.",
-        "rejected" => "The cloud refused it, and nothing changed. Mend what it says, then plan again.",
+        "not_applied" => {
+            "Reading back shows the state from before. Find out why before another try."
+        }
+        "partial" => {
+            "Reading back shows only a part of what was wanted. Look with show, then plan again."
+        }
+        "rejected" => {
+            "The cloud refused it, and nothing changed. Mend what it says, then plan again."
+        }
         "not_sent" => "Nothing was sent, and nothing changed.",
         _ => "It was sent, and nobody knows what became of it. Look with show before another try.",
     };
@@ -177,13 +189,15 @@ pub(super) fn outcome(change: &Value, paint: &Paint) -> Vec<String> {
     let cloud = &change["cloud"];
     if !cloud.is_null() {
         let parts = ["status", "code", "message", "request_id"].map(|name| &cloud[name]);
-        let parts: Vec<_> =
-            parts.into_iter().filter(|part| !part.is_null()).map(text).collect();
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_null()).map(text).collect();
         lines.push(format!("The cloud: {}", parts.join(", ")));
     }
     if change["safe_to_retry"].is_boolean() {
         let safe = change["safe_to_retry"] == true;
-        lines.push(format!("The same request may be made again: {}", if safe { "yes" } else { "no" }));
+        lines.push(format!(
+            "The same request may be made again: {}",
+            if safe { "yes" } else { "no" }
+        ));
     }
     if !change["change_id"].is_null() {
         lines.push(format!("Change: {}", text(&change["change_id"])));
@@ -232,8 +246,11 @@ mod tests {
         });
         let paint = Paint(false);
         let all = [
-            list(&everything, &paint), service(&everything), plan(&everything, &paint),
-            outcome(&everything, &paint), refusal(400, &everything, &paint),
+            list(&everything, &paint),
+            service(&everything),
+            plan(&everything, &paint),
+            outcome(&everything, &paint),
+            refusal(400, &everything, &paint),
         ];
         for line in all.concat() {
             assert_eq!(line, clean(&line));
@@ -242,7 +259,8 @@ mod tests {
 
     #[test]
     fn every_mapping_that_vanishes_is_named() {
-        let port = |client: u16| json!({"client_port": client, "server_port": 80, "protocol": "TCP"});
+        let port =
+            |client: u16| json!({"client_port": client, "server_port": 80, "protocol": "TCP"});
         let change = json!({"diff": [
             {"field": "ports", "from": [port(1), port(2), port(3)], "to": [port(2), port(4)]},
             {"field": "description", "from": null, "to": "x"},

@@ -1,6 +1,6 @@
 //! The audit trail, as far as a token may see it.
 
-use std::{fmt, net::IpAddr};
+use std::net::IpAddr;
 
 use axum::{
     Extension,
@@ -19,15 +19,18 @@ use super::{
     openapi::ProblemDocument,
     requests::query,
 };
-use crate::board::ServiceMeta;
+use crate::{
+    audit::{self, Audit, ChangeId, Denial, MAX_RECENT, Record},
+    board::ServiceMeta,
+};
 
 /// Changes that are listed where nobody says how many.
 const USUAL_LIMIT: usize = 100;
 /// Changes that are listed at most: as many as the log remembers.
-const MOST: usize = 1000;
+const MOST: usize = MAX_RECENT;
 
 /// The audit log, as the admin listener needs it. Nothing here waits for the disk.
-pub trait ChangeLog: fmt::Debug + Send + Sync + 'static {
+pub trait ChangeLog: Send + Sync + 'static {
     /// The changes that are remembered, newest first; `None` where there is no log.
     fn newest(&self) -> Option<Vec<LoggedChange>>;
 
@@ -36,6 +39,42 @@ pub trait ChangeLog: fmt::Debug + Send + Sync + 'static {
 
     /// Takes note of a request that was turned away.
     fn denied(&self, denied: &Denied<'_>);
+}
+
+impl ChangeLog for Audit {
+    fn newest(&self) -> Option<Vec<LoggedChange>> {
+        Some(self.recent(MAX_RECENT).into_iter().filter_map(logged).collect())
+    }
+
+    fn find(&self, change_id: &str) -> Option<LoggedChange> {
+        logged(self.change(&ChangeId::parse(change_id)?)?)
+    }
+
+    fn denied(&self, denied: &Denied<'_>) {
+        self.deny(&Denial {
+            reason: denied.reason,
+            remote: &denied.remote.to_string(),
+            actor: denied.actor,
+            project: denied.service.map(|meta| &*meta.project),
+            service_id: denied.service.map(|meta| &meta.id),
+        });
+    }
+}
+
+/// `None` where the records do not say whose change it is; nobody may see that one.
+fn logged(change: audit::Change) -> Option<LoggedChange> {
+    let content = &change.intent.as_ref().or(change.outcome.as_ref())?.content;
+    let (project, service_id) = (content.project.as_deref()?, content.service_id.as_ref()?);
+    let json = |record: &Option<Record>| {
+        record.as_ref().and_then(|record| serde_json::to_value(record).ok())
+    };
+    Some(LoggedChange {
+        change_id: change.id.as_str().to_owned(),
+        project: project.to_owned(),
+        service_id: service_id.as_str().to_owned(),
+        intent: json(&change.intent),
+        outcome: json(&change.outcome),
+    })
 }
 
 /// A change, by its records in the audit log.

@@ -7,9 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     board::ServiceState,
-    change::{
-        Current, Report, Violation, cloud_to_json, diff_to_json, service_to_json,
-    },
+    change::{Current, Report, Violation, cloud_to_json, diff_to_json, service_to_json},
     cloud::CloudError,
 };
 

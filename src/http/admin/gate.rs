@@ -27,11 +27,7 @@ pub(super) struct Caller {
     pub(super) remote: IpAddr,
 }
 
-pub(super) async fn gate(
-    State(admin): State<Admin>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn gate(State(admin): State<Admin>, mut request: Request, next: Next) -> Response {
     let mut response = match admin.admit(&request) {
         Ok(None) => next.run(request).await,
         Ok(Some(caller)) => {

@@ -58,7 +58,9 @@ impl Limiter {
 /// What counts as one source: whoever has an IPv6 address has the 2^64 beside it too.
 fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
-        IpAddr::V6(address) => IpAddr::from((u128::from(address) & (u128::MAX << 64)).to_be_bytes()),
+        IpAddr::V6(address) => {
+            IpAddr::from((u128::from(address) & (u128::MAX << 64)).to_be_bytes())
+        }
         v4 => v4,
     }
 }

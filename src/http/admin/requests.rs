@@ -70,7 +70,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     let is_json = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
     is_json
         && parts.all(|part| {
-            part.eq_ignore_ascii_case("charset=utf-8") || part.eq_ignore_ascii_case("charset=\"utf-8\"")
+            part.eq_ignore_ascii_case("charset=utf-8")
+                || part.eq_ignore_ascii_case("charset=\"utf-8\"")
         })
 }
 

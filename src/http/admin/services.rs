@@ -243,17 +243,18 @@ impl Admin {
             let expected = "If-Match must be * or a list of entity tags, in quotes";
             problem(StatusCode::BAD_REQUEST, expected)
         })?;
-        let update = validate(&body, self.changing.allow_proxy_vni).map_err(|error| match error {
-            BodyError::Syntax { message } => {
-                problem(StatusCode::BAD_REQUEST, &format!("the body is not JSON: {message}"))
-            }
-            BodyError::Violations(violations) => problem_with(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                kind::INVALID,
-                "the body breaks the rules in errors; nothing was sent",
-                &Violations::new(violations),
-            ),
-        })?;
+        let update =
+            validate(&body, self.changing.allow_proxy_vni).map_err(|error| match error {
+                BodyError::Syntax { message } => {
+                    problem(StatusCode::BAD_REQUEST, &format!("the body is not JSON: {message}"))
+                }
+                BodyError::Violations(violations) => problem_with(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    kind::INVALID,
+                    "the body breaks the rules in errors; nothing was sent",
+                    &Violations::new(violations),
+                ),
+            })?;
         let request = ChangeRequest {
             project: state.meta.project.clone(),
             service: state.meta.id.clone(),
@@ -273,9 +274,9 @@ impl Admin {
 
     /// The service of a path, if the caller may see it.
     fn service(&self, caller: &Caller, path: ServicePath) -> Result<Arc<ServiceState>, Response> {
-        let found = path.ok().and_then(|Path((project, service))| {
-            self.changing.services.find(&project, &service)
-        });
+        let found = path
+            .ok()
+            .and_then(|Path((project, service))| self.changing.services.find(&project, &service));
         match found {
             Some(state) if caller.token.sees(&state.meta) => Ok(state),
             other => {

@@ -126,20 +126,16 @@ pub(super) fn of_refusal(refusal: &Refusal) -> Verdict {
         )
         .safe(),
         Refusal::Unreadable(error) => of_error(error, Call::Read).safe(),
-        Refusal::TooMany => Verdict::new(
-            S::SERVICE_UNAVAILABLE,
-            kind::TOO_MANY,
-            "too many changes are under way",
-        )
-        .after(BUSY)
-        .safe(),
-        Refusal::Stopping => Verdict::new(
-            S::SERVICE_UNAVAILABLE,
-            kind::STOPPING,
-            "the exporter is shutting down",
-        )
-        .after(BUSY)
-        .safe(),
+        Refusal::TooMany => {
+            Verdict::new(S::SERVICE_UNAVAILABLE, kind::TOO_MANY, "too many changes are under way")
+                .after(BUSY)
+                .safe()
+        }
+        Refusal::Stopping => {
+            Verdict::new(S::SERVICE_UNAVAILABLE, kind::STOPPING, "the exporter is shutting down")
+                .after(BUSY)
+                .safe()
+        }
     }
 }
 

@@ -54,9 +54,8 @@ fn hash(text: &str) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digest = Sha256::digest(text);
     let groups = digest.chunks(3).map(|chunk| {
-        let bits = (0..3).fold(0_usize, |bits, at| {
-            bits << 8 | usize::from(chunk.get(at).copied().unwrap_or(0))
-        });
+        let bits = (0..3)
+            .fold(0_usize, |bits, at| bits << 8 | usize::from(chunk.get(at).copied().unwrap_or(0)));
         let letter = |at: usize| match at <= chunk.len() {
             true => char::from(LETTERS[bits >> (18 - 6 * at) & 63]),
             false => '=',
@@ -84,8 +83,18 @@ mod tests {
     #[test]
     fn the_script_makes_no_markup() {
         let banned = [
-            "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(",
-            "setAttribute(\"style\"", "localStorage", "sessionStorage", "cookie", "http://", "https://",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "setAttribute(\"style\"",
+            "localStorage",
+            "sessionStorage",
+            "cookie",
+            "http://",
+            "https://",
         ];
         for banned in banned {
             assert!(!SCRIPT.contains(banned), "{banned}");
