@@ -52,10 +52,10 @@ enum Command {
     Collect(collect::CollectArgs),
     /// Checks the configuration file and says what it will cost
     CheckConfig(check_config::CheckConfigArgs),
-    /// Checks the audit log, or shows what it says
-    Audit(audit::AuditArgs),
     /// Looks at endpoint services and changes them, through the admin listener
     Service(service::ServiceArgs),
+    /// Checks the audit log, or shows what it says
+    Audit(audit::AuditArgs),
     /// Makes an admin token
     Token(token::TokenArgs),
 }

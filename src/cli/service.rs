@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::FalseyValueParser};
 use serde_json::Value;
 
 use self::{
@@ -61,8 +61,13 @@ pub(super) struct ApiArgs {
         env = "CSS_VPCEP_EXPORTER_ADMIN_CA_FILE"
     )]
     ca_file: Option<PathBuf>,
-    /// Print the answer as it came, in JSON
-    #[arg(long, global = true)]
+    /// Prints the answer as it came, in JSON
+    #[arg(
+        long,
+        global = true,
+        env = "CSS_VPCEP_EXPORTER_JSON",
+        value_parser = FalseyValueParser::new()
+    )]
     json: bool,
 }
 
@@ -78,8 +83,8 @@ enum ServiceCommand {
     Apply {
         #[command(flatten)]
         change: ChangeArgs,
-        /// Do not ask
-        #[arg(long)]
+        /// Does not ask
+        #[arg(long, env = "CSS_VPCEP_EXPORTER_YES", value_parser = FalseyValueParser::new())]
         yes: bool,
     },
 }
@@ -96,7 +101,7 @@ struct ChangeArgs {
     #[command(flatten)]
     id: IdArgs,
     /// What shall change, in JSON; - is the standard input
-    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    #[arg(short = 'f', long = "file", value_name = "FILE", env = "CSS_VPCEP_EXPORTER_FILE")]
     file: PathBuf,
 }
 

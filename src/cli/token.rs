@@ -12,14 +12,19 @@ const PREFIX: &str = "cssvpcep_";
 #[derive(Args, Debug)]
 pub(super) struct TokenArgs {
     /// The name of whoever gets it, for the record
-    #[arg(long, value_name = "NAME", default_value = "oncall")]
+    #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_NAME", default_value = "oncall")]
     name: String,
     /// What it may do
-    #[arg(long, value_name = "ROLE", default_value = "viewer")]
+    #[arg(long, value_name = "ROLE", env = "CSS_VPCEP_EXPORTER_ROLE", default_value = "viewer")]
     role: RoleArg,
     /// The endpoint services it may see or change, as PROJECT/NAME or PROJECT/ID; * is any run of
     /// characters. None if this is left out
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "PATTERN",
+        env = "CSS_VPCEP_EXPORTER_SERVICES",
+        value_delimiter = ','
+    )]
     services: Vec<String>,
 }
 

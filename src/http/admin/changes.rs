@@ -116,6 +116,7 @@ pub(super) struct ChangeList {
 /// The newest changes of the services that the token may see
 #[utoipa::path(
     get,
+    operation_id = "list_changes",
     path = "/api/v1/changes",
     tag = "changes",
     params(("limit" = Option<u32>, Query, description = "How many at most; 100 if it is left out",
@@ -150,6 +151,7 @@ pub(super) async fn list(
 /// One change
 #[utoipa::path(
     get,
+    operation_id = "read_change",
     path = "/api/v1/changes/{change_id}",
     tag = "changes",
     params(("change_id" = String, Path, description = "The id that its answer had",

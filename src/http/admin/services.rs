@@ -55,10 +55,15 @@ pub(super) struct Update {
     #[schema(nullable = false, required = false, value_type = UpdateTcpProxy)]
     tcp_proxy: Option<String>,
     /// Free text, without control characters.
-    #[schema(nullable = false, max_length = 512, pattern = "^[^<>]*$")]
+    #[schema(nullable = false, max_length = 512, pattern = r"^[^<>\x00-\x1f\x7f-\x9f]*$")]
     description: Option<String>,
     /// IPv4 address or domain name of a VLAN service. Not together with `port_id`.
-    #[schema(nullable = false, min_length = 1, max_length = 253)]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 253,
+        pattern = "^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
+    )]
     ip: Option<String>,
 }
 
@@ -98,6 +103,7 @@ pub(super) enum UpdateTcpProxy {
 /// The endpoint services that the token may see, as they were last read
 #[utoipa::path(
     get,
+    operation_id = "list_endpoint_services",
     path = "/api/v1/endpoint-services",
     tag = "endpoint services",
     responses((status = 200, description = "The services, by project and name", body = ServiceList)),
@@ -118,6 +124,7 @@ pub(super) async fn list(
 /// One endpoint service, read from the cloud now
 #[utoipa::path(
     get,
+    operation_id = "read_endpoint_service",
     path = "/api/v1/endpoint-services/{project}/{service}",
     tag = "endpoint services",
     params(
@@ -164,6 +171,7 @@ pub(super) async fn read(
 /// Change an endpoint service, or plan it
 #[utoipa::path(
     put,
+    operation_id = "change_endpoint_service",
     path = "/api/v1/endpoint-services/{project}/{service}",
     tag = "endpoint services",
     params(
