@@ -191,7 +191,7 @@ async fn poll_now(
     uri: Uri,
 ) -> Response {
     if let Err(refusal) = requests::query(&uri, None) {
-        return refusal;
+        return *refusal;
     }
     let id = path.map_or_else(|_| String::new(), |Path(id)| id);
     let Ok(cluster) = ClusterId::parse(&id) else { return one_cluster(&admin.shared, &id) };

@@ -24,7 +24,7 @@ impl Paint {
         self.with("31", text)
     }
 
-    fn new(&self, text: &str) -> String {
+    fn added(&self, text: &str) -> String {
         self.with("32", text)
     }
 
@@ -143,7 +143,7 @@ fn difference(change: &Value, paint: &Paint) -> Vec<String> {
             lines.push(paint.gone(&format!("  - {gone}  REMOVED")));
         }
         for new in to.difference(&from) {
-            lines.push(paint.new(&format!("  + {new}")));
+            lines.push(paint.added(&format!("  + {new}")));
         }
         let kept = from.intersection(&to).count();
         if kept > 0 {
@@ -151,7 +151,7 @@ fn difference(change: &Value, paint: &Paint) -> Vec<String> {
         }
     } else {
         lines.push(paint.gone(&format!("  - {}", text(from))));
-        lines.push(paint.new(&format!("  + {}", text(to))));
+        lines.push(paint.added(&format!("  + {}", text(to))));
     }
     lines
 }
@@ -181,7 +181,7 @@ pub(super) fn outcome(change: &Value, paint: &Paint) -> Vec<String> {
         _ => "It was sent, and nobody knows what became of it. Look with show before another try.",
     };
     let painted = match outcome {
-        "applied" | "unchanged" | "planned" => paint.new(&clean(outcome)),
+        "applied" | "unchanged" | "planned" => paint.added(&clean(outcome)),
         _ => paint.gone(&clean(outcome)),
     };
     let mut lines = vec![format!("Outcome: {painted}. {meaning}")];

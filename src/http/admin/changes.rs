@@ -138,7 +138,7 @@ pub(super) async fn list(
                 return problem(StatusCode::BAD_REQUEST, &expected);
             }
         },
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(changes) = admin.changing.log.newest() else {
         let detail = "there is no audit log: admin.audit_log is not configured";
@@ -169,7 +169,7 @@ pub(super) async fn one(
     uri: Uri,
 ) -> Response {
     if let Err(refusal) = query(&uri, None) {
-        return refusal;
+        return *refusal;
     }
     let found = path.ok().and_then(|Path(id)| admin.changing.log.find(&id));
     match found.filter(|change| admin.may_see(&caller, change)) {

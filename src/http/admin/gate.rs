@@ -17,6 +17,7 @@ use super::{
     super::{Peer, problem::problem},
     Admin, AdminToken,
     changes::Denied,
+    requests::Refused,
 };
 use crate::board::ServiceMeta;
 
@@ -34,7 +35,7 @@ pub(super) async fn gate(State(admin): State<Admin>, mut request: Request, next:
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     };
     // What was sent after a request that is refused is not worth a second look.
     if response.status().is_client_error() {
@@ -44,7 +45,7 @@ pub(super) async fn gate(State(admin): State<Admin>, mut request: Request, next:
 }
 
 impl Admin {
-    fn admit(&self, request: &Request) -> Result<Option<Caller>, Response> {
+    fn admit(&self, request: &Request) -> Result<Option<Caller>, Refused> {
         // A request that did not come through a listener came from nowhere.
         let remote = request.extensions().get::<Peer>();
         let remote = remote.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip().to_canonical());
@@ -53,21 +54,23 @@ impl Admin {
             return Err(problem(
                 StatusCode::MISDIRECTED_REQUEST,
                 "the Host header is not one of admin.hosts in the configuration",
-            ));
+            )
+            .into());
         }
         // Two ways to say where a body ends are one too many for whatever stands in between.
         if request.headers().contains_key(header::TRANSFER_ENCODING) {
             return Err(problem(
                 StatusCode::LENGTH_REQUIRED,
                 "a body must come with a Content-Length, and without a Transfer-Encoding",
-            ));
+            )
+            .into());
         }
         if !request.uri().path().starts_with("/api/") {
             return Ok(None);
         }
         match bearer(request.headers()).and_then(|token| self.find(token)) {
             Some(token) => Ok(Some(Caller { token, remote })),
-            None => Err(self.unknown_token(remote)),
+            None => Err(self.unknown_token(remote).into()),
         }
     }
 

@@ -13,12 +13,15 @@ use hyper::body::Bytes;
 
 use super::super::problem::problem;
 
+/// An answer that ends a request early.
+pub(super) type Refused = Box<Response>;
+
 /// The one value of a query that may have `name` once, and nothing else.
 ///
 /// # Errors
 /// The refusal.
-pub(super) fn query(uri: &Uri, name: Option<&str>) -> Result<Option<String>, Response> {
-    let refusal = |detail: &str| Err(problem(StatusCode::BAD_REQUEST, detail));
+pub(super) fn query(uri: &Uri, name: Option<&str>) -> Result<Option<String>, Refused> {
+    let refusal = |detail: &str| Err(problem(StatusCode::BAD_REQUEST, detail).into());
     let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
         return refusal("the query cannot be read");
     };
@@ -41,8 +44,8 @@ pub(super) fn query(uri: &Uri, name: Option<&str>) -> Result<Option<String>, Res
 ///
 /// # Errors
 /// The refusal.
-pub(super) async fn json_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Response> {
-    let unsupported = |detail| Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+pub(super) async fn json_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refused> {
+    let unsupported = |detail| Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into());
     if !is_json(headers) {
         return unsupported("the Content-Type must be application/json");
     }
@@ -52,12 +55,13 @@ pub(super) async fn json_body(headers: &HeaderMap, body: Body) -> Result<Bytes, 
     match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if is_too_long(&error) => {
-            Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"))
+            Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long").into())
         }
         Err(_) => Err(problem(
             StatusCode::REQUEST_TIMEOUT,
             "the request's body did not arrive whole and in time",
-        )),
+        )
+        .into()),
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     gate::Caller,
     glob::fits,
     openapi::ProblemDocument,
-    requests::{json_body, query},
+    requests::{Refused, json_body, query},
     verdict::{self, Verdict, kind},
 };
 use crate::{
@@ -114,7 +114,7 @@ pub(super) async fn list(
     uri: Uri,
 ) -> Response {
     if let Err(refusal) = query(&uri, None) {
-        return refusal;
+        return *refusal;
     }
     let services = admin.changing.services.snapshot();
     let visible = services.iter().map(Arc::as_ref).filter(|state| caller.token.sees(&state.meta));
@@ -152,11 +152,11 @@ pub(super) async fn read(
     uri: Uri,
 ) -> Response {
     if let Err(refusal) = query(&uri, None) {
-        return refusal;
+        return *refusal;
     }
     let state = match admin.service(&caller, path) {
         Ok(state) => state,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let meta = &state.meta;
     match admin.changing.changes.read(meta.project.clone(), meta.id.clone()).await {
@@ -227,7 +227,8 @@ pub(super) async fn change(
     body: Body,
 ) -> Response {
     match admin.change(&caller, path, &uri, &headers, body).await {
-        Ok(answer) | Err(answer) => answer,
+        Ok(answer) => answer,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -239,11 +240,13 @@ impl Admin {
         uri: &Uri,
         headers: &HeaderMap,
         body: Body,
-    ) -> Result<Response, Response> {
+    ) -> Result<Response, Refused> {
         let body = json_body(headers, body).await?;
         if caller.token.role < Role::Editor {
             self.deny("role", caller.remote, Some(caller), None);
-            return Err(problem(StatusCode::FORBIDDEN, "only an editor may change something"));
+            return Err(
+                problem(StatusCode::FORBIDDEN, "only an editor may change something").into()
+            );
         }
         let state = self.service(caller, path)?;
         let dry_run = dry_run(uri)?;
@@ -276,12 +279,12 @@ impl Admin {
             self.changing.changes.change(request).await.map_err(|refusal| self.refuse(&refusal))?;
         match verdict::of_report(&report) {
             None => Ok(json(StatusCode::OK, JSON, &Change::new(&report))),
-            Some(verdict) => Err(refusal_of(&verdict, &Change::new(&report))),
+            Some(verdict) => Err(refusal_of(&verdict, &Change::new(&report)).into()),
         }
     }
 
     /// The service of a path, if the caller may see it.
-    fn service(&self, caller: &Caller, path: ServicePath) -> Result<Arc<ServiceState>, Response> {
+    fn service(&self, caller: &Caller, path: ServicePath) -> Result<Arc<ServiceState>, Refused> {
         let found = path
             .ok()
             .and_then(|Path((project, service))| self.changing.services.find(&project, &service));
@@ -290,7 +293,7 @@ impl Admin {
             other => {
                 let meta = other.as_ref().map(|state| &*state.meta);
                 self.deny("service", caller.remote, Some(caller), meta);
-                Err(refusal_of(&verdict::not_yours(), &serde_json::Map::new()))
+                Err(refusal_of(&verdict::not_yours(), &serde_json::Map::new()).into())
             }
         }
     }
@@ -333,11 +336,11 @@ impl AdminToken {
     }
 }
 
-fn dry_run(uri: &Uri) -> Result<bool, Response> {
+fn dry_run(uri: &Uri) -> Result<bool, Refused> {
     match query(uri, Some("dry_run"))?.as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(problem(StatusCode::BAD_REQUEST, "dry_run is true or false")),
+        Some(_) => Err(problem(StatusCode::BAD_REQUEST, "dry_run is true or false").into()),
     }
 }
 
