@@ -89,7 +89,7 @@ struct Reading {
 
 enum Ended {
     Change(Box<Result<Report, Refusal>>),
-    Read(Result<EndpointService, CloudError>),
+    Read(Box<Result<EndpointService, CloudError>>),
     Dangling,
 }
 
@@ -237,7 +237,8 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         let service = meta.id.clone();
         let task = self.tasks.spawn(async move {
             let deadline = Instant::now() + READ_TIME;
-            Ended::Read(readback::read(&project.cloud, &service, deadline, &mut stop).await)
+            let read = readback::read(&project.cloud, &service, deadline, &mut stop).await;
+            Ended::Read(Box::new(read))
         });
         let changes = (!self.gates.contains_key(&key(&meta))).then_some(self.changes);
         let reading = Reading { answer, meta, changes, task: task.clone() };
@@ -281,7 +282,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
                 }
                 drop(answer.send(result));
             }
-            (Running::Read(reading), Ok(Ended::Read(read))) => self.has_read(reading, read),
+            (Running::Read(reading), Ok(Ended::Read(read))) => self.has_read(reading, *read),
             // The answer is dropped, which means that the exporter stops.
             (Running::Read(_), _) => {}
             (Running::Dangling { gate, .. }, _) => self.open(&gate),

@@ -3,8 +3,11 @@
 mod dangling;
 mod fake;
 mod faults;
+mod log;
 mod plans;
 mod property;
+mod real_log;
+mod rig;
 mod rules;
 mod shutdown;
 

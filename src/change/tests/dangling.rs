@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    fake::{Entry, Fake, Log, Reads, Rig, id, take, update},
+    fake::{Fake, Reads, id, take},
+    log::{Entry, Log},
+    rig::{Rig, update},
     service,
 };
 use crate::{

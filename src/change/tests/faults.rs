@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    fake::{Acts, Put, Reads, Rig, error, id, request, update},
-    mapping, service,
+    fake::{Acts, Put, Reads, error, id},
+    mapping,
+    rig::{Rig, request, update},
+    service,
 };
 use crate::{
     change::{Outcome, Refusal, Report},

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use super::{
     Random,
-    fake::{Acts, Fake, Log, Put, Reads, Rig, error, id, request, take},
-    mapping, service,
+    fake::{Acts, Fake, Put, Reads, error, id, take},
+    log::Log,
+    mapping,
+    rig::{Rig, request},
+    service,
 };
 use crate::{
     audit::Kind,

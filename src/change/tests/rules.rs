@@ -5,14 +5,16 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    fake::{Fake, Log, Put, Reads, Rig, id, request, update},
+    fake::{Fake, Put, Reads, id},
+    log::Log,
+    rig::{Rig, request, update},
     service,
 };
 use crate::{
     audit::Kind,
     board::Attribution,
     change::{
-        ChangeRequest, Condition, MOST_CHANGES, Outcome, Refusal, etag, fields_to_json,
+        ChangeRequest, Condition, MOST_CHANGES, MOST_READS, Outcome, Refusal, etag, fields_to_json,
         service_to_json,
     },
     cloud::Reason,
@@ -255,6 +257,22 @@ async fn there_is_a_limit_to_what_is_under_way() {
         assert!(matches!(caller.await.unwrap(), Err(Refusal::Unreadable(_))));
     }
     assert!(matches!(ask(&ids[MOST_CHANGES]).await.unwrap(), Err(Refusal::Unreadable(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_a_limit_to_readings_too() {
+    let rig = Rig::new();
+    rig.fake.state().reads = Reads::Hang;
+    let read = || {
+        let changes = rig.changes.clone();
+        tokio::spawn(async move { changes.read("prod".into(), id()).await })
+    };
+    let asked: Vec<_> = (0..MOST_READS).map(|_| read()).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(matches!(read().await.unwrap(), Err(Refusal::TooMany)));
+    for caller in asked {
+        assert!(matches!(caller.await.unwrap(), Err(Refusal::Unreadable(_))));
+    }
 }
 
 #[tokio::test(start_paused = true)]

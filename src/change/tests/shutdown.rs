@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::fake::{Acts, Put, Reads, Rig, id, request, update};
+use super::{
+    fake::{Acts, Put, Reads, id},
+    rig::{Rig, request, update},
+};
 use crate::{
     audit::Kind,
     change::{Outcome, Refusal},

@@ -1,0 +1,121 @@
+//! The document's example, damaged at random; and a second opinion on what is accepted.
+
+use serde_json::Value;
+
+use super::{super::validate, EXAMPLE};
+use crate::{
+    change::{fields_to_json, tests::Random},
+    model::{PortMapping, ServiceFields},
+};
+
+/// An independent check of what was accepted: what is wrong with it, in a word.
+pub(super) fn complaint(fields: &ServiceFields, allow_proxy_vni: bool) -> Option<&'static str> {
+    let json = fields_to_json(fields);
+    if json.is_empty() {
+        return Some("empty");
+    }
+    if fields.port_id.is_some() && fields.ip.is_some() {
+        return Some("both targets");
+    }
+    let text = |name: &str| json.get(name).map(|value| value.as_str().unwrap().to_owned());
+    let word = |text: &str, extra: &str| {
+        text.bytes().all(|b| b.is_ascii_alphanumeric() || extra.as_bytes().contains(&b))
+    };
+    if text("service_name")
+        .is_some_and(|name| name.is_empty() || name.len() > 16 || !word(&name, "-_"))
+    {
+        return Some("service_name");
+    }
+    if text("port_id").is_some_and(|id| id.is_empty() || id.len() > 64 || !word(&id, "-")) {
+        return Some("port_id");
+    }
+    if text("description").is_some_and(|text| {
+        text.chars().count() > 512 || text.contains(['<', '>']) || text.contains(char::is_control)
+    }) {
+        return Some("description");
+    }
+    let words = ["close", "toa_open", "proxy_open", "open", "proxy_vni"];
+    let allowed = if allow_proxy_vni { &words[..] } else { &words[..4] };
+    if text("tcp_proxy").is_some_and(|proxy| !allowed.contains(&&*proxy)) {
+        return Some("tcp_proxy");
+    }
+    if text("ip").is_some_and(|ip| {
+        let last = ip.rsplit('.').next().unwrap_or_default();
+        let is_address = ip.parse::<std::net::Ipv4Addr>().is_ok();
+        let number = last.starts_with(|c: char| c.is_ascii_digit())
+            && (last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x"));
+        !word(&ip, "-.") || last.is_empty() || ip.starts_with("127.") || (number && !is_address)
+    }) {
+        return Some("ip");
+    }
+    let ports = fields.ports.as_deref().unwrap_or_default();
+    let mut sockets: Vec<_> = ports.iter().map(|port| port.client_port).collect();
+    sockets.dedup();
+    if ports.len() > 200 || sockets.len() != ports.len() || !ports.is_sorted() {
+        return Some("ports");
+    }
+    let bad = |port: &PortMapping| {
+        port.client_port == 0 || port.server_port == 0 || &*port.protocol != "TCP"
+    };
+    ports.iter().any(bad).then_some("port")
+}
+
+/// Damages the document's example in ways that a hand or a program may, and some that none would.
+#[test]
+fn whatever_is_accepted_holds_to_the_rules() {
+    const PIECES: [&str; 22] = [
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "null",
+        "true",
+        "false",
+        "0",
+        "-",
+        "65536",
+        "1e3",
+        "\\u0000",
+        "\u{feff}",
+        "\"ip\":\"10.0.0.1\",",
+        "\"port_id\":\"a\",",
+        "\"ports\":[],",
+        "\"tcp_proxy\":\"open\",",
+        "\"description\":\"<\",",
+        "\"client_port\":8081,",
+    ];
+    let mut random = Random(0x5EED);
+    let mut accepted = 0;
+    for round in 0..20_000 {
+        let mut body = EXAMPLE.as_bytes().to_vec();
+        for _ in 0..1 + random.below(4) {
+            let at = random.below(body.len() + 1);
+            let end = (at + random.below(12)).min(body.len());
+            match random.below(5) {
+                0 => drop(body.drain(at..end)),
+                1 => drop(body.splice(at..at, PIECES[random.below(PIECES.len())].bytes())),
+                2 => body.insert(at, b'0' + (random.below(10) as u8)),
+                3 => {
+                    let copy = body[at..end].to_vec();
+                    body.splice(at..at, copy);
+                }
+                _ => {
+                    if let Some(byte) = body.get_mut(at) {
+                        *byte ^= 1 << random.below(8);
+                    }
+                }
+            }
+        }
+        if let Ok(fields) = validate(&body, false) {
+            accepted += 1;
+            let text = String::from_utf8_lossy(&body);
+            assert_eq!(complaint(&fields, false), None, "round {round}: {text}");
+            let again = Value::from(fields_to_json(&fields)).to_string();
+            assert_eq!(validate(again.as_bytes(), false), Ok(fields), "round {round}: {text}");
+        }
+    }
+    assert!(accepted > 200, "the damage is so great that nothing is tried: {accepted}");
+}
