@@ -153,7 +153,8 @@ async fn mistakes_of_the_caller_are_told_apart_from_failures() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = format!("http://{closed}");
     let plan = ["plan", "logs", "-f", "-"];
-    let cases: [(&str, Option<&str>, &[&str], &str, i32); 11] = [
+    type Case<'a> = (&'a str, Option<&'a str>, &'a [&'a str], &'a str, i32);
+    let cases: [Case<'_>; 11] = [
         (&url, None, &["list"], "", 64),
         (&url, Some("a b"), &["list"], "", 64),
         ("http://exporter.example", Some(VIEWER), &["list"], "", 64),

@@ -7,6 +7,8 @@ use css_vpcep_exporter::{
 
 use super::*;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const BODY: &str = r#"{"description": "x"}"#;
 
 #[tokio::test]
@@ -25,7 +27,7 @@ async fn a_service_is_shown_with_its_tag() {
 async fn a_request_says_what_it_says() {
     let admin = Admin::start().await;
     let tags = |tags: &[&str]| Condition::Tags(tags.iter().map(|&tag| tag.to_owned()).collect());
-    let cases: [(&str, &[(&str, &str)], u16, bool, Condition); 8] = [
+    let cases: [(&str, Headers<'_>, u16, bool, Condition); 8] = [
         ("", &[("If-Match", "*")], 200, false, Condition::Any),
         ("", &[("If-Match", "\"state-1\"")], 200, false, tags(&["state-1"])),
         ("", &[("If-Match", "\"a\", \"b\"")], 412, false, tags(&["a", "b"])),
@@ -73,7 +75,7 @@ async fn a_request_says_what_it_says() {
 async fn what_cannot_be_understood_never_reaches_the_engine() {
     let admin = Admin::start().await;
     let any = ("If-Match", "*");
-    let cases: [(&str, &[(&str, &str)], &str, u16); 16] = [
+    let cases: [(&str, Headers<'_>, &str, u16); 16] = [
         ("?dry_run=maybe", &[any], BODY, 400),
         ("?dry_run=", &[any], BODY, 400),
         ("?dry_run=true&dry_run=true", &[any], BODY, 400),

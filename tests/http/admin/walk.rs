@@ -7,8 +7,11 @@ const CALLERS: [Option<&str>; 5] =
     [None, Some("wrong"), Some(VIEWER), Some(EDITOR), Some(ELSEWHERE)];
 const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
 
+/// Methods, each with the status for every caller.
+type Methods = &'static [(&'static str, [u16; 5])];
+
 /// What every caller gets from a route; a method that is not named gets 405 where the token is good.
-const ROUTES: &[(&str, &[(&str, [u16; 5])])] = &[
+const ROUTES: &[(&str, Methods)] = &[
     ("/", &[("GET", [200; 5])]),
     ("/-/healthy", &[("GET", [200; 5])]),
     ("/openapi.json", &[("GET", [200; 5])]),
