@@ -10,13 +10,12 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{
     super::problem::{JSON, json, problem, problem_with},
     Admin, AdminToken, Role,
     condition::if_match,
-    documents::{Change, NoChange, ReadService, ServiceList, Violations},
+    documents::{Change, NoChange, ReadService, ServiceList, Update, Violations},
     gate::Caller,
     glob::fits,
     openapi::ProblemDocument,
@@ -31,74 +30,6 @@ use crate::{
 };
 
 type ServicePath = Result<Path<(String, String)>, PathRejection>;
-
-/// What shall change: at least one field; what is left out stays as it is.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `validate` reads")]
-#[schema(min_properties = 1)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Update {
-    /// Whether the owner must approve each connection.
-    #[schema(nullable = false)]
-    approval_enabled: Option<bool>,
-    /// The short name.
-    #[schema(nullable = false, min_length = 1, max_length = 16, pattern = "^[A-Za-z0-9_-]+$")]
-    service_name: Option<String>,
-    /// All port mappings: the list replaces the one that is there. No client port may stand in it
-    /// twice.
-    #[schema(nullable = false, max_items = 200)]
-    ports: Option<Vec<UpdatePort>>,
-    /// The port of the backend. Not together with `ip`.
-    #[schema(nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9-]+$")]
-    port_id: Option<String>,
-    /// How client addresses are handed to the backend.
-    #[schema(nullable = false, required = false, value_type = UpdateTcpProxy)]
-    tcp_proxy: Option<String>,
-    /// Free text, without control characters.
-    #[schema(nullable = false, max_length = 512, pattern = r"^[^<>\x00-\x1f\x7f-\x9f]*$")]
-    description: Option<String>,
-    /// IPv4 address or domain name of a VLAN service. Not together with `port_id`.
-    #[schema(
-        nullable = false,
-        min_length = 1,
-        max_length = 253,
-        pattern = "^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
-    )]
-    ip: Option<String>,
-}
-
-/// A port of the endpoint and where it leads.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `validate` reads")]
-#[serde(deny_unknown_fields)]
-pub(super) struct UpdatePort {
-    #[schema(minimum = 1, maximum = 65535)]
-    client_port: u16,
-    #[schema(minimum = 1, maximum = 65535)]
-    server_port: u16,
-    #[schema(nullable = false, required = false, value_type = UpdateProtocol, default = "TCP")]
-    protocol: Option<String>,
-}
-
-/// The protocol of a mapping.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `validate` reads")]
-pub(super) enum UpdateProtocol {
-    #[schema(rename = "TCP")]
-    Tcp,
-}
-
-/// A word for `tcp_proxy`. `proxy_vni` needs `admin.allow_proxy_vni` in the configuration.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `validate` reads")]
-#[schema(rename_all = "snake_case")]
-pub(super) enum UpdateTcpProxy {
-    Close,
-    ToaOpen,
-    ProxyOpen,
-    Open,
-    ProxyVni,
-}
 
 /// The endpoint services that the token may see, as they were last read
 #[utoipa::path(
