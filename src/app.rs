@@ -1,6 +1,7 @@
 //! The composition root: builds the parts from the configuration, binds the sockets before anything
 //! runs, starts everything, and ends it in order. The only module that knows everyone.
 
+mod changing;
 mod projects;
 mod reload;
 mod restore;
@@ -15,6 +16,7 @@ use tokio::{
 
 pub use self::supervisor::Supervisor;
 use self::{
+    changing::Changing,
     projects::Projects,
     reload::{Fixed, Reloader},
 };
@@ -78,6 +80,7 @@ pub struct App {
     readiness: Readiness,
     public: (Bound, axum::Router),
     admin: Option<(Bound, axum::Router)>,
+    changing: Option<Changing>,
     shared: Shared,
     supervisor: Option<Supervisor>,
 }
@@ -150,12 +153,12 @@ impl App {
         let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
         let fixed = Fixed::of(&config);
         let (live, shown) = watch::channel(Live::of(&config.exposition, config.effective()));
+        let services = ServiceBoard::new(config.own_services());
         let Collector { projects, board, stats, known } = collector(&mut config, &clock, seed)?;
         let state_file = match &config.state_file {
             Some(path) => Some(restore::open(path, &board, &clock).await?),
             None => None,
         };
-        let services = ServiceBoard::new(config.own_services());
         let (scheduler, polls, roster) =
             Scheduler::new(projects, board.clone(), clock.clone(), stats.clone());
         let shared = Shared {
@@ -182,15 +185,29 @@ impl App {
             tracing::info!(shard = config.shard.index, "shard 0 has the admin listener");
         }
         let (admin_web, web) = watch::channel(WebSettings::default());
+        let for_changes = watch::Sender::new(known.for_changes());
+        let (mut changing, mut audit) = (None, None);
         let admin = match config.admin.take().filter(|_| config.shard.index == 0) {
             Some(settings) => {
+                let needs = changing::Needs {
+                    projects: for_changes.subscribe(),
+                    services: services.clone(),
+                    board: board.clone(),
+                    polls: polls.clone(),
+                    clock: clock.clone(),
+                    stats: stats.clone(),
+                };
+                let (parts, handles) = changing::open(config.audit_log.as_deref(), needs).await?;
+                (changing, audit) = (Some(parts), handles.audit.clone());
+                let handles =
+                    http::Changing { changes: handles.changes, log: Arc::new(handles.audit) };
                 let addresses: Vec<_> =
                     [settings.listen].into_iter().chain(admin_fallback).collect();
                 let bound =
                     bind(&addresses).await?.with_limits(Limits::ADMIN).with_web(web.clone());
                 admin_web.send_replace(settings.web.clone());
                 access.send_replace(Access::of(&settings, bound.address()));
-                Some((bound, http::admin_router(shared.clone(), may_enter, web)))
+                Some((bound, http::admin_router(shared.clone(), may_enter, handles, web)))
             }
             None => None,
         };
@@ -198,6 +215,8 @@ impl App {
             load,
             requests,
             clouds: watch::Sender::new(known.clouds()),
+            for_changes,
+            audit,
             projects: known,
             board,
             services,
@@ -220,6 +239,7 @@ impl App {
             readiness,
             public: (public, router),
             admin,
+            changing,
             shared,
             supervisor: None,
         })
@@ -253,13 +273,15 @@ impl App {
     /// When a part ends before that: running on without it would be a silent failure.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), PartDied> {
         let (stop, _) = watch::channel(false);
+        // Whoever waits for the end of a change is told of it: the admin listener ends after these.
+        let (changes_ended, _) = watch::channel(false);
         let mut parts = JoinSet::new();
         let public_address = self.public_address();
         let listeners = [
-            ("public", "public listener", Some(self.public)),
-            ("admin", "admin listener", self.admin),
+            ("public", "public listener", Some(self.public), &stop),
+            ("admin", "admin listener", self.admin, &changes_ended),
         ];
-        for (listener, name, bound) in listeners {
+        for (listener, name, bound, stop) in listeners {
             if let Some((bound, router)) = bound {
                 tracing::info!(address = %bound.address(), listener, "listening");
                 let stopped = stopped(stop.subscribe());
@@ -280,12 +302,20 @@ impl App {
         let board = self.reloader.board.clone();
         spawn(&mut parts, "reloader", self.reloader.run(stopped(stop.subscribe())));
         spawn(&mut parts, "scheduler", self.scheduler.run(stopped(stop.subscribe())));
-        // It ends after the others, when nothing changes any more.
-        let mut keeper = JoinSet::new();
+        // These end after the others, when nothing changes any more.
+        let mut keepers = JoinSet::new();
         let (last_words, _) = watch::channel(false);
+        let mut changers = JoinSet::new();
+        if let Some(Changing { engine, writer }) = self.changing {
+            spawn(&mut changers, "maker of changes", engine.run(stopped(stop.subscribe())));
+            if let Some(writer) = writer {
+                let all_recorded = stopped(last_words.subscribe());
+                spawn(&mut keepers, "audit log", changing::keep_log(writer, all_recorded));
+            }
+        }
         if let Some(file) = self.state_file {
             let all_recorded = stopped(last_words.subscribe());
-            spawn(&mut keeper, "state keeper", state_file::keep(file, board, all_recorded));
+            spawn(&mut keepers, "state keeper", state_file::keep(file, board, all_recorded));
         }
         if let Some(supervisor) = &self.supervisor {
             supervisor.ready(public_address).await;
@@ -297,16 +327,19 @@ impl App {
         let early = tokio::select! {
             () = shutdown => None,
             Some(ended) = parts.join_next() => Some(ended.unwrap_or("part that panicked")),
-            Some(ended) = keeper.join_next() => Some(ended.unwrap_or("state keeper")),
+            Some(ended) = changers.join_next() => Some(ended.unwrap_or("maker of changes")),
+            Some(ended) = keepers.join_next() => Some(ended.unwrap_or("keeper that panicked")),
         };
         self.readiness.close();
         if let Some(supervisor) = &self.supervisor {
             supervisor.stopping().await;
         }
         stop.send_replace(true);
+        while changers.join_next().await.is_some() {}
+        changes_ended.send_replace(true);
         while parts.join_next().await.is_some() {}
         last_words.send_replace(true);
-        while keeper.join_next().await.is_some() {}
+        while keepers.join_next().await.is_some() {}
         early.map_or(Ok(()), |name| Err(PartDied(name)))
     }
 }

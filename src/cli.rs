@@ -7,8 +7,10 @@ mod demo;
 mod generate;
 mod log;
 mod serve;
+mod service;
 mod signals;
 mod simulate;
+mod token;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
@@ -54,6 +56,8 @@ enum Command {
     Collect(collect::CollectArgs),
     /// Checks the configuration file and says what it will cost
     CheckConfig(check_config::CheckConfigArgs),
+    /// Looks at endpoint services and changes them, through the admin listener
+    Service(service::ServiceArgs),
     /// Checks the audit log, or shows what it says
     Audit(audit::AuditArgs),
     /// Prints a script that completes commands and flags in a shell
@@ -62,6 +66,8 @@ enum Command {
     /// Prints the manual page of the program or of one of its commands
     #[command(hide = true)]
     Man(generate::ManArgs),
+    /// Makes an admin token
+    Token(token::TokenArgs),
 }
 
 #[derive(Args, Debug)]
@@ -126,6 +132,8 @@ pub fn main() -> ExitCode {
             Command::Audit(args) => audit::run(args),
             Command::Completions(args) => generate::completions(&args),
             Command::Man(args) => generate::man(&args),
+            Command::Service(args) => service::run(args).await,
+            Command::Token(args) => token::run(&args),
         }
     });
     // A name lookup that hangs runs on a thread of its own and must not hold the end up.

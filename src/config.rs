@@ -57,8 +57,8 @@ pub struct Config {
     pub admin: Option<AdminSettings>,
     /// TLS and users of the public listener; [`load_with_web`] fills it.
     pub web: WebSettings,
-    /// How changes are made, if there is an admin listener.
-    pub changes: Option<Changes>,
+    /// Where changes are recorded, if there is an admin listener; without a record none is made.
+    pub audit_log: Option<PathBuf>,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
     /// What is accepted, but should be changed.
@@ -92,15 +92,6 @@ pub struct EndpointService {
     pub id: ServiceId,
     /// Its configured name, unique in the project; the id where there is none.
     pub name: Arc<str>,
-}
-
-/// How changes of endpoint services are made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Where they are recorded.
-    pub audit_log: Option<PathBuf>,
-    /// Whether `tcp_proxy` may become `proxy_vni`, which only the SDK knows, not the document.
-    pub allow_proxy_vni: bool,
 }
 
 /// What is wrong with a configuration, in lines fit for a terminal.
@@ -209,7 +200,7 @@ pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, Conf
     let converted = convert::convert(file, folder, lookup)
         .map_err(|mistakes| ConfigError { mistakes: prefixed(&name, mistakes) })?;
     let sha256 = Sha256::digest(text.as_bytes());
-    let (admin, changes) = converted.admin.map(|admin| (admin.listener, admin.changes)).unzip();
+    let (admin, audit_log) = converted.admin.map(|admin| (admin.listener, admin.audit_log)).unzip();
     Ok(Config {
         exposition: converted.poll.exposition,
         state_file: converted.state_file,
@@ -217,7 +208,7 @@ pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, Conf
         projects: converted.projects,
         admin,
         web: WebSettings::default(),
-        changes,
+        audit_log: audit_log.flatten(),
         sha256: hex::encoded(&sha256),
         warnings: prefixed(&name, converted.warnings),
         poll: converted.poll,

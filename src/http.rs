@@ -36,9 +36,12 @@ use crate::{
     stats::Stats,
 };
 
-pub use admin::{Access, AdminSettings, AdminToken, Role, router as admin_router};
+pub use admin::{
+    Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, LoggedChange, Role,
+    router as admin_router,
+};
 pub use basic_auth::{PasswordHash, Users};
-pub use listener::{Bound, Limits};
+pub use listener::{Bound, Limits, Peer};
 pub use public::{Readiness, router as public_router};
 pub use rate_limit::RequestLimit;
 pub use reload::{ReloadHandle, ReloadRequest};

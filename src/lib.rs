@@ -19,7 +19,8 @@
 //! - Serving a page waits for nobody: no await on the cloud, no lock held across IO.
 //! - Only [`clock`] reads the wall clock (and the log, for its own lines); waiting uses tokio's clock,
 //!   which tests pause.
-//! - Only [`huawei`] knows reqwest and only [`config`] and [`cli`] see the environment.
+//! - Only [`huawei`] and the `service` command know reqwest, and only [`config`] and [`cli`] see the
+//!   environment.
 //! - Only [`stats`] and [`exposition`] know the crate `prometheus`.
 //! - [`model`] does no IO and knows no serde; ids are checked when they are made.
 //! - [`sim`] imports nothing of ours and is spoken to only over HTTP: a mistake in the client cannot

@@ -78,6 +78,7 @@ pub enum PollNowError {
 
 enum Command {
     PollNow { cluster: ClusterId, done: oneshot::Sender<Result<(), PollNowError>> },
+    PollSoon(Vec<ClusterId>),
     Answer(oneshot::Sender<()>),
 }
 
@@ -89,6 +90,12 @@ impl PollHandle {
         let command = Command::PollNow { cluster: cluster.clone(), done };
         self.0.send(command).await.map_err(|_| PollNowError::Stopping)?;
         ended.await.unwrap_or(Err(PollNowError::Stopping))
+    }
+
+    /// Has clusters polled by polls that begin after this moment, and waits for nothing. False if the
+    /// scheduler is busy or has ended; they are then polled in their turn.
+    pub fn poll_soon(&self, clusters: Vec<ClusterId>) -> bool {
+        self.0.try_send(Command::PollSoon(clusters)).is_ok()
     }
 
     /// Waits for an answer of the scheduler's loop: true says that it turns, false that it has ended.
@@ -230,6 +237,9 @@ impl<C: Cloud> Scheduler<C> {
             let _ = waiter.send(Ok(()));
         }
         self.set_overdue(id, false);
+        if self.roster.entry(id).is_some_and(|entry| std::mem::take(&mut entry.again)) {
+            self.start(id, Priority::Admin);
+        }
     }
 
     /// A poll that panicked is a failed poll: it is counted, and the next one is made.
@@ -248,8 +258,26 @@ impl<C: Cloud> Scheduler<C> {
     fn obey(&mut self, command: Command) {
         match command {
             Command::PollNow { cluster, done } => self.poll_now(&cluster, done),
+            Command::PollSoon(clusters) => {
+                for id in clusters
+                    .iter()
+                    .filter_map(|cluster| self.roster.find(cluster))
+                    .collect::<Vec<_>>()
+                {
+                    self.poll_soon(id);
+                }
+            }
             // Whoever waited may have given up.
             Command::Answer(answer) => drop(answer.send(())),
+        }
+    }
+
+    fn poll_soon(&mut self, id: EntryId) {
+        let Some(entry) = self.roster.entry(id) else { return };
+        // A poll under way may have read what was before.
+        entry.again = entry.is_in_flight();
+        if !entry.again {
+            self.start(id, Priority::Admin);
         }
     }
 

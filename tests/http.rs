@@ -1,6 +1,8 @@
 //! What is served over HTTP, seen from the outside of a real socket.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "http/admin.rs"]
+mod admin;
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "http/formats.rs"]

@@ -33,8 +33,20 @@ use serde_json::{Value, json};
 use certificates::Authority;
 
 const README: &str = include_str!("../README.md");
-const COMMANDS: [&str; 7] =
-    ["serve", "demo", "simulate", "collect", "check-config", "audit verify", "audit show"];
+const COMMANDS: [&str; 12] = [
+    "serve",
+    "demo",
+    "simulate",
+    "collect",
+    "check-config",
+    "service list",
+    "service show",
+    "service plan",
+    "service apply",
+    "audit verify",
+    "audit show",
+    "token",
+];
 
 #[test]
 fn the_metric_tables_are_those_of_the_code() {
@@ -431,13 +443,15 @@ fn commands_and_flags_are_those_of_the_help() {
     );
 
     let others = ["--locked", "--profile", "--release", "--help", "--version", "--cacert"];
+    // A token is never an argument.
+    let no_flag = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
     for word in words(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         let word = word.trim_end_matches('.');
         let is_flag =
             word.strip_prefix("--").is_some_and(|rest| rest.starts_with(char::is_alphabetic));
         assert!(!is_flag || names.contains(word) || others.contains(&word), "no flag {word}");
         let is_variable = word.starts_with("CSS_VPCEP_EXPORTER_") && !word.ends_with('_');
-        let is_known = || flags.iter().any(|(flag, _)| flag.environment == word);
+        let is_known = || word == no_flag || flags.iter().any(|(flag, _)| flag.environment == word);
         assert!(!is_variable || is_known(), "no environment variable {word}");
     }
 }
@@ -684,6 +698,8 @@ fn flags_of(command: &str) -> Vec<Flag> {
 
 /// Reads `--name <VALUE> What it is [env: NAME=] [default: value] [possible values: a, b]`.
 fn read_flag(text: &str) -> Flag {
+    // The short one, where there is one, says nothing more.
+    let text = text.split_once(", --").map_or(text, |(short, _)| &text[short.len() + 2..]);
     let note = |name: &str| {
         let (_, rest) = text.split_once(&format!("[{name}: "))?;
         rest.split_once(']').map(|(value, _)| value.to_owned())

@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
+    change,
     cloud::{Clouds, Reason},
     config,
     huawei::{self, Common, Pacers},
@@ -70,6 +71,15 @@ impl Projects {
     pub(super) fn clouds(&self) -> Clouds<huawei::Project> {
         let clouds = self.known.iter().map(|(name, known)| (name.clone(), known.cloud.clone()));
         Arc::new(clouds.collect())
+    }
+
+    /// The same for whoever changes their endpoint services.
+    pub(super) fn for_changes(&self) -> change::Projects<huawei::Project> {
+        let project = |known: &Known| change::Project {
+            cloud: Arc::new(known.cloud.clone()),
+            pacer: known.pacers.vpcep.clone(),
+        };
+        Arc::new(self.known.iter().map(|(name, known)| (name.clone(), project(known))).collect())
     }
 
     fn make(&self, project: &config::Project) -> Known {

@@ -6,7 +6,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Loader, projects::Projects};
 use crate::{
+    audit::Audit,
     board::{Board, ServiceBoard},
+    change,
     clock::{Clock, unix_seconds},
     cloud::Clouds,
     config::{Config, ConfigError},
@@ -29,6 +31,8 @@ pub(super) struct Reloader {
     pub(super) public_web: watch::Sender<WebSettings>,
     pub(super) admin_web: watch::Sender<WebSettings>,
     pub(super) clouds: watch::Sender<Clouds<huawei::Project>>,
+    pub(super) for_changes: watch::Sender<change::Projects<huawei::Project>>,
+    pub(super) audit: Option<Audit>,
     pub(super) admin_address: Option<SocketAddr>,
     pub(super) fixed: Fixed,
     pub(super) clock: Clock,
@@ -42,6 +46,7 @@ pub(super) struct Fixed {
     admin_tls: bool,
     public_tls: bool,
     state_file: Option<PathBuf>,
+    audit_log: Option<PathBuf>,
 }
 
 impl Fixed {
@@ -52,6 +57,7 @@ impl Fixed {
             admin_tls: admin.is_some_and(|admin| admin.web.tls.is_some()),
             public_tls: config.web.tls.is_some(),
             state_file: config.state_file.clone(),
+            audit_log: config.audit_log.clone(),
         }
     }
 }
@@ -72,6 +78,8 @@ impl Reloader {
             }
             // Not given up half-way: a reload takes some milliseconds, and then ends.
             let result = self.reload().await;
+            // Rotation: whoever renamed the log says so by the same signal, be the file good or not.
+            self.audit.iter().for_each(Audit::reopen);
             for request in asked {
                 request.answer(result.as_ref().copied().map_err(ToString::to_string));
             }
@@ -101,7 +109,7 @@ impl Reloader {
         }
         if Fixed::of(&config) != self.fixed {
             tracing::warn!(
-                "admin.listen, state_file, whether a listener speaks TLS and whether this is shard 0 \
+                "admin.listen, admin.audit_log, state_file, whether a listener speaks TLS and whether this is shard 0 \
                  change only with a restart"
             );
         }
@@ -120,6 +128,7 @@ impl Reloader {
         let projects = self.projects.replace(config.projects, config.shard);
         self.roster.replace(projects).await;
         self.clouds.send_replace(self.projects.clouds());
+        self.for_changes.send_replace(self.projects.for_changes());
         self.live.send_replace(live);
         self.public_web.send_modify(|web| *web = config.web.after(web));
         if let (Some(admin), Some(address)) = (config.admin, self.admin_address) {

@@ -15,7 +15,12 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::{FAILED, FINE, complain, log::LogArgs, print, random_seed, signals};
+use super::{
+    FAILED, FINE, complain,
+    log::LogArgs,
+    print, random_seed, signals,
+    token::{random_hex, token},
+};
 use crate::{
     app::{App, Loader, Options},
     clock::Clock,
@@ -128,6 +133,7 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
          state_file: {state:?}\n\
          admin:\n\
          \x20 listen: 127.0.0.1:{ADMIN_PORT}\n\
+         \x20 audit_log: {audit:?}\n\
          \x20 tokens: [{{ name: demo, sha256: {sha256}, role: editor, services: [\"*\"] }}]\n\
          projects:\n\
          \x20 - name: demo\n\
@@ -137,6 +143,7 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
          \x20   api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n\
          \x20   clusters:\n",
         state = folder.0.join("state"),
+        audit = folder.0.join("audit.jsonl"),
         region = sim.region(),
         project_id = sim.project_id(),
     );
@@ -166,7 +173,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("css-vpcep-exporter-{}", token()?));
+        let path = std::env::temp_dir().join(format!("css-vpcep-exporter-{}", random_hex()?));
         let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
         made.map_err(|error| format!("cannot make the folder {}: {error}", path.display()))?;
         Ok(Self(path))
@@ -178,13 +185,6 @@ impl Drop for Folder {
         // What is left of it is no worse than what other programs leave there.
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// 32 random bytes in hexadecimal.
-fn token() -> Result<String, String> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| format!("no random bytes: {error}"))?;
-    Ok(hex::encoded(&bytes))
 }
 
 fn loopback(port: u16) -> SocketAddr {

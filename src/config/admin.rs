@@ -6,14 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Changes, convert::Context, file, notes::Notes, web::load_web};
+use super::{convert::Context, file, notes::Notes, web::load_web};
 use crate::http::{AdminSettings, AdminToken, Role, WebSettings};
 
 /// The admin section.
 #[derive(Debug)]
 pub(super) struct Admin {
     pub(super) listener: AdminSettings,
-    pub(super) changes: Changes,
+    pub(super) audit_log: Option<PathBuf>,
 }
 
 pub(super) fn admin(
@@ -37,11 +37,11 @@ pub(super) fn admin(
     if is_empty {
         notes.mistake("admin.tokens", "none", "at least one, else nobody can use the listener");
     }
-    let changes = Changes {
-        audit_log: written.audit_log.map(|file: String| -> PathBuf { context.path(&file) }),
-        allow_proxy_vni: written.allow_proxy_vni.unwrap_or(false),
-    };
-    Some(Admin { listener: AdminSettings { listen: listen?, hosts, tokens, web: web? }, changes })
+    let audit_log = written.audit_log.map(|file: String| -> PathBuf { context.path(&file) });
+    let allow_proxy_vni = written.allow_proxy_vni.unwrap_or(false);
+    let (listen, web) = (listen?, web?);
+    let listener = AdminSettings { listen, hosts, tokens, web, allow_proxy_vni };
+    Some(Admin { listener, audit_log })
 }
 
 /// The listener's own web configuration.

@@ -244,13 +244,13 @@ struct Admin<'a> {
 
 impl<'a> Admin<'a> {
     fn of(config: &'a Config) -> Option<Self> {
-        let (admin, changes) = (config.admin.as_ref()?, config.changes.as_ref()?);
+        let admin = config.admin.as_ref()?;
         Some(Self {
             listen: admin.listen.to_string(),
             hosts: &admin.hosts,
             web_config_file: admin.web.file.as_ref().map(|path| path.display().to_string()),
-            audit_log: changes.audit_log.as_ref().map(|path| path.display().to_string()),
-            allow_proxy_vni: changes.allow_proxy_vni,
+            audit_log: config.audit_log.as_ref().map(|path| path.display().to_string()),
+            allow_proxy_vni: admin.allow_proxy_vni,
             tokens: admin.tokens.iter().map(Token::of).collect(),
         })
     }

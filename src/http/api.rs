@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     board::{ClusterState, Freshness, PollRecord, Snapshot},
@@ -17,7 +18,7 @@ pub(super) struct Clusters<'a> {
     clusters: Vec<Cluster<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Cluster<'a> {
     project: &'a str,
     region_id: &'a str,
@@ -36,7 +37,7 @@ struct Cluster<'a> {
     last_error: Option<LastError<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct LastError<'a> {
     reason: &'static str,
     code: Option<&'a str>,
@@ -45,7 +46,7 @@ struct LastError<'a> {
 }
 
 /// `GET /api/v1/clusters/{cluster_id}`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct OneCluster<'a> {
     #[serde(flatten)]
     cluster: Cluster<'a>,
@@ -53,7 +54,7 @@ pub(super) struct OneCluster<'a> {
     polls: Vec<Poll<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Item<'a> {
     endpoint_id: &'a str,
     status: &'static str,
@@ -68,7 +69,7 @@ struct Item<'a> {
     updated: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Poll<'a> {
     ended: String,
     duration_seconds: f64,

@@ -100,6 +100,10 @@ impl Limits {
     pub const ADMIN: Self = Self { connections: 16, ..Self::PUBLIC };
 }
 
+/// Where a request came from; every request has it among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
 /// A socket that listens already, so that an address in use is found out before anything runs.
 #[derive(Debug)]
 pub struct Bound {
@@ -187,8 +191,8 @@ async fn accept(
     connections: &mut JoinSet<()>,
 ) -> Infallible {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -197,7 +201,7 @@ async fn accept(
         };
         let place = server.seats.place().await;
         let seat = server.seats.seat();
-        let connection = server.clone().serve(stream, seat.clone(), closing.subscribe());
+        let connection = server.clone().serve(stream, peer, seat.clone(), closing.subscribe());
         let task = connections.spawn(async move {
             connection.await;
             drop(place);
@@ -208,14 +212,20 @@ async fn accept(
 }
 
 impl Server {
-    async fn serve(self, stream: TcpStream, seat: Arc<Seat>, mut closing: watch::Receiver<bool>) {
+    async fn serve(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        seat: Arc<Seat>,
+        mut closing: watch::Receiver<bool>,
+    ) {
         // An answer is written at once; waiting to fill a packet would only delay its end.
         let _ = stream.set_nodelay(true);
         let tls = self.web.as_ref().and_then(|web| web.borrow().tls.clone());
         let taken = |stream| Taken::new(stream, seat.clone(), self.seats.limits());
         let Some(tls) = tls else {
             let stream = taken(stream);
-            return self.converse(stream, &self.router, &seat, closing).await;
+            return self.converse((stream, peer), &self.router, &seat, closing).await;
         };
         let greeted = tokio::select! {
             greeted = greet(stream, &tls, self.seats.limits().handshake, taken) => greeted,
@@ -223,10 +233,10 @@ impl Server {
         };
         match greeted {
             Ok(Greeted::Tls(stream)) => {
-                self.converse(*stream, &self.router, &seat, closing).await;
+                self.converse((*stream, peer), &self.router, &seat, closing).await;
             }
             Ok(Greeted::Plain(stream)) => {
-                self.converse(stream, &handshake::refusal(), &seat, closing).await;
+                self.converse((stream, peer), &handshake::refusal(), &seat, closing).await;
             }
             Err(error) => tracing::debug!("a client's handshake failed: {error}"),
         }
@@ -234,7 +244,7 @@ impl Server {
 
     async fn converse(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin,
+        (stream, peer): (impl AsyncRead + AsyncWrite + Unpin, SocketAddr),
         router: &Router,
         seat: &Arc<Seat>,
         mut closing: watch::Receiver<bool>,
@@ -242,8 +252,9 @@ impl Server {
         let seats = &self.seats;
         let stream = Guarded::new(stream, seat.clone(), seats.limits());
         let router = TowerToHyperService::new(router.clone());
-        let service = service_fn(|request: Request<Incoming>| {
+        let service = service_fn(|mut request: Request<Incoming>| {
             seat.begin_request();
+            request.extensions_mut().insert(Peer(peer));
             let refusal = too_long(&request, seats.limits());
             let request = request.map(|body| RequestBody::new(body, seats.limits()));
             let router = &router;

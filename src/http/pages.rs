@@ -4,6 +4,7 @@
 //! known of one cluster. `html` makes sure that no text of the cloud becomes markup.
 
 mod cluster;
+mod console;
 mod html;
 mod status;
 
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use self::html::Html;
 use super::problem::answer;
 
-pub(super) use self::{cluster::cluster, status::status};
+pub(super) use self::{cluster::cluster, console::console, status::status};
 
 const STYLE: &str = "\
     body{font:14px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:90rem;padding:0 1rem;\
@@ -36,17 +37,6 @@ const STYLE: &str = "\
     @media(prefers-color-scheme:dark){body{color:#dde3ea;background:#14181d}\
     th,td{border-color:#2c343d}th,.quiet{color:#93a0ae}a{color:#8ab4f8}\
     .b{background:#2c343d}.good{background:#1d4428}.warn{background:#54430f}.bad{background:#5d1f1f}}";
-
-/// The first page of the admin listener: it says what there is, and that a token is needed.
-pub(super) fn admin() -> Response {
-    let mut page = Html::new("css-vpcep-exporter admin");
-    page.raw(
-        "<h1>css-vpcep-exporter admin</h1>\n<p>With <code>Authorization: Bearer TOKEN</code>:</p>\n\
-         <ul><li><code>POST /api/v1/clusters/{cluster_id}/poll</code> polls a cluster now and \
-         answers with its state.</li></ul>\n",
-    );
-    respond(page)
-}
 
 fn respond(page: Html) -> Response {
     let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", page.finish());

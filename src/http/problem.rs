@@ -9,19 +9,42 @@ use serde::Serialize;
 
 /// The media type of short answers to programs and people alike.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+/// The media type of data.
+pub(super) const JSON: &str = "application/json";
+/// The media type of refusals.
+pub(super) const PROBLEM: &str = "application/problem+json";
+
+/// The type of a problem of which its status says everything (RFC 9457, 4.2.1).
+const BLANK: &str = "about:blank";
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct Problem<'a, M> {
+    r#type: &'a str,
     title: &'a str,
     status: u16,
     detail: &'a str,
+    #[serde(flatten)]
+    members: &'a M,
 }
+
+#[derive(Serialize)]
+struct NoMembers {}
 
 /// An answer that says what was wrong.
 pub(super) fn problem(status: StatusCode, detail: &str) -> Response {
+    problem_with(status, BLANK, detail, &NoMembers {})
+}
+
+/// The same with a type of its own, a relative reference, and with more members.
+pub(super) fn problem_with(
+    status: StatusCode,
+    kind: &str,
+    detail: &str,
+    members: &impl Serialize,
+) -> Response {
     let title = status.canonical_reason().unwrap_or("Error");
-    let document = Problem { title, status: status.as_u16(), detail };
-    json(status, "application/problem+json", &document)
+    let document = Problem { r#type: kind, title, status: status.as_u16(), detail, members };
+    json(status, PROBLEM, &document)
 }
 
 /// An answer in JSON.

@@ -20,14 +20,12 @@ use super::{
     Shared,
     api::{Clusters, OneCluster},
     measure, pages,
-    problem::{TEXT, answer, json, problem},
+    problem::{JSON, TEXT, answer, json, problem},
     reload::ReloadHandle,
     scrape::Scrapes,
     web::{Gate, Web, guard},
 };
 use crate::model::ClusterId;
-
-const JSON: &str = "application/json";
 
 /// Whether the exporter is worth asking: once every cluster was tried, or two intervals have passed,
 /// and until it shuts down.

@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) in_flight: Option<AbortHandle>,
     /// A beat came while the poll before was still under way.
     overdue: bool,
+    /// Another poll is wanted when the one under way has ended.
+    pub(super) again: bool,
     /// When the last poll ended that somebody waited for.
     pub(super) asked: Option<Instant>,
     pub(super) waiters: Vec<oneshot::Sender<Result<(), PollNowError>>>,
@@ -169,6 +171,7 @@ impl<C> Roster<C> {
             due: now,
             in_flight: None,
             overdue: false,
+            again: false,
             asked: None,
             waiters: Vec::new(),
             report: Report::default(),

@@ -295,6 +295,27 @@ async fn poll_now_waits_joins_and_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_poll_that_is_wanted_soon_begins_after_it_was_asked_for() {
+    let cloud = Fake::new();
+    let running = run(vec![project("p", &cloud, [0, 1])]);
+    tokio::time::sleep(MINUTE * 2).await;
+    cloud.set(&cluster(0), Behaviour::Answers { after: Duration::from_secs(3) });
+    let polls = running.polls.clone();
+    let under_way = tokio::spawn(async move { polls.poll_now(&cluster(0)).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    assert!(running.polls.poll_soon(vec![cluster(0), cluster(1), cluster(9)]));
+    under_way.await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (number, wait) in [(0, 2), (1, 0)] {
+        let calls = cloud.calls_of(&cluster(number));
+        let after: Vec<_> = calls.iter().filter(|at| **at >= asked).collect();
+        assert_eq!(after.len(), 1, "{number}");
+        assert_eq!((*after[0] - asked).as_secs(), wait, "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutdown_gives_up_polls_under_way_at_once() {
     let cloud = Fake::new();
     cloud.set(&cluster(0), Behaviour::Hangs);

@@ -206,7 +206,8 @@ async fn the_daemon_says_no_secret() {
             let good = [("authorization", &*bearer[0])];
             assert_eq!(heard.ask(Method::POST, &url, &good).await, 200);
             let bad = [("authorization", &*bearer[1])];
-            assert_eq!(heard.ask(Method::POST, &url, &bad).await, 401);
+            // Whoever fails too often is held up.
+            assert!([401, 429].contains(&heard.ask(Method::POST, &url, &bad).await));
             let evil = [("authorization", &*bearer[0]), ("host", "evil.example")];
             assert_eq!(heard.ask(Method::POST, &url, &evil).await, 421);
             for path in [format!("/api/v1/clusters/{id}"), format!("/clusters/{id}")] {

@@ -1,0 +1,262 @@
+//! The admin API, as a client sees it.
+
+use std::{net::IpAddr, path::Path, time::Duration};
+
+use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
+use serde_json::Value;
+
+use super::{End, text::clean};
+use crate::{config::process_environment, secret::Secret};
+
+/// Where the token is, if no file has it.
+const TOKEN_VARIABLE: &str = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
+/// For a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For a whole answer: a change waits up to 35 s for the cloud, then reads back for up to 15 s.
+const TIMEOUT: Duration = Duration::from_secs(90);
+/// The longest answers are lists; a service with 200 ports has some 15 KB.
+const MOST_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// A token has fewer characters.
+const MOST_TOKEN_BYTES: u64 = 4096;
+
+/// An answer, read to its end.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) etag: Option<String>,
+    pub(super) json: Value,
+}
+
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Secret,
+}
+
+impl Client {
+    /// A client, or what is wrong with what it was given.
+    pub(super) fn new(
+        url: &str,
+        token_file: Option<&Path>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, String> {
+        let base = base(url)?;
+        let token = token(token_file)?;
+        let mut http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT);
+        if let Some(file) = ca_file {
+            let wrong = |why: String| format!("--admin.ca-file {}: {why}", file.display());
+            let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+            let all =
+                Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            if all.is_empty() {
+                return Err(wrong("there is no certificate in it".to_owned()));
+            }
+            http = http.tls_certs_merge(all);
+        }
+        let http = http.build().map_err(|error| format!("no HTTP client: {error}"))?;
+        Ok(Self { http, base, token })
+    }
+
+    pub(super) async fn list(&self) -> Result<Answer, End> {
+        self.send(self.request(Method::GET, &["endpoint-services"])).await
+    }
+
+    /// Project and service of an id as a person writes it.
+    pub(super) async fn resolve(&self, id: &str) -> Result<(String, String), End> {
+        if let Some((project, service)) = id.split_once('/') {
+            return Ok((project.to_owned(), service.to_owned()));
+        }
+        let answer = self.list().await?;
+        let services = answer.json["endpoint_services"].as_array();
+        let fits = |known: &&Value| known["service_id"] == id || known["name"] == id;
+        let found: Vec<_> = services.into_iter().flatten().filter(fits).collect();
+        let place = |known: &Value| {
+            let text = |name: &str| known[name].as_str().unwrap_or_default().to_owned();
+            (text("project"), text("service_id"))
+        };
+        match found.as_slice() {
+            [one] => Ok(place(one)),
+            [] => Err(End::Usage(format!("the token may see no service {}", clean(id)))),
+            several => {
+                let all: Vec<_> = several
+                    .iter()
+                    .map(|known| place(known))
+                    .map(|(p, s)| format!("{p}/{s}"))
+                    .collect();
+                let all = clean(&all.join(", "));
+                Err(End::Usage(format!("several services are called so: use one of {all}")))
+            }
+        }
+    }
+
+    pub(super) async fn read(&self, (project, service): &(String, String)) -> Result<Answer, End> {
+        self.send(self.request(Method::GET, &["endpoint-services", project, service])).await
+    }
+
+    pub(super) async fn change(
+        &self,
+        (project, service): &(String, String),
+        update: &str,
+        dry_run: bool,
+        etag: Option<&str>,
+    ) -> Result<Answer, End> {
+        let mut url = self.url(&["endpoint-services", project, service]);
+        if dry_run {
+            url.set_query(Some("dry_run=true"));
+        }
+        let mut request = self
+            .http
+            .request(Method::PUT, url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(update.to_owned());
+        if let Some(etag) = etag {
+            request = request.header(header::IF_MATCH, etag);
+        }
+        self.send(request).await
+    }
+
+    fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        self.http.request(method, self.url(segments))
+    }
+
+    fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        // Only a URL that cannot be a base has no segments; `base` let none through.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["api", "v1"]).extend(segments);
+        }
+        url
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, End> {
+        let failed = |error: reqwest::Error| {
+            let mut why = error.without_url().to_string();
+            if self.base.scheme() == "http" {
+                why += "; is the exporter running, with an admin section in its configuration?";
+            }
+            End::Failed(format!("{}: {}", self.base, clean(&why)))
+        };
+        let mut answer = request.bearer_auth(self.token.expose()).send().await.map_err(failed)?;
+        let status = answer.status();
+        let etag = answer.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
+        let etag = etag.map(str::to_owned);
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > MOST_ANSWER_BYTES {
+                return Err(End::Failed(format!("{}: an answer without end", self.base)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let answer = Answer { status: status.as_u16(), etag, json };
+        if !status.is_success() {
+            return Err(End::Refused(answer));
+        }
+        if answer.json.is_null() {
+            return Err(End::Failed(format!("{}: that is not the admin API", self.base)));
+        }
+        Ok(answer)
+    }
+}
+
+/// A token in clear crosses no network.
+fn base(url: &str) -> Result<Url, String> {
+    let wrong = |why: &str| format!("--admin.url {}: {why}", clean(url));
+    let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
+    let is_bare = parsed.username().is_empty()
+        && parsed.password().is_none()
+        && parsed.query().is_none()
+        && parsed.fragment().is_none();
+    if !is_bare {
+        return Err("--admin.url: expected a URL without a user, a query and a fragment".to_owned());
+    }
+    let host = parsed.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    match parsed.scheme() {
+        "https" => Ok(parsed),
+        "http" if is_loopback => Ok(parsed),
+        "http" => Err(wrong("plain http is only for loopback; use https")),
+        _ => Err(wrong("expected http:// or https://")),
+    }
+}
+
+fn token(file: Option<&Path>) -> Result<Secret, String> {
+    let (from, text) = match file {
+        Some(file) => {
+            let from = format!("--admin.token-file {}", file.display());
+            let wrong = |error: std::io::Error| format!("{from}: {error}");
+            let length = std::fs::metadata(file).map_err(wrong)?.len();
+            if length > MOST_TOKEN_BYTES {
+                return Err(format!("{from}: too long for a token"));
+            }
+            let text = std::fs::read_to_string(file).map_err(wrong)?;
+            (from, Secret::new(text.trim()))
+        }
+        None => {
+            let text = process_environment(TOKEN_VARIABLE).unwrap_or_default();
+            (TOKEN_VARIABLE.to_owned(), Secret::new(text.trim()))
+        }
+    };
+    if text.expose().is_empty() {
+        return Err(format!(
+            "there is no token: give --admin.token-file, or {TOKEN_VARIABLE} in the environment"
+        ));
+    }
+    if !text.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("{from}: that is not a token"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_crosses_no_network_in_clear() {
+        for good in [
+            "http://127.0.0.1:10068",
+            "http://localhost:1/",
+            "http://[::1]:10068",
+            "http://127.9.9.9",
+            "https://exporter.example",
+            "https://exporter.example/behind/a/proxy/",
+        ] {
+            assert!(base(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://exporter.example",
+            "http://10.0.0.1:10068",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "ftp://127.0.0.1",
+            "127.0.0.1:10068",
+            "",
+            "http://user:word@127.0.0.1",
+            "http://127.0.0.1/?x=1",
+            "file:///etc/passwd",
+        ] {
+            let refusal = base(bad).expect_err(bad);
+            assert!(!refusal.contains("word"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn ids_are_one_segment_of_the_path() {
+        let client = Client {
+            http: reqwest::Client::new(),
+            base: base("http://127.0.0.1:1/p/").unwrap(),
+            token: Secret::new("t"),
+        };
+        let url = client.url(&["endpoint-services", "a/b", "c?d#e%"]);
+        assert_eq!(
+            url.as_str(),
+            "http://127.0.0.1:1/p/api/v1/endpoint-services/a%2Fb/c%3Fd%23e%25"
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! `token`: makes an admin token. It is shown once; the configuration holds its SHA-256.
+
+use clap::{Args, ValueEnum};
+use sha2::{Digest, Sha256};
+
+use super::{FAILED, FINE, complain, print};
+use crate::hex;
+
+/// With which every token begins, so that whoever finds one knows what it opens.
+const PREFIX: &str = "cssvpcep_";
+
+#[derive(Args, Debug)]
+pub(super) struct TokenArgs {
+    /// The name of whoever gets it, for the record
+    #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_NAME", default_value = "oncall")]
+    name: String,
+    /// What it may do
+    #[arg(long, value_name = "ROLE", env = "CSS_VPCEP_EXPORTER_ROLE", default_value = "viewer")]
+    role: RoleArg,
+    /// The endpoint services it may see or change, as PROJECT/NAME or PROJECT/ID; * is any run of
+    /// characters. None if this is left out
+    #[arg(
+        long,
+        value_name = "PATTERN",
+        env = "CSS_VPCEP_EXPORTER_SERVICES",
+        value_delimiter = ','
+    )]
+    services: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RoleArg {
+    Viewer,
+    Editor,
+}
+
+pub(super) fn run(args: &TokenArgs) -> u8 {
+    match token() {
+        Ok(token) => {
+            print(&token);
+            for line in configuration(args, &token) {
+                print(&line);
+            }
+            FINE
+        }
+        Err(error) => {
+            complain(&error);
+            FAILED
+        }
+    }
+}
+
+/// A new token: 32 random bytes.
+///
+/// # Errors
+/// The system has no random bytes.
+pub(super) fn token() -> Result<String, String> {
+    Ok(format!("{PREFIX}{}", random_hex()?))
+}
+
+/// 32 random bytes in hexadecimal.
+pub(super) fn random_hex() -> Result<String, String> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random bytes: {error}"))?;
+    Ok(hex::encoded(&bytes))
+}
+
+/// The lines for the file. A JSON string is a YAML string.
+fn configuration(args: &TokenArgs, token: &str) -> [String; 3] {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let services: Vec<_> = args.services.iter().map(|pattern| quoted(pattern)).collect();
+    let role = match args.role {
+        RoleArg::Viewer => "viewer",
+        RoleArg::Editor => "editor",
+    };
+    [
+        "# The line above is the token; it is not shown again. For the configuration:".to_owned(),
+        "# admin: { tokens: [ … ] }".to_owned(),
+        format!(
+            "- {{ name: {}, sha256: {}, role: {role}, services: [{}] }}",
+            quoted(&args.name),
+            quoted(&hex::encoded(&Sha256::digest(token))),
+            services.join(", ")
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_fits_the_line_for_the_configuration() {
+        let token = token().unwrap();
+        assert_eq!(token.len(), PREFIX.len() + 64);
+        assert_ne!(token, super::token().unwrap());
+        let args = TokenArgs {
+            name: "on \"call\"".into(),
+            role: RoleArg::Editor,
+            services: vec!["prod/*".into(), "test/a".into()],
+        };
+        let lines = configuration(&args, &token).join("\n");
+        assert!(!lines.contains(&token));
+        let entries: serde_json::Value = serde_saphyr::from_str(&lines).unwrap();
+        let digest = hex::encoded(&Sha256::digest(&token));
+        let expected = serde_json::json!([{
+            "name": "on \"call\"", "sha256": digest, "role": "editor", "services": ["prod/*", "test/a"],
+        }]);
+        assert_eq!(entries, expected);
+    }
+}

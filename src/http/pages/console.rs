@@ -1,0 +1,106 @@
+//! The console of the admin listener: one page with its own script, which speaks to `/api/`.
+//!
+//! The page is the same for everybody and holds nothing: the token is asked for, and kept in the
+//! memory of the page alone.
+
+use std::sync::LazyLock;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use sha2::{Digest, Sha256};
+
+use super::{super::problem::answer, STYLE};
+
+const SCRIPT: &str = include_str!("console.js");
+const BODY: &str = include_str!("console.html");
+const MORE_STYLE: &str = include_str!("console.css");
+
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <title>css-vpcep-exporter admin</title>\
+         <style>{STYLE}{MORE_STYLE}</style></head>\n<body>\n{BODY}\
+         <script>{SCRIPT}</script>\n</body>\n</html>\n"
+    )
+});
+
+/// Only this script, this style, and requests to this listener.
+static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+    let script = hash(SCRIPT);
+    let style = hash(&format!("{STYLE}{MORE_STYLE}"));
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).ok()
+});
+
+/// The console.
+pub(in super::super) fn console() -> Response {
+    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", PAGE.as_str());
+    let headers = response.headers_mut();
+    if let Some(policy) = POLICY.clone() {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// SHA-256 in base64, as a policy names what it lets run.
+fn hash(text: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digest = Sha256::digest(text);
+    let groups = digest.chunks(3).map(|chunk| {
+        let bits = (0..3)
+            .fold(0_usize, |bits, at| bits << 8 | usize::from(chunk.get(at).copied().unwrap_or(0)));
+        let letter = |at: usize| match at <= chunk.len() {
+            true => char::from(LETTERS[bits >> (18 - 6 * at) & 63]),
+            false => '=',
+        };
+        [0, 1, 2, 3].map(letter)
+    });
+    groups.flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_lets_only_this_script_run() {
+        // FIPS 180-2, B.1, in base64.
+        assert_eq!(hash("abc"), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+        let policy = POLICY.clone().unwrap();
+        let policy = policy.to_str().unwrap();
+        assert!(policy.contains(&format!("script-src 'sha256-{}'", hash(SCRIPT))), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+    }
+
+    /// Texts of the cloud become text, and never markup, code or style.
+    #[test]
+    fn the_script_makes_no_markup() {
+        let banned = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "setAttribute(\"style\"",
+            "localStorage",
+            "sessionStorage",
+            "cookie",
+            "http://",
+            "https://",
+        ];
+        for banned in banned {
+            assert!(!SCRIPT.contains(banned), "{banned}");
+        }
+        for banned in ["<script", "style=", "onclick", "src=", "http:", "https:"] {
+            assert!(!BODY.contains(banned), "{banned}");
+        }
+    }
+}

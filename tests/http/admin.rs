@@ -1,0 +1,324 @@
+//! The admin listener over a real socket, with an engine and an audit log of the test behind it.
+
+#[path = "admin/command.rs"]
+mod command;
+#[path = "admin/conversation.rs"]
+mod conversation;
+#[path = "admin/openapi.rs"]
+mod openapi;
+#[path = "admin/raw.rs"]
+mod raw;
+#[path = "admin/walk.rs"]
+mod walk;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex},
+};
+
+use css_vpcep_exporter::{
+    board::{Board, ServiceBoard, ServiceMeta},
+    change::{ChangeRequest, Changes, Command, Condition, Current, Outcome, Refusal, Report},
+    clock::Clock,
+    exposition::{self, Store},
+    http::{
+        Access, AdminSettings, AdminToken, Bound, ChangeLog, Changing, Denied, Limits, Live,
+        LoggedChange, Role, Shared, WebSettings, admin_router,
+    },
+    model::{
+        EndpointService, PortMapping, RegionId, ServiceFields, ServiceId, ServiceName,
+        ServiceStatus,
+    },
+    poll::Scheduler,
+    stats::Stats,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::{
+    io::AsyncWriteExt as _,
+    sync::{mpsc, watch},
+};
+
+use super::read_to_end;
+
+/// A service of project `prod` that is called `logs`.
+const LOGS: &str = "4189d3c2-8882-4871-a3c2-d380272eed88";
+/// A service of project `test` that is called `other`.
+const OTHER: &str = "5189d3c2-8882-4871-a3c2-d380272eed88";
+/// A change of each.
+const CHANGE_OF_LOGS: &str = "0190b1f2-7c3e-7a41-8c21-000000000001";
+const CHANGE_OF_OTHER: &str = "0190b1f2-7c3e-7a41-8c21-000000000002";
+
+const VIEWER: &str = "token-of-a-viewer";
+const EDITOR: &str = "token-of-an-editor";
+const ELSEWHERE: &str = "token-of-an-editor-of-other-services";
+const NOWHERE: &str = "token-of-an-editor-of-nothing";
+
+const ETAG: &str = "state-1";
+
+struct Admin {
+    address: SocketAddr,
+    stats: Arc<Stats>,
+    /// What the engine was asked to change.
+    asked: Arc<Mutex<Vec<ChangeRequest>>>,
+    /// What the log was told of requests that were turned away.
+    denied: Arc<Mutex<Vec<DeniedRow>>>,
+}
+
+/// Reason, source, token and service of a request that was turned away.
+type DeniedRow = (&'static str, IpAddr, Option<String>, Option<String>);
+
+/// What the engine of a test says to a change.
+type Says = Box<dyn Fn(&ChangeRequest) -> Result<Report, Refusal> + Send>;
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn of(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Self { status: status.unwrap_or(0), head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        headers.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// A refusal is a problem document, whatever it is.
+    fn expect_problem(&self, what: &str) {
+        let json = self.json();
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{what}");
+        assert_eq!(json["status"], self.status, "{what}");
+        for member in ["type", "title", "detail"] {
+            assert!(json[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: {json}");
+        }
+    }
+}
+
+impl Admin {
+    async fn start() -> Self {
+        Self::start_with(Box::new(|request| Ok(report(request)))).await
+    }
+
+    async fn start_with(says: Says) -> Self {
+        let stats = Arc::new(Stats::new());
+        let board = Board::new([]);
+        let clock = Clock::system();
+        let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Project>::new(
+            Vec::new(),
+            board.clone(),
+            clock.clone(),
+            stats.clone(),
+        );
+        tokio::spawn(scheduler.run(std::future::pending()));
+        let settings = exposition::Settings {
+            per_connection: true,
+            per_connection_limit: 1,
+            stale_after: std::time::Duration::from_secs(60),
+        };
+        let (live, shown) = watch::channel(Live::of(&settings, String::new()));
+        let services =
+            ServiceBoard::new([meta("prod", LOGS, "logs"), meta("test", OTHER, "other")]);
+        let (pages, own) = (Store::default(), stats.clone());
+        let shared = Shared { board, services, pages, live: shown, stats: own, clock, polls };
+        let bound = Bound::listen(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
+        let address = bound.address();
+        let token = |name: &str, text: &str, role, services: &[&str]| AdminToken {
+            name: name.into(),
+            sha256: Sha256::digest(text).into(),
+            role,
+            services: services.iter().map(|&pattern| pattern.to_owned()).collect(),
+        };
+        let (_, web) = tokio::sync::watch::channel(WebSettings::default());
+        let admin = AdminSettings {
+            web: WebSettings::default(),
+            allow_proxy_vni: false,
+            listen: address,
+            hosts: vec![address.to_string(), format!("localhost:{}", address.port())],
+            tokens: vec![
+                token("viewer", VIEWER, Role::Viewer, &["prod/*"]),
+                token("editor", EDITOR, Role::Editor, &["prod/logs"]),
+                token("elsewhere", ELSEWHERE, Role::Editor, &["test/*"]),
+                token("nowhere", NOWHERE, Role::Editor, &[]),
+            ],
+        };
+        let (access, may_enter) = watch::channel(Access::of(&admin, address));
+        let (changes, commands) = Changes::channel();
+        let asked = Arc::<Mutex<Vec<ChangeRequest>>>::default();
+        tokio::spawn(engine(commands, asked.clone(), says));
+        let denied = Arc::<Mutex<_>>::default();
+        let changing = Changing { changes, log: Arc::new(Log { denied: Arc::clone(&denied) }) };
+        let router = admin_router(shared, may_enter, changing, web);
+        tokio::spawn(async move {
+            // What a reload would change lives as long as the listener.
+            let _kept = (live, access);
+            bound.with_limits(Limits::ADMIN).serve(router, std::future::pending()).await;
+        });
+        Self { address, stats, asked, denied }
+    }
+
+    /// Sends these bytes and reads until the connection ends.
+    async fn raw(&self, request: &str) -> Answer {
+        let mut stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        // A server that refuses early may close before it has read everything.
+        let _ = stream.write_all(request.as_bytes()).await;
+        Answer::of(&read_to_end(&mut stream).await)
+    }
+
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
+            self.address,
+            body.len()
+        );
+        if let Some(token) = token {
+            request += &format!("Authorization: Bearer {token}\r\n");
+        }
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        self.raw(&format!("{request}\r\n{body}")).await
+    }
+
+    /// A change as an editor makes it.
+    async fn put(&self, query: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let path = format!("/api/v1/endpoint-services/prod/logs{query}");
+        let headers = [&[("Content-Type", "application/json")], headers].concat();
+        self.ask("PUT", &path, Some(EDITOR), &headers, body).await
+    }
+
+    fn denials(&self, reason: &str) -> f64 {
+        let families = self.stats.gather();
+        let family = families
+            .iter()
+            .find(|family| family.name() == "css_vpcep_exporter_admin_denied_total")
+            .unwrap();
+        let mut metrics = family.get_metric().iter();
+        let of_reason = |metric: &&prometheus::proto::Metric| {
+            metric.get_label().iter().any(|label| label.value() == reason)
+        };
+        metrics.find(of_reason).unwrap().get_counter().get_value()
+    }
+}
+
+fn meta(project: &str, id: &str, name: &str) -> ServiceMeta {
+    ServiceMeta {
+        region: RegionId::parse("cn-north-4").unwrap(),
+        project: project.into(),
+        id: ServiceId::parse(id).unwrap(),
+        name: name.into(),
+    }
+}
+
+fn service() -> EndpointService {
+    EndpointService {
+        id: ServiceId::parse(LOGS).unwrap(),
+        full_name: ServiceName::new(&format!("cn-north-4.logs.{LOGS}")),
+        status: ServiceStatus::Available,
+        fields: ServiceFields {
+            approval_enabled: Some(true),
+            ports: Some(vec![PortMapping {
+                client_port: 9200,
+                server_port: 9200,
+                protocol: "TCP".into(),
+            }]),
+            ..ServiceFields::default()
+        },
+        connections: Some(2),
+        created: None,
+        updated: None,
+    }
+}
+
+fn current() -> Current {
+    Current { service: service(), etag: ETAG.into() }
+}
+
+fn report(request: &ChangeRequest) -> Report {
+    Report {
+        change_id: CHANGE_OF_LOGS.into(),
+        outcome: if request.dry_run { Outcome::Planned } else { Outcome::Applied },
+        sent: !request.dry_run,
+        safe_to_retry: true,
+        before: service(),
+        after: (!request.dry_run).then(service),
+        diff: Vec::new(),
+        failure: None,
+        answered: None,
+        warnings: Vec::new(),
+    }
+}
+
+async fn engine(
+    mut commands: mpsc::Receiver<Command>,
+    asked: Arc<Mutex<Vec<ChangeRequest>>>,
+    says: Says,
+) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Read { answer, .. } => {
+                let _ = answer.send(Ok(current()));
+            }
+            Command::Change(request, answer) => {
+                let said = match &request.condition {
+                    _ if request.dry_run => says(&request),
+                    Condition::None => Err(Refusal::ConditionRequired(Box::new(current()))),
+                    Condition::Tags(tags) if !tags.contains(&ETAG.to_owned()) => {
+                        Err(Refusal::ConditionFailed(Box::new(current())))
+                    }
+                    _ => says(&request),
+                };
+                asked.lock().unwrap().push(*request);
+                let _ = answer.send(said);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Log {
+    denied: Arc<Mutex<Vec<DeniedRow>>>,
+}
+
+impl ChangeLog for Log {
+    fn newest(&self) -> Option<Vec<LoggedChange>> {
+        let change = |change_id: &str, project: &str, service_id: &str| LoggedChange {
+            change_id: change_id.into(),
+            project: project.into(),
+            service_id: service_id.into(),
+            intent: None,
+            outcome: Some(json!({"outcome": "applied"})),
+        };
+        Some(vec![
+            change(CHANGE_OF_OTHER, "test", OTHER),
+            change(CHANGE_OF_LOGS, "prod", LOGS),
+            change("older", "prod", LOGS),
+        ])
+    }
+
+    fn find(&self, change_id: &str) -> Option<LoggedChange> {
+        self.newest()?.into_iter().find(|change| change.change_id == change_id)
+    }
+
+    fn denied(&self, denied: &Denied<'_>) {
+        let actor = denied.actor.map(str::to_owned);
+        let service = denied.service.map(|meta| meta.name.to_string());
+        self.denied.lock().unwrap().push((denied.reason, denied.remote, actor, service));
+    }
+}

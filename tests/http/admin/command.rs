@@ -1,0 +1,176 @@
+//! The `service` command, as a process, and its exit codes.
+
+use std::{process::Stdio, sync::atomic::AtomicUsize};
+
+use css_vpcep_exporter::change::FieldChange;
+use tokio::process::Command;
+
+use super::*;
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs it with `input` on a standard input that is no terminal.
+async fn run(admin: SocketAddr, token: Option<&str>, arguments: &[&str], input: &str) -> Ran {
+    let url = format!("http://{admin}");
+    run_at(&url, token, arguments, input).await
+}
+
+async fn run_at(url: &str, token: Option<&str>, arguments: &[&str], input: &str) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
+    command.env_clear().arg("service").args(arguments).args(["--admin.url", url]);
+    if let Some(token) = token {
+        command.env("CSS_VPCEP_EXPORTER_ADMIN_TOKEN", token);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    // It may end without reading.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let output = process.wait_with_output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran {
+        code: output.status.code().expect("it ends by itself"),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+/// The ports lose one mapping.
+fn differs(request: &ChangeRequest) -> Report {
+    let port = |port: u16| json!({"client_port": port, "server_port": 80, "protocol": "TCP"});
+    Report {
+        diff: vec![FieldChange {
+            field: "ports",
+            from: json!([port(1), port(2)]),
+            to: json!([port(2)]),
+        }],
+        ..report(request)
+    }
+}
+
+#[tokio::test]
+async fn services_are_listed_and_shown() {
+    let admin = Admin::start().await;
+    let list = run(admin.address, Some(VIEWER), &["list"], "").await;
+    assert_eq!((list.code, &*list.err), (0, ""));
+    assert!(list.out.starts_with("SERVICE") && list.out.contains("prod/logs"), "{}", list.out);
+    for id in ["prod/logs", &format!("prod/{LOGS}"), "logs", LOGS] {
+        let shown = run(admin.address, Some(VIEWER), &["show", id], "").await;
+        assert_eq!(shown.code, 0, "{id}: {}", shown.err);
+        assert!(
+            shown.out.contains("    9200 -> 9200/TCP") && shown.out.contains(ETAG),
+            "{}",
+            shown.out
+        );
+    }
+    let json = run(admin.address, Some(VIEWER), &["show", "logs", "--json"], "").await;
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["service"]["id"], LOGS);
+}
+
+#[tokio::test]
+async fn plan_says_by_its_exit_code_whether_something_differs() {
+    let admin = Admin::start_with(Box::new(|request| Ok(differs(request)))).await;
+    let plan = run(admin.address, Some(EDITOR), &["plan", "logs", "-f", "-"], r#"{"ports":[]}"#);
+    let plan = plan.await;
+    assert_eq!(plan.code, 2, "{}", plan.err);
+    assert_eq!(plan.out, "ports\n  - 1 -> 80/TCP  REMOVED\n    1 as before\n");
+    assert!(admin.asked.lock().unwrap().iter().all(|request| request.dry_run));
+    let same = Admin::start().await;
+    let plan = run(same.address, Some(EDITOR), &["plan", "logs", "-f", "-"], r#"{"ports":[]}"#);
+    assert_eq!(plan.await.code, 0);
+}
+
+#[tokio::test]
+async fn apply_changes_what_was_shown() {
+    let admin = Admin::start_with(Box::new(|request| Ok(differs(request)))).await;
+    let update = r#"{"description":"x"}"#;
+    let apply = ["apply", "prod/logs", "-f", "-"];
+    // Nobody can be asked, so nothing is done.
+    let refused = run(admin.address, Some(EDITOR), &apply, update).await;
+    assert_eq!(refused.code, 64, "{}", refused.err);
+    assert!(admin.asked.lock().unwrap().is_empty());
+    let apply = [&apply[..], &["--yes"]].concat();
+    let applied = run(admin.address, Some(EDITOR), &apply, update).await;
+    assert_eq!((applied.code, &*applied.err), (0, ""));
+    assert!(applied.out.contains("REMOVED"), "{}", applied.out);
+    assert!(applied.out.contains("Outcome: applied. Reading back"), "{}", applied.out);
+    assert!(applied.out.contains(CHANGE_OF_LOGS), "{}", applied.out);
+    let asked: Vec<_> = admin.asked.lock().unwrap().drain(..).collect();
+    let asked: Vec<_> = asked.iter().map(|one| (one.dry_run, &one.condition)).collect();
+    let tag = Condition::Tags(vec![ETAG.into()]);
+    assert_eq!(asked, [(true, &Condition::None), (false, &tag)]);
+    // Nothing differs: nothing is asked for but the plan.
+    let same = Admin::start().await;
+    let applied = run(same.address, Some(EDITOR), &apply, update).await;
+    assert_eq!(applied.code, 0);
+    assert_eq!(same.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_that_went_wrong_is_a_failure() {
+    for outcome in [Outcome::NotApplied, Outcome::Partial, Outcome::Unknown, Outcome::Rejected] {
+        let says = move |request: &ChangeRequest| {
+            let mut report = differs(request);
+            if !request.dry_run {
+                report.outcome = outcome;
+                report.safe_to_retry = false;
+            }
+            Ok(report)
+        };
+        let admin = Admin::start_with(Box::new(says)).await;
+        let arguments = ["apply", "logs", "-f", "-", "--yes"];
+        let ran = run(admin.address, Some(EDITOR), &arguments, r#"{"description":"x"}"#).await;
+        assert_eq!(ran.code, 1, "{outcome:?}");
+        assert!(ran.err.contains(&format!("Outcome: {}", outcome.as_str())), "{}", ran.err);
+        assert!(ran.err.contains("may be made again: no"), "{}", ran.err);
+    }
+    // Somebody was faster.
+    let asked = AtomicUsize::new(0);
+    let says = move |request: &ChangeRequest| match request.dry_run {
+        true => Ok(differs(request)),
+        false => {
+            asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Err(Refusal::ConditionFailed(Box::new(current())))
+        }
+    };
+    let admin = Admin::start_with(Box::new(says)).await;
+    let arguments = ["apply", "logs", "-f", "-", "--yes"];
+    let ran = run(admin.address, Some(EDITOR), &arguments, r#"{"description":"x"}"#).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("412") && ran.err.contains("plan again"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn mistakes_of_the_caller_are_told_apart_from_failures() {
+    let admin = Admin::start().await;
+    let (url, secret) = (format!("http://{}", admin.address), "secret-word");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = format!("http://{closed}");
+    let plan = ["plan", "logs", "-f", "-"];
+    type Case<'a> = (&'a str, Option<&'a str>, &'a [&'a str], &'a str, i32);
+    let cases: [Case<'_>; 11] = [
+        (&url, None, &["list"], "", 64),
+        (&url, Some("a b"), &["list"], "", 64),
+        ("http://exporter.example", Some(VIEWER), &["list"], "", 64),
+        ("ftp://127.0.0.1", Some(VIEWER), &["list"], "", 64),
+        (&url, Some(VIEWER), &["show", "no-such"], "", 64),
+        (&url, Some(VIEWER), &["plan", "logs", "-f", "/no/such/file"], "", 64),
+        (&url, Some(EDITOR), &plan, "{", 64),
+        (&url, Some(EDITOR), &plan, "{}", 1),
+        (&url, Some(VIEWER), &plan, r#"{"description":"x"}"#, 1),
+        (&url, Some(secret), &["list"], "", 1),
+        (&closed, Some(VIEWER), &["list"], "", 1),
+    ];
+    for (url, token, arguments, input, code) in cases {
+        let ran = run_at(url, token, arguments, input).await;
+        assert_eq!(ran.code, code, "{url} {arguments:?}: {}{}", ran.out, ran.err);
+        assert!(!ran.err.is_empty() && ran.out.is_empty(), "{arguments:?}: {}", ran.out);
+        assert!(!ran.err.contains(secret) && !ran.err.contains(VIEWER), "{}", ran.err);
+    }
+}
