@@ -442,7 +442,8 @@ fn commands_and_flags_are_those_of_the_help() {
         }),
     );
 
-    let others = ["--locked", "--profile", "--release", "--help", "--version", "--cacert"];
+    let others =
+        ["--locked", "--profile", "--release", "--help", "--version", "--cacert", "--compressed"];
     // A token is never an argument.
     let no_flag = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
     for word in words(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
