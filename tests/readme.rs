@@ -442,8 +442,16 @@ fn commands_and_flags_are_those_of_the_help() {
         }),
     );
 
-    let others =
-        ["--locked", "--profile", "--release", "--help", "--version", "--cacert", "--compressed"];
+    let others = [
+        "--locked",
+        "--profile",
+        "--release",
+        "--help",
+        "--version",
+        "--cacert",
+        "--check",
+        "--compressed",
+    ];
     // A token is never an argument.
     let no_flag = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
     for word in words(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
