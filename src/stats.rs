@@ -5,6 +5,7 @@
 //! chooses becomes a label value: labels are configured names and closed lists.
 
 mod audit;
+mod definitions;
 mod process;
 
 use std::{
@@ -20,113 +21,10 @@ use prometheus::{
     proto::MetricFamily,
 };
 
+use definitions::*;
+
 pub use audit::{AuditReading, ReadAudit};
-
-/// A metric's name, type, labels and help: what the reference in the README shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Definition {
-    /// Full name.
-    pub name: &'static str,
-    /// Type.
-    pub kind: Kind,
-    /// Names of the labels, in their order.
-    pub labels: &'static [&'static str],
-    /// Help text.
-    pub help: &'static str,
-}
-
-/// The type of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows while the process lives.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Counts observations in buckets.
-    Histogram,
-}
-
-impl Kind {
-    /// The word of the exposition formats.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
-    }
-}
-
-macro_rules! definitions {
-    ($($constant:ident = $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)*) => {
-        $(const $constant: Definition = Definition {
-            name: concat!("css_vpcep_exporter_", $name),
-            kind: Kind::$kind,
-            labels: &[$($label),*],
-            help: $help,
-        };)*
-
-        /// Every metric of this module, but for the conventional `process_*`.
-        pub const DEFINITIONS: &[Definition] = &[$($constant),*];
-    };
-}
-
-definitions! {
-    BUILD_INFO = "build_info", Gauge, ["version", "revision"],
-        "The version that runs and the source revision that it was built from.";
-    CONFIG_INFO = "config_info", Gauge, ["sha256"],
-        "SHA-256 of the configuration file in force.";
-    RELOAD_SUCCESSFUL = "config_last_reload_successful", Gauge, [],
-        "Whether the last attempt to load the configuration succeeded.";
-    RELOAD_TIME = "config_last_reload_success_timestamp_seconds", Gauge, [],
-        "When the configuration in force was loaded.";
-    POLLS = "polls_total", Counter, ["project"],
-        "Polls that ended, well or not.";
-    POLL_FAILURES = "poll_failures_total", Counter, ["project", "reason"],
-        "Polls that failed, by reason.";
-    POLL_DURATION = "poll_duration_seconds", Histogram, [],
-        "How long polls took, from their first token of the rate limit to their end.";
-    POLLS_OVERDUE = "polls_overdue", Gauge, ["project"],
-        "Clusters whose next poll is due while the one before has not ended: the rate limit or the cloud is too slow for the interval.";
-    API_REQUESTS = "api_requests_total", Counter, ["project", "operation", "code"],
-        "Requests sent to the cloud, by operation and HTTP status; code is none where no answer came.";
-    API_DURATION = "api_request_duration_seconds", Histogram, ["operation"],
-        "How long requests to the cloud took, to the end of the body.";
-    API_RETRIES = "api_retries_total", Counter, ["project", "operation"],
-        "Requests that were sent again after a failure that may pass.";
-    API_THROTTLED = "api_throttled_total", Counter, ["project"],
-        "Answers by which the cloud asked to call less often.";
-    API_WAIT = "api_rate_limit_wait_seconds_total", Counter, ["project"],
-        "Time that requests waited for the exporter's own rate limit.";
-    API_CLOCK_SKEW = "api_clock_skew_seconds", Gauge, ["project"],
-        "How far the cloud's clock is ahead of this machine's, as of the last answer; past 900 either way signatures are refused.";
-    CREDENTIALS_EXPIRY = "credentials_expiry_timestamp_seconds", Gauge, ["project"],
-        "When the token in use expires; absent for credentials that do not.";
-    CREDENTIAL_FAILURES = "credential_refresh_failures_total", Counter, ["project"],
-        "Times that IAM did not give a token.";
-    API_SURPRISES = "api_surprises_total", Counter, ["kind"],
-        "Values of the cloud that were not as documented; each was understood, or left out.";
-    HTTP_REQUESTS = "http_requests_total", Counter, ["handler", "code"],
-        "Requests answered by the exporter, by route pattern and HTTP status.";
-    HTTP_DURATION = "http_request_duration_seconds", Histogram, ["handler"],
-        "How long the exporter took to begin its answers, by route pattern.";
-    ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
-        "Requests that the admin listener turned away.";
-    ADMIN_CHANGES = "admin_changes_total", Counter, ["outcome"],
-        "Changes of endpoint services that were asked for and not turned away, by how they ended.";
-    AUDIT_HEALTHY = "audit_healthy", Gauge, [],
-        "1 if the audit log takes records; at 0 no change is made. Absent without an audit log.";
-    AUDIT_RECORDS = "audit_records_total", Counter, ["kind"],
-        "Records that were written to the audit log.";
-    AUDIT_WRITE_FAILURES = "audit_write_failures_total", Counter, [],
-        "Records that could not be written to the audit log.";
-    AUDIT_LAST_SEQUENCE = "audit_last_sequence", Gauge, [],
-        "Sequence number of the last record of the audit log. Absent without an audit log.";
-    SHARD_INDEX = "shard_index", Gauge, [],
-        "Which of the shards this process is, counted from 0.";
-    SHARDS = "shards", Gauge, [],
-        "How many shards there are.";
-}
+pub use definitions::{DEFINITIONS, Definition, Kind};
 
 /// From a fast answer on the same network to the 30 s after which the cloud gives up itself.
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];

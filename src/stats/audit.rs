@@ -7,7 +7,9 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-use super::{AUDIT_HEALTHY, AUDIT_LAST_SEQUENCE, AUDIT_RECORDS, AUDIT_WRITE_FAILURES};
+use super::definitions::{
+    AUDIT_HEALTHY, AUDIT_LAST_SEQUENCE, AUDIT_RECORDS, AUDIT_WRITE_FAILURES, Definition,
+};
 
 /// How the audit log is at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub(super) struct Audit {
 impl Audit {
     pub(super) fn new(read: ReadAudit) -> Self {
         let definitions = [AUDIT_HEALTHY, AUDIT_RECORDS, AUDIT_WRITE_FAILURES, AUDIT_LAST_SEQUENCE];
-        let describe = |definition: super::Definition| {
+        let describe = |definition: Definition| {
             let labels = definition.labels.iter().map(|&label| label.to_owned()).collect();
             Desc::new(definition.name.into(), definition.help.into(), labels, Default::default())
                 .ok()
@@ -57,7 +59,7 @@ impl Collector for Audit {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let AuditReading { healthy, records, write_failures, last_sequence } = (self.read)();
-        let gauge = |definition: &super::Definition, value: f64| {
+        let gauge = |definition: &Definition, value: f64| {
             super::single_gauge(definition.name, definition.help, value)
         };
         let failures = AUDIT_WRITE_FAILURES;

@@ -1,18 +1,16 @@
 //! Endpoint services: one, a page of them, and the body that changes one (VPCEP API Reference,
 //! "Modifying a VPC Endpoint Service" and "Querying VPC Endpoint Services").
 
-use std::fmt;
+mod raw;
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use serde::Serialize;
 
+use self::raw::{RawList, RawPort, RawService};
 use super::{
     Surprise,
     meaning::{LONGEST_TEXT, Meaning},
     not_the_document,
-    scalar::{Name, Scalar},
+    scalar::Scalar,
 };
 use crate::{
     cloud::{CloudError, Reason},
@@ -193,171 +191,6 @@ impl Meaning {
         Ok(ports)
     }
 }
-
-/// Known fields that say nothing to us.
-const UNUSED: [&str; 15] = [
-    "server_type",
-    "vpc_id",
-    "pool_id",
-    "service_type",
-    "project_id",
-    "domain_id",
-    "tags",
-    "error",
-    "supported_editions",
-    "public_border_group",
-    "enable_policy",
-    "cidr_type",
-    "ip_version",
-    "snat_network_id",
-    "vip_port_id",
-];
-
-#[derive(Default)]
-struct RawList<'a> {
-    services: Option<Vec<RawService<'a>>>,
-    total_count: Scalar<'a>,
-    unknown_fields: u64,
-}
-
-#[derive(Default)]
-struct RawService<'a> {
-    id: Scalar<'a>,
-    service_name: Scalar<'a>,
-    status: Scalar<'a>,
-    approval_enabled: Scalar<'a>,
-    ports: Option<Vec<RawPort<'a>>>,
-    port_id: Scalar<'a>,
-    tcp_proxy: Scalar<'a>,
-    description: Scalar<'a>,
-    ip: Scalar<'a>,
-    connection_count: Scalar<'a>,
-    created_at: Scalar<'a>,
-    updated_at: Scalar<'a>,
-    unknown_fields: u64,
-}
-
-#[derive(Default)]
-struct RawPort<'a> {
-    client_port: Scalar<'a>,
-    server_port: Scalar<'a>,
-    protocol: Scalar<'a>,
-    unknown_fields: u64,
-}
-
-/// A JSON object whose fields are taken one by one; an array in its place is refused.
-trait Object<'de>: Default {
-    const WHAT: &'static str;
-
-    /// Takes the value of a field. False where the field is not known; its value is then still there.
-    fn take<A: MapAccess<'de>>(&mut self, name: &str, fields: &mut A) -> Result<bool, A::Error>;
-
-    fn unknown(&mut self);
-}
-
-struct ObjectVisitor<T>(std::marker::PhantomData<T>);
-
-impl<'de, T: Object<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::WHAT)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<T, A::Error> {
-        let mut object = T::default();
-        while let Some(name) = fields.next_key::<Name<'de>>()? {
-            if !object.take(&name.0, &mut fields)? {
-                fields.next_value::<IgnoredAny>()?;
-                object.unknown();
-            }
-        }
-        Ok(object)
-    }
-}
-
-impl<'de> Object<'de> for RawList<'de> {
-    const WHAT: &'static str = "a page of services";
-
-    fn take<A: MapAccess<'de>>(&mut self, name: &str, fields: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "endpoint_services" => self.services = fields.next_value()?,
-            "total_count" => self.total_count = fields.next_value()?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn unknown(&mut self) {
-        self.unknown_fields += 1;
-    }
-}
-
-impl<'de> Object<'de> for RawService<'de> {
-    const WHAT: &'static str = "an endpoint service";
-
-    fn take<A: MapAccess<'de>>(&mut self, name: &str, fields: &mut A) -> Result<bool, A::Error> {
-        let field = match name {
-            "ports" => {
-                self.ports = fields.next_value()?;
-                return Ok(true);
-            }
-            "id" => &mut self.id,
-            "service_name" => &mut self.service_name,
-            "status" => &mut self.status,
-            "approval_enabled" => &mut self.approval_enabled,
-            "port_id" => &mut self.port_id,
-            "tcp_proxy" => &mut self.tcp_proxy,
-            "description" => &mut self.description,
-            "ip" => &mut self.ip,
-            "connection_count" => &mut self.connection_count,
-            "created_at" => &mut self.created_at,
-            "updated_at" => &mut self.updated_at,
-            known if UNUSED.contains(&known) => {
-                fields.next_value::<IgnoredAny>()?;
-                return Ok(true);
-            }
-            _ => return Ok(false),
-        };
-        *field = fields.next_value()?;
-        Ok(true)
-    }
-
-    fn unknown(&mut self) {
-        self.unknown_fields += 1;
-    }
-}
-
-impl<'de> Object<'de> for RawPort<'de> {
-    const WHAT: &'static str = "a port mapping";
-
-    fn take<A: MapAccess<'de>>(&mut self, name: &str, fields: &mut A) -> Result<bool, A::Error> {
-        let field = match name {
-            "client_port" => &mut self.client_port,
-            "server_port" => &mut self.server_port,
-            "protocol" => &mut self.protocol,
-            _ => return Ok(false),
-        };
-        *field = fields.next_value()?;
-        Ok(true)
-    }
-
-    fn unknown(&mut self) {
-        self.unknown_fields += 1;
-    }
-}
-
-macro_rules! deserialize_objects {
-    ($($object:ident),*) => {
-        $(impl<'de: 'a, 'a> Deserialize<'de> for $object<'a> {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_map(ObjectVisitor(std::marker::PhantomData))
-            }
-        })*
-    };
-}
-
-deserialize_objects!(RawList, RawService, RawPort);
 
 #[cfg(test)]
 mod tests {
