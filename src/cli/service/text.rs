@@ -88,7 +88,7 @@ pub(super) fn list(answer: &Value, paint: &Paint) -> Vec<String> {
                 Some(false) => "not readable".to_owned(),
                 _ => text(&service["status"]),
             },
-            text(&known["last_success"]),
+            to_the_second(&text(&known["last_success"])),
         ]
     };
     let mut rows = vec![["SERVICE", "ID", "STATUS", "SEEN"].map(str::to_owned)];
@@ -103,6 +103,11 @@ pub(super) fn list(answer: &Value, paint: &Paint) -> Vec<String> {
     };
     let lines = rows.iter().map(line).enumerate();
     lines.map(|(at, line)| if at == 0 { paint.strong(&line) } else { line }).collect()
+}
+
+/// A time without the parts of its second.
+fn to_the_second(time: &str) -> String {
+    time.split_once('.').map_or_else(|| time.to_owned(), |(second, _)| format!("{second}Z"))
 }
 
 /// A service, a field a line.
