@@ -294,14 +294,14 @@ fn answer(cluster: usize, connections: usize, round: u32) -> Vec<u8> {
         .iter()
         .map(|row| {
             json!({
-                "id": row.endpoint_id.as_str(),
+                "id": row.endpoint_id(),
                 "status": row.status.as_str(),
                 "maxSession": "3000",
-                "specificationName": &*row.specification_name,
+                "specificationName": row.specification_name(),
                 "created_at": row.created.map(|date| date.to_string()),
                 "update_at": null,
-                "domain_id": &*row.domain_id,
-                "vpcepIp": &*row.ip,
+                "domain_id": row.domain_id(),
+                "vpcepIp": row.ip(),
                 "vpcepIpv6Address": "",
                 "vpcepDnsName": "",
             })

@@ -8,7 +8,7 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
     exposition::{Page, Settings, Small, Store},
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, ServiceName, Status},
+    model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status},
     stats::Stats,
 };
 use jiff::Timestamp;
@@ -66,7 +66,7 @@ impl World {
 
     /// Records a list that was made before.
     pub fn record(&self, cluster: usize, list: ConnectionList) {
-        let outcome = Traced { result: Ok(list), trace: Trace::default() };
+        let outcome = Traced { result: Ok(Arc::new(list)), trace: Trace::default() };
         let attempt = Attempt { at: NOW, duration: Duration::from_micros(123_456), outcome };
         self.board.record(&id(cluster), attempt, NOW);
     }
@@ -130,18 +130,18 @@ fn connection(cluster: usize, number: usize, round: u64) -> Connection {
     );
     let statuses = [Status::Accepted, Status::Rejected];
     let date = |seconds| Timestamp::from_second(1_690_000_000 + seconds).unwrap();
-    Connection {
+    Connection::from(ConnectionFields {
         status: statuses[if number % 10 == 0 { round as usize % 2 } else { 0 }],
         max_sessions: Some(3000),
         created: Some(date(i64::from(a % 5_000_000))),
         updated: Some(date(i64::from(b % 5_000_000))),
-        specification_name: "default".into(),
-        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c".into(),
-        ip: format!("192.168.{}.{}", a % 256, b % 256).into(),
-        ipv6: "".into(),
-        dns_name: format!("vpcep-{id}.cn-north-4.huaweicloud.com").into(),
-        endpoint_id: EndpointId::new(&id),
-    }
+        specification_name: "default",
+        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c",
+        ip: &format!("192.168.{}.{}", a % 256, b % 256),
+        ipv6: "",
+        dns_name: &format!("vpcep-{id}.cn-north-4.huaweicloud.com"),
+        endpoint_id: &id,
+    })
 }
 
 /// Ids are random; these are the same in every run (SplitMix64's finalizer).
