@@ -39,7 +39,7 @@ use css_vpcep_exporter::{
     secret::Secret,
     stats::Stats,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -67,6 +67,17 @@ fn main() {
         runtime.block_on(serve(port, clusters, connections, bodies));
         return;
     }
+    if let Some(at) = args.iter().position(|arg| arg == "profile") {
+        // Against a server that runs already, for a profiler: `profile <URL>`.
+        let server = Server {
+            process: None,
+            url: args[at + 1].clone(),
+            clusters: number("--clusters", 1000),
+            connections: number("--connections", 100),
+        };
+        runtime.block_on(collect(&server, args.iter().any(|arg| arg == "--page")));
+        return;
+    }
     println!("CPU of the client, µs a connection");
     println!("{:<16}{:<11}{:>9}{:>9}{:>11}", "clusters", "pages", "floor", "board", "and page");
     for (clusters, connections) in [(1000, 100), (20, 1000)] {
@@ -90,7 +101,7 @@ fn main() {
 
 /// A server in a process of its own, so that its time is not ours.
 struct Server {
-    process: Child,
+    process: Option<Child>,
     url: String,
     clusters: usize,
     connections: usize,
@@ -106,15 +117,17 @@ impl Server {
             .unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
-        Self { process, url: url.trim().to_owned(), clusters, connections }
+        Self { process: Some(process), url: url.trim().to_owned(), clusters, connections }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
@@ -224,7 +237,7 @@ async fn serve(port: u16, clusters: usize, connections: usize, bodies: u32) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let pages: Vec<_> = (0..clusters)
         .map(|cluster| Pages {
-            bodies: (0..bodies).map(|round| answer(cluster, connections, round)).collect(),
+            bodies: (0..bodies).map(|round| http_answer("200 OK", &support::body(cluster, connections, round.into()))).collect(),
             served: AtomicU32::new(0),
         })
         .collect();
@@ -244,8 +257,8 @@ struct Pages {
 
 async fn talk(mut stream: TcpStream, pages: Arc<Vec<Pages>>) {
     stream.set_nodelay(true).unwrap();
-    let empty = http_answer("200 OK", &json!({ "connections": [], "total_count": 0 }));
-    let unknown = http_answer("404 Not Found", &json!({ "errCode": "CSS.0015" }));
+    let empty = http_answer("200 OK", br#"{"connections":[],"total_count":0}"#);
+    let unknown = http_answer("404 Not Found", br#"{"errCode":"CSS.0015"}"#);
     let mut request = Vec::new();
     loop {
         let mut chunk = [0; 4096];
@@ -275,49 +288,12 @@ async fn talk(mut stream: TcpStream, pages: Arc<Vec<Pages>>) {
     }
 }
 
-fn http_answer(status: &str, body: &Value) -> Vec<u8> {
-    let body = body.to_string();
+fn http_answer(status: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\
          date: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
          x-request-id: 9a5e0c4b1f0d4a6fb3d1b1d0f9f5b0d1\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    (head + &body).into_bytes()
-}
-
-/// A page with all fields of the document; in each round every tenth connection has another status.
-fn answer(cluster: usize, connections: usize, round: u32) -> Vec<u8> {
-    let list = support::list(cluster, connections, round.into());
-    let rows: Vec<_> = list
-        .connections
-        .iter()
-        .map(|row| {
-            json!({
-                "id": row.endpoint_id(),
-                "status": row.status.as_str(),
-                "maxSession": "3000",
-                "specificationName": row.specification_name(),
-                "created_at": row.created.map(|date| date.to_string()),
-                "update_at": null,
-                "domain_id": row.domain_id(),
-                "vpcepIp": row.ip(),
-                "vpcepIpv6Address": "",
-                "vpcepDnsName": "",
-            })
-        })
-        .collect();
-    let body = json!({
-        "connections": rows,
-        "vpcepUpdateSwitch": false,
-        "total_count": connections,
-        "vpcServiceName": "cn-north-4.css-op-no-delete.cf072729-b076-49db-83d3-020dc9f589bd",
-        "permissions": [{
-            "id": "432a6429-f377-4168-8b24-feb5885af08c",
-            "permission": "iam:domain::db9b76a0d9ae431f8e85e89da2ca867c",
-            "permission_type": "domainId",
-            "created_at": "2023-10-12T07:33:11Z",
-        }],
-    });
-    http_answer("200 OK", &body)
+    [head.as_bytes(), body].concat()
 }

@@ -6,7 +6,7 @@
 
 mod fast;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, mem::take};
 
 use serde::{
     Deserialize, Deserializer,
@@ -58,8 +58,8 @@ fn any_page(body: &[u8]) -> Result<DecodedPage, CloudError> {
         serde_json::from_slice(body).map_err(|error| not_the_document(&error))?;
     let mut rows = Rows::with_capacity(raw.connections.as_ref().map_or(0, Vec::len), 0);
     let has_list = raw.connections.is_some();
-    for row in raw.connections.into_iter().flatten() {
-        rows.take(row);
+    for mut row in raw.connections.into_iter().flatten() {
+        rows.take(&mut row);
     }
     rows.finish(raw.head, has_list)
         .ok_or_else(|| CloudError::new(Reason::BadShape, "the answer has no list of connections"))
@@ -81,7 +81,8 @@ impl Rows {
         }
     }
 
-    fn take(&mut self, row: RawRow<'_>) {
+    /// Takes the values out of a row.
+    fn take(&mut self, row: &mut RawRow<'_>) {
         self.received = self.received.saturating_add(1);
         self.meaning.connection(row, &mut self.connections);
     }
@@ -120,23 +121,23 @@ impl Meaning {
     }
 
     /// Adds a connection, if it has an id: without one it can be neither shown nor told apart.
-    fn connection(&mut self, row: RawRow<'_>, connections: &mut Connections) {
+    fn connection(&mut self, row: &mut RawRow<'_>, connections: &mut Connections) {
         self.count(Surprise::UnknownField, row.unknown_fields);
-        let id = match row.id {
+        let id = match take(&mut row.id) {
             Scalar::Text(id) if !id.is_empty() => id,
             _ => return self.count(Surprise::UnparsableValue, 1),
         };
         connections.push(&ConnectionFields {
             endpoint_id: &shown_id(&id),
-            status: self.status(row.status),
-            max_sessions: self.number(row.max_session, false),
-            created: self.time(row.created_at),
-            updated: self.time(row.update_at),
-            specification_name: &self.label(row.specification_name),
-            domain_id: &self.label(row.domain_id),
-            ip: &self.label(row.ip),
-            ipv6: &self.label(row.ipv6),
-            dns_name: &self.label(row.dns_name),
+            status: self.status(take(&mut row.status)),
+            max_sessions: self.number(take(&mut row.max_session), false),
+            created: self.time(take(&mut row.created_at)),
+            updated: self.time(take(&mut row.update_at)),
+            specification_name: &self.label(take(&mut row.specification_name)),
+            domain_id: &self.label(take(&mut row.domain_id)),
+            ip: &self.label(take(&mut row.ip)),
+            ipv6: &self.label(take(&mut row.ipv6)),
+            dns_name: &self.label(take(&mut row.dns_name)),
         });
     }
 }

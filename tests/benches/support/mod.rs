@@ -12,6 +12,7 @@ use css_vpcep_exporter::{
     stats::Stats,
 };
 use jiff::Timestamp;
+use serde_json::json;
 
 /// When everything was polled.
 pub const NOW: Timestamp = Timestamp::constant(1_700_000_000, 123_000_000);
@@ -142,6 +143,42 @@ fn connection(cluster: usize, number: usize, round: u64) -> Connection {
         dns_name: &format!("vpcep-{id}.cn-north-4.huaweicloud.com"),
         endpoint_id: &id,
     })
+}
+
+/// A page with all fields of the document; in each round every tenth connection has another status.
+pub fn body(cluster: usize, connections: usize, round: u64) -> Vec<u8> {
+    let list = list(cluster, connections, round);
+    let rows: Vec<_> = list
+        .connections
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.endpoint_id(),
+                "status": row.status.as_str(),
+                "maxSession": "3000",
+                "specificationName": row.specification_name(),
+                "created_at": row.created.map(|date| date.to_string()),
+                "update_at": null,
+                "domain_id": row.domain_id(),
+                "vpcepIp": row.ip(),
+                "vpcepIpv6Address": "",
+                "vpcepDnsName": "",
+            })
+        })
+        .collect();
+    let body = json!({
+        "connections": rows,
+        "vpcepUpdateSwitch": false,
+        "total_count": connections,
+        "vpcServiceName": "cn-north-4.css-op-no-delete.cf072729-b076-49db-83d3-020dc9f589bd",
+        "permissions": [{
+            "id": "432a6429-f377-4168-8b24-feb5885af08c",
+            "permission": "iam:domain::db9b76a0d9ae431f8e85e89da2ca867c",
+            "permission_type": "domainId",
+            "created_at": "2023-10-12T07:33:11Z",
+        }],
+    });
+    body.to_string().into_bytes()
 }
 
 /// Ids are random; these are the same in every run (SplitMix64's finalizer).

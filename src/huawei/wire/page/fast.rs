@@ -108,7 +108,9 @@ impl<'a> Input<'a> {
             return Some(());
         }
         loop {
-            rows.take(self.row(&mut pattern)?);
+            let mut row = RawRow::default();
+            self.row(&mut row, &mut pattern)?;
+            rows.take(&mut row);
             self.white_space();
             match self.peek()? {
                 b',' => self.expect(b',')?,
@@ -121,8 +123,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn row(&mut self, pattern: &mut Pattern<'a>) -> Option<RawRow<'a>> {
-        let mut row = RawRow::default();
+    fn row(&mut self, row: &mut RawRow<'a>, pattern: &mut Pattern<'a>) -> Option<()> {
         self.expect(b'{')?;
         for place in 0.. {
             let field = match pattern.get(place) {
@@ -147,7 +148,7 @@ impl<'a> Input<'a> {
                 }
             }
         }
-        Some(row)
+        Some(())
     }
 
     /// Takes a text, a whole number or a word.
