@@ -351,7 +351,11 @@ impl Pages for &mut ClusterPages<'_> {
 }
 
 impl Cloud for Project {
-    async fn connections(&self, cluster: &ClusterId, mut budget: Budget) -> Traced<Arc<ConnectionList>> {
+    async fn connections(
+        &self,
+        cluster: &ClusterId,
+        mut budget: Budget,
+    ) -> Traced<Arc<ConnectionList>> {
         let mut trace = Trace::default();
         let deadline = budget.deadline;
         let walk = self.0.walk(cluster, &mut budget, &mut trace);

@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 
 #[path = "huawei/services.rs"]
 mod services;
+#[path = "huawei/unchanged.rs"]
+mod unchanged;
 
 struct World {
     url: String,

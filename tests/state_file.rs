@@ -18,7 +18,9 @@ use std::{
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta, ClusterState, state_file::StateFile},
     cloud::{CloudError, Reason, Trace, Traced},
-    model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+    },
 };
 use jiff::Timestamp;
 
@@ -186,19 +188,21 @@ fn advance(board: &Board, size: Size, number: u64) {
 }
 
 fn found(cluster: usize, connections: usize, number: u64) -> ConnectionList {
-    let connection = |index: usize| Connection::from(ConnectionFields {
-        endpoint_id: &format!("{index:08x}-6b36-4f50-8984-76387e42451a"),
-        // Now and then one of them changes.
-        status: Status::ALL[(number as usize + 13 * index + cluster) / 40 % 7],
-        max_sessions: Some(number),
-        created: Some(time(index as u64)),
-        updated: index.is_multiple_of(2).then(|| time(number)),
-        specification_name: "default",
-        domain_id: "0123456789abcdef0123456789abcdef",
-        ip: &format!("10.0.{cluster}.{index}"),
-        ipv6: "",
-        dns_name: &format!("e{index}.example.com"),
-    });
+    let connection = |index: usize| {
+        Connection::from(ConnectionFields {
+            endpoint_id: &format!("{index:08x}-6b36-4f50-8984-76387e42451a"),
+            // Now and then one of them changes.
+            status: Status::ALL[(number as usize + 13 * index + cluster) / 40 % 7],
+            max_sessions: Some(number),
+            created: Some(time(index as u64)),
+            updated: index.is_multiple_of(2).then(|| time(number)),
+            specification_name: "default",
+            domain_id: "0123456789abcdef0123456789abcdef",
+            ip: &format!("10.0.{cluster}.{index}"),
+            ipv6: "",
+            dns_name: &format!("e{index}.example.com"),
+        })
+    };
     ConnectionList {
         service_enabled: true,
         complete: true,

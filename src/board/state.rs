@@ -268,7 +268,10 @@ impl ClusterState {
 /// What was known of connections, to be asked once for each of a newer list, in its order.
 enum Known<'a> {
     /// Both lists are in the order of the ids: one way through both.
-    InOrder { connections: &'a [Connection], seen_changed: &'a [Option<Timestamp>] },
+    InOrder {
+        connections: &'a [Connection],
+        seen_changed: &'a [Option<Timestamp>],
+    },
     ById(HashMap<&'a str, (Status, Option<Timestamp>)>),
 }
 
@@ -330,10 +333,8 @@ mod tests {
     }
 
     fn attempt(second: i64, result: Result<Vec<Connection>, CloudError>) -> Attempt {
-        let list = |connections| ConnectionList {
-            connections,
-            ..ConnectionList::service_not_enabled()
-        };
+        let list =
+            |connections| ConnectionList { connections, ..ConnectionList::service_not_enabled() };
         let result = result.map(|connections| Arc::new(list(connections)));
         let outcome = Traced { result, trace: Trace::default() };
         Attempt { at: time(second), duration: Duration::from_millis(5), outcome }
@@ -355,7 +356,10 @@ mod tests {
         observation
             .connections()
             .map(|(connection, since)| {
-                (connection.endpoint_id().to_string(), since.map(|at| at.as_second() - 1_700_000_000))
+                (
+                    connection.endpoint_id().to_string(),
+                    since.map(|at| at.as_second() - 1_700_000_000),
+                )
             })
             .collect()
     }

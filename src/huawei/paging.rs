@@ -259,7 +259,9 @@ fn by_id(rows: &[Connection]) -> Vec<usize> {
     keys.sort_unstable_by(|(first, index), (other_first, other_index)| {
         first.cmp(other_first).then_with(|| match index.cmp(other_index) {
             Ordering::Equal => Ordering::Equal,
-            by_coming => rows[*index].endpoint_id().cmp(rows[*other_index].endpoint_id()).then(by_coming),
+            by_coming => {
+                rows[*index].endpoint_id().cmp(rows[*other_index].endpoint_id()).then(by_coming)
+            }
         })
     });
     keys.into_iter().map(|(_, index)| index).collect()

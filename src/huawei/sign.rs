@@ -101,10 +101,14 @@ pub fn sign(
     let hash = sha256_hex(canonical.as_bytes());
     let signed = scheme.finish(access_key, secret_key, date, &hash);
     Signed {
-        authorization: format!(
-            "{}, SignedHeaders={signed_headers}, Signature={}",
-            signed.credential, signed.signature
-        ),
+        authorization: [
+            &*signed.credential,
+            ", SignedHeaders=",
+            &signed_headers,
+            ", Signature=",
+            &signed.signature,
+        ]
+        .concat(),
         canonical_request: canonical,
         signed_headers,
         string_to_sign: signed.string_to_sign,
@@ -140,9 +144,9 @@ impl Scheme<'_> {
     fn finish(self, access_key: &str, secret_key: &Secret, date: &str, hash: &str) -> Finished {
         match self {
             Self::SdkHmacSha256 => {
-                let string_to_sign = format!("SDK-HMAC-SHA256\n{date}\n{hash}");
+                let string_to_sign = ["SDK-HMAC-SHA256\n", date, "\n", hash].concat();
                 Finished {
-                    credential: format!("SDK-HMAC-SHA256 Access={access_key}"),
+                    credential: ["SDK-HMAC-SHA256 Access=", access_key].concat(),
                     signature: hmac_hex(secret_key.expose().as_bytes(), &string_to_sign),
                     string_to_sign,
                 }

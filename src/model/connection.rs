@@ -168,10 +168,7 @@ pub struct Connections {
 impl Connections {
     /// With room for so many connections, whose texts have so many bytes.
     pub fn with_capacity(connections: usize, text_bytes: usize) -> Self {
-        Self {
-            texts: String::with_capacity(text_bytes),
-            rows: Vec::with_capacity(connections),
-        }
+        Self { texts: String::with_capacity(text_bytes), rows: Vec::with_capacity(connections) }
     }
 
     /// Adds one. A text is cut at 65,535 bytes, and all texts together have at most 4 GiB; what the

@@ -52,7 +52,11 @@ impl Fake {
 }
 
 impl Cloud for Fake {
-    async fn connections(&self, cluster: &ClusterId, budget: Budget) -> Traced<Arc<ConnectionList>> {
+    async fn connections(
+        &self,
+        cluster: &ClusterId,
+        budget: Budget,
+    ) -> Traced<Arc<ConnectionList>> {
         let _: Token = budget.first_token.expect("a poll has paid for its first request");
         self.calls.lock().unwrap().push((Instant::now(), cluster.clone()));
         let overlapping = {

@@ -33,7 +33,13 @@ fn signing(criterion: &mut Criterion) {
     criterion.bench_function("sign", |bencher| {
         bencher.iter(|| {
             let scheme = sign::Scheme::SdkHmacSha256;
-            sign::sign(black_box(request), "SIMAK0123456789ABCDE", &secret, "20240102T030405Z", scheme)
+            sign::sign(
+                black_box(request),
+                "SIMAK0123456789ABCDE",
+                &secret,
+                "20240102T030405Z",
+                scheme,
+            )
         });
     });
 }

@@ -6,7 +6,9 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{CloudError, Reason, Trace, Traced},
     exposition::{Format, Settings, Small, Store, families::FAMILIES, text},
-    model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+    },
     stats::Stats,
 };
 use jiff::Timestamp;
@@ -24,18 +26,20 @@ fn board() -> Board {
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_millis(30_500),
     }));
-    let connections = Status::ALL.map(|status| Connection::from(ConnectionFields {
-        endpoint_id: status.as_str(),
-        status,
-        max_sessions: Some(3000),
-        created: Some(NOW),
-        updated: Some(NOW),
-        specification_name: "default",
-        domain_id: "d",
-        ip: "10.0.0.1",
-        ipv6: "",
-        dns_name: "two\nlines",
-    }));
+    let connections = Status::ALL.map(|status| {
+        Connection::from(ConnectionFields {
+            endpoint_id: status.as_str(),
+            status,
+            max_sessions: Some(3000),
+            created: Some(NOW),
+            updated: Some(NOW),
+            specification_name: "default",
+            domain_id: "d",
+            ip: "10.0.0.1",
+            ipv6: "",
+            dns_name: "two\nlines",
+        })
+    });
     let list = ConnectionList {
         service_enabled: true,
         reported: Some(7),

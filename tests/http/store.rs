@@ -7,7 +7,9 @@ use css_vpcep_exporter::{
     clock::unix_seconds,
     cloud::{CloudError, Reason, Trace, Traced},
     exposition::{Encoding, Format, Frames, Page, Settings, Small, Store, families::FAMILIES},
-    model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+    },
     stats::Stats,
 };
 use flate2::read::MultiGzDecoder;

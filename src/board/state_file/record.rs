@@ -11,7 +11,8 @@ use crate::{
     board::{ClusterMeta, ClusterState, Observation, PollRecord, Transition},
     cloud::{CloudError, Reason, Trace},
     model::{
-        ClusterId, Connection, ConnectionFields, ConnectionList, Connections, EndpointId, InvalidId, RegionId, ServiceName, Status,
+        ClusterId, Connection, ConnectionFields, ConnectionList, Connections, EndpointId,
+        InvalidId, RegionId, ServiceName, Status,
     },
 };
 

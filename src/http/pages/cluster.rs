@@ -115,9 +115,7 @@ fn row(page: &mut Html, connection: &Connection, since: Option<Timestamp>, now: 
         Status::Creating | Status::Deleting => "",
     };
     page.raw("<tr><td><span class=\"b ").raw(colour).raw("\">").raw(connection.status.as_str());
-    page.raw("</span></td><td><code>")
-        .text(connection.endpoint_id())
-        .raw("</code></td><td>");
+    page.raw("</span></td><td><code>").text(connection.endpoint_id()).raw("</code></td><td>");
     if let Some(since) = since {
         ago(page, since, now);
     }

@@ -137,7 +137,8 @@ fn usual_time(text: &[u8]) -> Option<Timestamp> {
     }
     // Days since 1970-01-01, with years that begin in March.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400)
+    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
         + (153 * month + 2) / 5
         + day
         - 1
@@ -152,7 +153,8 @@ mod tests {
     #[test]
     fn the_quick_way_to_a_time_agrees_with_the_general_one() {
         let mut dates = Vec::new();
-        for year in [0, 1, 4, 100, 400, 1582, 1899, 1900, 1969, 1970, 2000, 2023, 2024, 2100, 9999] {
+        for year in [0, 1, 4, 100, 400, 1582, 1899, 1900, 1969, 1970, 2000, 2023, 2024, 2100, 9999]
+        {
             for month in 0..=13 {
                 dates.extend((0..=32).map(|day| format!("{year:04}-{month:02}-{day:02}")));
             }
@@ -173,7 +175,8 @@ mod tests {
                         assert_eq!(Some(time), general, "{text}");
                         usual += 1;
                     } else {
-                        let is_usual = clock < "T24" && !clock.contains("60") && matches!(zone, "" | "Z");
+                        let is_usual =
+                            clock < "T24" && !clock.contains("60") && matches!(zone, "" | "Z");
                         assert!(general.is_none() || !is_usual, "{text}");
                     }
                 }
@@ -184,7 +187,8 @@ mod tests {
 
     #[test]
     fn plain_texts_are_shown_as_they_are() {
-        let texts = ["", "plain ~", "x\u{7f}", "x\u{1f}", "\u{80}", "\u{2028}", "12345678", "123456789"];
+        let texts =
+            ["", "plain ~", "x\u{7f}", "x\u{1f}", "\u{80}", "\u{2028}", "12345678", "123456789"];
         for text in texts {
             assert!(!is_plain(text, 8) || shown(text, 8) == text, "{text}");
         }

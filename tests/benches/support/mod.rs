@@ -8,7 +8,9 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
     exposition::{Page, Settings, Small, Store},
-    model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+    },
     stats::Stats,
 };
 use jiff::Timestamp;

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use crate::{
     board::{ClusterMeta, ClusterState, Observation, PollRecord, Transition},
     cloud::{CloudError, Reason, Trace},
-    model::{ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, RegionId, ServiceName,
+        Status,
+    },
 };
 
 /// splitmix64.

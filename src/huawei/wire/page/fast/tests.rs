@@ -61,10 +61,38 @@ fn both_ways_agree_on_pages_with_random_mistakes() {
         (chance >> 33) as usize % limit
     };
     let pieces: [&[u8]; 32] = [
-        b"\"", b"\\", b",", b":", b"{", b"}", b"[", b"]", b"null", b"true", b"0", b"-", b".5", b"1e9",
-        b" ", b"\n", b"\x00", b"\x1f", b"\x7f", b"\xff", "é".as_bytes(), "\u{2028}".as_bytes(), b"\"id\":",
-        b",\"status\":\"failed\"", b"\"connections\":", b"\\u0041", b"{}", b"[]", b"\"total_count\":2,",
-        b"99999999999999999999", b"2024-02-30T25:00:00Z", b"\"\"",
+        b"\"",
+        b"\\",
+        b",",
+        b":",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b"null",
+        b"true",
+        b"0",
+        b"-",
+        b".5",
+        b"1e9",
+        b" ",
+        b"\n",
+        b"\x00",
+        b"\x1f",
+        b"\x7f",
+        b"\xff",
+        "é".as_bytes(),
+        "\u{2028}".as_bytes(),
+        b"\"id\":",
+        b",\"status\":\"failed\"",
+        b"\"connections\":",
+        b"\\u0041",
+        b"{}",
+        b"[]",
+        b"\"total_count\":2,",
+        b"99999999999999999999",
+        b"2024-02-30T25:00:00Z",
+        b"\"\"",
     ];
     let (mut fast, mut failed) = (0, 0);
     for round in 0..60_000 {
@@ -103,7 +131,8 @@ fn plain_texts_end_at_the_first_sign_that_is_none() {
             bytes.extend([b'x'; 9]);
             assert_eq!(plain_length(&bytes), length, "{end}");
         }
-        let all: Vec<u8> = (0..length).map(|at| [b' ', 0x7f, 0x80, 0xff, b'#', b'!'][at % 6]).collect();
+        let all: Vec<u8> =
+            (0..length).map(|at| [b' ', 0x7f, 0x80, 0xff, b'#', b'!'][at % 6]).collect();
         assert_eq!(plain_length(&all), length);
     }
 }
