@@ -225,6 +225,7 @@ impl Connections {
     /// All of them, in the order in which they came.
     pub fn finish(mut self) -> Vec<Connection> {
         let texts: Arc<str> = self.texts.into();
+        self.rows.shrink_to_fit();
         for row in &mut self.rows {
             row.texts = Some(texts.clone());
         }

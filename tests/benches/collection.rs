@@ -219,11 +219,11 @@ async fn collect(server: &Server, page: bool) -> Duration {
             timeout: Duration::from_secs(30),
             clusters: (0..server.clusters).map(|number| (support::id(number), every)).collect(),
         };
-        let (own_board, clock, stats) = (board.clone(), clock.clone(), stats.clone());
+        let (on, by, told) = (board.clone(), clock.clone(), stats.clone());
         // As a task among the others, as the daemon has it: else each poll's end wakes a thread.
         let round = async move {
             let ended = |_: &ClusterId, error: Option<&CloudError>| assert_eq!(error, None);
-            poll::once(vec![project], &own_board, &clock, &stats, ended).await;
+            poll::once(vec![project], &on, &by, &told, ended).await;
         };
         tokio::spawn(round).await.unwrap();
         if page {

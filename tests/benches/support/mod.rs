@@ -1,5 +1,5 @@
 //! Boards of made-up clusters, for whatever measures pages of them.
-#![allow(dead_code, reason = "not every program that measures uses all of it")]
+#![allow(dead_code, unreachable_pub, reason = "not every program that measures uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
 use std::{sync::Arc, time::Duration};
@@ -134,7 +134,7 @@ fn connection(cluster: usize, number: usize, round: u64) -> Connection {
     let statuses = [Status::Accepted, Status::Rejected];
     let date = |seconds| Timestamp::from_second(1_690_000_000 + seconds).unwrap();
     Connection::from(ConnectionFields {
-        status: statuses[if number % 10 == 0 { round as usize % 2 } else { 0 }],
+        status: statuses[if number.is_multiple_of(10) { round as usize % 2 } else { 0 }],
         max_sessions: Some(3000),
         created: Some(date(i64::from(a % 5_000_000))),
         updated: Some(date(i64::from(b % 5_000_000))),
