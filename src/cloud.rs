@@ -14,12 +14,13 @@ use crate::{
 
 /// The operations on the clusters of one project.
 pub trait Cloud: Send + Sync + 'static {
-    /// Reads all connections of a cluster: whole, or not at all.
+    /// Reads all connections of a cluster: whole, or not at all. A list that has not changed since it
+    /// was last read may be the very same one.
     fn connections(
         &self,
         cluster: &ClusterId,
         budget: Budget,
-    ) -> impl Future<Output = Traced<ConnectionList>> + Send;
+    ) -> impl Future<Output = Traced<Arc<ConnectionList>>> + Send;
 }
 
 /// The operations on the endpoint services of one project.

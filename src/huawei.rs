@@ -2,7 +2,8 @@
 //!
 //! Reading order: `endpoints` (where), `credentials` (who), `sign` (how a request proves it),
 //! `transport` (sending, retrying, classifying), `guard` and `session` (which credentials are in
-//! force), `iam` (tokens and project ids), `wire` (JSON), `paging` (many pages, one list),
+//! force), `iam` (tokens and project ids), `wire` (JSON), `paging` (many pages, one list), `seen`
+//! (pages that came before),
 //! `services` (endpoint services, read and changed). Only
 //! `transport` and `endpoints` know reqwest; nobody outside knows any of it.
 
@@ -12,6 +13,7 @@ mod guard;
 mod iam;
 pub mod paging;
 mod refresh;
+mod seen;
 mod services;
 mod session;
 pub mod sign;
@@ -19,6 +21,7 @@ pub mod transport;
 pub mod wire;
 
 use std::{
+    collections::{HashSet, VecDeque},
     future::Future,
     sync::{
         Arc,
@@ -32,8 +35,9 @@ use self::{
     endpoints::Endpoints,
     iam::Scope,
     paging::{Page, Pages, Paging},
+    seen::{Seen, SeenPage, Walk},
     session::{Parts, Session},
-    transport::{Method, Request, Transport},
+    transport::{Answer, Method, Request, Transport},
     wire::{SERVICE_NOT_ENABLED, Surprise},
 };
 use crate::{
@@ -107,6 +111,7 @@ struct Inner {
     project_id: OnceCell<ProjectId>,
     /// The region has refused the largest limit and taken the fallback: asked for from now on.
     large_limit_refused: AtomicBool,
+    seen: Seen,
 }
 
 impl Project {
@@ -131,12 +136,18 @@ impl Project {
             pacers,
             stats: common.stats.clone(),
             large_limit_refused: AtomicBool::new(false),
+            seen: Seen::new(),
         }))
     }
 
     /// Reads secret files anew, as a reload of the configuration asks.
     pub fn reread_credentials(&self) {
         self.0.session.reread();
+    }
+
+    /// Forgets what came of clusters that are not among these.
+    pub fn keep_only<'a>(&self, clusters: impl IntoIterator<Item = &'a ClusterId>) {
+        self.0.seen.keep_only(&clusters.into_iter().collect::<HashSet<_>>());
     }
 
     /// What the project was made of.
@@ -180,24 +191,54 @@ impl Inner {
         cluster: &ClusterId,
         budget: &mut Budget,
         trace: &mut Trace,
-    ) -> Result<ConnectionList, CloudError> {
+    ) -> Result<Arc<ConnectionList>, CloudError> {
         let mut paging = self.settings.paging.clone();
         if self.large_limit_refused.load(Ordering::Relaxed) {
             paging.limit = paging.limit.min(paging::FALLBACK_LIMIT);
         }
         let project_id = self.project_id(budget, trace).await?;
         let pages_before = trace.pages;
-        let pages = ClusterPages { project: self, project_id, cluster, budget, trace: &mut *trace };
-        match paging::walk(&paging, pages).await {
+        let mut pages = ClusterPages {
+            project: self,
+            project_id,
+            cluster,
+            budget,
+            trace: &mut *trace,
+            ahead: VecDeque::new(),
+            failed_ahead: None,
+            read: Vec::new(),
+            surprises: [0; Surprise::ALL.len()],
+        };
+        let before = self.seen.recall(cluster);
+        if let Some((walk, list)) = &before
+            && walk.pages.first().is_some_and(|first| first.limit == paging.limit)
+            && pages.are_those_of(walk).await
+        {
+            self.count_all(&walk.surprises);
+            return Ok(list.clone());
+        }
+        match paging::walk(&paging, &mut pages).await {
             Ok(walked) => {
+                let ClusterPages { read, mut surprises, .. } = pages;
+                surprises[Surprise::DuplicateId as usize] += walked.duplicates;
                 self.count(Surprise::DuplicateId, walked.duplicates);
                 if walked.limit_was_refused {
                     self.large_limit_refused.store(true, Ordering::Relaxed);
                 }
-                Ok(walked.list)
+                // Other bytes may mean the same; what is shown stays what it is.
+                let list = match before {
+                    Some((_, list)) if *list == walked.list => list,
+                    _ => Arc::new(walked.list),
+                };
+                if walked.at_once {
+                    self.seen.remember(cluster, Walk::new(read, surprises, &list));
+                } else {
+                    self.seen.forget(cluster);
+                }
+                Ok(list)
             }
             Err(error) if pages_before == trace.pages && says_not_enabled(&error) => {
-                Ok(ConnectionList::service_not_enabled())
+                Ok(Arc::new(ConnectionList::service_not_enabled()))
             }
             Err(error) => Err(error),
         }
@@ -229,11 +270,39 @@ struct ClusterPages<'a> {
     cluster: &'a ClusterId,
     budget: &'a mut Budget,
     trace: &'a mut Trace,
+    /// Answers that came and were not decoded yet.
+    ahead: VecDeque<(SeenPage, Answer)>,
+    /// What failed after them.
+    failed_ahead: Option<CloudError>,
+    /// The pages that were decoded.
+    read: Vec<SeenPage>,
+    surprises: [u64; Surprise::ALL.len()],
 }
 
-impl Pages for ClusterPages<'_> {
-    async fn page(&mut self, offset: u32, limit: u32) -> Result<Page, CloudError> {
-        let Inner { settings, session, pacers, .. } = self.project;
+impl ClusterPages<'_> {
+    /// Asks for the pages of an earlier walk, until one differs. Those that came are kept: a walk asks
+    /// for the same ones, as it is decided by nothing but the bytes of the pages before.
+    async fn are_those_of(&mut self, walk: &Walk) -> bool {
+        for expected in &walk.pages {
+            match self.ask(expected.offset, expected.limit).await {
+                Ok((page, answer)) => {
+                    self.ahead.push_back((page, answer));
+                    if page != *expected {
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    self.failed_ahead = Some(error);
+                    return false;
+                }
+            }
+        }
+        self.trace.pages += walk.pages.len() as u32;
+        true
+    }
+
+    async fn ask(&mut self, offset: u32, limit: u32) -> Result<(SeenPage, Answer), CloudError> {
+        let Inner { settings, session, pacers, seen, .. } = self.project;
         let (project_id, cluster) = (self.project_id, self.cluster);
         let request = Request {
             project: &settings.name,
@@ -249,15 +318,44 @@ impl Pages for ClusterPages<'_> {
             pacer: &pacers.css,
         };
         let answer = session.send(&request, self.budget, self.trace).await?;
+        let digest = seen.digest(&answer.body);
+        Ok((SeenPage { offset, limit, digest }, answer))
+    }
+
+    /// The next answer: one that has come already, or a new one.
+    async fn next(&mut self, offset: u32, limit: u32) -> Result<(SeenPage, Answer), CloudError> {
+        match self.ahead.pop_front() {
+            Some(next) if (next.0.offset, next.0.limit) == (offset, limit) => return Ok(next),
+            Some(_) => self.ahead.clear(),
+            None => {}
+        }
+        match self.failed_ahead.take() {
+            Some(error) => Err(error),
+            None => self.ask(offset, limit).await,
+        }
+    }
+}
+
+impl Pages for &mut ClusterPages<'_> {
+    async fn page(&mut self, offset: u32, limit: u32) -> Result<Page, CloudError> {
+        let (page, answer) = self.next(offset, limit).await?;
         let decoded = wire::page(&answer.body).map_err(|error| answer.explain(error))?;
         self.project.count_all(&decoded.surprises);
+        for (sum, more) in self.surprises.iter_mut().zip(decoded.surprises) {
+            *sum += more;
+        }
         self.trace.pages += 1;
+        self.read.push(page);
         Ok(decoded.page)
     }
 }
 
 impl Cloud for Project {
-    async fn connections(&self, cluster: &ClusterId, mut budget: Budget) -> Traced<ConnectionList> {
+    async fn connections(
+        &self,
+        cluster: &ClusterId,
+        mut budget: Budget,
+    ) -> Traced<Arc<ConnectionList>> {
         let mut trace = Trace::default();
         let deadline = budget.deadline;
         let walk = self.0.walk(cluster, &mut budget, &mut trace);

@@ -2,12 +2,12 @@
 //!
 //! Ids are checked when they are made, so that every later use (a URL path, a label) is safe.
 
+mod connection;
 mod service;
 
 use std::{fmt, sync::Arc};
 
-use jiff::Timestamp;
-
+pub use connection::{Connection, ConnectionFields, Connections};
 pub use service::{EndpointService, PortMapping, ServiceFields, ServiceStatus, TcpProxy};
 
 macro_rules! text_id {
@@ -176,50 +176,6 @@ impl Status {
     /// The status of that word, if it is one of the documented six.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL[..6].iter().copied().find(|status| status.as_str() == word)
-    }
-}
-
-/// One VPC endpoint connected to a cluster's endpoint service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// The id of the VPC endpoint.
-    pub endpoint_id: EndpointId,
-    /// Its present status.
-    pub status: Status,
-    /// `maxSession`: how many connections the endpoint may have at most; `None` if unparsable.
-    pub max_sessions: Option<u64>,
-    /// `created_at`.
-    pub created: Option<Timestamp>,
-    /// `update_at`; the cloud often has none.
-    pub updated: Option<Timestamp>,
-    /// `specificationName`; empty where the cloud gives none, as are the texts below.
-    pub specification_name: Box<str>,
-    /// `domain_id`: the account that owns the endpoint.
-    pub domain_id: Box<str>,
-    /// `vpcepIp`.
-    pub ip: Box<str>,
-    /// `vpcepIpv6Address`.
-    pub ipv6: Box<str>,
-    /// `vpcepDnsName`.
-    pub dns_name: Box<str>,
-}
-
-#[cfg(test)]
-impl Connection {
-    /// A connection of which nothing else is known, for tests that ask for nothing else.
-    pub(crate) fn bare(endpoint_id: &str, status: Status) -> Self {
-        Self {
-            endpoint_id: EndpointId::new(endpoint_id),
-            status,
-            max_sessions: None,
-            created: None,
-            updated: None,
-            specification_name: "".into(),
-            domain_id: "".into(),
-            ip: "".into(),
-            ipv6: "".into(),
-            dns_name: "".into(),
-        }
     }
 }
 

@@ -359,7 +359,7 @@ impl<C: Cloud> Poll<C> {
         Attempt { at: self.clock.now(), duration: started.elapsed(), outcome }
     }
 
-    async fn walk(&self, budget: Budget) -> Traced<ConnectionList> {
+    async fn walk(&self, budget: Budget) -> Traced<Arc<ConnectionList>> {
         let slot = tokio::time::timeout_at(budget.deadline, self.slots.acquire()).await;
         if slot.is_err() {
             let message = "all polls in flight of the project were taken until the deadline";

@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 
 #[path = "huawei/services.rs"]
 mod services;
+#[path = "huawei/unchanged.rs"]
+mod unchanged;
 
 struct World {
     url: String,
@@ -92,7 +94,7 @@ impl World {
         Project::new(self.settings("p", credentials), &self.common, pacers())
     }
 
-    async fn poll(&self, project: &Project) -> Traced<ConnectionList> {
+    async fn poll(&self, project: &Project) -> Traced<Arc<ConnectionList>> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
         project.connections(&self.clusters[0], budget).await
@@ -127,7 +129,7 @@ fn password(password: &str) -> Source {
     }
 }
 
-fn reason(outcome: Traced<ConnectionList>) -> Result<usize, Reason> {
+fn reason(outcome: Traced<Arc<ConnectionList>>) -> Result<usize, Reason> {
     let read = outcome.result.map(|list| list.connections.len());
     read.map_err(|CloudError { reason, .. }| reason)
 }

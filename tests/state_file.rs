@@ -18,7 +18,9 @@ use std::{
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta, ClusterState, state_file::StateFile},
     cloud::{CloudError, Reason, Trace, Traced},
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+    },
 };
 use jiff::Timestamp;
 
@@ -168,7 +170,7 @@ fn advance(board: &Board, size: Size, number: u64) {
     for cluster in 0..size.clusters {
         let result = match (number as usize + cluster) % 7 {
             0 => Err(CloudError::new(Reason::Http5xx, format!("failure {number}"))),
-            _ => Ok(found(cluster, size.connections, number)),
+            _ => Ok(found(cluster, size.connections, number).into()),
         };
         let trace = Trace {
             pages: 1,
@@ -186,18 +188,20 @@ fn advance(board: &Board, size: Size, number: u64) {
 }
 
 fn found(cluster: usize, connections: usize, number: u64) -> ConnectionList {
-    let connection = |index: usize| Connection {
-        endpoint_id: EndpointId::new(&format!("{index:08x}-6b36-4f50-8984-76387e42451a")),
-        // Now and then one of them changes.
-        status: Status::ALL[(number as usize + 13 * index + cluster) / 40 % 7],
-        max_sessions: Some(number),
-        created: Some(time(index as u64)),
-        updated: index.is_multiple_of(2).then(|| time(number)),
-        specification_name: "default".into(),
-        domain_id: "0123456789abcdef0123456789abcdef".into(),
-        ip: format!("10.0.{cluster}.{index}").into(),
-        ipv6: "".into(),
-        dns_name: format!("e{index}.example.com").into(),
+    let connection = |index: usize| {
+        Connection::from(ConnectionFields {
+            endpoint_id: &format!("{index:08x}-6b36-4f50-8984-76387e42451a"),
+            // Now and then one of them changes.
+            status: Status::ALL[(number as usize + 13 * index + cluster) / 40 % 7],
+            max_sessions: Some(number),
+            created: Some(time(index as u64)),
+            updated: index.is_multiple_of(2).then(|| time(number)),
+            specification_name: "default",
+            domain_id: "0123456789abcdef0123456789abcdef",
+            ip: &format!("10.0.{cluster}.{index}"),
+            ipv6: "",
+            dns_name: &format!("e{index}.example.com"),
+        })
     };
     ConnectionList {
         service_enabled: true,

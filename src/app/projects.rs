@@ -48,6 +48,8 @@ impl Projects {
             };
             let own = project.clusters.into_iter().filter(|cluster| shard.owns(&cluster.id));
             let clusters = own.map(|cluster| (cluster.id, cluster.interval));
+            let clusters: Vec<_> = clusters.collect();
+            known.cloud.keep_only(clusters.iter().map(|(cluster, _)| cluster));
             projects.push(poll::Project {
                 name: name.clone(),
                 region: project.cloud.region.clone(),
@@ -55,7 +57,7 @@ impl Projects {
                 pacer: known.pacers.css.clone(),
                 concurrency: project.concurrency,
                 timeout: project.timeout,
-                clusters: clusters.collect(),
+                clusters,
             });
             self.known.insert(name, known);
         }

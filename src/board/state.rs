@@ -48,7 +48,7 @@ pub struct Attempt {
     /// From its first token of the rate limit to its end.
     pub duration: Duration,
     /// What came out and what it took.
-    pub outcome: Traced<ConnectionList>,
+    pub outcome: Traced<Arc<ConnectionList>>,
 }
 
 /// A list of connections with the time it was made.
@@ -56,7 +56,7 @@ pub struct Attempt {
 pub struct Observation {
     /// When the poll that made it ended.
     pub at: Timestamp,
-    /// What was found; shared with the observation before if that found the same.
+    /// What was found; whoever finds the same again may give the same list.
     pub list: Arc<ConnectionList>,
     /// For each connection of the list: when its status was seen to change to what it is.
     pub(super) seen_changed: Arc<[Option<Timestamp>]>,
@@ -146,7 +146,7 @@ pub struct ClusterState {
     /// The latest changes, oldest first.
     pub recent_transitions: VecDeque<Transition>,
     /// The latest polls, oldest first.
-    pub polls: VecDeque<PollRecord>,
+    pub polls: VecDeque<Arc<PollRecord>>,
     /// When the next poll is due.
     pub next_poll: Option<Timestamp>,
 }
@@ -166,7 +166,7 @@ impl ClusterState {
 
     /// The newest poll, good or bad.
     pub fn last_poll(&self) -> Option<&PollRecord> {
-        self.polls.back()
+        self.polls.back().map(|poll| &**poll)
     }
 
     /// Whether the newest poll succeeded; `None` before the first.
@@ -216,41 +216,40 @@ impl ClusterState {
         };
         push_bounded(
             &mut next.polls,
-            PollRecord {
+            Arc::new(PollRecord {
                 at: attempt.at,
                 duration: attempt.duration,
                 trace: attempt.outcome.trace,
                 error,
-            },
+            }),
             POLLS_KEPT,
         );
         next
     }
 
-    fn observe(&mut self, at: Timestamp, list: ConnectionList) {
+    fn observe(&mut self, at: Timestamp, list: Arc<ConnectionList>) {
         let previous = self.observation.take();
-        if let Some(same) = previous.as_ref().filter(|previous| *previous.list == list) {
-            self.observation = Some(Arc::new(Observation { at, ..Observation::clone(same) }));
+        let is_same = |previous: &&Arc<Observation>| {
+            Arc::ptr_eq(&previous.list, &list) || previous.list == list
+        };
+        if let Some(same) = previous.as_ref().filter(is_same) {
+            // Of two equal lists the new one stays: who found it knows it by its address.
+            let seen_changed = same.seen_changed.clone();
+            self.observation = Some(Arc::new(Observation { at, list, seen_changed }));
             return;
         }
-        let known: HashMap<_, _> = previous
-            .iter()
-            .flat_map(|observation| {
-                observation.list.connections.iter().zip(&*observation.seen_changed)
-            })
-            .map(|(connection, seen)| (&connection.endpoint_id, (connection.status, *seen)))
-            .collect();
+        let mut known = Known::of(previous.as_deref(), &list);
         let mut seen_changed = Vec::with_capacity(list.connections.len());
         for connection in &list.connections {
-            let seen = match known.get(&connection.endpoint_id) {
-                Some((status, seen)) if *status == connection.status => *seen,
+            let seen = match known.take(connection.endpoint_id()) {
+                Some((status, seen)) if status == connection.status => seen,
                 Some((from, _)) => {
                     let count = &mut self.transitions[connection.status as usize];
                     *count = count.saturating_add(1);
                     let transition = Transition {
                         at,
-                        endpoint_id: connection.endpoint_id.clone(),
-                        from: *from,
+                        endpoint_id: EndpointId::new(connection.endpoint_id()),
+                        from,
                         to: connection.status,
                     };
                     push_bounded(&mut self.recent_transitions, transition, TRANSITIONS_KEPT);
@@ -261,8 +260,46 @@ impl ClusterState {
             };
             seen_changed.push(seen);
         }
-        let (list, seen_changed) = (Arc::new(list), seen_changed.into());
+        let seen_changed = seen_changed.into();
         self.observation = Some(Arc::new(Observation { at, list, seen_changed }));
+    }
+}
+
+/// What was known of connections, to be asked once for each of a newer list, in its order.
+enum Known<'a> {
+    /// Both lists are in the order of the ids: one way through both.
+    InOrder {
+        connections: &'a [Connection],
+        seen_changed: &'a [Option<Timestamp>],
+    },
+    ById(HashMap<&'a str, (Status, Option<Timestamp>)>),
+}
+
+impl<'a> Known<'a> {
+    fn of(previous: Option<&'a Observation>, newer: &ConnectionList) -> Self {
+        let Some(previous) = previous else { return Self::ById(HashMap::new()) };
+        let (connections, seen_changed) = (&*previous.list.connections, &*previous.seen_changed);
+        let in_order = |connections: &[Connection]| {
+            connections.is_sorted_by(|a, b| a.endpoint_id() < b.endpoint_id())
+        };
+        if in_order(connections) && in_order(&newer.connections) {
+            return Self::InOrder { connections, seen_changed };
+        }
+        let known = connections.iter().zip(seen_changed);
+        let known = known.map(|(known, seen)| (known.endpoint_id(), (known.status, *seen)));
+        Self::ById(known.collect())
+    }
+
+    fn take(&mut self, id: &str) -> Option<(Status, Option<Timestamp>)> {
+        match self {
+            Self::InOrder { connections, seen_changed } => {
+                let gone = connections.iter().take_while(|known| known.endpoint_id() < id).count();
+                (*connections, *seen_changed) = (&connections[gone..], &seen_changed[gone..]);
+                let known = connections.first().filter(|known| known.endpoint_id() == id)?;
+                Some((known.status, seen_changed[0]))
+            }
+            Self::ById(known) => known.get(id).copied(),
+        }
     }
 }
 
@@ -296,10 +333,9 @@ mod tests {
     }
 
     fn attempt(second: i64, result: Result<Vec<Connection>, CloudError>) -> Attempt {
-        let result = result.map(|connections| ConnectionList {
-            connections,
-            ..ConnectionList::service_not_enabled()
-        });
+        let list =
+            |connections| ConnectionList { connections, ..ConnectionList::service_not_enabled() };
+        let result = result.map(|connections| Arc::new(list(connections)));
         let outcome = Traced { result, trace: Trace::default() };
         Attempt { at: time(second), duration: Duration::from_millis(5), outcome }
     }
@@ -320,7 +356,10 @@ mod tests {
         observation
             .connections()
             .map(|(connection, since)| {
-                (connection.endpoint_id.to_string(), since.map(|at| at.as_second() - 1_700_000_000))
+                (
+                    connection.endpoint_id().to_string(),
+                    since.map(|at| at.as_second() - 1_700_000_000),
+                )
             })
             .collect()
     }

@@ -28,7 +28,7 @@ fn time(second: i64) -> Timestamp {
 fn polled(clusters: impl IntoIterator<Item = ClusterMeta>) -> Board {
     let board = Board::new(clusters);
     for state in board.snapshot().clusters() {
-        let result = Ok(ConnectionList::service_not_enabled());
+        let result = Ok(ConnectionList::service_not_enabled().into());
         let outcome = Traced { result, trace: Trace::default() };
         let attempt = Attempt { at: time(0), duration: Duration::from_millis(5), outcome };
         board.record(&state.meta.id, attempt, time(60));

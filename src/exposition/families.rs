@@ -221,6 +221,12 @@ fn no_label(_: &Connection, _: usize) -> &str {
 
 /// The labels after `endpoint_id`, by their place.
 fn info_label(row: &Connection, place: usize) -> &str {
-    let labels = [&row.specification_name, &row.domain_id, &row.ip, &row.ipv6, &row.dns_name];
-    labels.get(place).map_or("", |label| label)
+    match place {
+        0 => row.specification_name(),
+        1 => row.domain_id(),
+        2 => row.ip(),
+        3 => row.ipv6(),
+        4 => row.dns_name(),
+        _ => "",
+    }
 }

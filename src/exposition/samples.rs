@@ -84,7 +84,7 @@ impl Family {
                     || (one.row_count() == other.row_count()
                         && one.rows().zip(other.rows()).all(|(one, other)| {
                             let places = 0..self.definition.labels.len() - 1;
-                            one.0.endpoint_id == other.0.endpoint_id
+                            one.0.endpoint_id() == other.0.endpoint_id()
                                 && value(one.0, one.1) == value(other.0, other.1)
                                 && places
                                     .into_iter()
@@ -146,7 +146,7 @@ impl Family {
                 for (row, since) in view.rows() {
                     let Some(value) = value(row, since) else { continue };
                     text.push_str(&start);
-                    push_escaped(text, row.endpoint_id.as_str(), true);
+                    push_escaped(text, row.endpoint_id(), true);
                     text.push('"');
                     for (place, name) in others.iter().enumerate() {
                         push_label(text, name, label(row, place));

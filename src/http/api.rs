@@ -97,7 +97,7 @@ impl<'a> OneCluster<'a> {
                 .flat_map(|data| data.connections())
                 .map(|(connection, since)| Item::new(connection, since))
                 .collect(),
-            polls: state.polls.iter().rev().map(Poll::new).collect(),
+            polls: state.polls.iter().rev().map(|poll| Poll::new(poll)).collect(),
         }
     }
 }
@@ -146,15 +146,15 @@ impl<'a> LastError<'a> {
 impl<'a> Item<'a> {
     fn new(connection: &'a Connection, since: Option<Timestamp>) -> Self {
         Self {
-            endpoint_id: connection.endpoint_id.as_str(),
+            endpoint_id: connection.endpoint_id(),
             status: connection.status.as_str(),
             max_sessions: connection.max_sessions,
             status_since: since.map(|at| at.to_string()),
-            ip: present(&connection.ip),
-            ipv6: present(&connection.ipv6),
-            dns_name: present(&connection.dns_name),
-            domain_id: present(&connection.domain_id),
-            specification_name: present(&connection.specification_name),
+            ip: present(connection.ip()),
+            ipv6: present(connection.ipv6()),
+            dns_name: present(connection.dns_name()),
+            domain_id: present(connection.domain_id()),
+            specification_name: present(connection.specification_name()),
             created: connection.created.map(|at| at.to_string()),
             updated: connection.updated.map(|at| at.to_string()),
         }

@@ -155,7 +155,7 @@ mod tests {
 
     fn projects(body: &str) -> Result<ProjectId, CloudError> {
         let answer = Answer {
-            body: body.into(),
+            body: body.as_bytes().to_vec().into(),
             request_id: None,
             subject_token: None,
             sent: Sent::default(),

@@ -3,11 +3,11 @@
 //! Pure but for the pages it asks for, which come through a trait; so every odd server there is can
 //! be played by a few lines in a test. It knows neither HTTP nor JSON.
 
-use std::{collections::HashMap, future::Future};
+use std::{cmp::Ordering, future::Future};
 
 use crate::{
     cloud::{CloudError, Reason},
-    model::{Connection, ConnectionList, EndpointId, ServiceName},
+    model::{Connection, ConnectionList, ServiceName},
 };
 
 /// The document's largest `limit` (CSS API Reference, "Obtaining an Endpoint Connection", Table 2).
@@ -93,6 +93,8 @@ pub struct Walked {
     pub duplicates: u64,
     /// True when [`FALLBACK_LIMIT`] worked where the larger limit was refused: worth remembering.
     pub limit_was_refused: bool,
+    /// The first walk through the pages agreed with what the cloud reports.
+    pub at_once: bool,
 }
 
 /// Reads all pages. Walks a second time where the first walk disagrees with what the cloud reports.
@@ -113,12 +115,13 @@ pub async fn walk(paging: &Paging, mut pages: impl Pages) -> Result<Walked, Clou
     };
     let mut round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
     let mut duplicates = round.duplicates;
-    if !round.is_consistent() {
+    let at_once = round.is_consistent();
+    if !at_once {
         let first_page = pages.page(paging.first, limit).await?;
         round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
         duplicates += round.duplicates;
     }
-    Ok(Walked { list: round.into_list(), duplicates, limit_was_refused })
+    Ok(Walked { list: round.into_list(), duplicates, limit_was_refused, at_once })
 }
 
 fn is_refused_limit(error: &CloudError, limit: u32) -> bool {
@@ -130,7 +133,7 @@ fn is_refused_limit(error: &CloudError, limit: u32) -> bool {
 
 /// One walk from the first page to the last.
 struct Round {
-    by_id: HashMap<EndpointId, usize>,
+    /// Each id once, in their order.
     rows: Vec<Connection>,
     head: Page,
     total: Option<u64>,
@@ -151,7 +154,6 @@ impl Round {
         pages: &mut impl Pages,
     ) -> Result<Self, CloudError> {
         let mut round = Self {
-            by_id: HashMap::new(),
             rows: Vec::new(),
             total: first_page.total,
             head: Page { rows: Vec::new(), ..first_page.clone() },
@@ -187,9 +189,7 @@ impl Round {
             return Ok(false);
         }
         let known = self.rows.len();
-        for row in page.rows {
-            self.take_row(row);
-        }
+        self.take_rows(page.rows);
         if self.rows.len() > MAX_ROWS {
             return Err(CloudError::new(
                 Reason::TooLarge,
@@ -200,14 +200,28 @@ impl Round {
         Ok(self.rows.len() > known && !has_all)
     }
 
-    fn take_row(&mut self, row: Connection) {
-        if let Some(&index) = self.by_id.get(&row.endpoint_id) {
-            self.duplicates += 1;
-            self.contradictory |= self.rows[index].status != row.status;
-            self.rows[index] = row;
+    /// Adds rows; of those with the same id, the one that came last stays.
+    fn take_rows(&mut self, mut rows: Vec<Connection>) {
+        if self.rows.is_empty() {
+            self.rows = rows;
         } else {
-            self.by_id.insert(row.endpoint_id.clone(), self.rows.len());
-            self.rows.push(row);
+            self.rows.append(&mut rows);
+        }
+        if self.rows.is_sorted_by(|a, b| a.endpoint_id() < b.endpoint_id()) {
+            return;
+        }
+        let order = by_id(&self.rows);
+        let mut rows: Vec<_> = std::mem::take(&mut self.rows).into_iter().map(Some).collect();
+        self.rows.reserve_exact(rows.len());
+        for row in order.into_iter().filter_map(|index| rows[index].take()) {
+            match self.rows.last_mut() {
+                Some(last) if last.endpoint_id() == row.endpoint_id() => {
+                    self.duplicates += 1;
+                    self.contradictory |= last.status != row.status;
+                    *last = row;
+                }
+                _ => self.rows.push(row),
+            }
         }
     }
 
@@ -221,8 +235,6 @@ impl Round {
 
     fn into_list(self) -> ConnectionList {
         let complete = self.is_consistent();
-        let mut connections = self.rows;
-        connections.sort_unstable_by(|a, b| a.endpoint_id.cmp(&b.endpoint_id));
         ConnectionList {
             service_enabled: true,
             complete,
@@ -230,9 +242,29 @@ impl Round {
             update_switch: self.head.update_switch,
             permissions: self.head.permissions,
             service_name: self.head.service_name,
-            connections,
+            connections: self.rows,
         }
     }
+}
+
+/// The order of rows by their ids, then as they came. Most ids differ in their first bytes, which
+/// are compared as one number.
+fn by_id(rows: &[Connection]) -> Vec<usize> {
+    let key = |(index, row): (usize, &Connection)| {
+        let mut first = [0; 16];
+        first.iter_mut().zip(row.endpoint_id().bytes()).for_each(|(place, byte)| *place = byte);
+        (u128::from_be_bytes(first), index)
+    };
+    let mut keys: Vec<_> = rows.iter().enumerate().map(key).collect();
+    keys.sort_unstable_by(|(first, index), (other_first, other_index)| {
+        first.cmp(other_first).then_with(|| match index.cmp(other_index) {
+            Ordering::Equal => Ordering::Equal,
+            by_coming => {
+                rows[*index].endpoint_id().cmp(rows[*other_index].endpoint_id()).then(by_coming)
+            }
+        })
+    });
+    keys.into_iter().map(|(_, index)| index).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! `V11-HMAC-SHA256`, the derived-key variant that gateways of other domains ask for, differs in
 //! three places only and shares everything else.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -72,13 +72,19 @@ pub fn sign(
 ) -> Signed {
     let (mut headers, payload_is_unsigned) = headers_to_sign(request.headers);
     headers.sort_unstable();
-    let signed_headers = headers.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(";");
+    let mut signed_headers = String::with_capacity(128);
+    for (name, _) in &headers {
+        if !signed_headers.is_empty() {
+            signed_headers.push(';');
+        }
+        signed_headers.push_str(name);
+    }
     let payload_hash = headers
         .iter()
         .find(|(name, value)| {
             name == CONTENT_SHA256 && (*value == UNSIGNED_PAYLOAD || !request.body.is_empty())
         })
-        .map_or_else(|| sha256_hex(request.body), |(_, value)| (*value).to_owned());
+        .map_or_else(|| payload_hash(request.body), |(_, value)| Cow::Borrowed(*value));
 
     let mut canonical = String::with_capacity(512);
     canonical.push_str(request.method);
@@ -95,10 +101,14 @@ pub fn sign(
     let hash = sha256_hex(canonical.as_bytes());
     let signed = scheme.finish(access_key, secret_key, date, &hash);
     Signed {
-        authorization: format!(
-            "{}, SignedHeaders={signed_headers}, Signature={}",
-            signed.credential, signed.signature
-        ),
+        authorization: [
+            &*signed.credential,
+            ", SignedHeaders=",
+            &signed_headers,
+            ", Signature=",
+            &signed.signature,
+        ]
+        .concat(),
         canonical_request: canonical,
         signed_headers,
         string_to_sign: signed.string_to_sign,
@@ -134,9 +144,9 @@ impl Scheme<'_> {
     fn finish(self, access_key: &str, secret_key: &Secret, date: &str, hash: &str) -> Finished {
         match self {
             Self::SdkHmacSha256 => {
-                let string_to_sign = format!("SDK-HMAC-SHA256\n{date}\n{hash}");
+                let string_to_sign = ["SDK-HMAC-SHA256\n", date, "\n", hash].concat();
                 Finished {
-                    credential: format!("SDK-HMAC-SHA256 Access={access_key}"),
+                    credential: ["SDK-HMAC-SHA256 Access=", access_key].concat(),
                     signature: hmac_hex(secret_key.expose().as_bytes(), &string_to_sign),
                     string_to_sign,
                 }
@@ -159,11 +169,11 @@ impl Scheme<'_> {
 }
 
 /// Lower-case names and trimmed values; a body that is not JSON is sent with an unsigned payload.
-fn headers_to_sign<'a>(given: &[(&'a str, &'a str)]) -> (Vec<(String, &'a str)>, bool) {
+fn headers_to_sign<'a>(given: &[(&'a str, &'a str)]) -> (Vec<(Cow<'a, str>, &'a str)>, bool) {
     let mut headers: Vec<_> = given
         .iter()
         .filter(|(name, _)| !name.contains('_'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
+        .map(|&(name, value)| (lower_case(name), value.trim()))
         .collect();
     let is_binary = headers.iter().any(|(name, value)| {
         name == "content-type"
@@ -172,14 +182,34 @@ fn headers_to_sign<'a>(given: &[(&'a str, &'a str)]) -> (Vec<(String, &'a str)>,
     });
     let payload_is_unsigned = is_binary && headers.iter().all(|(name, _)| name != CONTENT_SHA256);
     if payload_is_unsigned {
-        headers.push((CONTENT_SHA256.to_owned(), UNSIGNED_PAYLOAD));
+        headers.push((CONTENT_SHA256.into(), UNSIGNED_PAYLOAD));
     }
     (headers, payload_is_unsigned)
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.into(),
+    }
+}
+
+/// Most requests have no body, whose hash is always the same (FIPS 180-4, of the empty message).
+fn payload_hash(body: &[u8]) -> Cow<'static, str> {
+    const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    if body.is_empty() { OF_NOTHING.into() } else { sha256_hex(body).into() }
 }
 
 /// Decodes the path once and encodes it again, so that both forms of a path sign alike; the
 /// canonical path always ends with a slash.
 fn push_canonical_path(out: &mut String, path: &str) {
+    if path.bytes().all(|byte| is_unreserved(byte) || byte == b'/') {
+        out.push_str(path);
+        if !path.ends_with('/') {
+            out.push('/');
+        }
+        return;
+    }
     let decoded = percent_decoded(path.as_bytes());
     for (index, segment) in decoded.split(|&byte| byte == b'/').enumerate() {
         if index > 0 {
@@ -211,9 +241,14 @@ fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
     decoded
 }
 
+/// RFC 3986, section 2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+}
+
 fn push_encoded(out: &mut String, bytes: &[u8]) {
     for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+        if is_unreserved(byte) {
             out.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.

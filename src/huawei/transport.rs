@@ -15,6 +15,7 @@ mod skew;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::{Bytes, BytesMut};
 use reqwest::{
     StatusCode,
     header::{CONTENT_ENCODING, HeaderMap},
@@ -74,7 +75,7 @@ pub(super) enum Tries {
 #[derive(Debug)]
 pub struct Answer {
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The cloud's id of the request.
     pub request_id: Option<String>,
     /// `X-Subject-Token`, by which IAM gives a token.
@@ -277,7 +278,9 @@ fn request_id(headers: &HeaderMap, sent: &Sent) -> Option<String> {
     value.to_str().ok().map(|id| wire::shown(&sent.hide(id), 64))
 }
 
-async fn read_capped(response: &mut reqwest::Response) -> Result<Vec<u8>, CloudError> {
+/// Reads a body. One that comes in one piece is not copied; others are put together in a buffer of the
+/// announced size.
+async fn read_capped(response: &mut reqwest::Response) -> Result<Bytes, CloudError> {
     let too_large = || {
         CloudError::new(
             Reason::TooLarge,
@@ -288,12 +291,16 @@ async fn read_capped(response: &mut reqwest::Response) -> Result<Vec<u8>, CloudE
     if announced > LARGEST_BODY as u64 {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(announced as usize);
+    let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure::of(&error))? {
+        if body.is_empty() && chunk.len() as u64 == announced {
+            return Ok(chunk);
+        }
+        body.reserve((announced as usize).saturating_sub(body.len()));
         if body.len() + chunk.len() > LARGEST_BODY {
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok(body.freeze())
 }

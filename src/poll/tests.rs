@@ -52,7 +52,11 @@ impl Fake {
 }
 
 impl Cloud for Fake {
-    async fn connections(&self, cluster: &ClusterId, budget: Budget) -> Traced<ConnectionList> {
+    async fn connections(
+        &self,
+        cluster: &ClusterId,
+        budget: Budget,
+    ) -> Traced<Arc<ConnectionList>> {
         let _: Token = budget.first_token.expect("a poll has paid for its first request");
         self.calls.lock().unwrap().push((Instant::now(), cluster.clone()));
         let overlapping = {
@@ -86,7 +90,7 @@ impl Cloud for Fake {
         };
         self.in_flight.lock().unwrap().insert(cluster.clone(), 0);
         let result = match answered {
-            true => Ok(ConnectionList::service_not_enabled()),
+            true => Ok(Arc::new(ConnectionList::service_not_enabled())),
             false => Err(CloudError::new(Reason::Timeout, "late")),
         };
         Traced { result, trace: Trace::default() }

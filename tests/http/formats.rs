@@ -6,7 +6,9 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{CloudError, Reason, Trace, Traced},
     exposition::{Format, Settings, Small, Store, families::FAMILIES, text},
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+    },
     stats::Stats,
 };
 use jiff::Timestamp;
@@ -24,17 +26,19 @@ fn board() -> Board {
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_millis(30_500),
     }));
-    let connections = Status::ALL.map(|status| Connection {
-        endpoint_id: EndpointId::new(status.as_str()),
-        status,
-        max_sessions: Some(3000),
-        created: Some(NOW),
-        updated: Some(NOW),
-        specification_name: "default".into(),
-        domain_id: "d".into(),
-        ip: "10.0.0.1".into(),
-        ipv6: "".into(),
-        dns_name: "two\nlines".into(),
+    let connections = Status::ALL.map(|status| {
+        Connection::from(ConnectionFields {
+            endpoint_id: status.as_str(),
+            status,
+            max_sessions: Some(3000),
+            created: Some(NOW),
+            updated: Some(NOW),
+            specification_name: "default",
+            domain_id: "d",
+            ip: "10.0.0.1",
+            ipv6: "",
+            dns_name: "two\nlines",
+        })
     });
     let list = ConnectionList {
         service_enabled: true,
@@ -45,7 +49,7 @@ fn board() -> Board {
         connections: connections.into(),
         ..ConnectionList::service_not_enabled()
     };
-    let results = [Ok(list), Err(CloudError::new(Reason::Timeout, "no"))];
+    let results = [Ok(list.into()), Err(CloudError::new(Reason::Timeout, "no"))];
     for (number, result) in (0..).zip(results) {
         let outcome = Traced { result, trace: Trace::default() };
         let attempt = Attempt { at: NOW, duration: Duration::from_millis(1234), outcome };

@@ -9,7 +9,7 @@ use css_vpcep_exporter::{
     exposition::{Settings, Store},
     http::{Limits, Live, Readiness, Shared, WebSettings, public_router},
     huawei,
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, Status},
+    model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, Status},
     poll::{Project, Scheduler},
     stats::Stats,
 };
@@ -29,18 +29,18 @@ fn id(number: u32) -> ClusterId {
 }
 
 fn connection(number: u32) -> Connection {
-    Connection {
-        endpoint_id: EndpointId::new(&format!("{number:08x}-31a1-40d0-862b-ac85b83ab2da")),
+    Connection::from(ConnectionFields {
+        endpoint_id: &format!("{number:08x}-31a1-40d0-862b-ac85b83ab2da"),
         status: Status::Accepted,
         max_sessions: Some(3000),
         created: None,
         updated: None,
-        specification_name: "default".into(),
-        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c".into(),
-        ip: "10.0.0.1".into(),
-        ipv6: "".into(),
-        dns_name: "x".repeat(250).into(),
-    }
+        specification_name: "default",
+        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c",
+        ip: "10.0.0.1",
+        ipv6: "",
+        dns_name: &"x".repeat(250),
+    })
 }
 
 /// An exporter that polled everything once.
@@ -58,7 +58,7 @@ async fn exporter(limits: Limits) -> Server {
             connections: (0..CONNECTIONS).map(connection).collect(),
             ..ConnectionList::service_not_enabled()
         };
-        let outcome = Traced { result: Ok(list), trace: Trace::default() };
+        let outcome = Traced { result: Ok(list.into()), trace: Trace::default() };
         let attempt = Attempt { at: clock.now(), duration: Duration::from_millis(5), outcome };
         board.record(&id(number), attempt, clock.now());
     }

@@ -7,7 +7,9 @@ use css_vpcep_exporter::{
     clock::unix_seconds,
     cloud::{CloudError, Reason, Trace, Traced},
     exposition::{Encoding, Format, Frames, Page, Settings, Small, Store, families::FAMILIES},
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+    },
     stats::Stats,
 };
 use flate2::read::MultiGzDecoder;
@@ -52,18 +54,18 @@ fn meta(number: u64, name: &str) -> ClusterMeta {
 
 fn connection(number: u64, chance: &mut Chance) -> Connection {
     let date = |chance: &mut Chance| START + Duration::from_millis(chance.below(5_000) * 250);
-    Connection {
-        endpoint_id: EndpointId::new(&format!("endpoint-{number}")),
+    Connection::from(ConnectionFields {
+        endpoint_id: &format!("endpoint-{number}"),
         status: Status::ALL[chance.below(7) as usize],
         max_sessions: chance.maybe(|chance| chance.below(3) * 3_000_000_000_000_000_000),
         created: chance.maybe(date),
         updated: chance.maybe(date),
-        specification_name: "default".into(),
-        domain_id: "d\\".into(),
-        ip: format!("10.0.0.{}", chance.below(3)).into(),
-        ipv6: "".into(),
-        dns_name: "two\nlines".into(),
-    }
+        specification_name: "default",
+        domain_id: "d\\",
+        ip: &format!("10.0.0.{}", chance.below(3)),
+        ipv6: "",
+        dns_name: "two\nlines",
+    })
 }
 
 fn list(connections: u64, chance: &mut Chance) -> ConnectionList {
@@ -79,7 +81,7 @@ fn list(connections: u64, chance: &mut Chance) -> ConnectionList {
 }
 
 fn poll(board: &Board, number: u64, at: Timestamp, result: Result<ConnectionList, CloudError>) {
-    let outcome = Traced { result, trace: Trace::default() };
+    let outcome = Traced { result: result.map(Into::into), trace: Trace::default() };
     let attempt = Attempt { at, duration: Duration::from_millis(1234), outcome };
     board.record(&meta(number, "").id, attempt, at);
 }
@@ -159,17 +161,17 @@ fn samples<'a>(
             .iter()
             .flat_map(|data| data.connections())
             .filter_map(|(row, since)| {
-                let info = [&*row.specification_name, &row.domain_id, &row.ip, &row.ipv6];
+                let info = [row.specification_name(), row.domain_id(), row.ip(), row.ipv6()];
                 let (labels, value) = match name {
                     "connection_status" => (vec![row.status.as_str()], 1.0),
-                    "connection_info" => ([&info[..], &[&row.dns_name]].concat(), 1.0),
+                    "connection_info" => ([&info[..], &[row.dns_name()]].concat(), 1.0),
                     "connection_status_since_timestamp_seconds" => (vec![], unix_seconds(since?)),
                     "connection_max_sessions" => (vec![], row.max_sessions? as f64),
                     "connection_created_timestamp_seconds" => (vec![], unix_seconds(row.created?)),
                     "connection_updated_timestamp_seconds" => (vec![], unix_seconds(row.updated?)),
                     other => panic!("{other} is not known here"),
                 };
-                Some(([&[row.endpoint_id.as_str()], &labels[..]].concat(), text(value)))
+                Some(([&[row.endpoint_id()], &labels[..]].concat(), text(value)))
             })
             .collect(),
     }

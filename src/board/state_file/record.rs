@@ -11,7 +11,8 @@ use crate::{
     board::{ClusterMeta, ClusterState, Observation, PollRecord, Transition},
     cloud::{CloudError, Reason, Trace},
     model::{
-        ClusterId, Connection, ConnectionList, EndpointId, InvalidId, RegionId, ServiceName, Status,
+        ClusterId, Connection, ConnectionFields, ConnectionList, Connections, EndpointId,
+        InvalidId, RegionId, ServiceName, Status,
     },
 };
 
@@ -162,7 +163,7 @@ impl<'a> From<&'a ClusterState> for Record<'a> {
             interval: meta.interval,
             transitions: state.transitions,
             recent_transitions: state.recent_transitions.iter().map(Into::into).collect(),
-            polls: state.polls.iter().map(Into::into).collect(),
+            polls: state.polls.iter().map(|poll| (&**poll).into()).collect(),
             observation: state.observation.as_deref().map(Into::into),
         }
     }
@@ -185,7 +186,7 @@ impl TryFrom<Record<'_>> for ClusterState {
             observation: record.observation.map(|observation| Arc::new(observation.into())),
             transitions: record.transitions,
             recent_transitions: record.recent_transitions.into_iter().map(Into::into).collect(),
-            polls: record.polls.into_iter().map(Into::into).collect(),
+            polls: record.polls.into_iter().map(|poll| Arc::new(poll.into())).collect(),
             next_poll: None,
         })
     }
@@ -289,8 +290,12 @@ impl<'a> From<&'a Observation> for ObservationRecord<'a> {
 
 impl From<ObservationRecord<'_>> for Observation {
     fn from(record: ObservationRecord<'_>) -> Self {
-        let (connections, seen_changed): (_, Vec<_>) =
-            record.connections.into_iter().map(ConnectionRecord::split).unzip();
+        let mut connections = Connections::default();
+        let mut seen_changed = Vec::with_capacity(record.connections.len());
+        for connection in &record.connections {
+            connections.push(&connection.fields());
+            seen_changed.push(connection.seen_changed.as_ref().map(|Date(at)| *at));
+        }
         Self {
             at: record.at.0,
             list: Arc::new(ConnectionList {
@@ -300,7 +305,7 @@ impl From<ObservationRecord<'_>> for Observation {
                 update_switch: record.update_switch,
                 permissions: record.permissions,
                 service_name: record.service_name.map(|name| ServiceName::new(&name)),
-                connections,
+                connections: connections.finish(),
             }),
             seen_changed: seen_changed.into(),
         }
@@ -310,34 +315,33 @@ impl From<ObservationRecord<'_>> for Observation {
 impl<'a> ConnectionRecord<'a> {
     fn new(connection: &'a Connection, seen_changed: Option<Timestamp>) -> Self {
         Self {
-            endpoint_id: connection.endpoint_id.as_str().into(),
+            endpoint_id: connection.endpoint_id().into(),
             status: Word(connection.status),
             seen_changed: seen_changed.map(Date),
             max_sessions: connection.max_sessions,
             created: connection.created.map(Date),
             updated: connection.updated.map(Date),
-            specification_name: (&*connection.specification_name).into(),
-            domain_id: (&*connection.domain_id).into(),
-            ip: (&*connection.ip).into(),
-            ipv6: (&*connection.ipv6).into(),
-            dns_name: (&*connection.dns_name).into(),
+            specification_name: connection.specification_name().into(),
+            domain_id: connection.domain_id().into(),
+            ip: connection.ip().into(),
+            ipv6: connection.ipv6().into(),
+            dns_name: connection.dns_name().into(),
         }
     }
 
-    fn split(self) -> (Connection, Option<Timestamp>) {
-        let date = |date: Option<Date>| date.map(|Date(at)| at);
-        let connection = Connection {
-            endpoint_id: EndpointId::new(&self.endpoint_id),
+    fn fields(&self) -> ConnectionFields<'_> {
+        let date = |date: &Option<Date>| date.as_ref().map(|Date(at)| *at);
+        ConnectionFields {
+            endpoint_id: &self.endpoint_id,
             status: self.status.0,
             max_sessions: self.max_sessions,
-            created: date(self.created),
-            updated: date(self.updated),
-            specification_name: self.specification_name.into(),
-            domain_id: self.domain_id.into(),
-            ip: self.ip.into(),
-            ipv6: self.ipv6.into(),
-            dns_name: self.dns_name.into(),
-        };
-        (connection, date(self.seen_changed))
+            created: date(&self.created),
+            updated: date(&self.updated),
+            specification_name: &self.specification_name,
+            domain_id: &self.domain_id,
+            ip: &self.ip,
+            ipv6: &self.ipv6,
+            dns_name: &self.dns_name,
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     config::{LONGEST_INTERVAL, Project},
     exposition::{self, Format, Size, Store},
     huawei::paging::LARGEST_OFFSET,
-    model::{ClusterId, Connection, ConnectionList, EndpointId, ServiceName, Status},
+    model::{ClusterId, Connection, ConnectionFields, ConnectionList, ServiceName, Status},
     pacing::RateLimit,
 };
 
@@ -173,7 +173,7 @@ fn render(clusters: &[(ClusterMeta, u64)], settings: &exposition::Settings) -> P
     let now = Timestamp::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
     let board = Board::new(clusters.iter().map(|(meta, _)| meta.clone()));
     for (meta, count) in clusters {
-        let outcome = Traced { result: Ok(list(meta, *count)), trace: Trace::default() };
+        let outcome = Traced { result: Ok(list(meta, *count).into()), trace: Trace::default() };
         let attempt = Attempt { at: now, duration: Duration::from_micros(123_456), outcome };
         board.record(&meta.id, attempt, now);
     }
@@ -203,18 +203,18 @@ fn list(cluster: &ClusterMeta, count: u64) -> ConnectionList {
 fn connection(cluster: &ClusterMeta, number: u64) -> Connection {
     let date = Timestamp::UNIX_EPOCH + Duration::from_secs(1_690_000_000);
     let id = format!("{number:08x}-31a1-40d0-862b-ac85b83ab2da");
-    Connection {
+    Connection::from(ConnectionFields {
         status: Status::Accepted,
         max_sessions: Some(3000),
         created: Some(date),
         updated: Some(date),
-        specification_name: "default".into(),
-        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c".into(),
-        ip: "192.168.100.122".into(),
-        ipv6: "".into(),
-        dns_name: format!("vpcep-{id}.{}.huaweicloud.com", cluster.region).into(),
-        endpoint_id: EndpointId::new(&id),
-    }
+        specification_name: "default",
+        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c",
+        ip: "192.168.100.122",
+        ipv6: "",
+        dns_name: &format!("vpcep-{id}.{}.huaweicloud.com", cluster.region),
+        endpoint_id: &id,
+    })
 }
 
 #[cfg(test)]

@@ -115,9 +115,7 @@ fn row(page: &mut Html, connection: &Connection, since: Option<Timestamp>, now: 
         Status::Creating | Status::Deleting => "",
     };
     page.raw("<tr><td><span class=\"b ").raw(colour).raw("\">").raw(connection.status.as_str());
-    page.raw("</span></td><td><code>")
-        .text(connection.endpoint_id.as_str())
-        .raw("</code></td><td>");
+    page.raw("</span></td><td><code>").text(connection.endpoint_id()).raw("</code></td><td>");
     if let Some(since) = since {
         ago(page, since, now);
     }
@@ -125,8 +123,8 @@ fn row(page: &mut Html, connection: &Connection, since: Option<Timestamp>, now: 
     if let Some(sessions) = connection.max_sessions {
         page.text(&sessions.to_string());
     }
-    page.raw("</td>").cell(&connection.ip).cell(&connection.ipv6).cell(&connection.dns_name);
-    page.cell(&connection.domain_id).raw("<td>");
+    page.raw("</td>").cell(connection.ip()).cell(connection.ipv6()).cell(connection.dns_name());
+    page.cell(connection.domain_id()).raw("<td>");
     if let Some(created) = connection.created {
         ago(page, created, now);
     }

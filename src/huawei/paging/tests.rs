@@ -167,9 +167,7 @@ async fn a_total_that_moves_between_pages_causes_a_second_walk() {
     assert_eq!(run.verdict(), (1499, Some(1499), true));
     assert_eq!(run.calls.len(), 4);
     let list = run.result.unwrap().list;
-    assert!(
-        list.connections.iter().all(|connection| connection.endpoint_id.as_str() != "ep-00005")
-    );
+    assert!(list.connections.iter().all(|connection| connection.endpoint_id() != "ep-00005"));
 }
 
 #[tokio::test]

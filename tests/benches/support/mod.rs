@@ -1,5 +1,5 @@
 //! Boards of made-up clusters, for whatever measures pages of them.
-#![allow(dead_code, reason = "not every program that measures uses all of it")]
+#![allow(dead_code, unreachable_pub, reason = "not every program that measures uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
 use std::{cell::Cell, fs, sync::Arc, time::Duration};
@@ -8,10 +8,13 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
     exposition::{Page, Settings, Small, Store},
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+    },
     stats::Stats,
 };
 use jiff::Timestamp;
+use serde_json::json;
 
 /// When everything was polled.
 pub(crate) const NOW: Timestamp = Timestamp::constant(1_700_000_000, 123_000_000);
@@ -69,7 +72,7 @@ impl World {
 
     /// Records a list that was made before.
     pub(crate) fn record(&self, cluster: usize, list: ConnectionList) {
-        let outcome = Traced { result: Ok(list), trace: Trace::default() };
+        let outcome = Traced { result: Ok(Arc::new(list)), trace: Trace::default() };
         self.polls.update(|polls| polls + 1);
         let at = NOW + Duration::from_millis(self.polls.get());
         let attempt = Attempt { at, duration: Duration::from_micros(123_456), outcome };
@@ -136,18 +139,54 @@ fn connection(cluster: usize, number: usize, round: u64) -> Connection {
     );
     let statuses = [Status::Accepted, Status::Rejected];
     let date = |seconds| Timestamp::from_second(1_690_000_000 + seconds).unwrap();
-    Connection {
+    Connection::from(ConnectionFields {
         status: statuses[if number.is_multiple_of(10) { round as usize % 2 } else { 0 }],
         max_sessions: Some(3000),
         created: Some(date(i64::from(a % 5_000_000))),
         updated: Some(date(i64::from(b % 5_000_000))),
-        specification_name: "default".into(),
-        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c".into(),
-        ip: format!("192.168.{}.{}", a % 256, b % 256).into(),
-        ipv6: "".into(),
-        dns_name: format!("vpcep-{id}.cn-north-4.huaweicloud.com").into(),
-        endpoint_id: EndpointId::new(&id),
-    }
+        specification_name: "default",
+        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c",
+        ip: &format!("192.168.{}.{}", a % 256, b % 256),
+        ipv6: "",
+        dns_name: &format!("vpcep-{id}.cn-north-4.huaweicloud.com"),
+        endpoint_id: &id,
+    })
+}
+
+/// A page with all fields of the document; in each round every tenth connection has another status.
+pub fn body(cluster: usize, connections: usize, round: u64) -> Vec<u8> {
+    let list = list(cluster, connections, round);
+    let rows: Vec<_> = list
+        .connections
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.endpoint_id(),
+                "status": row.status.as_str(),
+                "maxSession": "3000",
+                "specificationName": row.specification_name(),
+                "created_at": row.created.map(|date| date.to_string()),
+                "update_at": null,
+                "domain_id": row.domain_id(),
+                "vpcepIp": row.ip(),
+                "vpcepIpv6Address": "",
+                "vpcepDnsName": "",
+            })
+        })
+        .collect();
+    let body = json!({
+        "connections": rows,
+        "vpcepUpdateSwitch": false,
+        "total_count": connections,
+        "vpcServiceName": "cn-north-4.css-op-no-delete.cf072729-b076-49db-83d3-020dc9f589bd",
+        "permissions": [{
+            "id": "432a6429-f377-4168-8b24-feb5885af08c",
+            "permission": "iam:domain::db9b76a0d9ae431f8e85e89da2ca867c",
+            "permission_type": "domainId",
+            "created_at": "2023-10-12T07:33:11Z",
+        }],
+    });
+    body.to_string().into_bytes()
 }
 
 /// Ids are random; these are the same in every run (SplitMix64's finalizer).

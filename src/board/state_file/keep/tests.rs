@@ -42,7 +42,7 @@ fn poll(board: &Board, second: i64, status: Status) {
     let list =
         ConnectionList { connections: vec![connection], ..ConnectionList::service_not_enabled() };
     let at = Timestamp::from_second(second).unwrap();
-    let outcome = Traced { result: Ok(list), trace: Trace::default() };
+    let outcome = Traced { result: Ok(list.into()), trace: Trace::default() };
     let attempt = Attempt { at, duration: Duration::ZERO, outcome };
     board.record(&ClusterId::parse(CLUSTER).unwrap(), attempt, at);
 }

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use crate::{
     board::{ClusterMeta, ClusterState, Observation, PollRecord, Transition},
     cloud::{CloudError, Reason, Trace},
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, ServiceName, Status},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, RegionId, ServiceName,
+        Status,
+    },
 };
 
 /// splitmix64.
@@ -114,18 +117,18 @@ impl Chance {
     }
 
     fn connection(&mut self) -> Connection {
-        Connection {
-            endpoint_id: EndpointId::new(&self.text()),
+        Connection::from(ConnectionFields {
+            endpoint_id: &self.text(),
             status: self.pick(&Status::ALL),
             max_sessions: self.maybe(Self::number),
             created: self.maybe(Self::date),
             updated: self.maybe(Self::date),
-            specification_name: self.text().into(),
-            domain_id: self.text().into(),
-            ip: self.text().into(),
-            ipv6: self.text().into(),
-            dns_name: self.text().into(),
-        }
+            specification_name: &self.text(),
+            domain_id: &self.text(),
+            ip: &self.text(),
+            ipv6: &self.text(),
+            dns_name: &self.text(),
+        })
     }
 
     fn observation(&mut self) -> Observation {
@@ -157,7 +160,7 @@ impl Chance {
             observation: self.maybe(Self::observation).map(Arc::new),
             transitions: [0; 7].map(|_: u64| self.number()),
             recent_transitions: self.many(50, Self::transition),
-            polls: self.many(10, Self::poll),
+            polls: self.many(10, |chance| Arc::new(chance.poll())),
             next_poll: None,
         }
     }

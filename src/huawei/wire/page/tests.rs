@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Connection;
 
 fn decoded(body: &str) -> DecodedPage {
     page(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"))
@@ -33,20 +34,20 @@ fn the_example_of_the_document_is_understood_to_the_letter() {
     let name = page.service_name.unwrap();
     assert_eq!(name.as_str(), "cn-north-4.css-op-no-delete.cf072729-b076-49db-83d3-020dc9f589bd");
     assert_eq!(name.service_id(), "cf072729-b076-49db-83d3-020dc9f589bd");
-    let expected = Connection {
-        endpoint_id: EndpointId::new("54b7f739-31a1-40d0-862b-ac85b83ab2da"),
+    let expected = Connection::from(ConnectionFields {
+        endpoint_id: "54b7f739-31a1-40d0-862b-ac85b83ab2da",
         status: Status::Accepted,
         max_sessions: Some(3000),
         created: Some("2024-06-11T09:36:24Z".parse().unwrap()),
         updated: None,
-        specification_name: "default".into(),
-        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c".into(),
-        ip: "192.168.0.122".into(),
-        ipv6: "".into(),
-        dns_name: "".into(),
-    };
+        specification_name: "default",
+        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c",
+        ip: "192.168.0.122",
+        ipv6: "",
+        dns_name: "",
+    });
     assert_eq!(page.rows[0], expected);
-    assert_eq!(page.rows[1].endpoint_id.as_str(), "e88ad0bc-c2c7-419c-bd9b-a961111f0a42");
+    assert_eq!(page.rows[1].endpoint_id(), "e88ad0bc-c2c7-419c-bd9b-a961111f0a42");
 }
 
 #[test]
@@ -204,8 +205,8 @@ fn texts_are_capped_and_ids_stay_distinct() {
             {{"id":"new\nline"}}],"total_count":3}}"#
     );
     let rows = decoded(&body).page.rows;
-    assert_eq!(rows[0].dns_name.len(), LONGEST_TEXT);
-    let ids: Vec<_> = rows.iter().map(|row| row.endpoint_id.as_str()).collect();
+    assert_eq!(rows[0].dns_name().len(), LONGEST_TEXT);
+    let ids: Vec<_> = rows.iter().map(|row| row.endpoint_id()).collect();
     assert!(ids.iter().all(|id| id.len() <= LONGEST_ID && !id.contains('\n')), "{ids:?}");
     assert!(ids[0] != ids[1] && ids[2].starts_with("new\u{FFFD}line-"), "{ids:?}");
 }
