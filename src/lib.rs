@@ -8,14 +8,22 @@
 //! sends them at the pace of [`pacing`], walks the pages and decodes them. The outcome goes to the
 //! [`board`], which keeps the newest observation of every cluster and what was seen to change, in
 //! memory and, where a state file is configured, over a restart.
-//! [`exposition`] turns a snapshot of the board into text, and [`http`] serves it. [`app`] puts the
-//! parts together and changes them when the configuration is reloaded, [`cli`] starts them. [`sim`]
-//! is a simulated cloud that ships in the same binary. [`audit`] keeps the log of changes.
+//! [`exposition`] turns a snapshot of the board into text, and [`http`] serves it.
+//!
+//! Changes of endpoint services go the other way: from the admin listener of [`http`] to [`change`],
+//! which reads, plans, writes to [`audit`] (a chained log) what it is about to do, sends it through
+//! [`cloud`], reads back and writes down what became of it. Then the clusters behind that service are
+//! polled at once.
+//!
+//! [`app`] puts the parts together and changes them when the configuration is reloaded, [`cli`]
+//! starts them, as it starts [`sim`], a simulated cloud that ships in the same binary. [`stats`] has
+//! the exporter's own metrics.
 //!
 //! # Invariants
 //!
 //! - Nothing imports upwards: a module uses those above it in the list below, never one below it.
 //! - A poll succeeds whole or fails whole; a failed one changes nothing but its own record.
+//! - What is about to be changed is in the audit log before it is sent, and no change is sent twice.
 //! - Serving a page waits for nobody: no await on the cloud, no lock held across IO.
 //! - Only [`clock`] reads the wall clock (and the log, for its own lines); waiting uses tokio's clock,
 //!   which tests pause.

@@ -1,6 +1,7 @@
 //! The finished binary as a process, with files for what it says and for what it reads.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, Permissions},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -44,11 +45,16 @@ impl Drop for Folder {
     }
 }
 
-/// The exporter with these arguments. It does not see the keys, settings and proxies of whoever runs
-/// the tests.
+/// The exporter with these arguments.
 pub(crate) fn exporter(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
+    let mut command = bare(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
     command.args(arguments);
+    command
+}
+
+/// A command that does not see the keys, settings and proxies of whoever runs the tests.
+pub(crate) fn bare(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_uppercase();
         let ours = ["HUAWEICLOUD_", "CLOUD_SDK_", "CSS_VPCEP_EXPORTER_"];
@@ -74,7 +80,9 @@ impl Process {
         let [out, err] = ["out", "err"].map(|kind| folder.path.join(format!("{name}.{kind}")));
         let create = |path: &Path| File::create(path).expect("the folder can be written");
         command.current_dir(&folder.path).stdout(create(&out)).stderr(create(&err));
-        let child = command.spawn().expect("the binary starts");
+        // What it leaves behind when it is killed goes with the folder.
+        command.env("TMPDIR", &folder.path);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Process { child, out, err }
     }
 
@@ -92,22 +100,31 @@ impl Process {
 
     /// Where a daemon listens: `public` or `admin`.
     pub(crate) async fn address(&mut self, listener: &str) -> String {
-        eventually("the daemon listens", async || {
-            let err = self.err();
+        // In logfmt and in JSON alike.
+        self.line(Process::err, |line| {
+            let (before, _) = line.split_once(listener).filter(|_| line.contains("listening"))?;
+            let address = &before[before.find("127.0.0.1:")?..];
+            let port = |at: char| at.is_ascii_digit() || at == '.' || at == ':';
+            Some(address[..address.find(|at| !port(at))?].to_owned())
+        })
+        .await
+    }
+
+    /// What `find` makes of the first line that it knows, of what the process has said.
+    pub(crate) async fn line(
+        &mut self,
+        said: fn(&Process) -> String,
+        find: impl Fn(&str) -> Option<String>,
+    ) -> String {
+        eventually("a line of the process", async || {
             let ended = self.child.try_wait().expect("a child can be asked");
-            // In logfmt and in JSON alike. The last line may be half written.
-            let lines = err.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-            let mut ours = lines.filter(|line| line.contains("listening"));
-            let found = ours.find_map(|line| {
-                let (before, _) = line.split_once(listener)?;
-                let address = &before[before.find("127.0.0.1:")?..];
-                let port = |at: char| at.is_ascii_digit() || at == '.' || at == ':';
-                Some(address[..address.find(|at| !port(at))?].to_owned())
-            });
-            match (found, ended) {
-                (Some(address), _) => Ok(address),
-                (None, Some(status)) => panic!("{status}: {err}"),
-                (None, None) => Err(err),
+            let text = said(self);
+            // The last line may be half written.
+            let mut lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            match (lines.find_map(&find), ended) {
+                (Some(found), _) => Ok(found),
+                (None, Some(status)) => panic!("{status}: {}", self.err()),
+                (None, None) => Err(self.err()),
             }
         })
         .await

@@ -1,9 +1,13 @@
 //! TLS and basic auth, as curl (with OpenSSL) and Prometheus (with Go) see them.
 
 use super::{
-    Exporter, Folder, Prometheus, Simulator,
-    certificates::{Authority, Issued},
-    output, part,
+    binary::{Exporter, Simulator},
+    parts::part,
+    prometheus::Prometheus,
+    support::{
+        certificates::{Authority, Issued},
+        process::{Folder, run},
+    },
 };
 
 /// Everything that the web configuration has for keeping strangers out, at once.
@@ -53,12 +57,12 @@ impl Guarded {
         curl.args(["--silent", "--noproxy", "*", "--max-time", "30", "--output", "page"]);
         curl.args(["--write-out", "%{http_code} %{http_version} %{ssl_verify_result}"]);
         let url = format!("https://{}/metrics", self.exporter.address);
-        let ended = output({
+        let ended = run({
             curl.args(arguments).arg(url);
             curl
         })
         .await;
-        (ended.status.code(), String::from_utf8_lossy(&ended.stdout).into_owned())
+        (ended.code, ended.out)
     }
 }
 

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Brings what the checks of this folder need, and puts it on the PATH. To be sourced, in the folder of the
+# repository.
+
+# shellcheck source=tests/tools.sh
+. tests/tools.sh
+
+tools=$target/deploy
+mkdir -p "$tools"
+environment "$tools/venv" tests/deploy/requirements.txt
+installed npm npm --version
+installed systemd systemd-analyze --version
+# The copy is made last, as above.
+if ! cmp -s tests/deploy/package-lock.json "$tools/node/made-from.json"; then
+    mkdir -p "$tools/node"
+    cp tests/deploy/package.json tests/deploy/package-lock.json "$tools/node"
+    npm ci --prefix "$tools/node" --silent --no-audit --no-fund
+    cp tests/deploy/package-lock.json "$tools/node/made-from.json"
+fi
+# Its Python comes first: it has PyYAML.
+PATH=$tools/venv/bin:$PATH
+unpacked promtool prometheus
+unpacked amtool prometheus-alertmanager
+unpacked mandoc mandoc

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# How the scripts of the tests get what they need from Debian and PyPI. To be sourced, in the folder of
+# the repository. What is not installed for everybody stays below the target folder.
+
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+
+as_root() {
+    if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+# Once in each script: old lists name packages that are gone.
+fresh_lists() {
+    if [[ -z ${lists_are_fresh:-} ]]; then as_root apt-get -q update; fi
+    lists_are_fresh=yes
+}
+
+# installed PACKAGE COMMAND…: installs a package of Debian where the command fails without it.
+installed() {
+    local package=$1
+    shift
+    if "$@" >/dev/null 2>&1; then return; fi
+    fresh_lists
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$package"
+}
+
+# unpacked PROGRAM PACKAGE: puts a program of Debian on the PATH. It is not installed, because the package
+# of a daemon would start one.
+unpacked() {
+    local program=$1 package=$2 folder=$target/tools/$2
+    if command -v "$program" >/dev/null; then return; fi
+    if [[ ! -x $folder/usr/bin/$program ]]; then
+        fresh_lists
+        mkdir -p "$folder"
+        (cd "$folder" && apt-get -q download "$package" && dpkg-deb -x ./*.deb . && rm ./*.deb)
+    fi
+    PATH=$PATH:$folder/usr/bin
+}
+
+# environment FOLDER REQUIREMENTS: makes a virtual environment for Python, or keeps the one that is there.
+environment() {
+    local folder=$1 requirements=$2
+    installed python3-venv python3 -c 'import ensurepip, venv'
+    # The copy is made last: it says which requirements the environment was made from, to the end.
+    if ! { cmp -s "$requirements" "$folder/made-from.txt" && "$folder/bin/python" -c ''; }; then
+        python3 -m venv --clear "$folder"
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+        cp "$requirements" "$folder/made-from.txt"
+    fi
+}
