@@ -7,17 +7,15 @@ import { BigValue, GlobalStyles, PanelChrome, PanelContextProvider, TimeSeries }
 import { TableNG } from '@grafana/ui/unstable';
 
 const parameters = new URLSearchParams(location.search);
-const prometheus = parameters.get('prometheus');
-const to = Number(parameters.get('to') ?? Math.floor(Date.now() / 1000));
-const seconds = 60 * Number(parameters.get('minutes') ?? 15);
+const to = Math.floor(Date.now() / 1000);
+const seconds = 60 * Number(parameters.get('minutes'));
 const step = Math.max(2, Math.ceil(seconds / 300));
 const [width, unit, gap] = [1560, 30, 8];
 const theme = data.createTheme({ colors: { mode: 'dark' } });
 
-const { standardTransformers, standardTransformersRegistry } = data;
-const known = ['mergeTransformer', 'organizeFieldsTransformer'];
-standardTransformersRegistry.setInit(() =>
-  known.map((name) => ({ id: standardTransformers[name].id, transformation: () => Promise.resolve(standardTransformers[name]) }))
+const { mergeTransformer, organizeFieldsTransformer } = data.standardTransformers;
+data.standardTransformersRegistry.setInit(() =>
+  [mergeTransformer, organizeFieldsTransformer].map((one) => ({ id: one.id, transformation: () => Promise.resolve(one) }))
 );
 
 function interpolate(text) {
@@ -26,11 +24,10 @@ function interpolate(text) {
 }
 
 async function ask(query) {
-  const expr = interpolate(query.expr);
-  const url = query.instant
-    ? `${prometheus}/api/v1/query?query=${encodeURIComponent(expr)}&time=${to}`
-    : `${prometheus}/api/v1/query_range?query=${encodeURIComponent(expr)}&start=${to - seconds}&end=${to}&step=${step}`;
-  const answer = await (await fetch(url)).json();
+  const over = { start: to - seconds, end: to, step };
+  const asked = new URLSearchParams({ query: interpolate(query.expr), ...(query.instant ? { time: to } : over) });
+  const kind = query.instant ? 'query' : 'query_range';
+  const answer = await (await fetch(`${parameters.get('prometheus')}/api/v1/${kind}?${asked}`)).json();
   if (answer.status !== 'success') {
     throw new Error(answer.error);
   }
@@ -52,11 +49,12 @@ function frames(query, result) {
   return result.map(({ metric, values, value }) => {
     const name = query.legendFormat.replace(/{{(\w+)}}/g, (_, label) => metric[label] ?? '') || 'Value';
     const found = new Map((values ?? [value]).map(([time, text]) => [time, Number(text)]));
-    const first = query.instant ? to : to - seconds;
-    const times = Array.from({ length: query.instant ? 1 : Math.floor(seconds / step) + 1 }, (_, i) => first + i * step);
+    const length = query.instant ? 1 : Math.floor(seconds / step) + 1;
+    const times = Array.from({ length }, (_, i) => (query.instant ? to : to - seconds + i * step));
+    const numbers = times.map((time) => found.get(time) ?? null);
     const fields = [
       { name: 'Time', type: 'time', config: {}, values: times.map((time) => time * 1000) },
-      { name: 'Value', type: 'number', config: { displayNameFromDS: name }, labels: metric, values: times.map((time) => found.get(time) ?? null) },
+      { name: 'Value', type: 'number', config: { displayNameFromDS: name }, labels: metric, values: numbers },
     ];
     return { refId: query.refId, name, fields, length: times.length };
   });
@@ -66,16 +64,14 @@ function frames(query, result) {
 function configure(panel, frame) {
   const fields = frame.fields.map((field) => {
     const name = data.getFieldDisplayName(field, frame);
-    const config = { ...structuredClone(panel.fieldConfig.defaults), ...field.config };
-    if (field.type !== 'number') {
-      delete config.unit;
-    }
+    const { unit, ...rest } = structuredClone(panel.fieldConfig.defaults);
+    const config = { ...rest, ...(field.type === 'number' && { unit }), ...field.config };
     for (const { matcher, properties } of panel.fieldConfig.overrides) {
       for (const { id, value } of matcher.options === name ? properties : []) {
         id.startsWith('custom.') ? (config.custom = { ...config.custom, [id.slice(7)]: value }) : (config[id] = value);
       }
     }
-    const getLinks = () => (config.links ?? []).map((link) => ({ title: link.title, href: '#', target: '_self', origin: field }));
+    const getLinks = () => (config.links ?? []).map(({ title }) => ({ title, href: '#', origin: field }));
     const made = { ...field, config, getLinks };
     made.display = data.getDisplayProcessor({ field: made, theme });
     return made;
@@ -85,24 +81,23 @@ function configure(panel, frame) {
 
 // A substitute for Grafana's state timeline, which is not in the library.
 function Timeline({ series, width, height }) {
-  const names = Math.min(290, width / 4);
-  const line = height / Math.max(series.length, 1);
-  return series.map((frame) => {
-    const field = frame.fields[1];
+  const [names, line] = [Math.min(290, width / 4), height / series.length];
+  const style = { position: 'relative', height: line, lineHeight: `${line - 2}px`, fontSize: Math.min(12, line - 2) };
+  return series.map(({ name, length, fields: [, field] }) => {
+    const scale = (width - names) / length;
     const runs = [];
     field.values.forEach((value, i) => {
       const last = runs.at(-1);
       last?.value === value ? (last.end = i + 1) : runs.push({ value, start: i, end: i + 1 });
     });
-    const scale = (width - names) / frame.length;
     return (
-      <div key={frame.name} style={{ position: 'relative', height: line, fontSize: Math.min(12, line - 2), whiteSpace: 'nowrap' }}>
-        {frame.name}
+      <div key={name} style={{ ...style, whiteSpace: 'nowrap' }}>
+        {name}
         {runs.filter(({ value }) => value !== null).map(({ value, start, end }) => {
-          const shown = field.display(value);
-          const place = { position: 'absolute', left: names + start * scale, width: (end - start) * scale, top: 1, bottom: 1 };
-          const text = (end - start) * scale > 70 ? ` ${shown.text}` : '';
-          return <div key={start} style={{ ...place, background: shown.color, opacity: 0.75, color: '#111', overflow: 'hidden' }}>{text}</div>;
+          const { text, color } = field.display(value);
+          const place = { left: names + start * scale, width: (end - start) * scale, top: 1, bottom: 1 };
+          const look = { position: 'absolute', background: color, opacity: 0.75, color: '#111', overflow: 'hidden' };
+          return <div key={start} style={{ ...place, ...look }}>{(end - start) * scale > 70 ? ` ${text}` : ''}</div>;
         })}
       </div>
     );
@@ -127,7 +122,8 @@ function Panel({ panel }) {
   if (panel.type === 'row') {
     return <h4 style={{ ...place, paddingTop: 4 }}>{panel.title}</h4>;
   }
-  const timeRange = { from: data.dateTime((to - seconds) * 1000), to: data.dateTime(to * 1000), raw: { from: 'now-6h', to: 'now' } };
+  const [from, until] = [to - seconds, to].map((time) => data.dateTime(time * 1000));
+  const timeRange = { from, to: until, raw: { from, to: until } };
   const draw = (inner, height) => {
     if (problem || !series) {
       return problem ?? '';
@@ -137,37 +133,30 @@ function Panel({ panel }) {
       return <div style={{ textAlign: 'center', paddingTop: height / 2 - 10 }}>{text}</div>;
     }
     if (panel.type === 'stat') {
-      const { colorMode, graphMode, textMode, justifyMode } = panel.options;
       const field = series[0].fields.find(({ type }) => type === 'number');
       const value = field.display(field.values.at(-1));
-      const sparkline = graphMode === 'area' ? { y: field, x: series[0].fields[0] } : undefined;
-      return <BigValue {...{ theme, width: inner, height, value, sparkline, colorMode, graphMode, textMode, justifyMode }} />;
+      const sparkline = panel.options.graphMode === 'area' ? { y: field, x: series[0].fields[0] } : undefined;
+      return <BigValue {...{ ...panel.options, theme, width: inner, height, value, sparkline }} />;
     }
     if (panel.type === 'table') {
-      const { sortBy, cellHeight } = panel.options;
-      return <TableNG {...{ data: series[0], width: inner, height, sortBy, cellHeight, enableVirtualization: false }} />;
+      const size = { width: inner, height, enableVirtualization: false };
+      return <TableNG {...{ ...size, data: series[0], sortBy: panel.options.sortBy, cellHeight: 'sm' }} />;
     }
     if (panel.type === 'state-timeline') {
       return <Timeline {...{ series, width: inner, height }} />;
     }
+    // Grafana numbers the series of a panel for the classic palette.
+    series.forEach(({ fields: [, field] }, index) => (field.state = { ...field.state, seriesIndex: index }));
     const { legend } = panel.options;
-    return <TimeSeries {...{ frames: colour(series), width: inner, height, timeRange, timeZone: 'utc', legend }} />;
+    return <TimeSeries {...{ frames: series, width: inner, height, timeRange, timeZone: 'utc', legend }} />;
   };
   return (
     <div style={place}>
-      <PanelChrome title={panel.title} description={panel.description} padding={panel.type === 'table' ? 'none' : 'md'} {...size}>
+      <PanelChrome {...size} title={panel.title} padding={panel.type === 'table' ? 'none' : 'md'}>
         {draw}
       </PanelChrome>
     </div>
   );
-}
-
-// Grafana numbers the series of a panel for the classic palette.
-function colour(series) {
-  series.forEach((frame, index) => {
-    frame.fields[1].state = { ...frame.fields[1].state, seriesIndex: index };
-  });
-  return series;
 }
 
 function Dashboard({ dashboard }) {

@@ -259,6 +259,7 @@ PANELS = [
             [
                 column("Cluster", links=[CLUSTER_PAGE], custom__width=120),
                 column("Service ID", custom__width=UUID_WIDTH),
+                column("Service name", custom__width=480),
                 column("Cluster ID", custom__width=UUID_WIDTH),
                 column("Reported", custom__width=95),
                 column("Whitelist", custom__width=95),

@@ -74,7 +74,7 @@ class Live:
 
     def admin(self, path="", token=None, **request):
         headers = {"Authorization": f"Bearer {token or self.demo['token']}", "If-Match": "*"}
-        return call(f"{self.demo['admin']}api/v1/endpoint-services{path}", headers=headers, **request)
+        return call(f"{self.demo['admin']}/api/v1/endpoint-services{path}", headers=headers, **request)
 
     def service(self, name):
         (found,) = [s for s in json.loads(self.admin()[1])["endpoint_services"] if s["name"] == name]
@@ -85,8 +85,13 @@ class Live:
         wanted = not self.service(name)["service"]["approval_enabled"]
         return self.admin(f"/demo/{name}", method="PUT", body={"approval_enabled": wanted})[0]
 
+    def clusters(self):
+        """The ids of the clusters, by their names."""
+        _, text = call(f"{self.demo['status']}/api/v1/clusters")
+        return {cluster["cluster_name"]: cluster["cluster_id"] for cluster in json.loads(text)["clusters"]}
+
     def simulate(self, path, body):
-        status, text = call(f"{self.demo['cloud']}__sim/{path}", "PUT", body)
+        status, text = call(f"{self.demo['cloud']}/__sim/{path}", "PUT", body)
         if status != 200:
             sys.exit(f"the simulated cloud answers {status} to {path}: {text}")
 
@@ -120,8 +125,7 @@ def live():
         if not all(lines):
             log.seek(0)
             sys.exit(f"the demo does not start:\n{log.read()}")
-        demo = {name: value + "/" * (name in ("admin", "cloud")) for name, value in lines}
-        demo = {name: value.replace("//", "/").replace(":/", "://") for name, value in demo.items()}
+        demo = {name: value.rstrip("/") for name, value in lines}
         port = free_port()
         scrape = {
             "job_name": JOB,
