@@ -127,6 +127,7 @@ PANELS = [
                 column("Connections", custom__width=110),
                 column(
                     "By others",
+                    decimals=0,
                     thresholds=steps((1, "orange")),
                     custom__width=100,
                     custom__cellOptions={"type": "color-text"},
