@@ -32,24 +32,26 @@ PANELS = [
             "Whether the audit log can be written. While it cannot, changes are refused; metrics go on.",
             f"min({AUDIT}healthy{{{EXPORTER}}})",
             thresholds=steps(base="transparent"),
-            mappings=value_map([(1, "healthy", "text"), (0, "broken", "red")]),
+            mappings=value_map([(1, "healthy", "transparent"), (0, "broken", "red")]),
         ),
         (4, 4),
     ),
     (
         stat(
-            "Records that could not be written",
-            "Within the time range. Look at the disk, the owner and the mode of the audit log.",
+            "Unwritten records",
+            "Records that could not be written within the time range. Look at the disk, the owner and the mode of the audit log.",
             in_range(AUDIT + "write_failures_total"),
+            decimals=0,
             thresholds=steps((1, "red"), base="transparent"),
         ),
         (4, 4),
     ),
     (
         stat(
-            "Changes of unclear outcome",
+            "Unclear changes",
             "Within the time range: changes whose outcome is unknown or partial. Read the service again before anything is repeated.",
             in_range(ADMIN + "changes_total", EXPORTER + ', outcome=~"unknown|partial"'),
+            decimals=0,
             thresholds=steps((1, "red"), base="transparent"),
         ),
         (4, 4),
@@ -59,13 +61,14 @@ PANELS = [
             "Changes by somebody else",
             "Within the time range: times that a service moved, and not through this exporter. The table says which one.",
             in_range(SERVICES + "unattributed_changes_total", SERVICE),
+            decimals=0,
             thresholds=steps((1, "orange"), base="transparent"),
         ),
         (4, 4),
     ),
     (
         stat(
-            "Services that cannot be read",
+            "Unreadable services",
             "Their last read failed; what is shown of them is old.",
             f"sum(max by (project, service_id) ({SERVICES}up{{{SERVICE}}} == bool 0))",
             thresholds=steps((1, "orange"), base="transparent"),
@@ -108,8 +111,8 @@ PANELS = [
                 "Value #G": "Age of data",
                 "project": "Project",
                 "region_id": "Region",
-                "service_id": "Service ID",
                 "instance": "Exporter",
+                "service_id": "Service ID",
             },
             [
                 column("Status", mappings=STATUS_OF_SERVICE, custom__width=110, custom__cellOptions={"type": "color-text"}),
@@ -124,14 +127,16 @@ PANELS = [
                 column("Connections", custom__width=110),
                 column(
                     "By others",
+                    decimals=0,
                     thresholds=steps((1, "orange")),
                     custom__width=100,
                     custom__cellOptions={"type": "color-text"},
                 ),
-                column("Updated", unit="dateTimeFromNow", custom__width=140),
+                column("Updated", unit="dateTimeFromNow", custom__width=150),
                 column("Age of data", unit="s", decimals=0, custom__width=120),
-                column("Project", custom__width=110),
+                column("Project", custom__width=90),
                 column("Region", custom__width=120),
+                column("Service ID", custom__width=UUID_WIDTH),
                 column("Exporter", links=[STATUS_PAGE], custom__width=150),
             ],
             [{"displayName": "By others", "desc": True}],
@@ -141,13 +146,26 @@ PANELS = [
     ),
     (
         series(
-            "Changes by outcome",
-            "What became of admin requests to change a service. unknown and partial need a person: read the service, then the audit log. "
+            "Changes",
+            "What became of changes that were asked of this exporter, and services that moved otherwise: console, Terraform, another tool. "
+            "unknown and partial need a person: read the service, then the audit log. "
             "Each bar covers the rate interval, so bars of neighbours may share a change.",
-            f"sum by (outcome) ({increase(ADMIN + 'changes_total')})",
-            legend="{{outcome}}",
+            [
+                target(f"sum by (outcome) ({increase(ADMIN + 'changes_total')})", "{{outcome}}"),
+                target(f"sum({increase(SERVICES + 'unattributed_changes_total', SERVICE)})", "by somebody else", "B"),
+            ],
             bars=True,
-            colours={"applied": "green", "unknown": "red", "partial": "dark-red", "not_applied": "orange", "rejected": "yellow"},
+            colours={
+                "applied": "green",
+                "unknown": "red",
+                "partial": "dark-red",
+                "not_applied": "orange",
+                "rejected": "yellow",
+                "not_sent": "light-orange",
+                "planned": "blue",
+                "unchanged": "text",
+                "by somebody else": "purple",
+            },
         ),
         (12, 8),
     ),
@@ -163,33 +181,13 @@ PANELS = [
     ),
     (
         series(
-            "Changes by somebody else",
-            "A service moved, and not through this exporter: console, Terraform, another tool.",
-            f"sum by (project, service_name) ({increase(SERVICES + 'unattributed_changes_total', SERVICE)})",
-            legend="{{project}} {{service_name}}",
-            bars=True,
-        ),
-        (12, 8),
-    ),
-    (
-        series(
-            "Connections of the services",
-            "As VPCEP counts them: those that are accepted or being created.",
-            f"sum by (service_name) (max by (project, service_id, service_name) ({SERVICES}connections{{{SERVICE}}}))",
-            legend="{{service_name}}",
-            step=True,
-        ),
-        (12, 8),
-    ),
-    (
-        series(
             "Audit records by kind",
             "intent before a change is sent, outcome after it, denied, and opened at the start of a log. An intent without an outcome needs a look.",
             f"sum by (kind) ({increase(AUDIT + 'records_total')})",
             legend="{{kind}}",
             bars=True,
         ),
-        (12, 8),
+        (8, 8),
     ),
     (
         series(
@@ -199,7 +197,17 @@ PANELS = [
             legend="{{instance}}",
             step=True,
         ),
-        (12, 8),
+        (8, 8),
+    ),
+    (
+        series(
+            "Connections of the services",
+            "As VPCEP counts them: those that are accepted or being created.",
+            f"sum by (service_name) (max by (project, service_id, service_name) ({SERVICES}connections{{{SERVICE}}}))",
+            legend="{{service_name}}",
+            step=True,
+        ),
+        (8, 8),
     ),
 ]
 

@@ -18,8 +18,27 @@ def worst(metric, how="min"):
     return f"{how}({PREFIX}{metric}{{{CLUSTER}}})"
 
 
-def yes(text, otherwise, colour):
-    return value_map([(1, text, "text"), (0, otherwise, colour)])
+def _places():
+    """The place of each connection's status in STATUS_COLOURS, from 1."""
+    rows = [f'{PREFIX}connection_status{{{CLUSTER}, status="{s}"}} * {n}' for n, s in enumerate(STATUS_COLOURS, 1)]
+    return "  " + "\n  or ".join(rows)
+
+
+NOT_ACCEPTED = f'last_over_time({PREFIX}connection_status{{{CLUSTER}, status!="accepted"}}[$__range] @ end())'
+# Which connections is decided at the end of the time range: else each step would have another 20.
+CHANGED = f"""max by ({CONNECTION}) (
+{_places()}
+)
+and on ({CONNECTION}) topk(20,
+  max by ({CONNECTION}) (
+    last_over_time({SINCE}[$__range] @ end()) and on ({CONNECTION}) {NOT_ACCEPTED}
+    or {NOT_ACCEPTED} * 0
+  )
+)"""
+
+
+def yes(text, otherwise):
+    return value_map([(1, text, "text"), (0, otherwise, "text")])
 
 
 PANELS = [
@@ -31,7 +50,7 @@ PANELS = [
             thresholds=steps(base="transparent"),
             mappings=STATE_MAP,
         ),
-        (5, 4),
+        (4, 4),
     ),
     (
         stat(
@@ -44,7 +63,7 @@ PANELS = [
     ),
     (
         stat(
-            "Waiting for acceptance",
+            "Waiting",
             "Connections that somebody has to accept or reject.",
             connections("pendingAcceptance"),
             thresholds=steps((1, "orange"), base="transparent"),
@@ -68,25 +87,25 @@ PANELS = [
             "Whether every connection that the API reports was read. If not for long: wrong paging in the configuration, or more than 2,000 connections.",
             worst("complete"),
             thresholds=steps(base="transparent"),
-            mappings=yes("yes", "no", "orange"),
+            mappings=value_map([(1, "yes", "transparent"), (0, "no", "orange")]),
         ),
-        (2, 4),
+        (3, 4),
     ),
     (
         stat(
             "Endpoint service",
             "Whether the cluster has an endpoint service (else the cloud answers CSS.5182 and all counts are 0).",
             worst("service_enabled"),
-            mappings=yes("enabled", "none", "text"),
+            mappings=yes("enabled", "none"),
         ),
         (3, 4),
     ),
     (
         stat(
-            "Update switch",
+            "Updates",
             "vpcepUpdateSwitch, as the API sends it.",
             worst("update_switch"),
-            mappings=yes("on", "off", "text"),
+            mappings=yes("on", "off"),
         ),
         (2, 4),
     ),
@@ -123,16 +142,18 @@ PANELS = [
                 column(
                     "Status",
                     mappings=STATUS_MAP,
-                    custom__width=150,
+                    custom__width=160,
                     custom__cellOptions={"type": "color-background", "mode": "basic"},
                 ),
-                column("Since", unit="dateTimeFromNow", custom__width=130),
-                column("Endpoint", custom__width=300),
+                column("Since", unit="dateTimeFromNow", custom__width=150),
+                column("Endpoint", custom__width=UUID_WIDTH),
                 column("Cluster", links=[CLUSTER_PAGE], custom__width=120),
-                column("Max sessions", unit="short", custom__width=120),
+                column("Max sessions", unit="none", custom__width=120),
                 column("IP", custom__width=110),
                 column("IPv6", custom__width=110),
-                column("Owner (domain)", custom__width=270),
+                column("Owner (domain)", custom__width=DOMAIN_WIDTH),
+                column("DNS name", custom__width=360),
+                column("Specification", custom__width=120),
                 column("Created", unit="dateTimeAsIso", custom__width=160),
                 column("Updated", unit="dateTimeAsIso", custom__width=160),
                 column("Exporter", links=[STATUS_PAGE], custom__width=150),
@@ -145,23 +166,13 @@ PANELS = [
     (
         timeline(
             "Connections that were not accepted for some of the time",
-            "One line for each connection that had another status than accepted within the time range: what changed, and when. At most 40.",
-            f"""topk(40,
-  (
-    {PREFIX}connection_status{{{CLUSTER}, status="accepted"}} * 1
-    or {PREFIX}connection_status{{{CLUSTER}, status="pendingAcceptance"}} * 2
-    or {PREFIX}connection_status{{{CLUSTER}, status="rejected"}} * 3
-    or {PREFIX}connection_status{{{CLUSTER}, status="failed"}} * 4
-    or {PREFIX}connection_status{{{CLUSTER}, status="creating"}} * 5
-    or {PREFIX}connection_status{{{CLUSTER}, status="deleting"}} * 6
-    or {PREFIX}connection_status{{{CLUSTER}, status="unknown"}} * 7
-  )
-  and on ({CONNECTION}) last_over_time({PREFIX}connection_status{{{CLUSTER}, status!="accepted"}}[$__range] @ end())
-)""",
+            "One line for each connection that had another status than accepted within the time range: what changed, and when. "
+            "Those that changed last, at most 20.",
+            CHANGED,
             "{{endpoint_id}}",
             value_map([(n, s, c) for n, (s, c) in enumerate(STATUS_COLOURS.items(), 1)]),
         ),
-        (24, 9),
+        (24, 11),
     ),
     (
         series(
@@ -201,12 +212,12 @@ PANELS = [
         (8, 8),
     ),
     (
-        series(
-            "Polls",
-            "1 if the last poll succeeded, 0 if it failed. The reason is on the status page.",
-            f"min by (cluster_name) ({PREFIX}up{{{CLUSTER}}})",
-            legend="{{cluster_name}}",
-            step=True,
+        timeline(
+            "State over time",
+            "The worst that held of each cluster, as in the fleet's dashboard. Why polls fail is on the status page.",
+            CLUSTER_STATE,
+            "{{cluster_name}}",
+            STATE_MAP,
         ),
         (8, 8),
     ),
@@ -234,23 +245,26 @@ PANELS = [
             },
             {
                 "cluster_name": "Cluster",
-                "vpc_service_name": "Service name",
-                "service_id": "Service ID",
                 "Value #B": "Reported",
                 "Value #C": "Whitelist",
                 "Value #D": "No rows",
                 "Value #E": "Last poll",
-                "cluster_id": "Cluster ID",
                 "project": "Project",
                 "region_id": "Region",
                 "instance": "Exporter",
+                "service_id": "Service ID",
+                "vpc_service_name": "Service name",
+                "cluster_id": "Cluster ID",
             },
             [
                 column("Cluster", links=[CLUSTER_PAGE], custom__width=120),
+                column("Service ID", custom__width=UUID_WIDTH),
+                column("Service name", custom__width=480),
+                column("Cluster ID", custom__width=UUID_WIDTH),
                 column("Reported", custom__width=95),
                 column("Whitelist", custom__width=95),
                 column("No rows", custom__width=90),
-                column("Last poll", unit="dateTimeFromNow", custom__width=130),
+                column("Last poll", unit="dateTimeFromNow", custom__width=150),
                 column("Project", custom__width=100),
                 column("Region", custom__width=120),
                 column("Exporter", links=[STATUS_PAGE], custom__width=150),
@@ -258,7 +272,7 @@ PANELS = [
             [{"displayName": "Cluster", "desc": False}],
             hide={"Value #A": True},
         ),
-        (24, 7),
+        (24, 6),
     ),
 ]
 

@@ -15,15 +15,10 @@ def rate(metric, selector=PROJECT):
     return f"rate({PREFIX}{metric}{{{selector}}}[$__rate_interval])"
 
 
-def quantiles(metric, by=""):
-    """Median and 99th percentile of a histogram of our own."""
+def quantile(of, metric, by=""):
+    """A quantile of a histogram of our own; nothing where nothing was measured, which would be NaN."""
     keys = f"le, {by}" if by else "le"
-    legend = f" {{{{{by}}}}}" if by else ""
-    rates = f"sum by ({keys}) ({rate(metric + '_bucket', EXPORTER)})"
-    return [
-        target(f"histogram_quantile({quantile}, {rates})", name + legend, ref)
-        for quantile, name, ref in ((0.5, "median", "A"), (0.99, "99th", "B"))
-    ]
+    return f"histogram_quantile({of}, sum by ({keys}) ({rate(metric + '_bucket', EXPORTER)})) >= 0"
 
 
 def process(metric):
@@ -49,7 +44,7 @@ PANELS = [
     ),
     (
         stat(
-            "Clusters without data",
+            "Stale clusters",
             "Clusters whose data are too old to be shown, or that never had any. The reason is on the status page.",
             targets_in("stale|never"),
             thresholds=NEVER_GOOD,
@@ -58,7 +53,7 @@ PANELS = [
     ),
     (
         stat(
-            "Clusters failing",
+            "Failing clusters",
             "The last poll failed; older data are shown.",
             targets_in("failing"),
             thresholds=steps((1, "orange"), base="transparent"),
@@ -80,7 +75,7 @@ PANELS = [
             "Whether the last reload was good. If not, the one before is in force: check-config says what is wrong.",
             f"min({PREFIX}config_last_reload_successful{{{EXPORTER}}})",
             thresholds=steps(base="transparent"),
-            mappings=value_map([(1, "good", "text"), (0, "refused", "red")]),
+            mappings=value_map([(1, "good", "transparent"), (0, "refused", "red")]),
         ),
         (3, 4),
     ),
@@ -97,10 +92,11 @@ PANELS = [
     (
         stat(
             "Token expires in",
-            "The token that ends first. It is renewed after four fifths of its life. No data: no project uses a token.",
+            "The token that ends first. It is renewed after four fifths of its life.",
             f"min({PREFIX}credentials_expiry_timestamp_seconds{{{PROJECT}}}) - time()",
             unit="s",
             thresholds=steps((3600, "transparent"), base="red"),
+            otherwise="no token",
         ),
         (3, 4),
     ),
@@ -125,7 +121,7 @@ PANELS = [
             stack=True,
             step=True,
         ),
-        (8, 8),
+        (12, 8),
     ),
     (
         series(
@@ -135,17 +131,37 @@ PANELS = [
             unit="ops",
             colours={"all": "text"},
         ),
-        (8, 8),
+        (12, 8),
     ),
     (
         series(
             "Polls",
-            "Polls that ended, well or not, by project; and clusters whose next poll is overdue.",
-            [
-                target(f"sum by (project) ({rate('polls_total')})", "{{project}}"),
-                target(f"sum by (project) ({PREFIX}polls_overdue{{{PROJECT}}}) > 0", "overdue {{project}}", "B"),
-            ],
+            "Polls that ended, well or not, by project.",
+            f"sum by (project) ({rate('polls_total')})",
             unit="ops",
+            legend="{{project}}",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Time that polls take",
+            "Median and 99th percentile, from the first token of the rate limit on. A poll fails at poll.timeout.",
+            [
+                target(quantile(0.5, "poll_duration_seconds"), "median"),
+                target(quantile(0.99, "poll_duration_seconds"), "99th percentile", "B"),
+            ],
+            unit="s",
+        ),
+        (8, 8),
+    ),
+    (
+        series(
+            "Polls overdue",
+            "Clusters whose next poll is due while the one before runs, by project. For long: the interval is too short for the rate limit.",
+            f"sum by (project) ({PREFIX}polls_overdue{{{PROJECT}}})",
+            legend="{{project}}",
+            step=True,
         ),
         (8, 8),
     ),
@@ -158,35 +174,29 @@ PANELS = [
             unit="reqps",
             legend="{{operation}} {{code}}",
         ),
-        (8, 8),
+        (12, 8),
     ),
     (
         series(
             "Time that requests take",
-            "Median and 99th percentile, to the end of the body. The cloud gives up after 30 s.",
-            quantiles("api_request_duration_seconds", "operation"),
+            "99th percentile by operation, to the end of the body. The cloud gives up after 30 s.",
+            quantile(0.99, "api_request_duration_seconds", "operation"),
             unit="s",
+            legend="{{operation}}",
         ),
-        (8, 8),
+        (12, 8),
     ),
     (
         series(
-            "Time that polls take",
-            "Median and 99th percentile, from the first token of the rate limit on. A poll fails at poll.timeout.",
-            quantiles("poll_duration_seconds"),
-            unit="s",
-        ),
-        (8, 8),
-    ),
-    (
-        series(
-            "Throttled and repeated",
-            "Throttled: the cloud asked to call less often; lower requests_per_second or lengthen the interval. Repeated: a failure that may pass.",
+            "Throttled, repeated, without a token",
+            "Throttled: the cloud asked to call less often; lower requests_per_second or lengthen the interval. Repeated: a failure that may pass. "
+            "Without a token: IAM gave none; the old one is used as long as it lives.",
             [
                 target(f"sum by (project) ({rate('api_throttled_total')})", "throttled {{project}}"),
                 target(f"sum by (project) ({rate('api_retries_total')})", "repeated {{project}}", "B"),
+                target(f"sum by (project) ({rate('credential_refresh_failures_total')})", "without a token {{project}}", "C"),
             ],
-            unit="reqps",
+            unit="ops",
         ),
         (8, 8),
     ),
@@ -203,65 +213,34 @@ PANELS = [
     (
         series(
             "Surprises",
-            "Values of the cloud that were not as documented. Each was understood or left out; if it grows, the API has changed.",
-            f"sum by (kind) ({rate('api_surprises_total', EXPORTER)})",
-            unit="ops",
+            "Values of the cloud that were not as documented. Each was understood or left out; if it grows, the API has changed. "
+            "Each bar covers the rate interval.",
+            f"sum by (kind) (increase({PREFIX}api_surprises_total{{{EXPORTER}}}[$__rate_interval]))",
             legend="{{kind}}",
+            bars=True,
         ),
         (8, 8),
-    ),
-    (row("Credentials and clock"), (24, 1)),
-    (
-        series(
-            "Tokens that IAM did not give",
-            "Failed renewals. The old token is used as long as it lives.",
-            f"sum by (project) ({rate('credential_refresh_failures_total')})",
-            unit="ops",
-            legend="{{project}}",
-        ),
-        (8, 7),
-    ),
-    (
-        series(
-            "Time to the end of the tokens",
-            "By project; none for access keys. It jumps back to a day at each renewal.",
-            f"min by (project) ({PREFIX}credentials_expiry_timestamp_seconds{{{PROJECT}}}) - time()",
-            unit="s",
-            legend="{{project}}",
-        ),
-        (8, 7),
-    ),
-    (
-        series(
-            "Clock skew",
-            "How far the cloud's clock is ahead of this machine's, as of the last answer. Past 900 s either way signatures are refused.",
-            f"max by (project, instance) ({PREFIX}api_clock_skew_seconds{{{PROJECT}}})",
-            unit="s",
-            legend="{{project}} {{instance}}",
-            min=None,
-            thresholds=steps((900, "red")),
-        ),
-        (8, 7),
     ),
     (row("What it serves"), (24, 1)),
     (
         series(
             "Requests to the exporter",
-            "By route and HTTP status.",
-            f"sum by (handler, code) ({rate('http_requests_total', EXPORTER)})",
+            "Of the public and of the admin listener, by HTTP status.",
+            f"sum by (code) ({rate('http_requests_total', EXPORTER)})",
             unit="reqps",
-            legend="{{handler}} {{code}}",
+            legend="{{code}}",
         ),
-        (8, 8),
+        (6, 8),
     ),
     (
         series(
             "Time to answer",
-            "Median and 99th percentile until an answer begins, by route.",
-            quantiles("http_request_duration_seconds", "handler"),
+            "99th percentile until an answer begins, by route.",
+            quantile(0.99, "http_request_duration_seconds", "handler"),
             unit="s",
+            legend="{{handler}}",
         ),
-        (8, 8),
+        (6, 8),
     ),
     (
         series(
@@ -270,7 +249,7 @@ PANELS = [
             f"sum by (instance) ({PREFIX}exposition_series{{{EXPORTER}}})",
             legend="{{instance}}",
         ),
-        (4, 8),
+        (6, 8),
     ),
     (
         series(
@@ -280,7 +259,7 @@ PANELS = [
             unit="bytes",
             legend="{{instance}} {{encoding}}",
         ),
-        (4, 8),
+        (6, 8),
     ),
     (row("Processes"), (24, 1)),
     (
@@ -317,7 +296,7 @@ PANELS = [
             [{"displayName": "Exporter", "desc": False}],
             hide={"Value #A": True, "Value #D": True},
         ),
-        (24, 6),
+        (24, 5),
     ),
     (
         series(
@@ -331,12 +310,10 @@ PANELS = [
     (
         series(
             "Memory",
-            "Resident and virtual memory, by exporter.",
-            [
-                target(f"max by (instance) ({process('resident_memory_bytes')})", "resident {{instance}}"),
-                target(f"max by (instance) ({process('virtual_memory_bytes')})", "virtual {{instance}}", "B"),
-            ],
+            "Resident memory, by exporter.",
+            f"max by (instance) ({process('resident_memory_bytes')})",
             unit="bytes",
+            legend="{{instance}}",
         ),
         (6, 7),
     ),

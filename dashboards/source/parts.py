@@ -128,12 +128,14 @@ def _panel(kind, title, description, targets, unit, defaults, overrides, options
 
 
 def stat(title, description, expr, unit="short", thresholds=None, mappings=None, legend="", **more):
-    """One number, the newest. Without thresholds it has no colour."""
+    """One number, the newest; `otherwise` where there is none. Without thresholds it has no colour."""
     defaults = {"color": {"mode": "thresholds"}, "thresholds": thresholds or steps()}
     if mappings:
         defaults["mappings"] = mappings
     if "decimals" in more:
         defaults["decimals"] = more.pop("decimals")
+    if "otherwise" in more:
+        defaults["noValue"] = more.pop("otherwise")
     options = {
         "colorMode": "background" if thresholds else "value",
         "graphMode": more.pop("graph", "none"),
@@ -150,17 +152,24 @@ def stat(title, description, expr, unit="short", thresholds=None, mappings=None,
     return _panel("stat", title, description, targets, unit, defaults, None, options, more)
 
 
+# Where the axis ends if nothing happened; it would be 100.
+LEAST_TOP = {"short": 1, "ops": 0.1}
+
+
 def series(title, description, targets, unit="short", **more):
     """Lines over time; `bars` for what happens, `stack` for parts of a whole."""
     bars, stack = more.pop("bars", False), more.pop("stack", False)
     custom = {
         "drawStyle": "bars" if bars else "line",
-        "fillOpacity": 60 if bars else 25 if stack else 8,
+        "fillOpacity": 80 if bars or stack else 8,
         "lineInterpolation": "stepAfter" if more.pop("step", False) else "linear",
-        "lineWidth": 1,
+        # Lines of bars and of what is stacked would hide one another where they are 0.
+        "lineWidth": 0 if bars or stack else 1,
         "showPoints": "never",
         "stacking": {"mode": "normal" if bars or stack else "none", "group": "A"},
     }
+    if unit in LEAST_TOP:
+        custom["axisSoftMax"] = LEAST_TOP[unit]
     thresholds = more.pop("thresholds", None)
     if thresholds:
         custom["thresholdsStyle"] = {"mode": "dashed"}
@@ -188,6 +197,10 @@ def column(name, **properties):
     """How the column of this name is shown; keywords are properties, `__` stands for a dot."""
     found = [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()]
     return {"matcher": {"id": "byName", "options": name}, "properties": found}
+
+
+# Wide enough to be read and copied.
+UUID_WIDTH, DOMAIN_WIDTH = 320, 300
 
 
 def table(title, description, queries, columns, overrides, sort, unit="short", **more):
