@@ -6,6 +6,8 @@
 
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "witnesses/changes.rs"]
+mod changes;
 #[path = "witnesses/tls.rs"]
 mod tls;
 
