@@ -1,8 +1,7 @@
 //! P1 to P8 and P16 to P19: a PUT whose fate must be found out.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
 
 use super::{
     front::{Puts, Reads, Says},

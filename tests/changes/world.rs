@@ -184,7 +184,7 @@ impl Place {
     }
 
     pub(crate) async fn balance(&self, but: But) -> Vec<Record> {
-        self.balance_over(&[self.log.clone()], but).await
+        self.balance_over(std::slice::from_ref(&self.log), but).await
     }
 
     /// The same where the log has several files.
