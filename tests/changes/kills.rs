@@ -95,6 +95,12 @@ async fn killed_at(step: Step) {
         place.configuration["projects"][0]["rate_limit"]["vpcep"] = scarce;
     }
     let running = place.serve("first").await;
+    eventually("the services are read", async || {
+        let requests = place.cloud.requests().await;
+        let read = requests["by_operation"]["vpcep_services"].as_u64() > Some(0);
+        if read { Ok(()) } else { Err(requests.to_string()) }
+    })
+    .await;
     place.front.set(puts, reads);
     let update = wanted();
     let asked = place.desk.ask_to_change(&place.services[0], "*", &update);
