@@ -1,5 +1,6 @@
 //! The signals: the first SIGTERM or SIGINT asks for an orderly end, the second ends the process at
-//! once; SIGHUP asks for a reload.
+//! once; SIGHUP asks for a reload. SIGXFSZ is taken and forgotten: a file at the limit of its size
+//! is an error of its writer, who says what that means.
 //!
 //! They are listened for from [`listen`] on, before anything is started: the default of each would
 //! end the process.
@@ -31,6 +32,8 @@ struct Ends {
 pub(super) fn listen() -> Result<Signals, String> {
     let all = || -> io::Result<Signals> {
         let hangup = signal(SignalKind::hangup())?;
+        // Nobody waits for it. What counts is that it is handled, which lasts for the process.
+        drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
         Ok(Signals { first: Ends::new()?, second: Ends::new()?, hangup })
     };
     all().map_err(|error| format!("signals cannot be handled: {error}"))

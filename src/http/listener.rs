@@ -227,9 +227,12 @@ impl Server {
             let stream = taken(stream);
             return self.converse((stream, peer), &self.router, &seat, closing).await;
         };
+        // Where a place is needed, what has come is read first; here and below.
         let greeted = tokio::select! {
+            biased;
             greeted = greet(stream, &tls, self.seats.limits().handshake, taken) => greeted,
             () = closed(&mut closing) => return,
+            () = must_leave(&seat, self.seats.limits()) => return,
         };
         match greeted {
             Ok(Greeted::Tls(stream)) => {
@@ -275,7 +278,9 @@ impl Server {
             .serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
+            biased;
             ended = &mut connection => ended,
+            () = must_leave(seat, seats.limits()) => return,
             () = closed(&mut closing) => {
                 if seat.is_waiting() {
                     return;
@@ -300,6 +305,16 @@ fn too_long(request: &Request<Incoming>, limits: &Limits) -> Option<Response> {
     let mut refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
     refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     Some(refusal)
+}
+
+/// Returns when the place is needed and nothing has happened for too long.
+async fn must_leave(seat: &Seat, limits: &Limits) {
+    loop {
+        seat.asked_to_leave().await;
+        if seat.must_leave(limits) {
+            return;
+        }
+    }
 }
 
 /// The guard that the wait returns must not live across an await.

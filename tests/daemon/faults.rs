@@ -164,14 +164,20 @@ fn every_fault_has_one_row() {
     assert_eq!(ours.len(), rows.len());
 }
 
-/// Each in a world of its own, all at once: one fault must not explain another's outcome.
+/// Each in a world of its own, all at once: one fault must not explain another's outcome. All worlds
+/// are made before the first request: making one keeps this thread busy, and a client on it that has
+/// connected could not send its request in the time that a listener grants.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_poll_takes_every_fault_as_it_should() {
     let mut wrong = Vec::new();
     let all = async {
-        let mut polls = JoinSet::new();
+        let mut worlds = Vec::new();
         for row in rows() {
-            polls.spawn_local(async move { Struck::by(row.fault, row.size).await.check(&row) });
+            worlds.push((World::with(row.size).await, row));
+        }
+        let mut polls = JoinSet::new();
+        for (world, row) in worlds {
+            polls.spawn_local(async move { world.struck_by(row.fault).await.check(&row) });
         }
         while let Some(joined) = polls.join_next().await {
             wrong.extend(joined.expect("a check reports, it does not panic").err());
@@ -179,6 +185,41 @@ async fn a_poll_takes_every_fault_as_it_should() {
     };
     LocalSet::new().run_until(all).await;
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A cloud with one cluster, and a daemon that polls it.
+struct World {
+    cloud: Cloud,
+    clock: Clock,
+    daemon: Daemon,
+}
+
+impl World {
+    async fn with(size: usize) -> World {
+        let cloud = Cloud::at_date(1, size).await;
+        let clock = Clock::manual(dates()[0]);
+        let daemon = Daemon::start(&configuration(&cloud), &clock).await;
+        World { cloud, clock, daemon }
+    }
+
+    async fn struck_by(&self, fault: &str) -> Struck {
+        let World { cloud, clock, daemon } = self;
+        let id = cloud.id(0);
+        let good = daemon.poll(id).await;
+        let (before, statuses) = (daemon.metrics().await, cloud.statuses(0).await);
+        cloud.set_faults(json!([{ "name": fault }])).await;
+        cloud.control(reqwest::Method::DELETE, "requests", &json!({})).await;
+        clock.set(dates()[1]);
+        daemon.poll(id).await;
+        Struck {
+            statuses,
+            before,
+            after: daemon.metrics().await,
+            items_before: good["items"].clone(),
+            cluster: daemon.cluster(id).await,
+            requests: cloud.requests().await,
+        }
+    }
 }
 
 /// What is seen of a cluster before and after a poll that a fault strikes.
@@ -198,27 +239,6 @@ fn dates() -> [Timestamp; 2] {
 }
 
 impl Struck {
-    async fn by(fault: &str, size: usize) -> Struck {
-        let cloud = Cloud::at_date(1, size).await;
-        let clock = Clock::manual(dates()[0]);
-        let daemon = Daemon::start(&configuration(&cloud), &clock).await;
-        let id = cloud.id(0);
-        let good = daemon.poll(id).await;
-        let (before, statuses) = (daemon.metrics().await, cloud.statuses(0).await);
-        cloud.set_faults(json!([{ "name": fault }])).await;
-        cloud.control(reqwest::Method::DELETE, "requests", &json!({})).await;
-        clock.set(dates()[1]);
-        daemon.poll(id).await;
-        Struck {
-            statuses,
-            before,
-            after: daemon.metrics().await,
-            items_before: good["items"].clone(),
-            cluster: daemon.cluster(id).await,
-            requests: cloud.requests().await,
-        }
-    }
-
     fn check(&self, row: &Row) -> Result<(), String> {
         let mut wrong = Vec::new();
         let mut same = |what: &str, found: &dyn std::fmt::Debug, expected: &dyn std::fmt::Debug| {

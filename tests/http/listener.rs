@@ -80,6 +80,21 @@ async fn a_header_must_be_there_in_time() {
     assert!(began.elapsed() < millis(5000), "{:?}", began.elapsed());
 }
 
+/// While the machine stands still, one client has asked, and another wants its place.
+#[tokio::test]
+async fn who_has_asked_does_not_give_way_although_nobody_had_the_time_to_look() {
+    let limits = Limits { connections: 1, patience: millis(50), ..PATIENT };
+    let server = Server::start(router(), limits).await;
+    let mut first = server.send(GET).await;
+    read_answer(&mut first).await;
+    let second = std::net::TcpStream::connect(server.address).unwrap();
+    assert_eq!(first.try_write(GET.as_bytes()).unwrap(), GET.len());
+    // There is one thread for everything here.
+    std::thread::sleep(millis(200));
+    assert!(read_answer(&mut first).await.ends_with("hello"));
+    drop(second);
+}
+
 #[tokio::test]
 async fn a_kept_connection_may_rest_longer_but_not_for_ever() {
     let limits = Limits { header: millis(200), idle: millis(800), ..PATIENT };

@@ -18,6 +18,7 @@ mod world;
 mod admin_api;
 mod alerts;
 mod audit;
+mod changes;
 mod formats;
 mod prometheus;
 mod sdk;

@@ -91,10 +91,10 @@ fn assert_shows_both_pages(page: &str) {
 }
 
 #[derive(Clone, Copy)]
-struct Keys {
-    access_key: &'static str,
-    secret_key: &'static str,
-    security_token: Option<&'static str>,
+pub(crate) struct Keys {
+    pub(crate) access_key: &'static str,
+    pub(crate) secret_key: &'static str,
+    pub(crate) security_token: Option<&'static str>,
 }
 
 impl Keys {
@@ -106,13 +106,13 @@ impl Keys {
 }
 
 /// The server that gives each `Authorization` to the SDK's own signer.
-struct Judge {
+pub(crate) struct Judge {
     _process: Process,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Judge {
-    async fn start(folder: &Folder, keys: Keys) -> Judge {
+    pub(crate) async fn start(folder: &Folder, keys: Keys) -> Judge {
         let mut script = python("verify_signatures.py");
         keys.put_into(&mut script);
         let mut process = Process::start(folder, "verify_signatures", script);
@@ -126,7 +126,7 @@ impl Judge {
         configuration(folder, &self.url, project_id, credentials, &[(cluster_id, "logs")])
     }
 
-    async fn verdict(&self) -> Value {
+    pub(crate) async fn verdict(&self) -> Value {
         fetch_json(&format!("{}/__verdict", self.url)).await.expect("the judge answers")
     }
 

@@ -10,8 +10,14 @@ serves on loopback:
       Authorization names. If it comes to the same Authorization: 200 with a page of connections.
       Every cluster has the same 1,003; 1,000 are accepted, and 3, which only a second page holds,
       are rejected. If not: 401 APIGW.0301.
+  GET /v1/{project_id}/vpc-endpoint-services
+  GET and PUT /v1/{project_id}/vpc-endpoint-services/{service_id}
+      Judged likewise; the signature of a PUT covers its body. There is one service, with the id that
+      is asked for. A PUT changes it; its answer is the example of the API's document, whose values
+      are others.
   GET /__verdict
-      {"accepted": 2, "rejected": 0, "reasons": [], "paths": ["/v1.0/…?limit=1000&offset=0", …]}
+      {"accepted": 2, "rejected": 0, "reasons": [], "paths": ["GET /v1.0/…?limit=1000&offset=0", …],
+      "changes": [the bodies of the PUTs that were accepted]}
 """
 
 import json
@@ -21,6 +27,7 @@ import threading
 import uuid
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
@@ -41,6 +48,7 @@ if SECURITY_TOKEN:
 CONNECTIONS_PATH = re.compile(
     r"/v1\.0/([0-9a-z]{32})/clusters/[0-9a-f-]{36}/vpcepservice/connections"
 )
+SERVICES_PATH = re.compile(r"/v1/([0-9a-z]{32})/vpc-endpoint-services(?:/([0-9a-f-]{36}))?")
 AUTHORIZATION = re.compile(
     r"SDK-HMAC-SHA256 Access=[^ ,]+, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}"
 )
@@ -60,11 +68,15 @@ CONNECTIONS = [
 ]
 
 
+EXAMPLE = Path(__file__).parent.parent / "data" / "vpcep-update-example-answer.json"
+SERVICE = json.loads(EXAMPLE.read_bytes())
+
+
 class Refused(Exception):
     pass
 
 
-def check_signature(method, path, query, headers, project_id):
+def check_signature(method, path, query, headers, project_id, body=None):
     """Raises `Refused`, with the reason, unless the SDK signs this request to the same header."""
     authorization = only(headers, "Authorization")
     shape = AUTHORIZATION.fullmatch(authorization)
@@ -93,6 +105,7 @@ def check_signature(method, path, query, headers, project_id):
         resource_path=path,
         query_params=parse_qsl(query, keep_blank_values=True),
         header_params=signed,
+        body=body,
     )
     signer = Signer(BasicCredentials(ACCESS_KEY, SECRET_KEY))
     if authorization != signer.sign(request).header_params["Authorization"]:
@@ -109,7 +122,7 @@ def only(headers, name):
 class Cloud(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     lock = threading.Lock()
-    verdict = {"accepted": 0, "rejected": 0, "reasons": [], "paths": []}
+    verdict = {"accepted": 0, "rejected": 0, "reasons": [], "paths": [], "changes": []}
 
     def do_GET(self):
         path, _, query = self.path.partition("?")
@@ -118,17 +131,48 @@ class Cloud(BaseHTTPRequestHandler):
                 self.answer(200, self.verdict)
         elif shape := CONNECTIONS_PATH.fullmatch(path):
             self.connections(path, query, project_id=shape[1])
+        elif shape := SERVICES_PATH.fullmatch(path):
+            self.services(path, query, project_id=shape[1], service_id=shape[2])
         else:
             self.refuse(404, "APIGW.0101", "The API does not exist or has not been published")
 
-    def connections(self, path, query, project_id):
+    def do_PUT(self):
+        body = self.rfile.read(int(only(self.headers, "Content-Length")))
+        path, _, query = self.path.partition("?")
+        shape = SERVICES_PATH.fullmatch(path)
+        if not (shape and shape[2]):
+            self.refuse(404, "APIGW.0101", "The API does not exist or has not been published")
+        elif self.may_enter(path, query, shape[1], body):
+            change = json.loads(body)
+            with self.lock:
+                self.verdict["changes"].append(change)
+                SERVICE.update(change)
+            self.answer(200, json.loads(EXAMPLE.read_bytes()))
+
+    def may_enter(self, path, query, project_id, body=None):
         try:
-            check_signature(self.command, path, query, self.headers, project_id)
+            check_signature(self.command, path, query, self.headers, project_id, body)
         except Refused as reason:
             self.judge("rejected", str(reason))
             self.refuse(401, "APIGW.0301", f"Incorrect IAM authentication information: {reason}")
-            return
+            return False
         self.judge("accepted")
+        return True
+
+    def services(self, path, query, project_id, service_id):
+        if not self.may_enter(path, query, project_id):
+            return
+        with self.lock:
+            service = dict(SERVICE, project_id=project_id)
+        if service_id:
+            self.answer(200, dict(service, id=service_id))
+        else:
+            service["id"] = dict(parse_qsl(query)).get("id", service["id"])
+            self.answer(200, {"endpoint_services": [service], "total_count": 1})
+
+    def connections(self, path, query, project_id):
+        if not self.may_enter(path, query, project_id):
+            return
 
         try:
             asked = dict(parse_qsl(query))
@@ -149,7 +193,7 @@ class Cloud(BaseHTTPRequestHandler):
     def judge(self, outcome, reason=None):
         with self.lock:
             self.verdict[outcome] += 1
-            self.verdict["paths"].append(self.path)
+            self.verdict["paths"].append(f"{self.command} {self.path}")
             if reason:
                 self.verdict["reasons"].append(reason)
 

@@ -3,7 +3,8 @@
 //! Room is short in two ways: places for connections, and memory for answers that clients do not
 //! take. In both, the connection where nothing has happened for the longest time is cut. Only what
 //! serves somebody counts as happening: a connection made, a header that is whole, bytes of an
-//! answer taken. So clients that are silent, drip or stall cannot keep a scraper out.
+//! answer taken. So clients that are silent, drip or stall cannot keep a scraper out. Whoever shall
+//! give a place away looks first whether something has come: a busy machine may have kept it waiting.
 
 use std::{
     pin::Pin,
@@ -17,7 +18,7 @@ use std::{
 use axum::body::Body;
 use hyper::body::{Body as _, Bytes, Frame, SizeHint};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
     time::{Duration, Instant, timeout},
 };
@@ -53,7 +54,7 @@ impl Seats {
     pub(super) async fn place(&self) -> OwnedSemaphorePermit {
         loop {
             if self.places.available_permits() == 0 {
-                self.cut_longest(|seat| seat.phase() != Phase::Handling);
+                self.ask_longest();
             }
             let place = timeout(LOOK_AGAIN, self.places.clone().acquire_owned()).await;
             // The semaphore is never closed.
@@ -70,6 +71,7 @@ impl Seats {
             phase: AtomicU8::new(Phase::Waiting as u8),
             progress: AtomicU64::new(0),
             unsent: AtomicU64::new(0),
+            asked_to_leave: Notify::new(),
         };
         seat.progressed();
         Arc::new(seat)
@@ -97,24 +99,34 @@ impl Seats {
         alive.map(|(seat, _)| seat.unsent.load(Ordering::Relaxed)).sum()
     }
 
-    /// Cuts, of those that may give way, the one with the longest time of nothing happening, if
-    /// that is long enough.
+    /// Asks the one with the longest time of nothing happening to leave, if that is long enough.
+    fn ask_longest(&self) {
+        let taken = self.taken();
+        if let Some(index) = self.longest(&taken, Seat::may_leave) {
+            taken[index].0.asked_to_leave.notify_one();
+        }
+    }
+
+    /// Cuts the same one of those that do not take their answers.
     fn cut_longest(&self, may_give_way: impl Fn(&Seat) -> bool) -> bool {
         let mut taken = self.taken();
-        let latest = (self.began.elapsed().saturating_sub(self.limits.patience)).as_millis() as u64;
-        let longest = taken
+        let Some(index) = self.longest(&taken, may_give_way) else { return false };
+        taken.swap_remove(index).1.abort();
+        true
+    }
+
+    fn longest(
+        &self,
+        taken: &[(Arc<Seat>, AbortHandle)],
+        may_give_way: impl Fn(&Seat) -> bool,
+    ) -> Option<usize> {
+        let candidates = taken
             .iter()
             .enumerate()
             .filter(|(_, (seat, task))| !task.is_finished() && may_give_way(seat))
-            .map(|(index, (seat, _))| (seat.progress.load(Ordering::Relaxed), index))
-            .min();
-        match longest {
-            Some((progress, index)) if progress <= latest => {
-                taken.swap_remove(index).1.abort();
-                true
-            }
-            _ => false,
-        }
+            .map(|(index, (seat, _))| (seat.progress.load(Ordering::Relaxed), index));
+        let (_, index) = candidates.min()?;
+        taken[index].0.is_idle(self.limits.patience).then_some(index)
     }
 
     fn taken(&self) -> MutexGuard<'_, Vec<(Arc<Seat>, AbortHandle)>> {
@@ -144,11 +156,32 @@ pub(super) struct Seat {
     progress: AtomicU64,
     /// The size of the answers that are not wholly taken.
     unsent: AtomicU64,
+    asked_to_leave: Notify,
 }
 
 impl Seat {
     pub(super) fn is_waiting(&self) -> bool {
         self.phase() == Phase::Waiting
+    }
+
+    fn may_leave(&self) -> bool {
+        self.phase() != Phase::Handling
+    }
+
+    fn is_idle(&self, patience: Duration) -> bool {
+        let latest = self.began.elapsed().saturating_sub(patience).as_millis() as u64;
+        self.progress.load(Ordering::Relaxed) <= latest
+    }
+
+    /// Returns when the place is needed. Whoever waits for it looks first whether something has
+    /// come, and then asks [`Seat::must_leave`].
+    pub(super) async fn asked_to_leave(&self) {
+        self.asked_to_leave.notified().await;
+    }
+
+    /// Whether nothing has happened up to now.
+    pub(super) fn must_leave(&self, limits: &Limits) -> bool {
+        self.may_leave() && self.is_idle(limits.patience)
     }
 
     pub(super) fn progressed(&self) {

@@ -1,0 +1,209 @@
+//! C14: the process is killed, at each step between intent and answer, and at random.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use css_vpcep_exporter::audit::{Content, Kind, Record};
+use serde_json::json;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use super::{
+    front::{Puts, Reads},
+    ledger::{self, But},
+    world::{Place, Running, kind, send, told, wanted},
+};
+use crate::support::eventually;
+
+/// What a start says of a change that was cut short.
+const SAID: &str = "a change was under way when the exporter ended";
+
+/// No time for last words.
+async fn kill(mut running: Running) {
+    running.signal("KILL").await;
+    assert!(!running.process.end().await.success());
+}
+
+/// The outcomes of all changes, once each has one.
+async fn outcomes(place: &Place) -> Vec<String> {
+    eventually("every intent has an outcome", async || {
+        let records = ledger::records(std::slice::from_ref(&place.log));
+        let of = |wanted| {
+            let contents = records.iter().map(|record: &Record| &record.content);
+            contents.filter(move |content| content.kind == wanted)
+        };
+        let id = |content: &Content| content.change_id.clone().expect("an id").to_string();
+        let intents: BTreeSet<_> = of(Kind::Intent).map(id).collect();
+        let ended: BTreeSet<_> = of(Kind::Outcome).map(id).collect();
+        match intents.is_subset(&ended) {
+            true => {
+                let word = |content: &Content| content.outcome.as_deref().unwrap_or("").to_owned();
+                Ok(of(Kind::Outcome).map(word).collect())
+            }
+            false => Err(format!("{} of {}", ended.len(), intents.len())),
+        }
+    })
+    .await
+}
+
+async fn until_in_log(place: &Place, wanted: &str) {
+    eventually("the record is written", async || {
+        let text = std::fs::read_to_string(&place.log).unwrap_or_default();
+        if text.contains(&format!("\"kind\":{wanted:?}")) { Ok(()) } else { Err(text) }
+    })
+    .await;
+}
+
+/// A step at which the process is killed, and what became of the change then.
+struct Step {
+    name: &'static str,
+    puts: Puts,
+    reads: Reads,
+    /// `None`: there is no record of it at all.
+    outcome: Option<&'static str>,
+}
+
+fn steps() -> Vec<Step> {
+    let step = |name, puts, reads, outcome| Step { name, puts, reads, outcome };
+    let (pass, read) = (Puts::PassedOn, Reads::PassedOn);
+    vec![
+        step("reading before", pass.clone(), Reads::Held, None),
+        step("intent written", pass.clone(), read, Some("not_applied")),
+        step("sent", Puts::Swallowed, read, Some("not_applied")),
+        step("done", Puts::DoneInSilence, read, Some("applied")),
+        step("reading back", pass.clone(), Reads::HeldAfterPut, Some("applied")),
+        step("outcome written", pass, read, Some("applied")),
+    ]
+}
+
+pub(super) async fn fault_c14_killed_at_each_step() {
+    let mut all = JoinSet::new();
+    for step in steps() {
+        all.spawn_local(killed_at(step));
+    }
+    all.join_all().await;
+}
+
+async fn killed_at(step: Step) {
+    let Step { name, puts, reads, outcome } = step;
+    let mut place = Place::new(&format!("fault_c14_{}", name.replace(' ', "_")), 1).await;
+    let limits = place.configuration["projects"][0]["rate_limit"]["vpcep"].clone();
+    if name == "intent written" {
+        // Reading the services and reading this one leave no turn for the change.
+        let scarce = json!({"requests_per_second": 0.05, "burst": 2});
+        place.configuration["projects"][0]["rate_limit"]["vpcep"] = scarce;
+    }
+    let running = place.serve("first").await;
+    eventually("the services are read", async || {
+        let requests = place.cloud.requests().await;
+        let read = requests["by_operation"]["vpcep_services"].as_u64() > Some(0);
+        if read { Ok(()) } else { Err(requests.to_string()) }
+    })
+    .await;
+    place.front.set(puts, reads);
+    let update = wanted();
+    let asked = place.desk.ask_to_change(&place.services[0], "*", &update);
+    let killed = async {
+        match name {
+            "reading before" => place.front.until_reads_seen(1).await,
+            "intent written" => until_in_log(&place, "intent").await,
+            "sent" => place.front.until_put_seen().await,
+            "done" => place.front.until_put_done().await,
+            "reading back" => place.front.until_reads_seen(2).await,
+            _ => until_in_log(&place, "outcome").await,
+        }
+        kill(running).await;
+    };
+    let (heard, ()) = tokio::join!(asked, killed);
+    let seen = place.puts().await.len();
+    place.front.set(Puts::PassedOn, Reads::PassedOn);
+    place.configuration["projects"][0]["rate_limit"]["vpcep"] = limits;
+
+    let mut running = place.serve("second").await;
+    if outcome == Some("not_applied") {
+        // Nobody else may change it while that is being found out.
+        let answer = place.desk.change(&place.services[0], &json!({"description": "other"})).await;
+        told(&answer, 409, "not_sent", false, true);
+        assert_eq!(kind(&answer), "in_progress", "{name}");
+    }
+    assert_eq!(outcomes(&place).await, Vec::from_iter(outcome), "{name}");
+    assert_eq!(place.puts().await.len(), seen, "{name}: nothing is sent again");
+    let is_wanted = place.truth(0).await["description"] == "wanted";
+    assert_eq!(is_wanted, outcome == Some("applied"), "{name}");
+    let said = running.process.err();
+    let was_dangling = !["reading before", "outcome written"].contains(&name);
+    assert_eq!(said.contains(SAID), was_dangling, "{name}: {said}");
+    if was_dangling {
+        let word = format!("outcome={}", outcome.expect("it has one"));
+        let line = said.lines().find(|line| line.contains(SAID)).expect("a line");
+        assert!(line.contains(&word), "{name}: {line}");
+    }
+    let unheard = usize::from(outcome.is_some() && heard.is_err());
+    place.balance(But { unheard, killed: true, ..But::default() }).await;
+    // Whatever was, changes go on, as soon as the outcome is recorded.
+    let answer = eventually("the service is free", async || {
+        let answer = place.desk.change(&place.services[0], &json!({"description": "next"})).await;
+        if answer.status == 409 { Err(answer.text) } else { Ok(answer) }
+    })
+    .await;
+    told(&answer, 200, "applied", true, false);
+    place.balance(But { unheard, killed: true, ..But::default() }).await;
+    running.process.terminate().await;
+    assert!(running.process.end().await.success());
+}
+
+/// Processes at once, and how often each is killed.
+const LANES: usize = 4;
+const KILLS: usize = 16;
+const LONGEST_SPREAD: Duration = Duration::from_millis(500);
+
+pub(super) async fn fault_c14_killed_at_random() {
+    let mut lanes = JoinSet::new();
+    for lane in 0..LANES {
+        lanes.spawn_local(killed_often(lane));
+    }
+    let ends: Vec<_> = lanes.join_all().await.into_iter().flatten().collect();
+    // The kills struck after the intent often enough, and on both sides of the PUT.
+    assert!(ends.len() >= LANES * KILLS / 8 && ends.len() <= LANES * KILLS, "{ends:?}");
+    assert!(["applied", "not_applied"].iter().all(|word| ends.iter().any(|end| end == word)));
+}
+
+async fn killed_often(lane: usize) -> Vec<String> {
+    let mut place = Place::new(&format!("fault_c14_random_{lane}"), KILLS).await;
+    let mut chance = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(lane as u64 + 1);
+    let mut heard = 0;
+    let mut spread = Duration::from_millis(40);
+    for number in 0..KILLS {
+        let running = place.serve(&format!("{number}")).await;
+        // Xorshift: any spread over the time that a change takes will do.
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        let moment = spread.mul_f64((chance % 1_000) as f64 / 1_000.0);
+        let id = running.process.id();
+        let began = Instant::now();
+        let (update, service) = (wanted(), place.services[number].clone());
+        let killed = async {
+            sleep(moment).await;
+            send("KILL", id).await;
+        };
+        let (answer, ()) = tokio::join!(place.desk.ask_to_change(&service, "*", &update), killed);
+        // Between too early and too late, however fast this machine is at the moment.
+        let log = std::fs::read_to_string(&place.log).unwrap_or_default();
+        if answer.is_ok() {
+            spread = spread.min(began.elapsed());
+            heard += 1;
+        } else if !log.contains(&service) {
+            spread = spread.mul_f64(1.5).min(LONGEST_SPREAD);
+        }
+        assert!(!{ running }.process.end().await.success());
+    }
+    let mut running = place.serve("last").await;
+    let ends = outcomes(&place).await;
+    running.process.terminate().await;
+    assert!(running.process.end().await.success());
+    let unheard = ends.len() - heard;
+    place.balance(But { unheard, killed: true, ..But::default() }).await;
+    ends
+}
