@@ -82,7 +82,7 @@ async fn open_log(
     let opened = opened.map_err(|_| "opening the audit log failed by a fault".to_owned());
     let (audit, writer, recovered) = opened
         .and_then(|opened| opened.map_err(|error| error.to_string()))
-        .map_err(StartError::Machine)?;
+        .map_err(StartError::Configuration)?;
     if let Some(torn) = &recovered.torn {
         tracing::warn!(
             file = %torn.display(),
