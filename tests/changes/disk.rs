@@ -61,9 +61,10 @@ async fn fault_c09_a_full_disk_at_the_intent() {
     let mut place = Place::new("fault_c09", 1).await;
     let running = place.serve("serve").await;
     fill(&place).await;
-    // Room for a part of a record: a record of which a part was written is none.
-    limit(&running, Some(size(&place.log) + 100)).await;
-    for _ in 0..5 {
+    // Room for a part of a record, and a record of which a part was written is none; then room for
+    // nothing, of which the kernel also tells by a signal.
+    for room in [100, 100, 100, 0, 0] {
+        limit(&running, Some(size(&place.log) + room)).await;
         refused(&place).await;
         // Metrics are served all the while.
         assert_eq!(running.metrics().await.value(HEALTHY, &[]), Some(0.0));

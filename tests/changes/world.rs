@@ -2,13 +2,14 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::Stdio,
     sync::Mutex,
 };
 
 use css_vpcep_exporter::{audit::Record, clock::Clock};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
-use tokio::time::Duration;
+use tokio::{process::Command, time::Duration};
 
 use super::{
     front::Front,
@@ -200,11 +201,27 @@ impl Place {
         let file = self.folder.write("config.yml", &self.configuration.to_string());
         let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
         serve.arg("--config.file").arg(file);
+        let serve = with_usual_signals(&serve);
         let mut process = Process::start(&self.folder, name, serve);
         let public = process.address("public").await;
         self.desk.moved_to(process.address("admin").await);
         Running { process, public }
     }
+}
+
+/// The same command, whatever whoever runs the tests ignores: a process hands that on.
+fn with_usual_signals(command: &Command) -> Command {
+    let command = command.as_std();
+    let mut usual = Command::new("env");
+    usual.arg("--default-signal=XFSZ").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => usual.env(name, value),
+            None => usual.env_remove(name),
+        };
+    }
+    usual.stdin(Stdio::null()).kill_on_drop(true);
+    usual
 }
 
 /// The finished binary.
