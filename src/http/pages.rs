@@ -28,7 +28,7 @@ const STYLE: &str = "\
     table{border-collapse:collapse;width:100%}\
     th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #dfe4ea;vertical-align:top}\
     th{font-weight:600;color:#556070;white-space:nowrap}\
-    td.n{text-align:right;font-variant-numeric:tabular-nums}\
+    .n{text-align:right;font-variant-numeric:tabular-nums}\
     code{font-size:.92em;white-space:nowrap}time,td a{white-space:nowrap}\
     .b{border-radius:.6rem;padding:.05rem .55rem;font-size:.85em;white-space:nowrap;\
     background:#e4e8ee}\
@@ -62,37 +62,40 @@ fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
     moment(page, at, seconds, "in ", "");
 }
 
-/// Seconds matter for minutes, minutes for hours; of what is older the day is enough.
-fn rounded(seconds: u64) -> u64 {
+/// Seconds matter for minutes, minutes for hours; of what is older the day is enough. Days are not
+/// gathered into months, which have no length.
+fn human(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
-    let unit = match seconds {
-        0..HOUR => 1,
-        HOUR..DAY => MINUTE,
-        _ => DAY,
+    const TWO_DAYS: u64 = 2 * DAY;
+    let length = match seconds {
+        0..HOUR => seconds,
+        HOUR..DAY => seconds - seconds % MINUTE,
+        DAY..TWO_DAYS => return "1 day".to_owned(),
+        _ => return format!("{} days", seconds / DAY),
     };
-    seconds - seconds % unit
+    humantime::format_duration(Duration::from_secs(length)).to_string()
 }
 
 fn moment(page: &mut Html, at: Timestamp, seconds: i64, before: &'static str, after: &'static str) {
-    let length = Duration::from_secs(rounded(u64::try_from(seconds).unwrap_or(0)));
+    let length = human(u64::try_from(seconds).unwrap_or(0));
     page.raw("<time title=\"").text(&at.to_string()).raw("\">").raw(before);
-    page.text(&humantime::format_duration(length).to_string()).raw(after).raw("</time>");
+    page.text(&length).raw(after).raw("</time>");
 }
 
 #[cfg(test)]
 mod tests {
-    use super::rounded;
+    use super::human;
 
     #[test]
     fn old_moments_are_rounded() {
-        let human = |seconds| {
-            let length = super::Duration::from_secs(rounded(seconds));
-            humantime::format_duration(length).to_string()
-        };
         assert_eq!([0, 59, 61, 3599].map(human), ["0s", "59s", "1m 1s", "59m 59s"]);
         assert_eq!([3600, 3661, 86_399].map(human), ["1h", "1h 1m", "23h 59m"]);
-        assert_eq!([86_400, 86_400 + 3661].map(human), ["1day", "1day"]);
+        assert_eq!([86_400, 86_400 + 3661].map(human), ["1 day", "1 day"]);
+        assert_eq!(
+            [172_799, 172_800, 200 * 86_400 + 5].map(human),
+            ["1 day", "2 days", "200 days"]
+        );
     }
 }

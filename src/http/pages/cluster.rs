@@ -17,7 +17,7 @@ pub(in crate::http) fn cluster(
     now: Timestamp,
     stale_after: Duration,
 ) -> Response {
-    let mut page = Html::new("css-vpcep-exporter");
+    let mut page = Html::new(&state.meta.name);
     let meta = &state.meta;
     page.raw("<nav><a href=\"/\">All clusters</a><a href=\"/api/v1/clusters/");
     page.text(meta.id.as_str()).raw("\">JSON</a></nav>\n<h1>").text(&meta.name).raw("</h1>\n");
@@ -84,7 +84,7 @@ fn connections(page: &mut Html, data: &Observation, now: Timestamp) {
         return;
     }
     page.raw(
-        "<table><tr><th>Status<th>Endpoint<th>Since<th>Max sessions<th>IPv4<th>IPv6<th>DNS name\
+        "<table><tr><th>Status<th>Endpoint<th>Since<th class=\"n\">Max sessions<th>IPv4<th>IPv6<th>DNS name\
          <th>Account<th>Created</tr>\n",
     );
     let mut rows: Vec<_> = data.connections().collect();
@@ -154,8 +154,8 @@ fn polls(page: &mut Html, state: &ClusterState, now: Timestamp) {
         return;
     }
     page.raw(
-        "<table><tr><th>Ended<th>Result<th>Duration<th>Pages<th>Requests<th>Retries\
-         <th>Request ids</tr>\n",
+        "<table><tr><th>Ended<th>Result<th class=\"n\">Duration<th class=\"n\">Pages\
+         <th class=\"n\">Requests<th class=\"n\">Retries<th>Request ids</tr>\n",
     );
     for poll in state.polls.iter().rev() {
         one_poll(page, poll, now);

@@ -6,12 +6,12 @@ use super::STYLE;
 pub(super) struct Html(String);
 
 impl Html {
-    /// A page with its head.
-    pub(super) fn new(title: &'static str) -> Self {
+    /// A page with its head. The tabs of a browser show the title.
+    pub(super) fn new(title: &str) -> Self {
         let mut page = Self(String::new());
         page.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">")
             .raw("<meta name=\"viewport\" content=\"width=device-width\"><title>")
-            .raw(title)
+            .text(title)
             .raw("</title><style>")
             .raw(STYLE)
             .raw("</style></head>\n<body>\n");

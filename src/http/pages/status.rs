@@ -64,8 +64,8 @@ fn clusters(page: &mut Html, snapshot: &Snapshot, now: Timestamp, stale_after: D
     let mut all: Vec<&Arc<ClusterState>> = snapshot.clusters().iter().collect();
     all.sort_by_key(|state| Reverse(urgency(state, now, stale_after)));
     page.raw(
-        "<table><tr><th>State<th>Project<th>Cluster<th>Accepted<th>Rejected<th>Pending<th>Other\
-         <th>Age of the data<th>Last error<th>Next poll</tr>\n",
+        "<table><tr><th>State<th>Project<th>Cluster<th class=\"n\">Accepted<th class=\"n\">Rejected\
+         <th class=\"n\">Pending<th class=\"n\">Other<th>Age of the data<th>Last error<th>Next poll</tr>\n",
     );
     for state in all.iter().take(MOST_CLUSTERS) {
         row(page, state, now, stale_after);
