@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use notes::check_name;
 pub use poll::LONGEST_INTERVAL;
 pub use web::{WebConfig, load_web, parse_web};
 

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
 use super::{FAILED, FINE, complain, print};
-use crate::hex;
+use crate::{config::check_name, hex};
 
 /// With which every token begins, so that whoever finds one knows what it opens.
 const PREFIX: &str = "cssvpcep_";
@@ -12,7 +12,13 @@ const PREFIX: &str = "cssvpcep_";
 #[derive(Args, Debug)]
 pub(super) struct TokenArgs {
     /// The name of whoever gets it, for the record
-    #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_NAME", default_value = "oncall")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "CSS_VPCEP_EXPORTER_NAME",
+        default_value = "oncall",
+        value_parser = label
+    )]
     name: String,
     /// What it may do
     #[arg(long, value_name = "ROLE", env = "CSS_VPCEP_EXPORTER_ROLE", default_value = "viewer")]
@@ -23,7 +29,8 @@ pub(super) struct TokenArgs {
         long,
         value_name = "PATTERN",
         env = "CSS_VPCEP_EXPORTER_SERVICES",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = label
     )]
     services: Vec<String>,
 }
@@ -32,6 +39,12 @@ pub(super) struct TokenArgs {
 enum RoleArg {
     Viewer,
     Editor,
+}
+
+/// What the configuration takes as a name or a pattern: a token that it refuses is of no use.
+fn label(text: &str) -> Result<String, String> {
+    check_name(text).map_err(|expected| format!("expected {expected}"))?;
+    Ok(text.to_owned())
 }
 
 pub(super) fn run(args: &TokenArgs) -> u8 {
@@ -88,6 +101,15 @@ fn configuration(args: &TokenArgs, token: &str) -> [String; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_the_configuration_refuses_gets_no_token() {
+        let expected = "expected 1 to 128 bytes without control characters";
+        for name in ["", "a\nb", &"a".repeat(129)] {
+            assert_eq!(label(name).unwrap_err(), expected);
+        }
+        assert_eq!(label("prod/*").unwrap(), "prod/*");
+    }
 
     #[test]
     fn a_token_fits_the_line_for_the_configuration() {

@@ -76,8 +76,7 @@ impl Notes {
 
     /// A name that people read and labels carry.
     pub(super) fn name(&mut self, path: &str, name: &str) {
-        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
-            let expected = format!("1 to {LONGEST_NAME} bytes without control characters");
+        if let Err(expected) = check_name(name) {
             self.mistake(path, format_args!("{name:?}"), expected);
         }
     }
@@ -96,4 +95,15 @@ impl Notes {
 /// A duration as people write it.
 pub(super) fn human(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
+}
+
+/// Whether the configuration takes a text as a name or a pattern.
+///
+/// # Errors
+/// It does not: what is expected instead.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(format!("1 to {LONGEST_NAME} bytes without control characters"));
+    }
+    Ok(())
 }
