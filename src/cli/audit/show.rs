@@ -12,7 +12,7 @@ use clap::{Args, builder::FalseyValueParser};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{in_order, print};
+use super::{super::complain, in_order, print};
 use crate::{
     audit::{ChangeId, Kind, LineFault, MAX_LINE_BYTES, Record},
     clock::Clock,
@@ -53,6 +53,7 @@ fn since(text: &str) -> Result<Timestamp, String> {
 /// Prints what was asked for; false if something could not be read.
 pub(super) fn show(args: &ShowArgs) -> bool {
     let mut is_whole = true;
+    let mut is_empty = true;
     let mut open: HashMap<ChangeId, Record> = HashMap::new();
     for path in in_order(&args.files) {
         let name = visible(&path.display().to_string());
@@ -75,6 +76,7 @@ pub(super) fn show(args: &ShowArgs) -> bool {
                     is_whole = false;
                 }
                 Ok((record, line)) if args.wants(&record) => {
+                    is_empty = false;
                     let more = if args.json {
                         print(&String::from_utf8_lossy(&line))
                     } else {
@@ -94,6 +96,9 @@ pub(super) fn show(args: &ShowArgs) -> bool {
         change(intent, Some(intent), "no outcome").iter().for_each(|line| {
             print(line);
         });
+    }
+    if is_empty && is_whole {
+        complain("no record is as asked for");
     }
     is_whole
 }

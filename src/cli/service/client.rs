@@ -1,6 +1,6 @@
 //! The admin API, as a client sees it.
 
-use std::{net::IpAddr, path::Path, time::Duration};
+use std::{error::Error as _, net::IpAddr, path::Path, time::Duration};
 
 use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
@@ -134,7 +134,14 @@ impl Client {
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, End> {
         let failed = |error: reqwest::Error| {
-            let mut why = error.without_url().to_string();
+            let error = error.without_url();
+            let mut why = error.to_string();
+            // The outermost error only says that it failed; the innermost says why.
+            if let Some(cause) =
+                std::iter::successors(error.source(), |&error| error.source()).last()
+            {
+                why += &format!(": {cause}");
+            }
             if self.base.scheme() == "http" {
                 why += "; is the exporter running, with an admin section in its configuration?";
             }

@@ -218,7 +218,12 @@ pub(super) fn refusal(status: u16, problem: &Value, paint: &Paint) -> Vec<String
     };
     let mut lines = vec![format!("{}: {detail}", paint.gone(&format!("HTTP {status}")))];
     for error in items(&problem["errors"]) {
-        lines.push(format!("  {}: {}", text(&error["pointer"]), text(&error["message"])));
+        // The empty pointer is the whole body (RFC 6901).
+        let place = match error["pointer"].as_str() {
+            Some("") => "the body".to_owned(),
+            _ => text(&error["pointer"]),
+        };
+        lines.push(format!("  {place}: {}", text(&error["message"])));
     }
     match status {
         401 => lines.push("Is it the right token, and is it still in admin.tokens?".to_owned()),
