@@ -29,7 +29,7 @@ const STYLE: &str = "\
     th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #dfe4ea;vertical-align:top}\
     th{font-weight:600;color:#556070;white-space:nowrap}\
     .n{text-align:right;font-variant-numeric:tabular-nums}\
-    code{font-size:.92em;white-space:nowrap}time,td a{white-space:nowrap}\
+    code{font-size:.92em;white-space:nowrap}.long{overflow-wrap:anywhere}time,td a{white-space:nowrap}\
     .b{border-radius:.6rem;padding:.05rem .55rem;font-size:.85em;white-space:nowrap;\
     background:#e4e8ee}\
     .good{background:#d8f0dd}.warn{background:#fdeec2}.bad{background:#f9d0cf;font-weight:600}\

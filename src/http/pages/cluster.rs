@@ -84,7 +84,7 @@ fn connections(page: &mut Html, data: &Observation, now: Timestamp) {
         return;
     }
     page.raw(
-        "<table><tr><th>Status<th>Endpoint<th>Since<th class=\"n\">Max sessions<th>IPv4<th>IPv6<th>DNS name\
+        "<table><tr><th>Status<th>Endpoint<th>Since<th class=\"n\">Max sessions<th>Addresses\
          <th>Account<th>Created</tr>\n",
     );
     let mut rows: Vec<_> = data.connections().collect();
@@ -123,8 +123,13 @@ fn row(page: &mut Html, connection: &Connection, since: Option<Timestamp>, now: 
     if let Some(sessions) = connection.max_sessions {
         page.text(&sessions.to_string());
     }
-    page.raw("</td>").cell(connection.ip()).cell(connection.ipv6()).cell(connection.dns_name());
-    page.cell(connection.domain_id()).raw("<td>");
+    page.raw("</td><td class=\"long\">");
+    for address in [connection.ip(), connection.ipv6(), connection.dns_name()] {
+        if !address.is_empty() {
+            page.raw("<div>").text(address).raw("</div>");
+        }
+    }
+    page.raw("</td><td><code>").text(connection.domain_id()).raw("</code></td><td>");
     if let Some(created) = connection.created {
         ago(page, created, now);
     }

@@ -60,7 +60,7 @@
       const status = known.service?.status ?? "not read yet";
       cell(row, make("span", known.up === false ? `${status}, last reading failed` : status,
         known.up === false ? "b bad" : status === "available" ? "b good" : "b"));
-      cell(row, known.last_success ?? "\u2013", "quiet");
+      cell(row, known.last_success?.replace(/\.\d+Z$/, "Z") ?? "\u2013", "quiet when");
       if (picked?.path === path) row.className = "picked";
       row.dataset.path = path;
       body.append(row);
@@ -185,7 +185,7 @@
       const diff = change.intent?.diff ?? change.outcome?.diff;
       const outcome = change.outcome?.outcome ?? "not known yet";
       const row = make("tr");
-      cell(row, record.time, "quiet");
+      cell(row, record.time, "quiet when");
       cell(row, `${change.project}/${change.service_id}`);
       cell(row, record.actor);
       cell(row, make("span", outcome, ["applied", "unchanged", "planned"].includes(outcome) ? "b good" : "b bad"));
