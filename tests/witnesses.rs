@@ -6,6 +6,8 @@
 
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "witnesses/curl.rs"]
+mod curl;
 #[path = "witnesses/tls.rs"]
 mod tls;
 
