@@ -1,9 +1,10 @@
 //! The finished program: how long it takes to the first scrape, its memory, its size.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -51,7 +52,9 @@ fn start() -> (Process, f64) {
     fs::create_dir_all(&folder).unwrap();
     let [address, nobody] =
         [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
-    fs::write(folder.join("secret_key"), "secret").unwrap();
+    let secret_key = folder.join("secret_key");
+    fs::write(&secret_key, "secret").unwrap();
+    fs::set_permissions(secret_key, Permissions::from_mode(0o600)).unwrap();
     let configuration = format!(
         "projects:\n  - name: prod\n    region: cn-north-4\n    project_id: 6e9dfd51d1124e8d8498dce894923a0d\n    \
          credentials: {{ static: {{ access_key: AK, secret_key_file: secret_key }} }}\n    \
