@@ -3,8 +3,9 @@
 //!
 //! `cargo bench --bench compare` prints a table, and writes the same figures as JSON lines below the
 //! target folder. Absolute figures depend on the machine; ratios of one run say something. A peer that
-//! is not installed has a row that says so. `-- --quick` leaves the million series out.
-//! How pages are read from the cloud is measured by `cargo bench --bench collection`.
+//! is not installed has a row that says so. `-- --quick` leaves the million series out; words from
+//! [`PARTS`] name the only parts to measure.
+//! The last part is that of `cargo bench --bench collection`: how pages are read from the cloud.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
@@ -24,7 +25,7 @@ mod serve;
 #[path = "support/mod.rs"]
 mod support;
 
-use std::time::Duration;
+use std::{path::Path, process::Command, time::Duration};
 
 use serde_json::json;
 
@@ -40,6 +41,23 @@ const SIZES: [(usize, usize); 3] = [(100, 10_000), (100, 100_000), (1000, 1_000_
 /// Scrapes go on for so long, but there are at least three.
 const ENOUGH: Duration = Duration::from_millis(1500);
 
+/// What is measured: a name, and how; `true` says that it must be quick.
+const PARTS: &[(&str, fn(&mut Report, bool))] = &[
+    ("footprint", |report, _| footprint::measure(report)),
+    ("publish", |report, quick| unless(quick, publishing, report)),
+    ("scrapes", scrapes),
+    ("polls", |report, quick| unless(quick, while_polls_publish, report)),
+    ("at-once", |report, quick| unless(quick, at_once, report)),
+    ("growth", |report, quick| unless(quick, growth, report)),
+    ("collection", |report, quick| unless(quick, collection, report)),
+];
+
+fn unless(quick: bool, measure: fn(&mut Report), report: &mut Report) {
+    if !quick {
+        measure(report);
+    }
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -50,25 +68,28 @@ fn main() {
             serve::ours(clusters, series as usize, connections as usize, every as u64)
         }
         ["serve-crate", kind, page] => serve::crate_prometheus(kind, page),
-        _ => compare(words.contains(&"--quick")),
+        _ => compare(&words),
     }
 }
 
-fn compare(quick: bool) {
+fn compare(words: &[&str]) {
+    let quick = words.contains(&"--quick");
+    let only: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
     let report = &mut Report::new();
-    footprint::measure(report);
-    publishing(report);
+    for (name, measure) in PARTS {
+        if only.is_empty() || only.contains(&name) {
+            measure(report, quick);
+        }
+    }
+    report.end();
+}
+
+fn scrapes(report: &mut Report, quick: bool) {
     for (clusters, series) in SIZES {
         if !(quick && series >= 1_000_000) {
             size(report, clusters, series);
         }
     }
-    if !quick {
-        while_polls_publish(report);
-        at_once(report);
-        growth(report);
-    }
-    report.end();
 }
 
 /// All peers with the same page.
@@ -254,5 +275,18 @@ fn growth(report: &mut Report) {
                 "identity_cpu_ns_a_series": identity.cpu * 1e6 / series as f64,
             }),
         );
+    }
+}
+
+/// The benchmark of reading pages prints its own lines.
+fn collection(report: &mut Report) {
+    let what = "collection";
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/benches/collection.rs").exists() {
+        return report.missing(what, "ours", "has no benchmark here");
+    }
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    match cargo.args(["bench", "--locked", "--bench", "collection"]).status() {
+        Ok(ended) if ended.success() => {}
+        ended => report.missing(what, "ours", &format!("not measured: {ended:?}")),
     }
 }
