@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
+#![allow(clippy::disallowed_methods, reason = "it measures real time")]
 
 #[path = "compare/client.rs"]
 mod client;
@@ -41,8 +42,11 @@ const SIZES: [(usize, usize); 3] = [(100, 10_000), (100, 100_000), (1000, 1_000_
 /// Scrapes go on for so long, but there are at least three.
 const ENOUGH: Duration = Duration::from_millis(1500);
 
-/// What is measured: a name, and how; `true` says that it must be quick.
-const PARTS: &[(&str, fn(&mut Report, bool))] = &[
+/// Measures something; `true` says that it must be quick.
+type Part = fn(&mut Report, bool);
+
+/// What is measured, by its name.
+const PARTS: &[(&str, Part)] = &[
     ("footprint", |report, _| footprint::measure(report)),
     ("publish", |report, quick| unless(quick, publishing, report)),
     ("scrapes", scrapes),
@@ -65,7 +69,7 @@ fn main() {
         ["serve-ours", clusters, series, connections, publish_every] => {
             let [clusters, series, connections, every] =
                 [clusters, series, connections, publish_every].map(|word| word.parse().unwrap());
-            serve::ours(clusters, series as usize, connections as usize, every as u64)
+            serve::ours(clusters, series, connections, every as u64)
         }
         ["serve-crate", kind, page] => serve::crate_prometheus(kind, page),
         _ => compare(&words),
