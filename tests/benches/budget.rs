@@ -122,8 +122,11 @@ fn sign_one() {
 struct Empty;
 
 impl Cloud for Empty {
-    async fn connections(&self, _: &ClusterId, _: Budget) -> Traced<ConnectionList> {
-        Traced { result: Ok(ConnectionList::service_not_enabled()), trace: Trace::default() }
+    async fn connections(&self, _: &ClusterId, _: Budget) -> Traced<Arc<ConnectionList>> {
+        Traced {
+            result: Ok(Arc::new(ConnectionList::service_not_enabled())),
+            trace: Trace::default(),
+        }
     }
 }
 
