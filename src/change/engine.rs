@@ -37,8 +37,9 @@ use crate::{
 pub const MOST_CHANGES: usize = 16;
 /// Readings under way at once, for the same reason.
 pub const MOST_READS: usize = 16;
-/// How long a shutdown waits for the changes that are under way.
-const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// How long a shutdown waits for the changes that are under way. Service managers must wait longer
+/// before they kill: else the outcome of a change is found out and recorded only by the next start.
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// What all changes share.
 pub(super) struct Env<R> {
