@@ -7,12 +7,12 @@ use serde_json::json;
 use super::{
     fake::{Fake, Put, Reads, id},
     log::Log,
-    rig::{Rig, request, update},
+    rig::{Rig, meta, request, update},
     service,
 };
 use crate::{
     audit::Kind,
-    board::Attribution,
+    board::{Attribution, ServiceMeta},
     change::{
         ChangeRequest, Condition, MOST_CHANGES, MOST_READS, Outcome, Refusal, etag, fields_to_json,
         service_to_json,
@@ -219,6 +219,28 @@ async fn what_cannot_be_read_is_not_changed() {
         let read = rig.changes.read("prod".into(), id()).await;
         assert!(matches!(read, Err(Refusal::Unreadable(_))));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_has_one_writer_whatever_its_project_is_called() {
+    let rig = Rig::new();
+    rig.put(Put { before: Duration::from_secs(5), ..Put::ok() });
+    let changes = rig.changes.clone();
+    let change = tokio::spawn(async move { changes.change(request(update())).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // A reload calls the project something else.
+    rig.projects.send_modify(|projects| {
+        let project = projects["prod"].clone();
+        *projects = Arc::new(HashMap::from([(Arc::from("renamed"), project)]));
+    });
+    let renamed = ServiceMeta { project: "renamed".into(), ..meta(id(), "logs") };
+    rig.board.reconfigure([renamed]);
+    let another = ChangeRequest { project: "renamed".into(), ..request(update()) };
+    let refused = rig.changes.change(another.clone()).await;
+    assert!(matches!(refused, Err(Refusal::InProgress)), "{refused:?}");
+    assert_eq!(change.await.unwrap().unwrap().outcome, Outcome::Applied);
+    let after = rig.changes.change(another).await.unwrap();
+    assert_eq!(after.outcome, Outcome::Unchanged, "the gate is open again");
 }
 
 #[tokio::test(start_paused = true)]
