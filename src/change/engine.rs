@@ -30,6 +30,7 @@ use crate::{
     clock::Clock,
     cloud::{CloudError, Reason, Services},
     model::{EndpointService, ServiceId},
+    pacing::Priority,
     stats::Stats,
 };
 
@@ -239,7 +240,10 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         let service = meta.id.clone();
         let task = self.tasks.spawn(async move {
             let deadline = Instant::now() + READ_TIME;
-            let read = readback::read(&project.cloud, &service, deadline, &mut stop).await;
+            // After every change: whoever only looks must not keep one from its turn.
+            let priority = Priority::Begun;
+            let read =
+                readback::read(&project.cloud, &service, priority, deadline, &mut stop).await;
             Ended::Read(Box::new(read))
         });
         let changes = (!self.gates.contains_key(&meta.id)).then_some(self.changes);

@@ -19,6 +19,7 @@ use crate::{
     },
     cloud::Reason,
     model::{EndpointService, ServiceFields, ServiceId},
+    pacing::Priority,
 };
 
 fn as_it_is() -> ServiceFields {
@@ -312,4 +313,13 @@ async fn the_rate_limit_is_the_pace_of_changes() {
     rig.board.record(&state.meta, Ok(service()), seen.at, Attribution::Nobody);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(rig.change().await.outcome, Outcome::Applied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_only_looks_waits_behind_those_who_change() {
+    let rig = Rig::new();
+    rig.changes.read("prod".into(), id()).await.unwrap();
+    assert_eq!(rig.fake.state().priority, Some(Priority::Begun));
+    rig.change().await;
+    assert_eq!(rig.fake.state().priority, Some(Priority::Admin));
 }
