@@ -11,6 +11,7 @@ mod service;
 mod signals;
 mod simulate;
 mod token;
+mod visible;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},

@@ -3,16 +3,19 @@
 //! The lines of a cluster are rendered and compressed when what they say changes, not when they are
 //! scraped. `families` names every data metric and `samples` says where its samples come from;
 //! `view` knows what is shown of a cluster, and until when; `groups` decides which clusters share a
-//! `block`. `store` makes each page from the one before; `frames` are a page on its way out, joined
-//! with what is `small` and rendered for every scrape (`services`: endpoint services; `gathered`: the
-//! exporter's own metrics).
-//! `text` writes lines.
+//! `block`, and `runs` keep neighbouring blocks together. `store` makes each page from the one before;
+//! `frames` are a page on its way out, joined with what is `small` and rendered for every scrape
+//! (`services`: endpoint services; `gathered`: the exporter's own metrics). `gzip` is what lies around
+//! the joined blocks, with a `checksum` that is joined as they are. `text` writes lines.
 
 mod block;
+mod checksum;
 pub mod families;
 mod frames;
 mod gathered;
 mod groups;
+mod gzip;
+mod runs;
 mod samples;
 pub mod services;
 mod small;

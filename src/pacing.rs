@@ -35,10 +35,11 @@ pub struct RateLimit {
 /// Who asks for a token; the first goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// A call that a person waits for.
+    /// A change, or a poll that a person asked for.
     Admin,
     /// The next page, or the next try, of a poll under way: its deadline runs, and behind a long queue
-    /// of polls that have not begun it would never end.
+    /// of polls that have not begun it would never end. Also a look at a service, for which somebody
+    /// waits but nothing depends on it.
     Begun,
     /// A scheduled poll.
     Poll,

@@ -449,8 +449,13 @@ fn commands_and_flags_are_those_of_the_help() {
         "--help",
         "--version",
         "--cacert",
+        "--key",
+        "--path",
         "--check",
         "--compressed",
+        "--bench",
+        "--update",
+        "--stop-timeout",
     ];
     // A token is never an argument.
     let no_flag = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";

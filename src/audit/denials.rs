@@ -10,6 +10,8 @@ use super::record::{Content, Kind};
 use crate::model::ServiceId;
 
 /// As many kinds are told apart in a minute, which bounds the log's growth to some 30 KiB a minute.
+/// Beyond that there is one more for each token: strangers with many addresses must not hide what
+/// somebody with a token tried.
 const MAX_KEYS: usize = 64;
 /// The remote of all kinds beyond that.
 const OTHERS: &str = "others";
@@ -55,29 +57,43 @@ impl Counted {
     }
 }
 
+/// What is counted together: who was refused, from where, and why.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    reason: &'static str,
+    remote: Box<str>,
+    actor: Option<Box<str>>,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Denials(HashMap<(&'static str, Box<str>), Counted>);
+pub(super) struct Denials(HashMap<Key, Counted>);
 
 impl Denials {
     pub(super) fn count(&mut self, denial: &Denial<'_>, now: Timestamp) {
-        let mut key = (denial.reason, shortened(denial.remote));
+        let (remote, actor) = (shortened(denial.remote), denial.actor.map(shortened));
+        let mut key = Key { reason: denial.reason, remote, actor };
         if !self.0.contains_key(&key) && self.0.len() >= MAX_KEYS {
-            key.1 = OTHERS.into();
+            key.remote = OTHERS.into();
         }
-        let counted = self.0.entry(key).or_insert_with_key(|(reason, remote)| {
-            let is_one = &**remote != OTHERS;
+        let counted = self.0.entry(key).or_insert_with_key(|key| {
             let content = Content {
-                actor: denial.actor.filter(|_| is_one).map(shortened),
-                remote: Some(remote.clone()),
-                project: denial.project.filter(|_| is_one).map(Into::into),
-                service_id: denial.service_id.filter(|_| is_one).cloned(),
-                outcome: Some((*reason).into()),
+                actor: key.actor.clone(),
+                remote: Some(key.remote.clone()),
+                outcome: Some(key.reason.into()),
                 ..Content::empty(Kind::Denied)
             };
             Counted { content, count: 0, from: now, to: now, recorded: None }
         });
+        let (project, service_id) = (denial.project, denial.service_id);
+        let content = &mut counted.content;
         if counted.count == 0 {
             counted.from = now;
+            content.project = project.map(Into::into);
+            content.service_id = service_id.cloned();
+        } else {
+            // What is said is true of all that are counted.
+            content.project.take_if(|all| Some(&**all) != project);
+            content.service_id.take_if(|all| Some(&*all) != service_id);
         }
         counted.count += 1;
         counted.to = now;
@@ -105,4 +121,81 @@ impl Denials {
 
 fn shortened(text: &str) -> Box<str> {
     text[..text.floor_char_boundary(MAX_TEXT_BYTES)].into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-01-02T03:04:05Z";
+
+    fn denial<'a>(remote: &'a str, actor: Option<&'a str>) -> Denial<'a> {
+        let reason = if actor.is_some() { "service" } else { "token" };
+        Denial { reason, remote, actor, project: None, service_id: None }
+    }
+
+    fn recorded(denials: &mut Denials) -> Vec<(Option<String>, String, u64)> {
+        let next = || denials.due(NOW.parse().unwrap(), true);
+        let mut all: Vec<_> = std::iter::from_fn(next)
+            .map(|content| {
+                let count = content.request.unwrap()["count"].as_u64().unwrap();
+                (content.actor.map(Into::into), content.remote.unwrap().into(), count)
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// Behind one address there may be many tokens: all of loopback, or a proxy.
+    #[test]
+    fn what_one_token_tried_is_not_counted_as_anothers() {
+        let mut denials = Denials::default();
+        let now = NOW.parse().unwrap();
+        for (actor, count) in [("alice", 1), ("bob", 5)] {
+            for _ in 0..count {
+                denials.count(&denial("127.0.0.1", Some(actor)), now);
+            }
+        }
+        let of = |actor: &str, count| (Some(actor.to_owned()), "127.0.0.1".to_owned(), count);
+        assert_eq!(recorded(&mut denials), [of("alice", 1), of("bob", 5)]);
+    }
+
+    #[test]
+    fn strangers_do_not_hide_what_a_token_tried() {
+        let mut denials = Denials::default();
+        let now = NOW.parse().unwrap();
+        for number in 0..10 * MAX_KEYS {
+            denials.count(&denial(&format!("2001:db8::{number:x}"), None), now);
+        }
+        for number in 0..10 {
+            denials.count(&denial(&format!("10.0.0.{number}"), Some("bob")), now);
+        }
+        let recorded = recorded(&mut denials);
+        assert_eq!(recorded.len(), MAX_KEYS + 2);
+        assert_eq!(recorded.last(), Some(&(Some("bob".into()), OTHERS.into(), 10)));
+        let strangers = (None, OTHERS.to_owned(), 9 * MAX_KEYS as u64);
+        assert!(recorded.contains(&strangers), "{recorded:?}");
+    }
+
+    /// A record names the service only where all that it counts were about it.
+    #[test]
+    fn a_count_of_several_services_names_none() {
+        let ids = ["4189d3c2-8882-4871-a3c2-d380272eed88", "ea244205-d641-45d9-9dcb-ab2236bcd07e"]
+            .map(|id| ServiceId::parse(id).unwrap());
+        let now = NOW.parse().unwrap();
+        let mut denials = Denials::default();
+        let mut next = |of: &[&ServiceId]| {
+            for id in of {
+                let who = denial("127.0.0.1", Some("bob"));
+                let about = Denial { project: Some("prod"), service_id: Some(id), ..who };
+                denials.count(&about, now);
+            }
+            let content = denials.due(now, true).unwrap();
+            (content.project.map(String::from), content.service_id)
+        };
+        let prod = Some("prod".to_owned());
+        assert_eq!(next(&[&ids[0]]), (prod.clone(), Some(ids[0].clone())));
+        assert_eq!(next(&[&ids[1], &ids[1]]), (prod.clone(), Some(ids[1].clone())));
+        assert_eq!(next(&[&ids[0], &ids[1]]), (prod, None));
+    }
 }

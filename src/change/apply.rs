@@ -126,7 +126,14 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     async fn read_current(&mut self) -> Result<Current, Refusal> {
         let deadline = Instant::now() + READ_TIME;
         let service = self.request.service.clone();
-        let read = readback::read(&self.project.cloud, &service, deadline, &mut self.stop).await;
+        let read = readback::read(
+            &self.project.cloud,
+            &service,
+            Priority::Admin,
+            deadline,
+            &mut self.stop,
+        )
+        .await;
         // During a change of somebody else a plan may see anything.
         if !self.request.dry_run {
             let now = self.env.clock.now();
@@ -202,7 +209,9 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         }
         let deadline = Instant::now() + READ_TIME;
         let ChangeRequest { service, .. } = &self.request;
-        let read = readback::read(&self.project.cloud, service, deadline, &mut self.stop).await;
+        let read =
+            readback::read(&self.project.cloud, service, Priority::Admin, deadline, &mut self.stop)
+                .await;
         report.after = read.ok();
     }
 

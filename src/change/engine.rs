@@ -30,6 +30,7 @@ use crate::{
     clock::Clock,
     cloud::{CloudError, Reason, Services},
     model::{EndpointService, ServiceId},
+    pacing::Priority,
     stats::Stats,
 };
 
@@ -37,8 +38,9 @@ use crate::{
 pub const MOST_CHANGES: usize = 16;
 /// Readings under way at once, for the same reason.
 pub const MOST_READS: usize = 16;
-/// How long a shutdown waits for the changes that are under way.
-const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// How long a shutdown waits for the changes that are under way. Service managers must wait longer
+/// before they kill: else the outcome of a change is found out and recorded only by the next start.
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// What all changes share.
 pub(super) struct Env<R> {
@@ -49,7 +51,9 @@ pub(super) struct Env<R> {
     pub(super) poll_behind: PollBehind,
 }
 
-type Key = (Arc<str>, ServiceId);
+/// A service is the same one whatever its project is called: two projects of the configuration may be
+/// one of the cloud, and a reload may rename one while a change is under way.
+type Key = ServiceId;
 
 /// Makes changes, ready to run.
 pub struct Engine<C, R> {
@@ -189,7 +193,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
     fn admit(&self, request: &ChangeRequest) -> Result<(Arc<ServiceMeta>, Project<C>), Refusal> {
         let known =
             self.known(&request.project, &request.service).ok_or(Refusal::UnknownService)?;
-        if !request.dry_run && self.gates.contains_key(&key(&known.0)) {
+        if !request.dry_run && self.gates.contains_key(&known.0.id) {
             return Err(Refusal::InProgress);
         }
         let changes =
@@ -207,7 +211,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         project: Project<C>,
         answer: oneshot::Sender<Result<Report, Refusal>>,
     ) {
-        let gate = (!request.dry_run).then(|| key(&meta));
+        let gate = (!request.dry_run).then(|| meta.id.clone());
         if let Some(gate) = &gate {
             self.close(gate.clone());
             self.changes += 1;
@@ -236,17 +240,20 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         let service = meta.id.clone();
         let task = self.tasks.spawn(async move {
             let deadline = Instant::now() + READ_TIME;
-            let read = readback::read(&project.cloud, &service, deadline, &mut stop).await;
+            // After every change: whoever only looks must not keep one from its turn.
+            let priority = Priority::Begun;
+            let read =
+                readback::read(&project.cloud, &service, priority, deadline, &mut stop).await;
             Ended::Read(Box::new(read))
         });
-        let changes = (!self.gates.contains_key(&key(&meta))).then_some(self.changes);
+        let changes = (!self.gates.contains_key(&meta.id)).then_some(self.changes);
         let reading = Reading { answer, meta, changes, task: task.clone() };
         self.running.insert(task.id(), Running::Read(reading));
     }
 
     fn resolve(&mut self, intent: Intent) {
-        let gate = (Arc::from(&*intent.subject.project), intent.subject.service_id.clone());
-        let known = self.known(&gate.0, &gate.1);
+        let gate = intent.subject.service_id.clone();
+        let known = self.known(&intent.subject.project, &gate);
         let (env, stop) = (self.env.clone(), self.stop.subscribe());
         let resolution = Dangling { env, known, intent, stop };
         let task = self.tasks.spawn(async move {
@@ -327,8 +334,4 @@ impl<C: Services, R: Recorder> Engine<C, R> {
             }
         }
     }
-}
-
-fn key(meta: &ServiceMeta) -> Key {
-    (meta.project.clone(), meta.id.clone())
 }

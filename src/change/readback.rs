@@ -39,10 +39,11 @@ pub(super) type Stop = watch::Receiver<bool>;
 pub(super) async fn read<C: Services>(
     cloud: &Arc<C>,
     service: &ServiceId,
+    priority: Priority,
     deadline: Instant,
     stop: &mut Stop,
 ) -> Result<EndpointService, CloudError> {
-    let budget = Budget { deadline, first_token: None, priority: Priority::Admin };
+    let budget = Budget { deadline, first_token: None, priority };
     bounded(cloud.service(service, budget), deadline, stop).await?.result
 }
 
@@ -93,7 +94,7 @@ pub(super) async fn read_back<C: Services>(
     let mut last: Option<(Instant, Found)> = None;
     let mut error = None;
     loop {
-        match read(cloud, service, deadline, stop).await {
+        match read(cloud, service, Priority::Admin, deadline, stop).await {
             Ok(after) => {
                 let verdict = judge(before, update, &after);
                 let found = Found { verdict, after };

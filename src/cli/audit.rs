@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{FAILED, FINE, print};
+use super::{FAILED, FINE, print, visible::visible};
 use crate::audit::{self, Head, Record, Unresolved};
 
 #[derive(Args, Debug)]
@@ -57,7 +57,7 @@ fn verify(files: &[PathBuf]) -> bool {
     let mut unresolved = Unresolved::default();
     let mut after: Option<(Head, &Path)> = None;
     for path in in_order(files) {
-        let name = show::visible(&path.display().to_string());
+        let name = visible(&path.display().to_string());
         let head = after.map(|(head, _)| head);
         let read =
             File::open(path).map_err(|error| format!("cannot be read: {error}")).and_then(|file| {
@@ -67,9 +67,9 @@ fn verify(files: &[PathBuf]) -> bool {
         let reading = match read {
             Ok(reading) => reading,
             Err(why) => {
-                print(&format!("{name}: {}", show::visible(&why)));
+                print(&format!("{name}: {}", visible(&why)));
                 if let Some((head, before)) = after {
-                    let before = show::visible(&before.display().to_string());
+                    let before = visible(&before.display().to_string());
                     print(&format!(
                         "  {before} before it ends at seq {}, head {}",
                         head.seq, head.hash

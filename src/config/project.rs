@@ -129,6 +129,16 @@ fn endpoint_services(
         let id = notes.ok(&id_path, &written.id, ServiceId::parse(&written.id));
         services.extend(id.map(|id| EndpointService { id, name: name.into() }));
     }
+    // A token for the one would be a token for the other.
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_unstable();
+    for (name, name_path) in &names {
+        if let Some(id_path) = ids.get(name) {
+            let of = id_path.trim_end_matches(".id");
+            let expected = format!("a name that is not the id of {of}");
+            notes.mistake(name_path, format_args!("{name:?}"), expected);
+        }
+    }
     services
 }
 

@@ -10,133 +10,137 @@ use std::{
 };
 
 use bytes::Bytes;
-use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{Settings, families::Family, view::Shown};
+use super::{Settings, checksum::Checksum, families::Family, view::Shown};
 
-/// Text in one gzip member. An identity body is inflated member by member, so this is also what a
-/// scraper that takes nothing keeps in memory: 256 of them (the listener's limit) need 8 MiB.
-/// Smaller members would be larger in sum (each begins without a dictionary).
-pub(super) const MEMBER_TEXT: usize = 32 * 1024;
+/// Text in one piece. An identity body is inflated piece by piece, so this is also what a scraper
+/// that takes nothing keeps in memory: 256 of them (the listener's limit) need 8 MiB.
+/// Smaller pieces would be larger in sum (each begins without a dictionary).
+pub(super) const PIECE_TEXT: usize = 32 * 1024;
 
 /// The first level that fits its codes to the text: level 1 needs half as much again (45 bytes a
 /// line, not 29), and levels 3 and 4 save less than 1 % more.
 const LEVEL: Compression = Compression::new(2);
 
-/// RFC 1952, section 2.3: deflate, no flags, no time, a fast algorithm, an unknown system.
-const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
-/// CRC-32 and the length of the text.
-const GZIP_TRAILER: usize = 8;
-
-/// Text as gzip members, one after the other.
+/// Text as pieces of one deflate stream, each readable alone: it refers to no text of another, begins
+/// and ends at a byte, and is not the last (RFC 1951, section 3.2.3; zlib calls the end a sync flush).
 #[derive(Clone, Debug, Default)]
-pub(super) struct Members {
-    gzip: Bytes,
-    /// Where each member ends in `gzip`, and how long its text is.
+pub(super) struct Pieces {
+    deflated: Bytes,
+    /// Where each piece ends in `deflated`, and how long its text is.
     ends: Box<[(u32, u32)]>,
-    text_bytes: usize,
-    lines: usize,
+    totals: Totals,
 }
 
-impl Members {
-    /// Compresses a text.
+/// What some lines come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) lines: usize,
+    pub(super) deflated_bytes: usize,
+    pub(super) text: Checksum,
+}
+
+impl Totals {
+    /// Of these lines and the next, one after the other.
+    #[must_use]
+    pub(super) fn then(self, next: Self) -> Self {
+        Self {
+            lines: self.lines + next.lines,
+            deflated_bytes: self.deflated_bytes + next.deflated_bytes,
+            text: self.text.then(next.text),
+        }
+    }
+}
+
+impl Pieces {
+    /// Compresses a text. Its lines are not counted.
     pub(super) fn of(text: &str) -> Self {
         let mut press = Press::default();
         let mut rest = text;
         while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.floor_char_boundary(MEMBER_TEXT));
-            press.member(now);
+            let (now, later) = rest.split_at(rest.floor_char_boundary(PIECE_TEXT));
+            press.piece(now);
             rest = later;
         }
         press.finish()
     }
 
-    /// All members, to be sent as they are.
-    pub(super) fn gzip(&self) -> &Bytes {
-        &self.gzip
+    /// All pieces, to be sent as they are.
+    pub(super) fn deflated(&self) -> &Bytes {
+        &self.deflated
     }
 
-    /// The text of one member; none after the last.
+    /// The text of one piece; none after the last.
     pub(super) fn inflate(&self, index: usize) -> Option<Bytes> {
         let &(end, length) = self.ends.get(index)?;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before].0);
-        let start = start as usize + GZIP_HEADER.len();
-        let deflated = &self.gzip[start..end as usize - GZIP_TRAILER];
+        let deflated = &self.deflated[start as usize..end as usize];
         let mut text = Vec::with_capacity(length as usize);
         let status = INFLATE.with_borrow_mut(|inflate| {
             inflate.reset(false);
-            inflate.decompress_vec(deflated, &mut text, FlushDecompress::Finish)
+            inflate.decompress_vec(deflated, &mut text, FlushDecompress::None)
         });
-        debug_assert!(matches!(status, Ok(Status::StreamEnd)), "our own members are whole");
+        debug_assert!(status.is_ok() && text.len() == length as usize, "our own pieces are whole");
         Some(text.into())
     }
 
-    pub(super) fn gzip_bytes(&self) -> usize {
-        self.gzip.len()
-    }
-
-    pub(super) fn text_bytes(&self) -> usize {
-        self.text_bytes
-    }
-
-    pub(super) fn lines(&self) -> usize {
-        self.lines
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
     }
 }
 
 thread_local! {
-    // Making them anew for each member would take longer than the work itself.
+    // Making them anew for each piece would take longer than the work itself.
     static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(LEVEL, false));
     static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
     static PRESSED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes members.
+/// Makes pieces.
 #[derive(Default)]
 struct Press {
-    gzip: Vec<u8>,
+    deflated: Vec<u8>,
     ends: Vec<(u32, u32)>,
-    text_bytes: usize,
+    text: Checksum,
     lines: usize,
 }
 
 impl Press {
-    fn member(&mut self, text: &str) {
-        self.gzip.extend(GZIP_HEADER);
+    fn piece(&mut self, text: &str) {
         DEFLATE.with_borrow_mut(|deflate| {
             PRESSED.with_borrow_mut(|pressed| {
                 // Deflate adds at most a few bytes to what cannot be compressed (RFC 1951, 3.2.4).
                 pressed.clear();
                 pressed.reserve(text.len() + text.len() / 8 + 64);
                 deflate.reset();
-                let status = deflate.compress_vec(text.as_bytes(), pressed, FlushCompress::Finish);
-                debug_assert!(matches!(status, Ok(Status::StreamEnd)), "there is room for all");
-                self.gzip.extend_from_slice(pressed);
+                let status = deflate.compress_vec(text.as_bytes(), pressed, FlushCompress::Sync);
+                debug_assert!(matches!(status, Ok(Status::Ok)), "there is room for all");
+                self.deflated.extend_from_slice(pressed);
             });
         });
-        let mut crc = Crc::new();
-        crc.update(text.as_bytes());
-        self.gzip.extend(crc.sum().to_le_bytes());
-        self.gzip.extend(crc.amount().to_le_bytes());
         // A block is made of one cluster of at most 2,000 connections, or of little more than the
         // smallest block: far from 4 GiB.
-        self.ends.push((self.gzip.len() as u32, text.len() as u32));
-        self.text_bytes += text.len();
+        self.ends.push((self.deflated.len() as u32, text.len() as u32));
+        self.text = self.text.then(Checksum::of(text.as_bytes()));
     }
 
-    fn finish(self) -> Members {
-        Members {
-            gzip: self.gzip.into_boxed_slice().into(),
+    fn finish(self) -> Pieces {
+        Pieces {
+            totals: Totals {
+                lines: self.lines,
+                deflated_bytes: self.deflated.len(),
+                text: self.text,
+            },
+            deflated: self.deflated.into_boxed_slice().into(),
             ends: self.ends.into(),
-            text_bytes: self.text_bytes,
-            lines: self.lines,
         }
     }
 }
 
 /// The lines of some clusters in one family.
 pub(super) struct Block {
-    made: OnceLock<Members>,
+    made: OnceLock<Pieces>,
     /// What it will be made of; nothing once it is made.
     source: Mutex<Option<Source>>,
 }
@@ -154,13 +158,13 @@ impl Block {
     }
 
     /// The lines, if they are made already.
-    pub(super) fn made(&self) -> Option<&Members> {
+    pub(super) fn made(&self) -> Option<&Pieces> {
         self.made.get()
     }
 
     /// The lines. Whoever comes first makes them, which takes some ten or hundred microseconds;
     /// whoever comes meanwhile waits for as long.
-    pub(super) fn make(&self) -> &Members {
+    pub(super) fn make(&self) -> &Pieces {
         self.made.get_or_init(|| {
             let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
             source.map(|source| source.render()).unwrap_or_default()
@@ -170,12 +174,12 @@ impl Block {
 
 impl fmt::Debug for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Block").field(&self.made.get().map(Members::gzip_bytes)).finish()
+        f.debug_tuple("Block").field(&self.made.get().map(Pieces::totals)).finish()
     }
 }
 
 impl Source {
-    fn render(self) -> Members {
+    fn render(self) -> Pieces {
         thread_local! {
             static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
         }
@@ -185,14 +189,14 @@ impl Source {
             for shown in &self.clusters {
                 self.family.write(&shown.view(&self.settings), text, |text| {
                     press.lines += 1;
-                    if text.len() >= MEMBER_TEXT {
-                        press.member(text);
+                    if text.len() >= PIECE_TEXT {
+                        press.piece(text);
                         text.clear();
                     }
                 });
             }
             if !text.is_empty() {
-                press.member(text);
+                press.piece(text);
             }
             press.finish()
         })
@@ -203,36 +207,38 @@ impl Source {
 mod tests {
     use std::io::Read as _;
 
-    use flate2::read::MultiGzDecoder;
+    use flate2::read::DeflateDecoder;
 
     use super::*;
 
     #[test]
-    fn members_are_read_by_every_reader_and_by_ours() {
+    fn pieces_are_read_as_one_stream_and_each_alone() {
         let texts = ["x".into(), "a line\n".repeat(30_000), "äöü\n".repeat(20_000)];
-        assert!(Members::of("").gzip().is_empty(), "no text, no member");
+        assert!(Pieces::of("").deflated().is_empty(), "no text, no piece");
         for text in texts {
-            let members = Members::of(&text);
+            let pieces = Pieces::of(&text);
+            let stream = [&pieces.deflated()[..], &[3, 0]].concat();
             let mut read = String::new();
-            MultiGzDecoder::new(&members.gzip()[..]).read_to_string(&mut read).unwrap();
+            DeflateDecoder::new(&stream[..]).read_to_string(&mut read).unwrap();
             assert!(read == text);
-            let ours: Vec<_> = (0..).map_while(|index| members.inflate(index)).collect();
-            assert!(ours.iter().all(|part| part.len() <= MEMBER_TEXT));
+            let ours: Vec<_> = (0..).map_while(|index| pieces.inflate(index)).collect();
+            assert!(ours.iter().all(|part| part.len() <= PIECE_TEXT));
             assert!(ours.concat() == text.as_bytes());
-            assert_eq!(members.text_bytes(), text.len());
+            assert_eq!(pieces.totals().text, Checksum::of(text.as_bytes()));
+            assert_eq!(pieces.totals().deflated_bytes, pieces.deflated().len());
         }
     }
 
     #[test]
     fn what_cannot_be_compressed_has_room() {
         let mut state = 1_u64;
-        let text: String = (0..MEMBER_TEXT)
+        let text: String = (0..PIECE_TEXT)
             .map(|_| {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 char::from(32 + (state >> 57) as u8 % 95)
             })
             .collect();
-        let members = Members::of(&text);
-        assert_eq!(members.inflate(0).unwrap(), text);
+        let pieces = Pieces::of(&text);
+        assert_eq!(pieces.inflate(0).unwrap(), text);
     }
 }

@@ -1,11 +1,20 @@
 //! A page on its way out: piece by piece, as the client takes it.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    iter,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
 
 use super::{
-    Format, Small, block::Members, families::FAMILIES, small::Gathered, store::Page, text::Lines,
+    Format, Small,
+    block::{Pieces, Totals},
+    families::{FAMILIES, Family},
+    gzip,
+    small::Gathered,
+    store::Page,
+    text::Lines,
 };
 
 /// How a page is sent.
@@ -13,7 +22,7 @@ use super::{
 pub enum Encoding {
     /// As it is.
     Identity,
-    /// As gzip members, one after the other (RFC 1952, section 2.2).
+    /// As one gzip member (RFC 1952).
     Gzip,
 }
 
@@ -26,11 +35,28 @@ pub struct Frames {
     encoding: Encoding,
     /// What is rendered for this scrape. It tells the size of all before it, so it can be made only
     /// when that is.
-    small: Result<Members, Gathered>,
-    /// What comes next: a family, in it first its header and then its blocks, and in these a member.
-    family: usize,
-    block: usize,
-    member: usize,
+    small: Result<Pieces, Gathered>,
+    next: Next,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// What is before all pieces.
+    Start,
+    /// A family: its header (block 0) or one of its blocks, and in that a piece.
+    Family {
+        family: usize,
+        block: usize,
+        piece: usize,
+    },
+    /// What is rendered for this scrape.
+    Small {
+        piece: usize,
+    },
+    /// What is after all pieces.
+    End,
+    Nothing,
 }
 
 impl Frames {
@@ -38,64 +64,89 @@ impl Frames {
     pub fn new(page: Arc<Page>, small: &Small, format: Format, encoding: Encoding) -> Self {
         let gathered = small.gather();
         let small = match page.totals() {
-            Some(_) => Ok(Members::of(&gathered.text(&page, format))),
+            Some(_) => Ok(Pieces::of(&gathered.text(&page, format))),
             None => Err(gathered),
         };
-        Self { page, format, encoding, small, family: 0, block: 0, member: 0 }
+        Self { page, format, encoding, small, next: Next::Start }
     }
 
     /// How many bytes the pieces have together; known if all blocks were made before.
     pub fn length(&self) -> Option<usize> {
-        let (totals, small) = (self.page.totals()?, self.small.as_ref().ok()?);
-        let headers = headers(self.format);
+        let totals = self.totals()?;
         Some(match self.encoding {
-            Encoding::Identity => totals.text_bytes + headers.text_bytes + small.text_bytes(),
-            Encoding::Gzip => totals.gzip_bytes + headers.gzip_bytes + small.gzip_bytes(),
+            Encoding::Identity => totals.text.bytes(),
+            Encoding::Gzip => totals.deflated_bytes + gzip::AROUND_BYTES,
         })
     }
 
     /// How many bytes this scrape has for itself, beside the piece that is being sent.
     pub fn own_bytes(&self) -> usize {
-        self.small.as_ref().map_or(0, Members::gzip_bytes)
+        self.small.as_ref().map_or(0, |small| small.totals().deflated_bytes)
     }
 
-    fn piece(&mut self) -> Option<Bytes> {
-        loop {
-            let lines = if self.family < FAMILIES.len() {
-                match self.block.checked_sub(1) {
-                    None => &headers(self.format).families[self.family],
-                    Some(block) => match self.page.blocks(self.family).get(block) {
-                        Some(block) => block.make(),
+    fn totals(&self) -> Option<Totals> {
+        Some(self.page.whole(self.format)?.then(self.small.as_ref().ok()?.totals()))
+    }
+
+    fn make_small(&mut self) -> &Pieces {
+        if let Err(gathered) = &self.small {
+            self.page.make();
+            self.small = Ok(Pieces::of(&gathered.text(&self.page, self.format)));
+        }
+        static NOTHING: LazyLock<Pieces> = LazyLock::new(Pieces::default);
+        self.small.as_ref().unwrap_or(&NOTHING)
+    }
+
+    /// What comes next, which may be empty.
+    fn step(&mut self) -> Option<Bytes> {
+        let (format, encoding) = (self.format, self.encoding);
+        let one = |pieces: &Pieces, piece| match encoding {
+            Encoding::Identity => pieces.inflate(piece),
+            Encoding::Gzip => (piece == 0).then(|| pieces.deflated().clone()),
+        };
+        Some(match self.next {
+            Next::Start => {
+                self.next = Next::Family { family: 0, block: 0, piece: 0 };
+                if encoding == Encoding::Gzip { gzip::header() } else { Bytes::new() }
+            }
+            Next::Family { family, .. } if family == FAMILIES.len() => {
+                self.next = Next::Small { piece: 0 };
+                Bytes::new()
+            }
+            Next::Family { family, block, piece } => {
+                let bytes = match block.checked_sub(1) {
+                    None => one(headers(format).of(family), piece),
+                    Some(block) => match self.page.blocks(family).get(block) {
+                        Some(block) => one(block.make(), piece),
                         None => {
-                            (self.family, self.block) = (self.family + 1, 0);
-                            continue;
+                            self.next = Next::Family { family: family + 1, block: 0, piece: 0 };
+                            return Some(Bytes::new());
                         }
                     },
-                }
-            } else if self.block == 0 {
-                if let Err(gathered) = &self.small {
-                    self.page.make();
-                    self.small = Ok(Members::of(&gathered.text(&self.page, self.format)));
-                }
-                self.small.as_ref().ok()?
-            } else {
-                return None;
-            };
-            let piece = match self.encoding {
-                Encoding::Gzip if self.member == 0 => Some(lines.gzip().clone()),
-                Encoding::Gzip => None,
-                Encoding::Identity => lines.inflate(self.member),
-            };
-            match piece {
-                Some(piece) => {
-                    self.member += 1;
-                    if !piece.is_empty() {
-                        return Some(piece);
-                    }
-                }
-                None => (self.block, self.member) = (self.block + 1, 0),
+                };
+                self.next = match bytes {
+                    Some(_) => Next::Family { family, block, piece: piece + 1 },
+                    None => Next::Family { family, block: block + 1, piece: 0 },
+                };
+                bytes.unwrap_or_default()
             }
-        }
+            Next::Small { piece } => {
+                let bytes = one(self.make_small(), piece);
+                self.next = match bytes {
+                    Some(_) => Next::Small { piece: piece + 1 },
+                    None => Next::End,
+                };
+                bytes.unwrap_or_default()
+            }
+            Next::End => {
+                self.next = Next::Nothing;
+                match encoding {
+                    Encoding::Identity => Bytes::new(),
+                    Encoding::Gzip => gzip::end(self.totals().unwrap_or_default().text),
+                }
+            }
+            Next::Nothing => return None,
+        })
     }
 }
 
@@ -103,16 +154,12 @@ impl Iterator for Frames {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        self.piece()
+        iter::from_fn(|| self.step()).find(|piece| !piece.is_empty())
     }
 }
 
 /// The headers of the families about clusters: the only lines of theirs in which formats differ.
-pub(super) struct Headers {
-    families: Vec<Members>,
-    pub(super) text_bytes: usize,
-    pub(super) gzip_bytes: usize,
-}
+pub(super) struct Headers(Vec<Pieces>);
 
 pub(super) fn headers(format: Format) -> &'static Headers {
     static TEXT: LazyLock<Headers> = LazyLock::new(|| Headers::new(Format::Text004));
@@ -125,16 +172,16 @@ pub(super) fn headers(format: Format) -> &'static Headers {
 
 impl Headers {
     fn new(format: Format) -> Self {
-        let families: Vec<_> = FAMILIES
-            .iter()
-            .map(|family| {
-                let mut lines = Lines::new(format);
-                lines.family(&family.definition);
-                Members::of(&lines.into_text())
-            })
-            .collect();
-        let text_bytes = families.iter().map(Members::text_bytes).sum();
-        let gzip_bytes = families.iter().map(Members::gzip_bytes).sum();
-        Self { families, text_bytes, gzip_bytes }
+        let header = |family: &Family| {
+            let mut lines = Lines::new(format);
+            lines.family(&family.definition);
+            Pieces::of(&lines.into_text())
+        };
+        Self(FAMILIES.iter().map(header).collect())
+    }
+
+    /// The header of a family.
+    pub(super) fn of(&self, family: usize) -> &Pieces {
+        &self.0[family]
     }
 }

@@ -101,7 +101,7 @@ impl Family {
         text: &mut String,
         mut written: impl FnMut(&mut String),
     ) {
-        let mut start = format!("{}{{{}", self.definition.name, view.labels());
+        let mut start = view.line_start(self.definition.name);
         let mut line = |text: &mut String, value: Value| {
             text.push_str("} ");
             value.push(text);

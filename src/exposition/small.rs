@@ -11,9 +11,7 @@ use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 
 use super::{
-    Format,
-    frames::headers,
-    gathered, services,
+    Format, gathered, services,
     store::Page,
     text::{Lines, label},
 };
@@ -71,11 +69,11 @@ pub struct Size {
 impl Page {
     /// How large the part about clusters is, once all blocks are made.
     pub fn size(&self, format: Format) -> Option<Size> {
-        let (totals, headers) = (self.totals()?, headers(format));
+        let whole = self.whole(format)?;
         Some(Size {
-            series: totals.series,
-            identity_bytes: totals.text_bytes + headers.text_bytes,
-            gzip_bytes: totals.gzip_bytes + headers.gzip_bytes,
+            series: whole.lines,
+            identity_bytes: whole.text.bytes(),
+            gzip_bytes: whole.deflated_bytes,
         })
     }
 }

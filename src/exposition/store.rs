@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use jiff::Timestamp;
 
 use super::{
-    Settings,
-    block::{Block, Source},
-    families::FAMILIES,
+    Format, Settings,
+    block::{Block, Source, Totals},
+    families::{FAMILIES, Family},
+    frames::headers,
     groups::{Ends, regroup},
+    runs::Runs,
     samples::Width,
     view::Shown,
 };
@@ -45,19 +47,12 @@ pub struct Page {
     /// and before this one.
     until: Timestamp,
     /// The blocks of each of the [`FAMILIES`].
-    families: Vec<Arc<[Arc<Block>]>>,
+    families: Vec<Runs>,
     targets: [usize; Freshness::ALL.len()],
     /// Among these are all blocks that were not made when the page was.
     new: Vec<Weak<Block>>,
-    totals: OnceLock<Totals>,
-}
-
-/// What the lines of a page come to, without the headers of the families.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) series: usize,
-    pub(super) text_bytes: usize,
-    pub(super) gzip_bytes: usize,
+    /// What the lines of each family come to, as soon as all are made.
+    totals: OnceLock<Box<[Totals]>>,
 }
 
 impl Default for Page {
@@ -67,7 +62,7 @@ impl Default for Page {
             settings: None,
             from: Timestamp::MIN,
             until: Timestamp::MIN,
-            families: FAMILIES.iter().map(|_| Arc::default()).collect(),
+            families: FAMILIES.iter().map(|_| Runs::default()).collect(),
             targets: Default::default(),
             new: Vec::new(),
             totals: OnceLock::new(),
@@ -103,23 +98,26 @@ impl Page {
     }
 
     /// The blocks of a family.
-    pub(super) fn blocks(&self, family: usize) -> &[Arc<Block>] {
+    pub(super) fn blocks(&self, family: usize) -> &Runs {
         &self.families[family]
     }
 
-    /// What it all comes to, as soon as every block is made.
-    pub(super) fn totals(&self) -> Option<Totals> {
+    /// What the lines of each family come to, as soon as every block is made.
+    pub(super) fn totals(&self) -> Option<&[Totals]> {
         if self.totals.get().is_none() {
-            let mut totals = Totals::default();
-            for block in self.families.iter().flat_map(|blocks| blocks.iter()) {
-                let lines = block.made()?;
-                totals.series += lines.lines();
-                totals.text_bytes += lines.text_bytes();
-                totals.gzip_bytes += lines.gzip_bytes();
-            }
-            return Some(*self.totals.get_or_init(|| totals));
+            let totals = self.families.iter().map(Runs::totals).collect::<Option<_>>()?;
+            return Some(self.totals.get_or_init(|| totals));
         }
-        self.totals.get().copied()
+        self.totals.get().map(|totals| &**totals)
+    }
+
+    /// What all lines about clusters come to, with the headers of the families.
+    pub(super) fn whole(&self, format: Format) -> Option<Totals> {
+        let (mut whole, headers) = (Totals::default(), headers(format));
+        for (family, lines) in self.totals()?.iter().enumerate() {
+            whole = whole.then(headers.of(family).totals()).then(*lines);
+        }
+        Some(whole)
     }
 
     fn new_blocks(&self) -> impl Iterator<Item = Arc<Block>> {
@@ -131,6 +129,13 @@ impl Page {
             && self.settings.as_ref() == Some(settings)
             && (self.from..self.until).contains(&now)
     }
+}
+
+/// The blocks of a page that is being made, and which of them are new.
+#[derive(Default)]
+struct Next {
+    families: Vec<Runs>,
+    new: Vec<Arc<Block>>,
 }
 
 /// What makes the next page from the last one.
@@ -152,7 +157,7 @@ impl Maker {
                 && self.clusters.iter().zip(snapshot.clusters()).all(|(ours, state)| {
                     Arc::ptr_eq(&ours.state, state) || ours.state.meta.id == state.meta.id
                 }));
-        let families = if same_clusters && self.page.settings.as_ref() == Some(settings) {
+        let next = if same_clusters && self.page.settings.as_ref() == Some(settings) {
             let changed = self.change(newer.then_some(snapshot), settings, now);
             let groups = self.regroup();
             self.changed_families(&changed, groups, settings)
@@ -169,7 +174,7 @@ impl Maker {
             self.regroup();
             self.all_families(settings)
         };
-        self.publish(families, snapshot, settings);
+        self.publish(next, snapshot, settings);
     }
 
     /// Takes over what changed; returns the clusters as they were before.
@@ -205,12 +210,14 @@ impl Maker {
         std::mem::replace(&mut self.groups, next)
     }
 
-    fn all_families(&self, settings: &Settings) -> Vec<Arc<[Arc<Block>]>> {
-        let families = FAMILIES.iter().map(|family| {
+    fn all_families(&self, settings: &Settings) -> Next {
+        let blocks = |family: &'static Family| -> Vec<_> {
             let groups = starts_and_ends(&self.groups[family.width() as usize]);
             groups.map(|(start, end)| self.block(family, start, end, settings)).collect()
-        });
-        families.collect()
+        };
+        let families: Vec<_> = FAMILIES.iter().map(blocks).collect();
+        let new = families.iter().flatten().cloned().collect();
+        Next { families: families.into_iter().map(Runs::from_iter).collect(), new }
     }
 
     /// The blocks of all families: new ones where lines changed or clusters came together otherwise.
@@ -219,43 +226,83 @@ impl Maker {
         changed: &[(usize, Shown)],
         groups_before: [Ends; Width::ALL.len()],
         settings: &Settings,
-    ) -> Vec<Arc<[Arc<Block>]>> {
-        let families = FAMILIES.iter().zip(&self.page.families).map(|(family, before)| {
+    ) -> Next {
+        let mut next = Next::default();
+        for (family, before) in FAMILIES.iter().zip(&self.page.families) {
             let width = family.width() as usize;
             let (groups, groups_before) = (&self.groups[width], &groups_before[width]);
-            let mut moved = changed
-                .iter()
-                .filter(|(index, was)| {
-                    let is = &self.clusters[*index];
-                    !family.is_same(&was.view(settings), &is.view(settings))
-                })
-                .map(|(index, _)| *index)
-                .peekable();
-            if groups == groups_before && moved.peek().is_none() {
-                return before.clone();
-            }
-            let mut old = starts_and_ends(groups_before).zip(before.iter()).peekable();
-            let blocks = starts_and_ends(groups).map(|(start, end)| {
-                while old.next_if(|((old_start, _), _)| *old_start < start).is_some() {}
-                let mut is_moved = false;
-                while moved.next_if(|index| *index < end).is_some() {
-                    is_moved = true;
-                }
-                match old.peek() {
-                    Some((group, block)) if *group == (start, end) && !is_moved => {
-                        Arc::clone(block)
-                    }
-                    _ => self.block(family, start, end, settings),
-                }
+            let moved = changed.iter().filter(|(index, was)| {
+                let is = &self.clusters[*index];
+                !family.is_same(&was.view(settings), &is.view(settings))
             });
-            blocks.collect()
+            let moved: Vec<_> = moved.map(|(index, _)| *index).collect();
+            let blocks = if groups == groups_before {
+                self.same_groups(family, before, &moved, settings, &mut next.new)
+            } else {
+                self.other_groups(family, before, groups_before, &moved, settings, &mut next.new)
+            };
+            next.families.push(blocks);
+        }
+        next
+    }
+
+    /// The blocks of a family in which the same clusters are together as before.
+    fn same_groups(
+        &self,
+        family: &'static Family,
+        before: &Runs,
+        moved: &[usize],
+        settings: &Settings,
+        new: &mut Vec<Arc<Block>>,
+    ) -> Runs {
+        if moved.is_empty() {
+            return before.clone();
+        }
+        let groups = &self.groups[family.width() as usize];
+        let group = |index: &usize| groups.partition_point(|end| end <= index);
+        let mut others: Vec<_> = Vec::with_capacity(moved.len());
+        for moved in moved.chunk_by(|one, next| group(one) == group(next)) {
+            let group = group(&moved[0]);
+            let start = group.checked_sub(1).map_or(0, |before| groups[before]);
+            others.push((group, self.block(family, start, groups[group], settings)));
+        }
+        new.extend(others.iter().map(|(_, block)| block.clone()));
+        before.with(&others)
+    }
+
+    /// The same where clusters came together otherwise: blocks stay whose clusters did.
+    fn other_groups(
+        &self,
+        family: &'static Family,
+        before: &Runs,
+        groups_before: &[usize],
+        moved: &[usize],
+        settings: &Settings,
+        new: &mut Vec<Arc<Block>>,
+    ) -> Runs {
+        let mut moved = moved.iter().peekable();
+        let mut old = starts_and_ends(groups_before).zip(before.iter()).peekable();
+        let blocks = starts_and_ends(&self.groups[family.width() as usize]).map(|(start, end)| {
+            while old.next_if(|((old_start, _), _)| *old_start < start).is_some() {}
+            let mut is_moved = false;
+            while moved.next_if(|index| **index < end).is_some() {
+                is_moved = true;
+            }
+            match old.peek() {
+                Some((group, block)) if *group == (start, end) && !is_moved => Arc::clone(block),
+                _ => {
+                    let block = self.block(family, start, end, settings);
+                    new.push(block.clone());
+                    block
+                }
+            }
         });
-        families.collect()
+        blocks.collect()
     }
 
     fn block(
         &self,
-        family: &'static super::families::Family,
+        family: &'static Family,
         start: usize,
         end: usize,
         settings: &Settings,
@@ -264,12 +311,7 @@ impl Maker {
         Arc::new(Block::new(Source { family, clusters, settings: *settings }))
     }
 
-    fn publish(
-        &mut self,
-        families: Vec<Arc<[Arc<Block>]>>,
-        snapshot: &Snapshot,
-        settings: &Settings,
-    ) {
+    fn publish(&mut self, next: Next, snapshot: &Snapshot, settings: &Settings) {
         let (mut from, mut until) = (Timestamp::MIN, Timestamp::MAX);
         let mut targets = [0; Freshness::ALL.len()];
         for shown in &self.clusters {
@@ -280,20 +322,15 @@ impl Maker {
                 None => {}
             }
         }
-        let mut new: Vec<_> =
-            self.page.new_blocks().filter(|block| block.made().is_none()).collect();
-        for (blocks, before) in families.iter().zip(&self.page.families) {
-            if !Arc::ptr_eq(blocks, before) {
-                new.extend(blocks.iter().filter(|block| block.made().is_none()).cloned());
-            }
-        }
-        let new = new.iter().map(Arc::downgrade).collect();
+        // Those of the page before that nobody has made yet may still be on this one.
+        let unmade = self.page.new_blocks().filter(|block| block.made().is_none());
+        let new = unmade.chain(next.new).map(|block| Arc::downgrade(&block)).collect();
         self.page = Arc::new(Page {
             generation: self.page.generation.max(Some(snapshot.generation())),
             settings: Some(*settings),
             from,
             until,
-            families,
+            families: next.families,
             targets,
             new,
             totals: OnceLock::new(),

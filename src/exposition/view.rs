@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Settings, families::CLUSTER_LABELS, text::push_label};
+use super::{Settings, families::CLUSTER_LABELS, text::push_escaped};
 use crate::{
     board::{ClusterMeta, ClusterState, Freshness, Observation},
     model::Connection,
@@ -94,13 +94,19 @@ impl<'a> View<'a> {
         Arc::ptr_eq(one, other) || label_values(one) == label_values(other)
     }
 
-    /// The labels of the cluster, as they stand in a line.
-    pub(super) fn labels(&self) -> String {
-        let mut labels = String::new();
-        for (name, value) in CLUSTER_LABELS.into_iter().zip(label_values(&self.state.meta)) {
-            push_label(&mut labels, name, value);
+    /// A line up to the end of the cluster's labels.
+    pub(super) fn line_start(&self, name: &str) -> String {
+        // Room for a usual one, and for the labels that follow.
+        let mut start = String::with_capacity(320);
+        start.extend([name, "{"]);
+        for (place, (label, value)) in
+            CLUSTER_LABELS.into_iter().zip(label_values(&self.state.meta)).enumerate()
+        {
+            start.extend([if place > 0 { "," } else { "" }, label, "=\""]);
+            push_escaped(&mut start, value, true);
+            start.push('"');
         }
-        labels
+        start
     }
 }
 

@@ -149,8 +149,8 @@ impl hyper::body::Body for PageBody {
         Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
     }
 
-    /// The least that is still to come is what no other scrape shares. It is what the listener counts
-    /// as memory that a client holds by not taking its answer.
+    /// The least that is still to come is what no other scrape shares. The listener counts it, and the
+    /// pieces on their way, as memory that a client holds by not taking its answer.
     fn size_hint(&self) -> SizeHint {
         let mut hint = SizeHint::new();
         hint.set_lower(self.0.own_bytes() as u64);

@@ -12,7 +12,7 @@ use css_vpcep_exporter::{
     poll::{Project, Scheduler},
     stats::Stats,
 };
-use flate2::read::MultiGzDecoder;
+use flate2::read::GzDecoder;
 use reqwest::{Method, Response, header::HeaderMap};
 
 use super::Server;
@@ -88,7 +88,7 @@ async fn a_prometheus_gets_openmetrics_and_gzip() {
     assert_eq!(header(answer.headers(), "vary"), "Accept, Accept-Encoding");
     let mut page = String::new();
     let body = answer.bytes().await.unwrap();
-    MultiGzDecoder::new(&body[..]).read_to_string(&mut page).unwrap();
+    GzDecoder::new(&body[..]).read_to_string(&mut page).unwrap();
     assert!(page.ends_with("\n# EOF\n"), "{page}");
     assert!(page.contains("\n# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total "));
 }

@@ -164,3 +164,27 @@ async fn scrapers_that_take_nothing_share_one_page() {
     let answer = server.get("/metrics").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "another scraper is served");
 }
+
+#[tokio::test]
+async fn scrapers_that_hold_too_much_give_way() {
+    const STALLED: usize = 30;
+    /// Enough for at least 4 scrapers that hold two inflated pieces, and at most 8 that hold one.
+    const UNSENT: u64 = 256 * 1024;
+    let patience = Duration::from_millis(200);
+    let limits = Limits { unsent_bytes: UNSENT, patience, write: LONG, ..Limits::PUBLIC };
+    let server = exporter(limits).await;
+    let whole = server.get("/metrics").await.len();
+    let mut clients = Vec::new();
+    for _ in 0..STALLED {
+        clients.push(stalled(&server, "identity").await);
+    }
+    tokio::time::sleep(2 * patience).await;
+    // The exporter's own metrics grow a little.
+    let is_whole = |answer: String| answer.len().abs_diff(whole) < 10_000;
+    assert!(is_whole(server.get("/metrics").await), "another scraper is served");
+    let mut served = 0;
+    for client in &mut clients {
+        served += usize::from(is_whole(read_to_end(client).await));
+    }
+    assert!((3..=9).contains(&served), "{served}");
+}

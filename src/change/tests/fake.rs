@@ -12,6 +12,7 @@ use super::ID;
 use crate::{
     cloud::{Budget, CloudError, Reason, Services, Trace, Traced},
     model::{EndpointService, ServiceFields, ServiceId},
+    pacing::Priority,
 };
 
 /// What the cloud does with a change.
@@ -88,6 +89,8 @@ pub(super) struct State {
     pub(super) puts: Vec<(Instant, ServiceFields, bool)>,
     /// How many readings were made.
     pub(super) read: usize,
+    /// With which priority the last one was.
+    pub(super) priority: Option<Priority>,
     in_flight: usize,
     old: Option<(Instant, EndpointService)>,
 }
@@ -106,6 +109,7 @@ impl Fake {
             lag: Duration::ZERO,
             puts: Vec::new(),
             read: 0,
+            priority: None,
             in_flight: 0,
             old: None,
         })))
@@ -137,6 +141,7 @@ impl Services for Fake {
         let reads = {
             let mut state = self.state();
             state.read += 1;
+            state.priority = Some(budget.priority);
             match state.reads {
                 Reads::FailAfterPut if state.puts.is_empty() => Reads::Answer,
                 Reads::FailAfterPut => Reads::Fail,

@@ -7,18 +7,19 @@ use serde_json::json;
 use super::{
     fake::{Fake, Put, Reads, id},
     log::Log,
-    rig::{Rig, request, update},
+    rig::{Rig, meta, request, update},
     service,
 };
 use crate::{
     audit::Kind,
-    board::Attribution,
+    board::{Attribution, ServiceMeta},
     change::{
         ChangeRequest, Condition, MOST_CHANGES, MOST_READS, Outcome, Refusal, etag, fields_to_json,
         service_to_json,
     },
     cloud::Reason,
     model::{EndpointService, ServiceFields, ServiceId},
+    pacing::Priority,
 };
 
 fn as_it_is() -> ServiceFields {
@@ -222,6 +223,28 @@ async fn what_cannot_be_read_is_not_changed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_has_one_writer_whatever_its_project_is_called() {
+    let rig = Rig::new();
+    rig.put(Put { before: Duration::from_secs(5), ..Put::ok() });
+    let changes = rig.changes.clone();
+    let change = tokio::spawn(async move { changes.change(request(update())).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // A reload calls the project something else.
+    rig.projects.send_modify(|projects| {
+        let project = projects["prod"].clone();
+        *projects = Arc::new(HashMap::from([(Arc::from("renamed"), project)]));
+    });
+    let renamed = ServiceMeta { project: "renamed".into(), ..meta(id(), "logs") };
+    rig.board.reconfigure([renamed]);
+    let another = ChangeRequest { project: "renamed".into(), ..request(update()) };
+    let refused = rig.changes.change(another.clone()).await;
+    assert!(matches!(refused, Err(Refusal::InProgress)), "{refused:?}");
+    assert_eq!(change.await.unwrap().unwrap().outcome, Outcome::Applied);
+    let after = rig.changes.change(another).await.unwrap();
+    assert_eq!(after.outcome, Outcome::Unchanged, "the gate is open again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plan_waits_for_no_gate() {
     let rig = Rig::new();
     rig.put(Put { before: Duration::from_secs(5), ..Put::ok() });
@@ -290,4 +313,13 @@ async fn the_rate_limit_is_the_pace_of_changes() {
     rig.board.record(&state.meta, Ok(service()), seen.at, Attribution::Nobody);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(rig.change().await.outcome, Outcome::Applied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_only_looks_waits_behind_those_who_change() {
+    let rig = Rig::new();
+    rig.changes.read("prod".into(), id()).await.unwrap();
+    assert_eq!(rig.fake.state().priority, Some(Priority::Begun));
+    rig.change().await;
+    assert_eq!(rig.fake.state().priority, Some(Priority::Admin));
 }

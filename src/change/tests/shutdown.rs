@@ -1,13 +1,14 @@
 //! How the engine ends, and what a fault of ours leaves behind.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{
+    super::{engine::DRAIN_TIME, readback::GRACE},
     fake::{Acts, Put, Reads, id},
     rig::{Rig, request, update},
 };
 use crate::{
-    audit::Kind,
+    audit::{self, Kind},
     change::{Outcome, Refusal},
 };
 
@@ -43,6 +44,27 @@ async fn a_change_that_takes_longer_is_recorded_as_unknown() {
     (&mut rig.task).await.unwrap();
     assert!((30..32).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     rig.check_ledger();
+}
+
+/// The files that are shipped know how long an orderly end may take.
+#[test]
+fn service_managers_wait_for_a_change() {
+    // Afterwards connections are drained for 3 s, and the state is written.
+    let others = Duration::from_secs(5);
+    let longest = DRAIN_TIME + audit::DEADLINE + 2 * GRACE + others;
+    for (file, key) in [
+        ("systemd/css-vpcep-exporter.service", "TimeoutStopSec="),
+        ("helm/css-vpcep-exporter/values.yaml", "terminationGracePeriodSeconds: "),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        let seconds = value.trim_end_matches('s').parse().unwrap();
+        assert!(
+            Duration::from_secs(seconds) > longest,
+            "{file}: {value}, and it takes {longest:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,10 @@ use clap::{Args, builder::FalseyValueParser};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{super::complain, in_order, print};
+use super::{
+    super::{complain, visible::visible},
+    in_order, print,
+};
 use crate::{
     audit::{ChangeId, Kind, LineFault, MAX_LINE_BYTES, Record},
     clock::Clock,
@@ -156,9 +159,10 @@ fn entry(record: Record, open: &mut HashMap<ChangeId, Record>) -> Vec<String> {
         (Kind::Denied, _) => {
             let count = content.request.as_ref().map_or(&Value::Null, |request| &request["count"]);
             vec![format!(
-                "{:.3}  denied ({}), {count} times, {}",
+                "{:.3}  denied ({}), {} times, {}",
                 record.time,
                 visible(outcome),
+                visible(&count.to_string()),
                 subject(&record)
             )]
         }
@@ -199,27 +203,44 @@ pub(super) fn subject(record: &Record) -> String {
     visible(&text)
 }
 
-/// Nothing that moves a terminal's cursor or turns its text around.
-pub(super) fn visible(text: &str) -> String {
-    let is_odd = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut shown = String::new();
-    for character in text.chars() {
-        if is_odd(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        audit::{Content, Hash},
+        model::ServiceId,
+    };
+
+    /// Whoever can write to the file can also make hashes that fit.
     #[test]
-    fn a_text_cannot_move_the_cursor() {
-        assert_eq!(super::visible("a\u{1b}[2Jé\n\u{202e}"), "a\\u{1b}[2Jé\\u{a}\\u{202e}");
+    fn nothing_of_a_forged_record_reaches_the_terminal_as_it_is() {
+        let odd = "\u{9b}2J\u{202e}";
+        let value = || Some(json!({ "count": odd, odd: odd }));
+        let content = |kind| Content {
+            kind,
+            change_id: None,
+            actor: Some(odd.into()),
+            remote: Some(odd.into()),
+            project: Some(odd.into()),
+            service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").ok(),
+            before: value(),
+            request: value(),
+            diff: Some(json!([{ "field": odd, "from": odd, "to": value() }, odd])),
+            cloud: value(),
+            outcome: Some(odd.into()),
+        };
+        let change_id = ChangeId::parse("019b7c2e-0000-7000-8000-000000000001");
+        for kind in Kind::ALL {
+            for change_id in [None, change_id.clone()] {
+                let content = Content { change_id, ..content(kind) };
+                let time = Timestamp::UNIX_EPOCH;
+                let record = Record { seq: 1, time, content, prev: Hash::ZERO, hash: Hash::ZERO };
+                for line in entry(record, &mut HashMap::new()) {
+                    assert_eq!(line, visible(&line));
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{error::Error as _, net::IpAddr, path::Path, time::Duration};
 use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
 
-use super::{End, text::clean};
+use super::{super::visible::visible, End};
 use crate::{config::process_environment, secret::Secret};
 
 /// Where the token is, if no file has it.
@@ -80,14 +80,14 @@ impl Client {
         };
         match found.as_slice() {
             [one] => Ok(place(one)),
-            [] => Err(End::Usage(format!("the token may see no service {}", clean(id)))),
+            [] => Err(End::Usage(format!("the token may see no service {}", visible(id)))),
             several => {
                 let all: Vec<_> = several
                     .iter()
                     .map(|known| place(known))
                     .map(|(p, s)| format!("{p}/{s}"))
                     .collect();
-                let all = clean(&all.join(", "));
+                let all = visible(&all.join(", "));
                 Err(End::Usage(format!("several services are called so: use one of {all}")))
             }
         }
@@ -145,7 +145,7 @@ impl Client {
             if self.base.scheme() == "http" {
                 why += "; is the exporter running, with an admin section in its configuration?";
             }
-            End::Failed(format!("{}: {}", self.base, clean(&why)))
+            End::Failed(format!("{}: {}", self.base, visible(&why)))
         };
         let mut answer = request.bearer_auth(self.token.expose()).send().await.map_err(failed)?;
         let status = answer.status();
@@ -172,7 +172,7 @@ impl Client {
 
 /// A token in clear crosses no network.
 fn base(url: &str) -> Result<Url, String> {
-    let wrong = |why: &str| format!("--admin.url {}: {why}", clean(url));
+    let wrong = |why: &str| format!("--admin.url {}: {why}", visible(url));
     let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
     let is_bare = parsed.username().is_empty()
         && parsed.password().is_none()

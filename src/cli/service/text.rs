@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, io::IsTerminal as _};
 
 use serde_json::Value;
 
+use super::super::visible::visible;
 use crate::config::process_environment;
 
 /// Colours, where there is a terminal that shows them.
@@ -33,24 +34,11 @@ impl Paint {
     }
 }
 
-/// A text of somebody else, without anything that a terminal obeys or that turns its direction.
-pub(super) fn clean(text: &str) -> String {
-    let obeyed = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let one = |character: char| match obeyed(character) {
-        true => character.escape_unicode().collect::<String>(),
-        false => character.into(),
-    };
-    text.chars().map(one).collect()
-}
-
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => clean(text),
-        other => clean(&other.to_string()),
+        Value::String(text) => visible(text),
+        other => visible(&other.to_string()),
     }
 }
 
@@ -120,7 +108,7 @@ pub(super) fn service(answer: &Value) -> Vec<String> {
                 lines.push(format!("  {name}:"));
                 lines.extend(ports.iter().map(|port| format!("    {port}")));
             }
-            _ => lines.push(format!("  {}: {}", clean(name), text(value))),
+            _ => lines.push(format!("  {}: {}", visible(name), text(value))),
         }
     }
     lines.push(format!("  etag: {}", text(&answer["etag"])));
@@ -186,8 +174,8 @@ pub(super) fn outcome(change: &Value, paint: &Paint) -> Vec<String> {
         _ => "It was sent, and nobody knows what became of it. Look with show before another try.",
     };
     let painted = match outcome {
-        "applied" | "unchanged" | "planned" => paint.added(&clean(outcome)),
-        _ => paint.gone(&clean(outcome)),
+        "applied" | "unchanged" | "planned" => paint.added(&visible(outcome)),
+        _ => paint.gone(&visible(outcome)),
     };
     let mut lines = vec![format!("Outcome: {painted}. {meaning}")];
     lines.extend(warnings(change, paint));
@@ -243,7 +231,7 @@ mod tests {
     #[test]
     fn no_text_of_others_moves_the_terminal() {
         let hostile = "a\u{1b}[2J\r\n\u{9b}31m\u{202e}b\u{2066}";
-        let cleaned = clean(hostile);
+        let cleaned = visible(hostile);
         assert_eq!(cleaned, "a\\u{1b}[2J\\u{d}\\u{a}\\u{9b}31m\\u{202e}b\\u{2066}");
         let everything = json!({
             "project": hostile, "name": hostile, "etag": hostile, "outcome": hostile,
@@ -263,7 +251,7 @@ mod tests {
             refusal(400, &everything, &paint),
         ];
         for line in all.concat() {
-            assert_eq!(line, clean(&line));
+            assert_eq!(line, visible(&line));
         }
     }
 

@@ -172,7 +172,6 @@ impl Admin {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Response, Refused> {
-        let body = json_body(headers, body).await?;
         if caller.token.role < Role::Editor {
             self.deny("role", caller.remote, Some(caller), None);
             return Err(
@@ -180,6 +179,7 @@ impl Admin {
             );
         }
         let state = self.service(caller, path)?;
+        let body = json_body(headers, body).await?;
         let dry_run = dry_run(uri)?;
         let condition = if_match(headers).ok_or_else(|| {
             let expected = "If-Match must be * or a list of entity tags, in quotes";

@@ -12,7 +12,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::body::Body;
@@ -154,7 +154,7 @@ pub(super) struct Seat {
     phase: AtomicU8,
     /// When something happened, in milliseconds since `began`.
     progress: AtomicU64,
-    /// The size of the answers that are not wholly taken.
+    /// Memory for an answer that is not wholly taken.
     unsent: AtomicU64,
     asked_to_leave: Notify,
 }
@@ -194,9 +194,9 @@ impl Seat {
 
     /// Follows the answer's body to its end.
     pub(super) fn answer_with(self: &Arc<Self>, body: Body) -> Body {
-        self.unsent.fetch_add(body.size_hint().lower(), Ordering::Relaxed);
+        self.unsent.store(body.size_hint().lower(), Ordering::Relaxed);
         self.enter(Phase::Sending);
-        Body::new(AnswerBody { body, seat: self.clone() })
+        Body::new(AnswerBody { body, seat: self.clone(), last_bytes: 0 })
     }
 
     /// Everything that was handed over is written. Says whether that was the end of an answer.
@@ -224,6 +224,8 @@ impl Seat {
 struct AnswerBody {
     body: Body,
     seat: Arc<Seat>,
+    /// The size of the piece that was handed over last.
+    last_bytes: u64,
 }
 
 impl Drop for AnswerBody {
@@ -240,7 +242,15 @@ impl hyper::body::Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame {
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            // The next piece is taken when most of the one before is written, not all of it.
+            let held = self.last_bytes + bytes + self.body.size_hint().lower();
+            self.last_bytes = bytes;
+            self.seat.unsent.store(held, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

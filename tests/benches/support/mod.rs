@@ -6,6 +6,7 @@ use std::{cell::Cell, fs, sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
+    clock::Clock,
     cloud::{Trace, Traced},
     exposition::{Page, Settings, Small, Store},
     model::{
@@ -38,6 +39,8 @@ pub(crate) struct World {
     pub(crate) small: Small,
     clusters: usize,
     connections: usize,
+    /// When everything was polled first.
+    began: Timestamp,
     /// Decides the statuses; grows where something is to change.
     round: Cell<u64>,
     /// Grows with every poll: no two end at the same time.
@@ -47,18 +50,32 @@ pub(crate) struct World {
 impl World {
     /// So many clusters with so many connections each, all polled once.
     pub(crate) fn new(clusters: usize, connections: usize) -> Self {
+        Self::since(NOW, clusters, connections)
+    }
+
+    fn since(began: Timestamp, clusters: usize, connections: usize) -> Self {
         let board = Board::new((0..clusters).map(meta));
         let small = Small::own(Arc::new(Stats::new()));
         let (store, round, polls) = (Store::default(), Cell::default(), Cell::default());
-        let world = Self { board, store, small, clusters, connections, round, polls };
+        let world = Self { board, store, small, clusters, connections, began, round, polls };
         world.poll(0..clusters, false);
         world
     }
 
     /// So many clusters that have about so many series together.
     pub(crate) fn of_series(clusters: usize, series: usize) -> Self {
-        let rest = (series / clusters).saturating_sub(SERIES_A_CLUSTER);
-        Self::new(clusters, rest.div_ceil(SERIES_A_CONNECTION))
+        Self::new(clusters, connections(clusters, series))
+    }
+
+    /// The same, polled just now.
+    pub(crate) fn recent(clusters: usize, series: usize) -> Self {
+        Self::since(Clock::system().now(), clusters, connections(clusters, series))
+    }
+
+    /// What a poll of a cluster finds next, if it changed.
+    pub(crate) fn changed(&self, cluster: usize) -> ConnectionList {
+        self.round.update(|round| round + 1);
+        list(cluster, self.connections, self.round.get())
     }
 
     /// Polls some clusters. Where something changed, it is the status of every tenth connection.
@@ -74,19 +91,24 @@ impl World {
     pub(crate) fn record(&self, cluster: usize, list: ConnectionList) {
         let outcome = Traced { result: Ok(Arc::new(list)), trace: Trace::default() };
         self.polls.update(|polls| polls + 1);
-        let at = NOW + Duration::from_millis(self.polls.get());
+        let at = self.began + Duration::from_millis(self.polls.get());
         let attempt = Attempt { at, duration: Duration::from_micros(123_456), outcome };
         self.board.record(&id(cluster), attempt, at);
     }
 
     /// The page as it is now; not all of its blocks are made.
     pub(crate) fn page(&self) -> Arc<Page> {
-        self.store.page(&self.board.snapshot(), &SETTINGS, NOW)
+        self.store.page(&self.board.snapshot(), &SETTINGS, self.began)
     }
 
     pub(crate) fn clusters(&self) -> usize {
         self.clusters
     }
+}
+
+/// How many connections each of the clusters has.
+fn connections(clusters: usize, series: usize) -> usize {
+    (series / clusters).saturating_sub(SERIES_A_CLUSTER).div_ceil(SERIES_A_CONNECTION)
 }
 
 /// Resident memory of this process, in bytes.

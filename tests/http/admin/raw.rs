@@ -138,3 +138,20 @@ async fn a_body_that_does_not_come_is_not_waited_for_long() {
     assert!([0, 408].contains(&answer.status), "{}", answer.head);
     assert!(admin.asked.lock().unwrap().is_empty());
 }
+
+/// Else somebody who may only look could keep all connections busy with bodies that never come.
+#[tokio::test]
+async fn no_body_is_waited_for_that_would_be_refused() {
+    let admin = Admin::start().await;
+    let whose = [("", 401), (VIEWER, 403), (ELSEWHERE, 403)];
+    for (token, status) in whose {
+        let request = format!(
+            "PUT /api/v1/endpoint-services/prod/logs HTTP/1.1\r\nHost: {}\r\n\
+             Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: 1000\r\n\r\n{{",
+            admin.address
+        );
+        let answer = admin.raw(&request).await;
+        assert_eq!(answer.status, status, "{token}: {}", answer.body);
+    }
+}

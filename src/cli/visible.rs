@@ -1,0 +1,32 @@
+//! Texts of others on a terminal.
+
+/// A text without anything that a terminal obeys or that turns its direction: control characters
+/// and those with `Bidi_Control` (Unicode, UAX #9, 2) are escaped, and so are the separators of lines
+/// and paragraphs.
+pub(super) fn visible(text: &str) -> String {
+    let is_odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::new();
+    for character in text.chars() {
+        if is_odd(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_text_cannot_move_the_cursor_nor_turn() {
+        assert_eq!(
+            super::visible("a\u{1b}[2Jé\n\u{9b}\u{202e}"),
+            "a\\u{1b}[2Jé\\u{a}\\u{9b}\\u{202e}"
+        );
+        assert_eq!(super::visible("1\u{61c}2\u{200f}3"), "1\\u{61c}2\\u{200f}3");
+    }
+}
