@@ -31,8 +31,9 @@ use crate::{
 };
 
 pub use self::{
+    apply::LONGEST_CHANGE,
     engine::{Engine, MOST_CHANGES, MOST_READS},
-    fields::{cloud_to_json, diff_to_json, fields_from_json, fields_to_json, service_to_json},
+    fields::{cloud_to_json, diff_to_json, fields_to_json, service_to_json},
     parts::{Parts, PollBehind, Project, Projects},
     plan::{Plan, etag, plan},
     record::Recorder,
@@ -73,7 +74,7 @@ pub enum Condition {
     Tags(Vec<String>),
 }
 
-/// How a change ended (design rule 6 of change).
+/// How a change ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A dry run.
