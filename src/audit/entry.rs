@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::ServiceId;
 
-/// The outcome of an intent that nothing followed, as the design names it.
+/// The outcome of an intent that nothing followed; `change::Outcome` has the same word.
 const NOT_SENT: &str = "not_sent";
 
 /// Whose change it is, and of what.
