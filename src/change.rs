@@ -26,6 +26,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    audit::NOT_SENT,
     cloud::CloudError,
     model::{EndpointService, ServiceFields, ServiceId},
 };
@@ -118,7 +119,7 @@ impl Outcome {
             Self::Partial => "partial",
             Self::Unknown => "unknown",
             Self::Rejected => "rejected",
-            Self::NotSent => "not_sent",
+            Self::NotSent => NOT_SENT,
         }
     }
 }
