@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 
 pub use chain::{Broken, Fault, Head, Reading, read};
 pub use denials::Denial;
-pub use entry::{Intent, Outcome, Receipt, Subject};
+pub use entry::{Intent, NOT_SENT, Outcome, Receipt, Subject};
 pub use error::{AuditError, OpenError, WriterPanicked};
 pub use id::ChangeId;
 pub use recent::{Change, MAX_RECENT, Unresolved};

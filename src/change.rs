@@ -26,13 +26,15 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    audit::NOT_SENT,
     cloud::CloudError,
     model::{EndpointService, ServiceFields, ServiceId},
 };
 
 pub use self::{
+    apply::LONGEST_CHANGE,
     engine::{Engine, MOST_CHANGES, MOST_READS},
-    fields::{cloud_to_json, diff_to_json, fields_from_json, fields_to_json, service_to_json},
+    fields::{cloud_to_json, diff_to_json, fields_to_json, service_to_json},
     parts::{Parts, PollBehind, Project, Projects},
     plan::{Plan, etag, plan},
     record::Recorder,
@@ -73,7 +75,7 @@ pub enum Condition {
     Tags(Vec<String>),
 }
 
-/// How a change ended (design rule 6 of change).
+/// How a change ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A dry run.
@@ -117,7 +119,7 @@ impl Outcome {
             Self::Partial => "partial",
             Self::Unknown => "unknown",
             Self::Rejected => "rejected",
-            Self::NotSent => "not_sent",
+            Self::NotSent => NOT_SENT,
         }
     }
 }

@@ -4,11 +4,12 @@
 //! # The data's way
 //!
 //! It goes one way. [`config`] turns a file into settings. [`poll`] decides when each cluster is
-//! polled and asks [`cloud`], a trait whose real implementation is [`huawei`]: it signs requests,
-//! sends them at the pace of [`pacing`], walks the pages and decodes them. The outcome goes to the
-//! [`board`], which keeps the newest observation of every cluster and what was seen to change, in
-//! memory and, where a state file is configured, over a restart.
-//! [`exposition`] turns a snapshot of the board into text, and [`http`] serves it.
+//! polled and each endpoint service is read, and asks [`cloud`], traits whose real implementation is
+//! [`huawei`]: it signs requests, sends them at the pace of [`pacing`], walks the pages and decodes
+//! them. The outcome goes to the [`board`], which keeps the newest observation of every cluster and
+//! endpoint service and what was seen to change, in memory and, for clusters and where a state file
+//! is configured, over a restart. [`exposition`] turns a snapshot of the board into text, and
+//! [`http`] serves it.
 //!
 //! Changes of endpoint services go the other way: from the admin listener of [`http`] to [`change`],
 //! which reads, plans, writes to [`audit`] (a chained log) what it is about to do, sends it through

@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use once::once;
-pub use services::{SERVICES_INTERVAL, ServiceReader};
+pub use services::ServiceReader;
 pub use shard::Shard;
 
 /// A person may ask for a poll again after this time.

@@ -123,19 +123,7 @@ async fn the_example_of_the_document_goes_through() {
     let cloud = cloud().await;
     cloud.set(json!({"approval_enabled": false, "tcp_proxy": "proxy_open"})).await;
     let before = cloud.detail().await;
-    let request = r#"{
-      "approval_enabled" : true,
-      "service_name" : "test",
-      "ports" : [ {
-        "client_port" : 8081,
-        "server_port" : 22,
-        "protocol" : "TCP"
-      }, {
-        "client_port" : 8082,
-        "server_port" : 23,
-        "protocol" : "TCP"
-      } ]
-    }"#;
+    let request = include_str!("data/vpcep-update-example-request.json");
     let answer = cloud.put_raw(request.to_owned()).await.unwrap();
     assert_eq!(
         (answer.status().as_u16(), &answer.headers()["content-type"]),

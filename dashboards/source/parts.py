@@ -87,11 +87,11 @@ def steps(*pairs, base="text"):
     return {"mode": "absolute", "steps": [{"color": base, "value": None}, *rest]}
 
 
-def value_map(pairs):
-    """Texts and colours for 0, 1, 2…, or for the keys of a dictionary."""
+def value_map(rows):
+    """Texts and colours for values; each row is a value, its text and its colour."""
     options = {
-        str(key): {"color": colour, "index": index, "text": text}
-        for index, (key, text, colour) in enumerate(pairs)
+        str(value): {"color": colour, "index": index, "text": text}
+        for index, (value, text, colour) in enumerate(rows)
     }
     return [{"type": "value", "options": options}]
 

@@ -102,7 +102,7 @@ fn reading(stats: &AuditStats) -> AuditReading {
     }
 }
 
-/// After a change the clusters behind the service are polled at once (rule 7 of change).
+/// After a change the clusters behind the service are polled at once.
 fn poll_behind(board: Board, polls: PollHandle) -> PollBehind {
     Box::new(move |service: &ServiceMeta| {
         let behind = clusters_behind(&board, service);

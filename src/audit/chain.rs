@@ -94,8 +94,9 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Reads all records of a file and hands each on, with the bytes of its line. `after` is the head of the file before it, if that
-/// is known; else the first record is believed as to what precedes it.
+/// Reads all records of a file and hands each on, with the length of its line in bytes. `after` is the
+/// head of the file before it, if that is known; else the first record is believed as to what precedes
+/// it.
 ///
 /// # Errors
 /// At the first line that does not follow; those before it have been handed on.

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::model::ServiceId;
 
-/// The outcome of an intent that nothing followed, as the design names it.
-const NOT_SENT: &str = "not_sent";
+/// The outcome of an intent that nothing followed.
+pub const NOT_SENT: &str = "not_sent";
 
 /// Whose change it is, and of what.
 #[derive(Clone, Debug, PartialEq, Eq)]

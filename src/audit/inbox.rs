@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -54,7 +54,7 @@ impl Progress {
 pub(super) struct Job {
     pub(super) content: Content,
     /// Present for an intent.
-    pub(super) progress: Option<std::sync::Arc<Progress>>,
+    pub(super) progress: Option<Arc<Progress>>,
     /// Nobody waits for a record that the log owes to itself.
     pub(super) reply: Option<oneshot::Sender<Result<Receipt, AuditError>>>,
 }

@@ -1,4 +1,5 @@
-//! One change, step by step, in the order of the design's rules of change.
+//! One change, step by step: read, plan, check the condition, record the intent, send once, read back,
+//! record the outcome.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -27,7 +28,7 @@ const TOKEN_TIME: Duration = Duration::from_secs(10);
 /// The API gives up after 30 s itself, so that whatever comes later comes from nowhere.
 const UPDATE_TIME: Duration = Duration::from_secs(35);
 /// No change takes longer: every step has its limit, and this is their sum.
-pub(super) const LONGEST_CHANGE: Duration = Duration::from_secs(
+pub const LONGEST_CHANGE: Duration = Duration::from_secs(
     2 * (READ_TIME.as_secs() + GRACE.as_secs())
         + TOKEN_TIME.as_secs()
         + UPDATE_TIME.as_secs()

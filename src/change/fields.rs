@@ -59,7 +59,7 @@ pub fn cloud_to_json(failure: Option<&CloudError>, answered: Option<&Answered>) 
 }
 
 /// Reads back what one of the functions above wrote. Whatever is not understood is left out.
-pub fn fields_from_json(json: &Value) -> ServiceFields {
+pub(super) fn fields_from_json(json: &Value) -> ServiceFields {
     let text = |name: &str| Some(Box::from(json.get(name)?.as_str()?));
     let ports = |list: &Vec<Value>| list.iter().map(port_from_json).collect::<Option<Vec<_>>>();
     ServiceFields {

@@ -16,7 +16,7 @@ use crate::{
 
 /// A reading that a person waits for.
 pub(super) const READ_TIME: Duration = Duration::from_secs(10);
-/// After a change the cloud may show the old state for a while (design rule 6 of change).
+/// After a change the cloud may show the old state for a while.
 pub(super) const READ_BACK_TIME: Duration = Duration::from_secs(15);
 /// Before this much of it has passed, seeing the old state proves nothing.
 const SETTLING_TIME: Duration = Duration::from_secs(5);

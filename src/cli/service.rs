@@ -20,11 +20,12 @@ use self::{
     text::Paint,
 };
 use super::{FAILED, FINE, USAGE, complain, print};
+use crate::http::Limits;
 
 /// `plan` found something to change.
 const CHANGES: u8 = 2;
 /// The admin API takes no longer body.
-const MOST_UPDATE_BYTES: u64 = 64 * 1024;
+const MOST_UPDATE_BYTES: u64 = Limits::ADMIN.body_bytes as u64;
 
 #[derive(Args, Debug)]
 pub(super) struct ServiceArgs {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{convert::Context, file, notes::Notes, web::load_web};
-use crate::http::{AdminSettings, AdminToken, Role, WebSettings};
+use crate::{
+    hex,
+    http::{AdminSettings, AdminToken, Role, WebSettings},
+};
 
 /// The admin section.
 #[derive(Debug)]
@@ -137,7 +140,7 @@ fn token(
 
 /// The digest of a token. What is written may be the token itself, so no message shows it.
 fn digest(notes: &mut Notes, path: &str, written: &str, seen: &mut Seen) -> Option<[u8; 32]> {
-    let Some(digest) = hex_digest(written) else {
+    let Some(digest) = hex::decoded(&written.to_ascii_lowercase()) else {
         notes.mistake(path, "something else", "64 hexadecimal digits, the SHA-256 of the token");
         return None;
     };
@@ -147,16 +150,5 @@ fn digest(notes: &mut Notes, path: &str, written: &str, seen: &mut Seen) -> Opti
         return None;
     }
     seen.digests.insert(digest, path.to_owned());
-    Some(digest)
-}
-
-fn hex_digest(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
     Some(digest)
 }

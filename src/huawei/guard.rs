@@ -1,4 +1,4 @@
-//! Keys are not burned (rule 7 of the collection): five bad signatures lock an access key for five
+//! Keys are not burned: five bad signatures lock an access key for five
 //! minutes, for everybody who uses it.
 //!
 //! Credentials that were never judged send one request at a time; credentials that were refused

@@ -1,4 +1,4 @@
-//! The walk through a cluster's pages: rule 1 of the collection, "a poll never lies".
+//! The walk through a cluster's pages, whose result is whole or an error: a poll never lies.
 //!
 //! Pure but for the pages it asks for, which come through a trait; so every odd server there is can
 //! be played by a few lines in a test. It knows neither HTTP nor JSON.

@@ -1,9 +1,9 @@
 //! Sends one request to the cloud and says what came back: signing, deadlines, byte caps, retries.
 //!
-//! This is the only place that retries (rule 6: reads, and asking for a token, which may be done
-//! twice; a change never is), and the only one that knows reqwest's traps: it follows no redirection, takes no proxy
-//! from the environment, asks for no compression, and reads no body without a cap. What an answer
-//! means is decided in `classify`.
+//! This is the only place that retries (reads, and asking for a token, which may be done twice; a
+//! change never is), and the only one that knows reqwest's traps: it follows no redirection, takes no
+//! proxy from the environment, asks for no compression, and reads no body without a cap. What an
+//! answer means is decided in `classify`.
 
 mod classify;
 mod failure;

@@ -16,8 +16,8 @@ use crate::{
     pacing::Priority,
 };
 
-/// How often the services of a project are read (design, section 6).
-pub const SERVICES_INTERVAL: Duration = Duration::from_secs(300);
+/// How often the services of a project are read: their fields change by hand, so rarely.
+const SERVICES_INTERVAL: Duration = Duration::from_secs(300);
 /// Projects take their first turn within this time, each at its own moment.
 const FIRST_WITHIN: Duration = Duration::from_secs(5);
 /// One reading: a request or two, and a wait for their tokens.

@@ -191,7 +191,7 @@ async fn fault_c12_a_log_that_was_tampered_with() {
         refused(&place).await;
         // What stands in the way is taken out of it, by whoever looked at it.
         let _ = fs::remove_file(&place.log);
-        running.signal("HUP").await;
+        running.process.signal("HUP").await;
         until_healthy(&running, 1.0).await;
         let all: Vec<_> = files.iter().chain([&place.log]).cloned().collect();
         let records = ledger::records(&all);

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -15,7 +14,7 @@ use tokio::{
 };
 
 use super::ledger::Put;
-use crate::support::eventually;
+use crate::support::{daemon::sha256, eventually};
 
 /// An answer that does not come from the cloud.
 #[derive(Clone, Debug)]
@@ -216,7 +215,7 @@ async fn converse(mut stream: TcpStream, cloud: SocketAddr, plan: Arc<Mutex<Plan
         let is_put = line.starts_with("PUT ");
         let answer = if is_put {
             let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-            let digest = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = sha256(body);
             let puts = {
                 let mut plan = plan.lock().unwrap();
                 plan.puts_seen += 1;

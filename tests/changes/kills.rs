@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     front::{Puts, Reads},
     ledger::{self, But},
-    world::{Place, Running, kind, send, told, wanted},
+    world::{Place, Running, kind, told, wanted},
 };
 use crate::support::eventually;
 
@@ -21,7 +21,7 @@ const SAID: &str = "a change was under way when the exporter ended";
 
 /// No time for last words.
 async fn kill(mut running: Running) {
-    running.signal("KILL").await;
+    running.process.signal("KILL").await;
     assert!(!running.process.end().await.success());
 }
 
@@ -181,12 +181,11 @@ async fn killed_often(lane: usize) -> Vec<String> {
         chance ^= chance >> 7;
         chance ^= chance << 17;
         let moment = spread.mul_f64((chance % 1_000) as f64 / 1_000.0);
-        let id = running.process.id();
         let began = Instant::now();
         let (update, service) = (wanted(), place.services[number].clone());
         let killed = async {
             sleep(moment).await;
-            send("KILL", id).await;
+            running.process.signal("KILL").await;
         };
         let (answer, ()) = tokio::join!(place.desk.ask_to_change(&service, "*", &update), killed);
         // Between too early and too late, however fast this machine is at the moment.

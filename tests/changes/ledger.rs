@@ -12,7 +12,8 @@ use css_vpcep_exporter::{
     model::ServiceFields,
 };
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+
+use crate::support::daemon::sha256;
 
 /// A PUT that reached the cloud, or somebody in its place.
 #[derive(Debug)]
@@ -164,7 +165,7 @@ fn digest(update: &Value) -> String {
     let member = |name: &&str| Some(format!("{name:?}:{}", written(name, update.get(name)?)));
     let members: Vec<_> = ServiceFields::NAMES.iter().filter_map(member).collect();
     let body = format!("{{{}}}", members.join(","));
-    Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(&body)
 }
 
 fn written(name: &str, value: &Value) -> String {

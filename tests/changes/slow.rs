@@ -1,4 +1,4 @@
-//! Rows that take as long as the design lets them: an answer is waited for 35 s, and a state that is
+//! Rows that take as long as a change may: an answer is waited for 35 s, and a state that is
 //! as before is believed after a quarter of a minute. They all run at once, each with a thread and a
 //! world of its own, from the first one that is asked for; and each is a test.
 

@@ -6,7 +6,7 @@ use std::{
     sync::Mutex,
 };
 
-use css_vpcep_exporter::{audit::Record, clock::Clock};
+use css_vpcep_exporter::{audit::Record, change::LONGEST_CHANGE, clock::Clock};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tokio::{process::Command, time::Duration};
@@ -25,8 +25,8 @@ use crate::support::{
 
 /// The token that may change everything.
 const EDITOR: &str = "the-editor-of-the-tests";
-/// Longer than any change takes: waiting for the answer (35 s) and reading back (15 s) included.
-const PATIENCE: Duration = Duration::from_secs(100);
+/// Longer than any change takes, with time for the way there and back.
+const PATIENCE: Duration = LONGEST_CHANGE.saturating_add(Duration::from_secs(10));
 
 /// Where a daemon takes changes, and what it answered so far.
 #[derive(Default)]
@@ -234,16 +234,6 @@ impl Running {
     pub(crate) async fn metrics(&self) -> Page {
         page(&self.public).await
     }
-
-    pub(crate) async fn signal(&self, name: &str) {
-        send(name, self.process.id()).await;
-    }
-}
-
-pub(crate) async fn send(signal: &str, process: u32) {
-    let mut kill = tokio::process::Command::new("kill");
-    let status = kill.args([&format!("-{signal}"), &process.to_string()]).status().await;
-    assert!(status.expect("kill starts").success());
 }
 
 pub(crate) async fn page(public: impl ToString) -> Page {

@@ -79,7 +79,6 @@ async fn a_dead_region_and_a_throttled_project_delay_nobody() {
                 && up("throttled") > 0
         })
         .await;
-    println!("all read after {:?}", started.elapsed());
 
     let oldest = Arc::new(Mutex::new(0.0_f64));
     let seen = oldest.clone();

@@ -132,7 +132,12 @@ impl Process {
 
     /// Asks the process to end, as a supervisor does.
     pub(crate) async fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await;
+        self.signal("TERM").await;
+    }
+
+    pub(crate) async fn signal(&self, name: &str) {
+        let signal = format!("-{name}");
+        let status = Command::new("kill").args([signal, self.id().to_string()]).status().await;
         assert!(status.expect("kill starts").success());
     }
 

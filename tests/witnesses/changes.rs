@@ -9,14 +9,13 @@ use super::{
     signatures::{Judge, Keys},
     support::{
         HTTP,
+        daemon::sha256,
         process::{Folder, Process, exporter, run},
     },
 };
 
 const EXAMPLE: &str = include_str!("../data/vpcep-update-example-request.json");
 const TOKEN: &str = "the-editor-of-the-witnesses";
-/// Its SHA-256.
-const DIGEST: &str = "8b0abfc6513877be44728c7303fcb6ffc390be63b93917e726ab196bd146ba8e";
 
 /// The daemon with one endpoint service, which may be changed.
 struct Changer {
@@ -48,7 +47,7 @@ impl Changer {
                 "listen": "127.0.0.1:0",
                 "audit_log": folder.path.join("audit.jsonl"),
                 "tokens": [
-                    {"name": "test", "sha256": DIGEST, "role": "editor", "services": ["*"]},
+                    {"name": "test", "sha256": sha256(TOKEN), "role": "editor", "services": ["*"]},
                 ],
             },
         });

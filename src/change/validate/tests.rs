@@ -13,19 +13,7 @@ use super::*;
 use crate::change::fields_to_json;
 
 /// The document's example request.
-const EXAMPLE: &str = r#"{
-  "approval_enabled" : true,
-  "service_name" : "test",
-  "ports" : [ {
-    "client_port" : 8081,
-    "server_port" : 22,
-    "protocol" : "TCP"
-  }, {
-    "client_port" : 8082,
-    "server_port" : 23,
-    "protocol" : "TCP"
-  } ]
-}"#;
+const EXAMPLE: &str = include_str!("../../../tests/data/vpcep-update-example-request.json");
 
 /// What a body breaks, as `pointer rule`, in their order; `syntax`; or nothing.
 fn broken(body: &str) -> Vec<String> {

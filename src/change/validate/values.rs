@@ -5,6 +5,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::{Checks, quoted, rule};
 use crate::{change::json::Node, model::TcpProxy};
 
+/// Characters of a name (Table 3, `service_name`).
+const LONGEST_NAME: usize = 16;
+/// Characters of the id of a port (Table 3, `port_id`).
+const LONGEST_PORT_ID: usize = 64;
+/// Characters of a description (Table 3, `description`).
+const LONGEST_DESCRIPTION: usize = 512;
+/// Bytes of a domain name (RFC 1035, section 2.3.4, without the length bytes at both ends).
+const LONGEST_DOMAIN: usize = 253;
+
 impl Checks {
     pub(super) fn boolean(&mut self, at: &str, node: &Node) -> Option<bool> {
         match node {
@@ -44,21 +53,21 @@ impl Checks {
 
     pub(super) fn name(&mut self, at: &str, node: Node) -> Option<Box<str>> {
         let name = self.text(at, node, "a string")?;
-        self.length(at, &name, 1, 16)?;
+        self.length(at, &name, 1, LONGEST_NAME)?;
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         self.characters(at, name, ok, "letters, digits, _ and - (of ASCII)")
     }
 
     pub(super) fn port_id(&mut self, at: &str, node: Node) -> Option<Box<str>> {
         let id = self.text(at, node, "a string")?;
-        self.length(at, &id, 1, 64)?;
+        self.length(at, &id, 1, LONGEST_PORT_ID)?;
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '-';
         self.characters(at, id, ok, "letters, digits and - (of ASCII)")
     }
 
     pub(super) fn description(&mut self, at: &str, node: Node) -> Option<Box<str>> {
         let text = self.text(at, node, "a string")?;
-        self.length(at, &text, 0, 512)?;
+        self.length(at, &text, 0, LONGEST_DESCRIPTION)?;
         let ok = |c: char| c != '<' && c != '>' && !c.is_control();
         self.characters(at, text, ok, "anything but <, > and control characters")
     }
@@ -166,7 +175,7 @@ fn refused_domain(text: &str) -> Option<&'static str> {
     if text.ends_with('.') {
         return Some("a dot at the end");
     }
-    if text.len() > 253 {
+    if text.len() > LONGEST_DOMAIN {
         return Some("longer than 253 characters");
     }
     if !text.chars().all(ok) {

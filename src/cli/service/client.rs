@@ -6,14 +6,14 @@ use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy
 use serde_json::Value;
 
 use super::{super::visible::visible, End};
-use crate::{config::process_environment, secret::Secret};
+use crate::{change::LONGEST_CHANGE, config::process_environment, secret::Secret};
 
 /// Where the token is, if no file has it.
 const TOKEN_VARIABLE: &str = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
 /// For a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For a whole answer: a change waits up to 35 s for the cloud, then reads back for up to 15 s.
-const TIMEOUT: Duration = Duration::from_secs(90);
+/// For a whole answer: who gives up earlier does not hear how a change ended.
+const TIMEOUT: Duration = LONGEST_CHANGE.saturating_add(CONNECT_TIMEOUT);
 /// The longest answers are lists; a service with 200 ports has some 15 KB.
 const MOST_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// A token has fewer characters.

@@ -227,6 +227,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::change::Outcome;
+
+    #[test]
+    fn every_outcome_has_a_meaning_of_its_own() {
+        let meaning = |word: &str| {
+            let lines = outcome(&json!({ "outcome": word }), &Paint(false));
+            lines[0].strip_prefix(&format!("Outcome: {word}. ")).map(str::to_owned)
+        };
+        let meanings: BTreeSet<_> =
+            Outcome::ALL.iter().map(|outcome| meaning(outcome.as_str()).unwrap()).collect();
+        assert_eq!(meanings.len(), Outcome::ALL.len(), "{meanings:#?}");
+    }
 
     #[test]
     fn no_text_of_others_moves_the_terminal() {

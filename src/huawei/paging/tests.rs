@@ -1,4 +1,4 @@
-//! Every odd server that rule 1 speaks of, as a function from offset and limit to a page.
+//! Every odd server there may be, as a function from offset and limit to a page.
 
 use super::*;
 use crate::model::Status;

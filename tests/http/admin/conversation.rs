@@ -53,7 +53,7 @@ async fn a_request_says_what_it_says() {
             assert_eq!((&json["etag"], &json["sent"]), (&json!(ETAG), &json!(false)));
         } else {
             let members: Vec<_> = answer.json().as_object().unwrap().keys().cloned().collect();
-            let mut design = [
+            let mut expected = [
                 "change_id",
                 "outcome",
                 "sent",
@@ -64,8 +64,8 @@ async fn a_request_says_what_it_says() {
                 "cloud",
                 "warnings",
             ];
-            design.sort_unstable();
-            assert_eq!(members, design);
+            expected.sort_unstable();
+            assert_eq!(members, expected);
             assert_eq!(answer.json()["outcome"], if dry_run { "planned" } else { "applied" });
         }
     }
