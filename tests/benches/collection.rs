@@ -93,7 +93,7 @@ fn main() {
             println!("{size:<16}{pages:<11}{floor:>9.3}{board:>9.3}{page:>11.3}");
             let line = json!({
                 "clusters": clusters, "connections": connections, "pages": pages,
-                "floor_us": floor, "own_boardus": board, "own_boardand_page_us": page,
+                "floor_us": floor, "board_us": board, "board_and_page_us": page,
             });
             println!("{line}");
         }
