@@ -22,10 +22,18 @@ mod tls_clients;
 #[path = "http/tls_rotation.rs"]
 mod tls_rotation;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use css_vpcep_exporter::http::{Bound, Limits, Web, WebSettings};
+use css_vpcep_exporter::{
+    board::{Board, ServiceBoard},
+    clock::Clock,
+    exposition::{Settings, Store},
+    http::{Bound, Limits, Live, Readiness, Shared, Web, WebSettings, public_router},
+    huawei,
+    poll::{Project, Scheduler},
+    stats::Stats,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -46,6 +54,24 @@ struct Server {
 impl Server {
     async fn start(router: Router, limits: Limits) -> Self {
         Self::start_with(router, limits, watch::channel(WebSettings::default()).1).await
+    }
+
+    /// The public listener of an exporter with this board, which nobody polls.
+    async fn showing(board: Board, clock: Clock, limits: Limits) -> Self {
+        let stats = Arc::new(Stats::new());
+        let projects = Vec::<Project<huawei::Project>>::new();
+        let polls = Scheduler::new(projects, board.clone(), clock.clone(), stats.clone()).1;
+        let exposition = Settings {
+            stale_after: Duration::from_secs(900),
+            per_connection: true,
+            per_connection_limit: 1000,
+        };
+        let live = watch::channel(Live::of(&exposition, String::new())).1;
+        let (services, pages) = (ServiceBoard::new([]), Store::default());
+        let shared = Shared { board, services, pages, live, stats, clock, polls };
+        let readiness = Readiness::new(Duration::from_secs(60));
+        let web = watch::channel(WebSettings::default()).1;
+        Self::start(public_router(shared, readiness, "/metrics", None, web), limits).await
     }
 
     async fn start_with(router: Router, limits: Limits, web: Web) -> Self {

@@ -3,14 +3,10 @@
 use std::{collections::BTreeMap, io::Read as _, sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
-    board::{Board, ClusterMeta, ServiceBoard},
+    board::{Board, ClusterMeta},
     clock::Clock,
-    exposition::{Settings, Store},
-    http::{Limits, Live, Readiness, Shared, WebSettings, public_router},
-    huawei,
+    http::Limits,
     model::{ClusterId, RegionId},
-    poll::{Project, Scheduler},
-    stats::Stats,
 };
 use flate2::read::GzDecoder;
 use reqwest::{Method, Response, header::HeaderMap};
@@ -39,29 +35,7 @@ async fn exporter(clusters: u32) -> Server {
         interval: Duration::from_secs(60),
     };
     let board = Board::new((0..clusters).map(meta));
-    let (clock, stats) = (Clock::system(), Arc::new(Stats::new()));
-    let projects = Vec::<Project<huawei::Project>>::new();
-    // Nobody runs the scheduler, so nothing is ever polled.
-    let polls = Scheduler::new(projects, board.clone(), clock.clone(), stats.clone()).1;
-    let exposition = Settings {
-        stale_after: Duration::from_secs(900),
-        per_connection: true,
-        per_connection_limit: 1000,
-    };
-    let live = tokio::sync::watch::channel(Live::of(&exposition, String::new())).1;
-    let shared = Shared {
-        board,
-        services: ServiceBoard::new([]),
-        pages: Store::default(),
-        live,
-        stats,
-        clock,
-        polls,
-    };
-    let readiness = Readiness::new(Duration::from_secs(60));
-    let (_, web) = tokio::sync::watch::channel(WebSettings::default());
-    let router = public_router(shared, readiness, "/metrics", None, web);
-    Server::start(router, Limits::PUBLIC).await
+    Server::showing(board, Clock::system(), Limits::PUBLIC).await
 }
 
 async fn ask(server: &Server, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {

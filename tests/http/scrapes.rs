@@ -1,17 +1,13 @@
 //! Scrapes of a large page: HEAD, and clients that take nothing of their answers.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, time::Duration};
 
 use css_vpcep_exporter::{
-    board::{Attempt, Board, ClusterMeta, ServiceBoard},
+    board::{Attempt, Board, ClusterMeta},
     clock::Clock,
     cloud::{Trace, Traced},
-    exposition::{Settings, Store},
-    http::{Limits, Live, Readiness, Shared, WebSettings, public_router},
-    huawei,
+    http::Limits,
     model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, Status},
-    poll::{Project, Scheduler},
-    stats::Stats,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -62,27 +58,7 @@ async fn exporter(limits: Limits) -> Server {
         let attempt = Attempt { at: clock.now(), duration: Duration::from_millis(5), outcome };
         board.record(&id(number), attempt, clock.now());
     }
-    let stats = Arc::new(Stats::new());
-    let projects = Vec::<Project<huawei::Project>>::new();
-    let polls = Scheduler::new(projects, board.clone(), clock.clone(), stats.clone()).1;
-    let exposition = Settings {
-        stale_after: Duration::from_secs(900),
-        per_connection: true,
-        per_connection_limit: 1000,
-    };
-    let live = tokio::sync::watch::channel(Live::of(&exposition, String::new())).1;
-    let shared = Shared {
-        board,
-        services: ServiceBoard::new([]),
-        pages: Store::default(),
-        live,
-        stats,
-        clock,
-        polls,
-    };
-    let readiness = Readiness::new(Duration::from_secs(60));
-    let (_, web) = tokio::sync::watch::channel(WebSettings::default());
-    Server::start(public_router(shared, readiness, "/metrics", None, web), limits).await
+    Server::showing(board, clock, limits).await
 }
 
 fn request(method: &str, encoding: &str) -> String {
