@@ -23,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
+    http::{HeaderMap, header},
     middleware::Next,
     response::Response,
 };
@@ -101,4 +102,13 @@ async fn measure(State(stats): State<Arc<Stats>>, request: Request, next: Next) 
     let elapsed: Duration = started.elapsed();
     stats.http_request(handler, response.status().as_u16(), elapsed);
     response
+}
+
+/// What the one `Authorization` header says after a scheme; nothing where there is none, another
+/// scheme, or more than one header (RFC 9110, section 11.6.2: names of schemes have no case).
+fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (named, credentials) = value.to_str().ok()?.split_once(' ')?;
+    named.eq_ignore_ascii_case(scheme).then_some(credentials.trim())
 }

@@ -11,11 +11,12 @@ use std::{
     sync::Arc,
 };
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use super::authorization;
 use crate::secret::Secret;
 
 /// Comparisons that run at once: strangers can make us compare, and must not get a second core.
@@ -103,13 +104,8 @@ pub(super) struct Login {
 impl Login {
     /// Of the one `Authorization` header, if it is there and well formed.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else { return None };
-        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let decoded = Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
+        let encoded = authorization(headers, "basic")?;
+        let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
         let colon = decoded.iter().position(|&byte| byte == b':')?;
         let (name, password) = (&decoded[..colon], &decoded[colon + 1..]);
         let name = std::str::from_utf8(name).ok()?.to_owned();
@@ -148,7 +144,7 @@ impl Counter {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, header};
 
     use super::*;
 

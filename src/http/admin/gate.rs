@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::Response,
 };
@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
 use super::{
-    super::{Peer, problem::problem},
+    super::{Peer, authorization, problem::problem},
     Admin, AdminToken,
     changes::Denied,
     requests::Refused,
@@ -68,7 +68,7 @@ impl Admin {
         if !request.uri().path().starts_with("/api/") {
             return Ok(None);
         }
-        match bearer(request.headers()).and_then(|token| self.find(token)) {
+        match authorization(request.headers(), "bearer").and_then(|token| self.find(token)) {
             Some(token) => Ok(Some(Caller { token, remote })),
             None => Err(self.unknown_token(remote).into()),
         }
@@ -135,11 +135,4 @@ impl Admin {
         refusal.headers_mut().insert(header, value);
         refusal
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
