@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
@@ -227,6 +228,9 @@ pub struct CloudError {
     pub retry_after: Option<Duration>,
     /// No connection was made, so that nothing can have been sent.
     pub never_sent: bool,
+    /// During back-off: when the credentials are tried again. The rest is then the refusal that
+    /// caused the back-off.
+    pub retry_at: Option<Timestamp>,
 }
 
 impl CloudError {
@@ -240,6 +244,7 @@ impl CloudError {
             request_id: None,
             retry_after: None,
             never_sent: false,
+            retry_at: None,
         }
     }
 
