@@ -6,6 +6,8 @@ use css_vpcep_exporter::sim::{Pace, Settings, Sim};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
+#[path = "sim_vpcep/calls.rs"]
+mod calls;
 #[path = "sim_vpcep/modes.rs"]
 mod modes;
 
@@ -244,7 +246,7 @@ async fn what_is_refused_changes_nothing() {
         }
     }
     let answer = cloud.send(Method::DELETE, unknown, "").await.unwrap();
-    assert_eq!(answer.status().as_u16(), 405);
+    assert_eq!(answer.status().as_u16(), 404);
     let big = " ".repeat((12 << 20) + 1);
     assert_eq!(cloud.put_raw(big).await.unwrap().status().as_u16(), 413);
     assert_eq!(cloud.truth(0).await, before);

@@ -1,12 +1,15 @@
-//! The cloud's API: which address is which operation, and what comes before every operation.
+//! The cloud's API: what comes before every operation, and which part of it does the work.
 //!
-//! Owns routing and the order of judgement: address, credentials, faults, path parameters, operation.
-//! The operations themselves are in `connections`, `clusters`, `iam`, `services` and `service_update`.
+//! Owns the order of judgement: address, credentials, permissions, faults, path parameters, operation.
+//! Addresses and permissions are listed in `calls`; the operations are in the modules below.
 
 mod clusters;
+mod connection_changes;
 mod connections;
 mod iam;
+mod listing;
 mod service_body;
+mod service_lists;
 mod service_rules;
 mod service_update;
 mod services;
@@ -15,99 +18,16 @@ use hyper::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use super::PROJECT_ID;
+use super::calls::{Operation, Route, route};
 use super::cloud::{Cloud, State};
 use super::encoding::hex;
-use super::errors::{Reply, bad_parameter, gateway, no_such_api, vpcep, wrong_method};
+use super::errors::{Reply, bad_parameter, gateway, no_such_api, not_permitted, vpcep};
 use super::faults::active::Hits;
 use super::faults::transport::{self, Fate, Sending};
 use super::puts::{Put, Trace};
 use super::query::Query;
 use super::requests::Arrival;
 use super::signature::Received;
-
-/// What can be asked of the cloud.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    CssConnections,
-    CssClusters,
-    VpcepServices,
-    VpcepService,
-    VpcepUpdate,
-    IamProjects,
-    IamToken,
-    Unknown,
-}
-
-impl Operation {
-    /// All that exist.
-    pub(crate) const ALL: [Operation; 7] = [
-        Operation::CssConnections,
-        Operation::CssClusters,
-        Operation::VpcepServices,
-        Operation::VpcepService,
-        Operation::VpcepUpdate,
-        Operation::IamProjects,
-        Operation::IamToken,
-    ];
-
-    /// The name in the request log and in faults.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Operation::CssConnections => "css_connections",
-            Operation::CssClusters => "css_clusters",
-            Operation::VpcepServices => "vpcep_services",
-            Operation::VpcepService => "vpcep_service",
-            Operation::VpcepUpdate => "vpcep_update",
-            Operation::IamProjects => "iam_projects",
-            Operation::IamToken => "iam_token",
-            Operation::Unknown => "unknown",
-        }
-    }
-
-    fn method(self) -> &'static str {
-        match self {
-            Operation::IamToken => "POST",
-            Operation::VpcepUpdate => "PUT",
-            _ => "GET",
-        }
-    }
-
-    fn is_vpcep(self) -> bool {
-        use Operation::{VpcepService, VpcepServices, VpcepUpdate};
-        matches!(self, VpcepServices | VpcepService | VpcepUpdate)
-    }
-}
-
-/// An operation and what its path names.
-#[derive(Debug, PartialEq, Eq)]
-struct Route<'a> {
-    operation: Operation,
-    project: Option<&'a str>,
-    cluster: Option<&'a str>,
-    service: Option<&'a str>,
-}
-
-fn route<'a>(method: &str, path: &'a str) -> Route<'a> {
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let (operation, project, cluster, service) = match segments[..] {
-        ["v1.0", project, "clusters"] => (Operation::CssClusters, Some(project), None, None),
-        ["v1.0", project, "clusters", cluster, "vpcepservice", "connections"] => {
-            (Operation::CssConnections, Some(project), Some(cluster), None)
-        }
-        ["v1", project, "vpc-endpoint-services"] => {
-            (Operation::VpcepServices, Some(project), None, None)
-        }
-        ["v1", project, "vpc-endpoint-services", service] => {
-            let put = method == "PUT";
-            let operation = if put { Operation::VpcepUpdate } else { Operation::VpcepService };
-            (operation, Some(project), None, Some(service))
-        }
-        ["v3", "projects"] => (Operation::IamProjects, None, None, None),
-        ["v3", "auth", "tokens"] => (Operation::IamToken, None, None, None),
-        _ => (Operation::Unknown, None, None, None),
-    };
-    Route { operation, project, cluster, service }
-}
 
 /// What came of an operation.
 #[derive(Debug)]
@@ -181,7 +101,7 @@ pub(crate) fn answer(cloud: &Cloud, received: &Received<'_>) -> Answer {
     Answer { reply: done.reply, sending, request_id, number }
 }
 
-/// Address, method and credentials.
+/// Address, credentials and permissions.
 fn admitted(
     cloud: &Cloud,
     state: &mut State,
@@ -190,13 +110,17 @@ fn admitted(
 ) -> Result<(), Reply> {
     match route.operation {
         Operation::Unknown => return Err(no_such_api()),
-        operation if operation.method() != received.method => return Err(wrong_method()),
         // Asking for a token is how one comes by credentials.
         Operation::IamToken => return Ok(()),
         _ => {}
     }
     let admission = state.gate.admit(received, route.project, cloud.now());
-    admission.map_err(|refusal| refusal.reply())
+    admission.map_err(|refusal| refusal.reply())?;
+    let allowed = state.gate.credentials.actions.as_ref();
+    match allowed.and_then(|allowed| route.operation.lacks(allowed)) {
+        Some(action) => Err(not_permitted(route.operation, action)),
+        None => Ok(()),
+    }
 }
 
 fn operate(
@@ -211,19 +135,32 @@ fn operate(
         return refused.into();
     }
     let (now, now_ms) = (cloud.now(), cloud.uptime_ms());
-    match (route.operation, route.cluster.or(route.service)) {
-        (Operation::VpcepUpdate, Some(service)) => {
-            return service_update::update(state, service, received.body, now, now_ms);
+    // Where a path has no id of a kind, no operation below looks at it.
+    let cluster = route.cluster.unwrap_or_default();
+    let service = route.service.unwrap_or_default();
+    let (body, base_url) = (received.body, cloud.base_url());
+    match route.operation {
+        Operation::CssClusters => clusters::list(&state.world, query),
+        Operation::CssCluster => clusters::detail(&state.world, cluster),
+        Operation::CssConnections => connections::list(state, cluster, query, hits, now),
+        Operation::CssUpdateConnections => {
+            connection_changes::statuses(&mut state.world, cluster, body, now)
         }
-        (Operation::VpcepServices, _) => services::list(state, query, now_ms),
-        (Operation::VpcepService, Some(service)) => services::detail(state, service, now_ms),
-        (Operation::CssConnections, Some(cluster)) => {
-            connections::list(state, cluster, query, hits, now)
+        Operation::CssUpdateWhitelist => {
+            connection_changes::whitelist(&mut state.world, cluster, body, now)
         }
-        (Operation::CssClusters, _) => clusters::list(&state.world, query),
-        (Operation::IamProjects, _) => iam::projects(query, cloud.base_url()),
-        (Operation::IamToken, _) => iam::token(state, received.body, now),
-        _ => no_such_api(),
+        Operation::VpcepServices => services::list(state, query, now_ms),
+        Operation::VpcepDescribe => service_lists::describe(&state.world, query),
+        Operation::VpcepPublic => service_lists::public(&state.world, query),
+        Operation::VpcepService => services::detail(state, service, now_ms),
+        Operation::VpcepUpdate => return service_update::update(state, service, body, now, now_ms),
+        Operation::VpcepConnections => service_lists::connections(state, service, query),
+        Operation::VpcepPermissions => service_lists::permissions(state, service, query),
+        Operation::VpcepQuotas => service_lists::quotas(&state.world, query),
+        Operation::IamProjects => iam::projects(query, base_url),
+        Operation::IamDomains => iam::domains(base_url),
+        Operation::IamToken => iam::token(state, body, now),
+        Operation::Unknown => no_such_api(),
     }
     .into()
 }
@@ -281,42 +218,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_exact() {
-        let operation = |path| route("GET", path).operation;
-        assert_eq!(operation("/v1.0/p/clusters"), Operation::CssClusters);
-        assert_eq!(
-            route("GET", "/v1.0/p/clusters/c/vpcepservice/connections"),
-            Route {
-                operation: Operation::CssConnections,
-                project: Some("p"),
-                cluster: Some("c"),
-                service: None
-            }
-        );
-        assert_eq!(operation("/v1/p/vpc-endpoint-services"), Operation::VpcepServices);
-        let one = |method| route(method, "/v1/p/vpc-endpoint-services/s");
-        assert_eq!(one("PUT").operation, Operation::VpcepUpdate);
-        assert_eq!(
-            (one("DELETE").operation, one("GET").service),
-            (Operation::VpcepService, Some("s"))
-        );
-        assert_eq!(operation("/v3/projects"), Operation::IamProjects);
-        assert_eq!(operation("/v3/auth/tokens"), Operation::IamToken);
-        for path in
-            ["/", "", "/v1.0/p/clusters/", "/v1.0/p/clusters/c", "//v3/projects", "/V3/projects"]
-        {
-            assert_eq!(operation(path), Operation::Unknown, "{path}");
-        }
-    }
-
-    #[test]
     fn ids_are_judged_before_they_are_looked_up() {
         let id = "5c77b71c-5b35-4f50-8984-76387e42451a";
         let other = "0123456789abcdef0123456789abcdef";
         let upper = id.to_uppercase();
         let status = |project, cluster| {
-            let route =
-                Route { operation: Operation::CssConnections, project, cluster, service: None };
+            let route = Route { project, cluster, ..Route::default() };
             known_path(&route).err().map(|reply| reply.status)
         };
         assert_eq!(status(Some(PROJECT_ID), Some(id)), None);

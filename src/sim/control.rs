@@ -6,16 +6,19 @@
 mod services;
 mod truth;
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::api::Operation;
+use super::calls::Operation;
 use super::cloud::Cloud;
 use super::errors::{Reply, control};
 use super::faults::active::{Active, ActiveFaults};
 use super::faults::transport::TRAP;
 use super::faults::{Fault, Group};
+use super::patch::present;
 use super::puts::Ledger;
 use super::{DOMAIN_NAME, PROJECT_ID, REGION, USER_NAME};
 
@@ -164,9 +167,8 @@ fn active(entry: FaultEntry) -> Result<Active, Reply> {
     }
     let mut active = Active::new(&fault);
     if let Some(name) = entry.operation {
-        let known = Operation::ALL.into_iter().find(|operation| operation.name() == name);
-        let operation =
-            known.ok_or_else(|| control(400, format!("no operation is called {name:?}")))?;
+        let operation = Operation::named(&name)
+            .ok_or_else(|| control(400, format!("no operation is called {name:?}")))?;
         let anywhere = matches!(fault.kind.group(), Group::Http | Group::Wire);
         if operation != Operation::CssConnections && !anywhere {
             return Err(control(400, format!("{fault} is about css_connections only")));
@@ -235,6 +237,9 @@ struct Rotation {
     end_tokens: bool,
     /// Ends all tokens, once, after so many more requests with one.
     tokens_end_after: Option<u64>,
+    /// The actions that the user's policies allow; null allows everything.
+    #[serde(default, deserialize_with = "present")]
+    actions: Option<Option<HashSet<String>>>,
 }
 
 fn put_credentials(cloud: &Cloud, rotation: Rotation) {
@@ -257,6 +262,9 @@ fn put_credentials(cloud: &Cloud, rotation: Rotation) {
     if let Some(seconds) = rotation.token_seconds {
         valid.token_seconds = seconds;
     }
+    if let Some(actions) = rotation.actions {
+        valid.actions = actions;
+    }
     if rotation.tokens_end_after.is_some() {
         valid.tokens_end_after = rotation.tokens_end_after;
     }
@@ -275,6 +283,7 @@ fn credentials(cloud: &Cloud) -> Value {
         "password": valid.password,
         "domain": DOMAIN_NAME,
         "token_seconds": valid.token_seconds,
+        "actions": valid.actions,
     })
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(crate) use self::vpcep::vpcep;
+use super::calls::Operation;
 use super::clock::basic_date;
 
 /// What is sent back, before the server adds its headers.
@@ -101,7 +102,7 @@ impl Refusal {
             Refusal::UnknownKey(key) => format!("ak {key} not exist"),
             Refusal::Locked => "AK access failed to reach the limit,forbidden".to_owned(),
             Refusal::Expired { signed, server } => format!(
-                "signature expired, signature time:{signed},server time:{}",
+                "calc aksk signature fail:signature expired, signature time:{signed},server time:{}",
                 basic_date(*server)
             ),
             Refusal::Mismatch { canonical_request } => {
@@ -109,23 +110,41 @@ impl Refusal {
                 format!("verify aksk signature fail, canonicalRequest:{text}")
             }
             Refusal::BadToken => "decrypt token fail".to_owned(),
-            Refusal::OldToken => return gateway(401, "APIGW.0307", "The token must be updated."),
+            Refusal::OldToken => return unauthorized("APIGW.0307", "The token must be updated."),
             Refusal::OtherProject => "x-project-id does not match the project".to_owned(),
         };
         let message = format!("Incorrect IAM authentication information: {detail}");
-        gateway(401, "APIGW.0301", &message)
+        unauthorized("APIGW.0301", &message)
     }
 }
 
-/// The address is no API: wrong host, path or method, or not published.
+/// A refusal of the gateway, which ends the connection with it.
+fn unauthorized(code: &str, message: &str) -> Reply {
+    let reply = gateway(401, code, message).with("Server", "api-gateway");
+    reply.with("Connection", "close").with("Transfer-Encoding", "chunked")
+}
+
+/// No API has this address and method, or it was not published.
 pub(crate) fn no_such_api() -> Reply {
     let message = "The API does not exist or has not been published in the environment";
     gateway(404, "APIGW.0101", message)
 }
 
-/// The address is an API, but not with this method.
-pub(crate) fn wrong_method() -> Reply {
-    gateway(405, "APIGW.0501", "The request method is not supported")
+/// The user's policies do not allow this action of an operation. Each service says it in its own way.
+pub(crate) fn not_permitted(operation: Operation, action: &str) -> Reply {
+    if operation.is_css() && action.starts_with("css:") {
+        let message = format!("The current policy does not allow the {action} operation.");
+        css(400, "CSS.0051", &message)
+    } else if operation.is_css() {
+        // What CSS does at VPCEP in the user's name.
+        let message = "Insufficient permissions on the VPC endpoint. Check whether the user has the \
+            VPC endpoint administrator role.";
+        css(400, "CSS.5313", message)
+    } else if operation.is_vpcep() {
+        vpcep("0004")
+    } else {
+        keystone(403, "Forbidden", "You have no right to do this action")
+    }
 }
 
 /// A parameter that cannot be read.
@@ -140,12 +159,12 @@ pub(crate) fn out_of_range(name: &str) -> Reply {
 
 /// A cluster that is not there, was deleted, or is somebody else's: 403, not 404.
 pub(crate) fn no_such_cluster() -> Reply {
-    css(403, "CSS.0015", "The resource does not exist or you do not have permission to access it.")
+    css(403, "CSS.0015", "Resource not found or permission denied.")
 }
 
 /// A cluster without a VPC endpoint service.
 pub(crate) fn not_enabled() -> Reply {
-    css(400, "CSS.5182", "The VPC endpoint service is not enabled for the cluster.")
+    css(400, "CSS.5182", "The VPC endpoint service is not enabled.")
 }
 
 #[cfg(test)]
@@ -160,7 +179,8 @@ mod tests {
         for (refusal, wanted) in [
             (
                 expired,
-                "signature expired, signature time:20211217T064303Z,server time:20211217T065804Z",
+                "calc aksk signature fail:signature expired, signature time:20211217T064303Z,\
+                 server time:20211217T065804Z",
             ),
             (mismatch, "verify aksk signature fail, canonicalRequest:GET|/||"),
             (Refusal::UnknownKey("AK".to_owned()), "ak AK not exist"),

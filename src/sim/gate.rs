@@ -3,7 +3,7 @@
 //! Owns the one access key and the one password, which a test may rotate, the tokens given out and
 //! the lock after too many bad signatures. How a signature is computed is in `signature`, how a refusal reads in `errors`.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
@@ -17,7 +17,7 @@ use super::{ACCESS_KEY, PASSWORD, PROJECT_ID, SECRET_KEY};
 
 /// A signature holds for 15 minutes (signing guide).
 const WINDOW_SECONDS: i64 = 15 * 60;
-/// After so many bad signatures in a row an access key rests (API Gateway FAQ, IAM authentication).
+/// One more bad signature in a row than this locks an access key (API Gateway FAQ, IAM authentication).
 const BAD_LIMIT: u32 = 5;
 const LOCK_SECONDS: i64 = 5 * 60;
 /// A token lives for a day (IAM API Reference, Obtaining a User Token Through Password
@@ -37,6 +37,8 @@ pub(crate) struct Credentials {
     pub(crate) token_seconds: i64,
     /// So many requests with a token are let in; then all tokens end, once.
     pub(crate) tokens_end_after: Option<u64>,
+    /// The actions that the user may take; absent, all of them.
+    pub(crate) actions: Option<HashSet<String>>,
 }
 
 /// What the door remembers.
@@ -61,6 +63,7 @@ impl Gate {
                 password: PASSWORD.to_owned(),
                 token_seconds: TOKEN_SECONDS,
                 tokens_end_after: None,
+                actions: None,
             },
             bad_in_a_row: 0,
             locked_until: None,
@@ -156,7 +159,7 @@ impl Gate {
             return Ok(());
         }
         self.bad_in_a_row += 1;
-        if self.bad_in_a_row >= BAD_LIMIT {
+        if self.bad_in_a_row > BAD_LIMIT {
             self.bad_in_a_row = 0;
             self.locked_until = Some(shifted(now, LOCK_SECONDS));
         }
@@ -269,15 +272,15 @@ mod tests {
     }
 
     #[test]
-    fn five_bad_signatures_lock_the_key_for_five_minutes() {
+    fn the_sixth_bad_signature_in_a_row_locks_the_key_for_five_minutes() {
         let mut gate = Gate::new(Rng::new(1, 1));
         for _ in 0..2 {
-            for _ in 0..4 {
+            for _ in 0..5 {
                 assert!(ask(&mut gate, &usual(now()), "wrong", now()).is_err());
             }
             assert_eq!(ask(&mut gate, &usual(now()), SECRET_KEY, now()), Ok(()));
         }
-        for _ in 0..5 {
+        for _ in 0..6 {
             assert!(ask(&mut gate, &usual(now()), "wrong", now()).is_err());
         }
         assert_eq!(ask(&mut gate, &usual(now()), SECRET_KEY, now()), Err(Refusal::Locked));

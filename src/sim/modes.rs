@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::api::Operation;
+use super::calls::Operation;
 use super::service::{Service, ServicePatch};
 
 macro_rules! modes {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 
-use super::api::Operation;
+use super::calls::Operation;
 
 /// So many requests are remembered one by one.
 const KEPT: usize = 1_000;

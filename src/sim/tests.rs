@@ -147,7 +147,7 @@ async fn the_address_decides_before_credentials_do() {
     let (path, project) = (sim.path(0, ""), PROJECT_ID);
     for (path, status, code) in [
         ("/v9/x".to_owned(), 404, "APIGW.0101"),
-        ("/v3/auth/tokens".to_owned(), 405, "APIGW.0501"),
+        ("/v3/auth/tokens".to_owned(), 404, "APIGW.0101"),
         (format!("/v1.0/{project}/clusters/x/vpcepservice/connections"), 400, "CSS.0001"),
         (format!("/v1.0/{project}/clusters/{unknown}/vpcepservice/connections"), 403, "CSS.0015"),
         (path.replace(project, &"a".repeat(32)), 403, "APIGW.0310"),
@@ -165,6 +165,12 @@ async fn the_address_decides_before_credentials_do() {
     }
     let answer = sim.client.get(format!("{}{path}", sim.url)).send().await.expect("sent");
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    for (name, value) in
+        [("connection", "close"), ("server", "api-gateway"), ("transfer-encoding", "chunked")]
+    {
+        assert_eq!(answer.headers().get(name).map(|it| it.as_bytes()), Some(value.as_bytes()));
+    }
+    assert_eq!(json_of(answer).await["error_code"], "APIGW.0301");
     sim.end().await;
 }
 

@@ -50,9 +50,29 @@ pub(crate) struct Connection {
     pub(crate) created_at: Timestamp,
     pub(crate) update_at: Field<Timestamp>,
     pub(crate) domain_id: Arc<str>,
+    /// Addresses are shown from the first acceptance on, and stay shown.
+    pub(crate) was_accepted: bool,
     pub(crate) ip: Field<Box<str>>,
     pub(crate) ipv6: Field<Box<str>>,
     pub(crate) dns_name: Field<Box<str>>,
+}
+
+impl Connection {
+    /// Takes a status; the first acceptance brings the addresses.
+    pub(crate) fn take_status(&mut self, status: Cow<'static, str>) {
+        self.was_accepted |= status == ACCEPTED;
+        self.status = status;
+    }
+
+    /// The IPv4 address that is shown.
+    pub(crate) fn ip(&self) -> &Field<Box<str>> {
+        if self.was_accepted { &self.ip } else { &Field::Absent }
+    }
+
+    /// The IPv6 address that is shown.
+    pub(crate) fn ipv6(&self) -> &Field<Box<str>> {
+        if self.was_accepted { &self.ipv6 } else { &Field::Absent }
+    }
 }
 
 /// One entry of a cluster's whitelist.
@@ -71,7 +91,7 @@ pub(crate) struct Cluster {
     pub(crate) created: Timestamp,
     pub(crate) datastore: &'static str,
     pub(crate) vpcep_enabled: bool,
-    /// As the API sends it: a boolean, in odd clusters the text of one.
+    /// As the API sends it: a boolean, unless a test sets something else.
     pub(crate) update_switch: Value,
     pub(crate) service_name: String,
     pub(crate) permissions: Vec<Permission>,
@@ -90,7 +110,7 @@ impl Cluster {
     pub(crate) fn set_status(&mut self, at: usize, status: Cow<'static, str>, now: Timestamp) {
         let update_at = self.updated(now);
         if let Some(connection) = self.connections.get_mut(at) {
-            connection.status = status;
+            connection.take_status(status);
             connection.update_at = update_at;
         }
     }

@@ -1,4 +1,4 @@
-//! Querying the Cluster List (CSS API Reference).
+//! Querying the Cluster List, and Querying Details About a Cluster (CSS API Reference).
 //!
 //! Owns the list's paging, which counts from one, and the JSON of a cluster, whose times have no zone.
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::sim::clock::shifted;
-use crate::sim::errors::{Reply, bad_parameter};
+use crate::sim::errors::{Reply, bad_parameter, no_such_cluster};
 use crate::sim::query::{Query, Range};
 use crate::sim::world::{Cluster, World};
 
@@ -34,6 +34,19 @@ fn page(world: &World, query: &Query) -> Result<Reply, Reply> {
     let rows: Vec<Value> =
         clusters.iter().skip(first).take(limit).map(|one| written(one)).collect();
     Ok(Reply::json(200, &json!({"totalSize": clusters.len(), "clusters": rows})))
+}
+
+/// Answers with one cluster, which alone tells of its endpoint.
+pub(super) fn detail(world: &World, id: &str) -> Reply {
+    let Some(cluster) = world.cluster(id) else { return no_such_cluster() };
+    let mut body = written(cluster);
+    let connections = if cluster.vpcep_enabled { &cluster.connections[..] } else { &[] };
+    let own = connections.first();
+    body["vpcepIp"] = json!(own.and_then(|one| one.ip().value()));
+    body["vpcepIpv6Address"] = json!(own.and_then(|one| one.ipv6().value()));
+    body["supportVpcep"] = json!(true);
+    body["orderId"] = Value::Null;
+    Reply::json(200, &body)
 }
 
 fn written(cluster: &Cluster) -> Value {

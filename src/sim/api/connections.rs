@@ -181,8 +181,8 @@ impl Serialize for Row<'_> {
         map.serialize_entry("status", &one.status)?;
         map.serialize_entry("maxSession", &format_args!("{}", one.max_sessions))?;
         map.serialize_entry("specificationName", &one.specification_name)?;
-        optional(&mut map, "vpcepIp", &one.ip)?;
-        optional(&mut map, "vpcepIpv6Address", &one.ipv6)?;
+        optional(&mut map, "vpcepIp", one.ip())?;
+        optional(&mut map, "vpcepIpv6Address", one.ipv6())?;
         optional(&mut map, "vpcepDnsName", &one.dns_name)?;
         map.serialize_entry("created_at", &format_args!("{}", one.created_at))?;
         match one.update_at {

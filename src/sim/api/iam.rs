@@ -1,4 +1,4 @@
-//! IAM: project ids by name, and tokens by password (IAM API Reference).
+//! IAM: project ids by name, the account, and tokens by password (IAM API Reference).
 //!
 //! Owns the one user and the one project as IAM describes them. Tokens are kept by `gate`.
 
@@ -32,6 +32,20 @@ pub(super) fn projects(query: &Query, base_url: &str) -> Reply {
         if name.is_none_or(|name| name == REGION) { vec![project] } else { Vec::new() };
     let links = json!({"self": format!("{base_url}/v3/projects"), "previous": null, "next": null});
     traced(Reply::json(200, &json!({"links": links, "projects": projects})))
+}
+
+/// Querying the Account of the Credentials.
+pub(super) fn domains(base_url: &str) -> Reply {
+    let links =
+        json!({"self": format!("{base_url}/v3/auth/domains"), "previous": null, "next": null});
+    let domain = json!({
+        "id": DOMAIN_ID,
+        "name": DOMAIN_NAME,
+        "enabled": true,
+        "description": "",
+        "links": {"self": format!("{base_url}/v3/domains/{DOMAIN_ID}")},
+    });
+    traced(Reply::json(200, &json!({"links": links, "domains": [domain]})))
 }
 
 /// Obtaining a User Token Through Password Authentication.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::service_body::Wanted;
 use super::{Done, service_rules, services};
-use crate::sim::api::Operation;
+use crate::sim::calls::Operation;
 use crate::sim::clock::whole_seconds;
 use crate::sim::cloud::State;
 use crate::sim::errors::{Reply, vpcep};

@@ -1,24 +1,25 @@
 //! Querying VPC Endpoint Services, and Querying Details About a VPC Endpoint Service (VPCEP API
 //! Reference).
 //!
-//! Owns the list's filters and paging and the JSON of a service, which differs between the two and
+//! Owns the list's filters and the JSON of a service, which differs between the two and
 //! the answer to a change.
 
 use serde_json::{Map, Value, json};
 
-use crate::sim::api::Operation;
+use super::listing::{Listing, among, text};
+use crate::sim::calls::Operation;
 use crate::sim::cloud::State;
 use crate::sim::errors::{Reply, vpcep};
-use crate::sim::query::{Query, Range};
+use crate::sim::query::Query;
 use crate::sim::service::Service;
 use crate::sim::world::{ACCEPTED, CREATING, Cluster};
 use crate::sim::{DOMAIN_ID, PROJECT_ID};
 
-const LIMIT: Range = Range { low: 0, high: 1_000, default: 10 };
-const OFFSET: Range = Range { low: 0, high: i64::MAX, default: 0 };
+const LARGEST_PAGE: i64 = 1_000;
 const STATUSES: [&str; 4] = ["creating", "available", "failed", "deleting"];
-/// The SDK's names, and those of older documents.
-const SORT_KEYS: [&str; 4] = ["create_at", "update_at", "created_at", "updated_at"];
+/// Of every service that is not the cloud's own.
+pub(super) const TYPE: &str = "interface";
+pub(super) const BORDER_GROUP: &str = "center";
 
 /// What is asked of the list.
 struct Filter<'a> {
@@ -26,11 +27,10 @@ struct Filter<'a> {
     name: String,
     id: Option<&'a str>,
     status: Option<&'a str>,
-    offset: usize,
-    limit: usize,
+    listing: Listing,
 }
 
-/// Answers with one page of the project's services, the newest first.
+/// Answers with one page of the project's services.
 pub(super) fn list(state: &mut State, query: &Query, now_ms: u64) -> Reply {
     if let Some((_, code)) = state.modes.refusal(Operation::VpcepServices, None) {
         return vpcep(code);
@@ -39,19 +39,12 @@ pub(super) fn list(state: &mut State, query: &Query, now_ms: u64) -> Reply {
 }
 
 fn filter(query: &Query) -> Result<Filter<'_>, &'static str> {
-    let text = |name, code| query.text(name).map_err(|_| code);
-    let among = |name, code, all: &[&str]| match text(name, code)? {
-        Some(value) if !all.contains(&value) => Err(code),
-        value => Ok(value),
-    };
-    among("sort_key", "0017", &SORT_KEYS)?;
-    among("sort_dir", "0018", &["asc", "desc"])?;
+    let name = text(query, "endpoint_service_name", "1003")?.unwrap_or_default();
     Ok(Filter {
-        name: text("endpoint_service_name", "1003")?.unwrap_or_default().to_lowercase(),
-        id: text("id", "3062")?,
-        status: among("status", "0019", &STATUSES)?,
-        offset: query.number("offset", OFFSET).map_err(|_| "0010")? as usize,
-        limit: query.number("limit", LIMIT).map_err(|_| "0006")? as usize,
+        name: name.to_lowercase(),
+        id: text(query, "id", "3062")?,
+        status: among(query, "status", "0019", &STATUSES)?,
+        listing: Listing::read(query, LARGEST_PAGE)?,
     })
 }
 
@@ -70,10 +63,10 @@ fn page(state: &mut State, filter: &Filter<'_>, now_ms: u64) -> Reply {
             rows.push((shown.clone(), cluster));
         }
     }
-    rows.sort_by(|(a, _), (b, _)| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
-    let page = rows.iter().skip(filter.offset).take(filter.limit);
-    let page: Vec<Value> = page.map(|(service, cluster)| listed(service, cluster)).collect();
-    Reply::json(200, &json!({"endpoint_services": page, "total_count": rows.len()}))
+    let total = rows.len();
+    let page = filter.listing.page(rows, |(one, _)| (one.created_at, one.updated_at));
+    let page: Vec<Value> = page.map(|(service, cluster)| listed(&service, cluster)).collect();
+    Reply::json(200, &json!({"endpoint_services": page, "total_count": total}))
 }
 
 /// Answers with one service.
@@ -107,7 +100,7 @@ fn listed(service: &Service, cluster: &Cluster) -> Value {
         ("domain_id", json!(DOMAIN_ID)),
         ("connection_count", json!(count)),
         ("supported_editions", json!(["basic"])),
-        ("public_border_group", json!("center")),
+        ("public_border_group", json!(BORDER_GROUP)),
     ] {
         body.insert(key.to_owned(), value);
     }
@@ -123,7 +116,7 @@ fn written(service: &Service) -> Map<String, Value> {
     };
     let mut body: Map<String, Value> =
         body.into_iter().filter(|(key, value)| !hidden(key, value)).collect();
-    body.insert("service_type".to_owned(), json!("interface"));
+    body.insert("service_type".to_owned(), json!(TYPE));
     body.insert("project_id".to_owned(), json!(PROJECT_ID));
     body
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sim::api::Operation;
+use crate::sim::calls::Operation;
 use crate::sim::cloud::State;
 use crate::sim::errors::{Reply, control};
 use crate::sim::modes::{Active, Mode, Modes};
@@ -71,8 +71,7 @@ fn active(entry: Entry) -> Result<Active, Reply> {
         .ok_or_else(|| refused(format!("no mode is called {:?}", entry.name)))?;
     let mut active = Active::new(mode);
     if let Some(name) = &entry.operation {
-        let all = [Operation::VpcepServices, Operation::VpcepService, Operation::VpcepUpdate];
-        let known = all.into_iter().find(|operation| operation.name() == name);
+        let known = Operation::named(name).filter(|operation| operation.is_vpcep());
         if known.is_none() || mode.refusal().is_none() {
             return Err(refused(format!("{} cannot be about {name:?}", entry.name)));
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::sim::clock::whole_seconds;
 use crate::sim::errors::{Reply, control};
 use crate::sim::patch::present;
-use crate::sim::world::{Cluster, Connection, Field, World};
+use crate::sim::world::{ACCEPTED, CREATING, Cluster, Connection, Field, PENDING, World};
 
 /// Everything, as it is.
 pub(super) fn world(world: &World, now: Timestamp) -> Value {
@@ -53,8 +53,8 @@ fn connection(one: &Connection) -> Value {
         "specification_name": one.specification_name,
         "created_at": one.created_at.to_string(),
         "update_at": one.update_at.value().map(Timestamp::to_string),
-        "ip": one.ip.value(),
-        "ipv6": one.ipv6.value(),
+        "ip": one.ip().value(),
+        "ipv6": one.ipv6().value(),
         "dns_name": one.dns_name.value(),
         "domain_id": &*one.domain_id,
     })
@@ -113,7 +113,7 @@ pub(super) fn put_cluster(
                 .and_then(|id| old.connections.iter().find(|connection| &*connection.id == id));
             let mut connection = match known {
                 Some(known) => known.clone(),
-                None => fresh(world, at, now),
+                None => fresh(world, at, row.status.as_deref(), now),
             };
             row.apply(&mut connection, old.updated(whole_seconds(now)))?;
             new.connections.push(connection);
@@ -132,10 +132,13 @@ pub(super) fn put_cluster(
     Ok(reply)
 }
 
-/// A connection that a test made: accepted, unless it says otherwise.
-fn fresh(world: &mut World, cluster: usize, now: Timestamp) -> Connection {
-    let connection = world.new_connection(cluster, now);
-    Connection { status: Cow::Borrowed(crate::sim::world::ACCEPTED), ..connection }
+/// A connection that a test made: accepted, unless it says that it still waits for that.
+fn fresh(world: &mut World, cluster: usize, status: Option<&str>, now: Timestamp) -> Connection {
+    let mut connection = world.new_connection(cluster, now);
+    if !matches!(status, Some(CREATING | PENDING)) {
+        connection.take_status(Cow::Borrowed(ACCEPTED));
+    }
+    connection
 }
 
 /// Changes one connection.
@@ -175,7 +178,7 @@ impl ConnectionPatch {
             one.id = id.into();
         }
         if let Some(status) = self.status.filter(|status| *status != one.status) {
-            one.status = Cow::Owned(status);
+            one.take_status(Cow::Owned(status));
             one.update_at = updated;
         }
         one.max_sessions = self.max_sessions.unwrap_or(one.max_sessions);
@@ -191,6 +194,8 @@ impl ConnectionPatch {
                 None => Field::Null,
             };
         }
+        // An address that a test sets is shown, whatever the cloud would do.
+        one.was_accepted |= self.ip.is_some() || self.ipv6.is_some();
         for (value, field) in
             [(self.ip, &mut one.ip), (self.ipv6, &mut one.ipv6), (self.dns_name, &mut one.dns_name)]
         {

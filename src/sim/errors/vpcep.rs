@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Reply;
 
 /// Code, HTTP status and message, as the reference lists them. Two faults of a client are 504 there.
-const CODES: [(&str, u16, &str); 33] = [
+const CODES: [(&str, u16, &str); 34] = [
     ("0001", 500, "System error. Please retry."),
     ("0002", 400, "Parameter error."),
     ("0003", 401, "Authentication failed or authentication information is invalid."),
@@ -20,6 +20,7 @@ const CODES: [(&str, u16, &str); 33] = [
     ("0017", 400, "Invalid sort_key."),
     ("0018", 400, "Invalid sort_dir."),
     ("0019", 400, "Invalid status."),
+    ("0021", 400, "Invalid marker_id."),
     ("0022", 400, "The number of requests exceeded the limit. Please try later."),
     ("1003", 400, "Invalid service name."),
     ("2003", 400, "The endpoint service does not exist."),

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::{Fault, Kind};
-use crate::sim::api::Operation;
+use crate::sim::calls::Operation;
 use crate::sim::rng::Rng;
 
 /// One active fault.

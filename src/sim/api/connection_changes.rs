@@ -1,0 +1,122 @@
+//! Updating an Endpoint Connection, and Modifying the VPCEP Service Whitelist of a Cluster (CSS API
+//! Reference).
+//!
+//! Owns what may be changed and how it is refused. Both are done when they are answered, whole or not
+//! at all, and their answers have no body.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::sim::clock::whole_seconds;
+use crate::sim::errors::{JSON, Reply, bad_parameter, css, no_such_cluster, not_enabled};
+use crate::sim::world::{ACCEPTED, Cluster, PENDING, Permission, REJECTED, World};
+
+/// `domainId` has at most so many characters.
+const ACCOUNT: usize = 64;
+
+#[derive(Deserialize)]
+struct Update {
+    action: Action,
+    /// Under its name of before August 2025 too.
+    #[serde(alias = "endpointIdList")]
+    endpoint_id_list: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    Receive,
+    Reject,
+}
+
+/// Accepts or rejects connections.
+pub(super) fn statuses(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Reply {
+    done(update(world, cluster, body, whole_seconds(now)))
+}
+
+fn update(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Result<(), Reply> {
+    let Update { action, endpoint_id_list: ids } = read(body)?;
+    if ids.is_empty() {
+        return Err(bad_parameter("The parameter endpoint_id_list is empty."));
+    }
+    let cluster = enabled(world, cluster)?;
+    let wanted = match action {
+        Action::Receive => ACCEPTED,
+        Action::Reject => REJECTED,
+    };
+    let place = |id: &String| {
+        let at = cluster.connections.iter().position(|one| *one.id == **id);
+        let at = at.ok_or_else(|| css(400, "CSS.0082", "The record does not exist."))?;
+        match &*cluster.connections[at].status {
+            ACCEPTED | REJECTED | PENDING => Ok(at),
+            _ => Err(css(400, "CSS.5090", "The operation is not allowed in the current state.")),
+        }
+    };
+    let places = ids.iter().map(place).collect::<Result<Vec<usize>, Reply>>()?;
+    for at in places {
+        if cluster.connections[at].status != wanted {
+            cluster.set_status(at, Cow::Borrowed(wanted), now);
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Whitelist {
+    /// Under its name of before August 2025 too.
+    #[serde(alias = "vpcPermissions")]
+    vpc_permissions: Option<Vec<String>>,
+}
+
+/// Replaces the whitelist.
+pub(super) fn whitelist(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Reply {
+    done(replace(world, cluster, body, whole_seconds(now)))
+}
+
+fn replace(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Result<(), Reply> {
+    let accounts = read::<Whitelist>(body)?.vpc_permissions;
+    let accounts = accounts.ok_or_else(|| css(400, "CSS.5181", "The whitelist does not exist."))?;
+    let valid = |account: &String| {
+        let usual = account.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        account == "*" || (usual && (1..=ACCOUNT).contains(&account.len()))
+    };
+    if !accounts.iter().all(valid) {
+        return Err(bad_parameter("An account ID of the whitelist is invalid."));
+    }
+    let known = std::mem::take(&mut enabled(world, cluster)?.permissions);
+    let rows = accounts.iter().map(|account| {
+        let permission = match &**account {
+            "*" => "*".to_owned(),
+            account => format!("iam:domain::{account}"),
+        };
+        let same = known.iter().find(|one| one.permission == permission).cloned();
+        same.unwrap_or_else(|| Permission { id: world.rng.uuid(), permission, created_at: now })
+    });
+    let rows: Vec<Permission> = rows.collect();
+    enabled(world, cluster)?.permissions = rows;
+    Ok(())
+}
+
+/// A cluster that exists and has an endpoint service.
+fn enabled<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Cluster, Reply> {
+    let cluster = world.cluster_mut(id).ok_or_else(no_such_cluster)?;
+    if cluster.vpcep_enabled { Ok(cluster) } else { Err(not_enabled()) }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
+    let body = body.trim_ascii();
+    if body.is_empty() {
+        let message = "The request is null. Enter the request parameters.";
+        return Err(css(400, "CSS.0006", message));
+    }
+    // An array in the order of the keys would be read as well.
+    let object = if body.starts_with(b"{") { serde_json::from_slice(body).ok() } else { None };
+    object.ok_or_else(|| bad_parameter("Incorrect parameters."))
+}
+
+fn done(outcome: Result<(), Reply>) -> Reply {
+    outcome.map_or_else(|refused| refused, |()| Reply::new(200, JSON, ""))
+}

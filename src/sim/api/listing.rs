@@ -1,0 +1,111 @@
+//! Lists of VPCEP: how their parameters are read, and how rows are sorted and cut into pages.
+//!
+//! Owns what all of them share. A parameter that is wrong is refused by the error code of its name.
+
+use jiff::Timestamp;
+
+use crate::sim::query::{Query, Range};
+
+const OFFSET: Range = Range { low: 0, high: i64::MAX, default: 0 };
+/// The SDK's names, and those of the documents.
+const SORT_KEYS: [&str; 4] = ["create_at", "created_at", "update_at", "updated_at"];
+
+/// Which rows are asked for, in which order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    by_update: bool,
+    ascending: bool,
+    offset: usize,
+    limit: usize,
+}
+
+impl Listing {
+    /// Reads what is asked for, of a list whose pages have at most this many rows.
+    pub(super) fn read(query: &Query, largest_page: i64) -> Result<Listing, &'static str> {
+        let key = among(query, "sort_key", "0017", &SORT_KEYS)?;
+        let direction = among(query, "sort_dir", "0018", &["asc", "desc"])?;
+        let limit = Range { low: 0, high: largest_page, default: 10 };
+        Ok(Listing {
+            by_update: key.is_some_and(|key| key.starts_with("update")),
+            ascending: direction == Some("asc"),
+            offset: query.number("offset", OFFSET).map_err(|_| "0010")? as usize,
+            limit: query.number("limit", limit).map_err(|_| "0006")? as usize,
+        })
+    }
+
+    /// One page of these rows, by when each was created and updated.
+    pub(super) fn page<T>(
+        &self,
+        mut rows: Vec<T>,
+        created_and_updated: impl Fn(&T) -> (Timestamp, Timestamp),
+    ) -> impl Iterator<Item = T> {
+        rows.sort_by(|a, b| {
+            let (a, b) = (created_and_updated(a), created_and_updated(b));
+            let order = if self.by_update { a.1.cmp(&b.1) } else { a.0.cmp(&b.0) };
+            if self.ascending { order } else { order.reverse() }
+        });
+        rows.into_iter().skip(self.offset).take(self.limit)
+    }
+}
+
+/// A parameter that stands once.
+pub(super) fn text<'a>(
+    query: &'a Query,
+    name: &str,
+    code: &'static str,
+) -> Result<Option<&'a str>, &'static str> {
+    query.text(name).map_err(|_| code)
+}
+
+/// A parameter that is one of these.
+pub(super) fn among<'a>(
+    query: &'a Query,
+    name: &str,
+    code: &'static str,
+    all: &[&str],
+) -> Result<Option<&'a str>, &'static str> {
+    match text(query, name, code)? {
+        Some(value) if !all.contains(&value) => Err(code),
+        value => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_and_paged_as_asked() {
+        let rows = [(1, 9), (2, 7), (3, 8)];
+        let time = |second| Timestamp::from_second(second).expect("a time");
+        for (query, wanted) in [
+            ("", &[3, 2, 1][..]),
+            ("sort_dir=desc&sort_key=create_at", &[3, 2, 1]),
+            ("sort_dir=asc", &[1, 2, 3]),
+            ("sort_key=update_at", &[1, 3, 2]),
+            ("sort_key=updated_at&sort_dir=asc", &[2, 3, 1]),
+            ("limit=1&offset=1", &[2]),
+            ("limit=0", &[]),
+            ("offset=9223372036854775807", &[]),
+        ] {
+            let listing = Listing::read(&Query::parse(query), 1_000).expect(query);
+            let page = listing.page(rows.to_vec(), |row| (time(row.0), time(row.1)));
+            assert_eq!(page.map(|row| row.0).collect::<Vec<_>>(), wanted, "{query}");
+        }
+    }
+
+    #[test]
+    fn each_parameter_has_its_own_refusal() {
+        for (query, wanted) in [
+            ("limit=501", "0006"),
+            ("limit=-1", "0006"),
+            ("offset=-1", "0010"),
+            ("offset=x", "0010"),
+            ("sort_key=name", "0017"),
+            ("sort_dir=up", "0018"),
+            ("sort_dir=asc&sort_dir=asc", "0018"),
+        ] {
+            assert_eq!(Listing::read(&Query::parse(query), 500), Err(wanted), "{query}");
+        }
+    }
+}
