@@ -13,6 +13,7 @@ mod daemon {
     mod outage;
     mod pages;
     mod paging;
+    mod permissions;
     mod regions;
     mod reload;
     mod restart;

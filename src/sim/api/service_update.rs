@@ -9,7 +9,7 @@ use super::{Done, service_rules, services};
 use crate::sim::calls::Operation;
 use crate::sim::clock::whole_seconds;
 use crate::sim::cloud::State;
-use crate::sim::errors::{Reply, vpcep};
+use crate::sim::errors::vpcep;
 use crate::sim::faults::transport::Fate;
 use crate::sim::modes::{Hits, Mode};
 use crate::sim::puts::Trace;
@@ -77,20 +77,25 @@ fn carry_out(
     let echo = if hits.has(Mode::EchoNew) { &after } else { &before };
     let reply =
         if hits.has(Mode::AppliedThen500) { vpcep("0001") } else { services::changed(echo) };
-    let fate = match () {
-        () if hits.has(Mode::AppliedThenHang) => Fate::Hangs,
-        () if hits.has(Mode::AppliedThenReset) => Fate::Resets,
-        () => Fate::Sent,
+    let fate = if hits.has(Mode::AppliedThenHang) {
+        Fate::Hangs
+    } else if hits.has(Mode::AppliedThenReset) {
+        Fate::Resets
+    } else {
+        Fate::Sent
     };
     Done { reply, fate, trace: Trace { applied: true, changed, modes: Vec::new() } }
 }
 
 fn not_applied(hits: &Hits, before: &Service) -> Option<Done> {
-    let (reply, fate): (Reply, Fate) = match () {
-        () if hits.has(Mode::NotAppliedThen500) => (vpcep("0001"), Fate::Sent),
-        () if hits.has(Mode::NotAppliedThenHang) => (services::changed(before), Fate::Hangs),
-        () if hits.has(Mode::NotAppliedThenReset) => (services::changed(before), Fate::Resets),
-        () => return None,
+    let (reply, fate) = if hits.has(Mode::NotAppliedThen500) {
+        (vpcep("0001"), Fate::Sent)
+    } else if hits.has(Mode::NotAppliedThenHang) {
+        (services::changed(before), Fate::Hangs)
+    } else if hits.has(Mode::NotAppliedThenReset) {
+        (services::changed(before), Fate::Resets)
+    } else {
+        return None;
     };
     Some(Done { reply, fate, trace: Trace::default() })
 }

@@ -1,0 +1,126 @@
+//! The policies of README.md, "Permissions", as they stand there: each is enough, and each of its actions is
+//! needed.
+
+use css_vpcep_exporter::clock::Clock;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answer, ask,
+    cloud::Cloud,
+    daemon::{Daemon, configuration, sha256},
+    eventually,
+    process::Folder,
+};
+
+const README: &str = include_str!("../../README.md");
+
+/// The actions of the policies in the order of the document: for reading, and besides that for changes.
+fn documented() -> [Vec<String>; 2] {
+    let section = README.split("\n### Permissions\n").nth(1).expect("a section");
+    let section = section.split("\n### ").next().expect("it has an end");
+    let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next());
+    let policies: Vec<_> = blocks
+        .map(|block| {
+            let policy: Value = serde_json::from_str(block.expect("it has an end")).expect("JSON");
+            let statements = policy["Statement"].as_array().expect("a list");
+            assert!(statements.iter().all(|one| one["Effect"] == "Allow"));
+            let actions =
+                statements.iter().flat_map(|one| one["Action"].as_array().expect("a list"));
+            actions.map(|action| action.as_str().expect("a text").to_owned()).collect()
+        })
+        .collect();
+    policies.try_into().expect("two policies")
+}
+
+fn without(actions: &[String], one: &str) -> Vec<String> {
+    actions.iter().filter(|action| *action != one).cloned().collect()
+}
+
+async fn allow(cloud: &Cloud, actions: &[String]) {
+    cloud.control(Method::PUT, "credentials", &json!({ "actions": actions })).await;
+}
+
+/// A configuration that needs everything: the id of the project is looked up, and a service is read.
+async fn configured(cloud: &Cloud) -> Value {
+    let services = cloud.control(Method::GET, "services", &json!({})).await;
+    let mut configuration = configuration(cloud);
+    let project = &mut configuration["projects"][0];
+    project.as_object_mut().expect("a map").remove("project_id");
+    project["endpoint_services"] = json!([{"id": services["services"][0]["id"], "name": "s"}]);
+    configuration
+}
+
+/// Whether the cluster and the endpoint service could be read, and the error about the cluster.
+async fn read(cloud: &Cloud) -> (bool, bool, Value) {
+    let daemon = Daemon::start(&configured(cloud).await, &Clock::system()).await;
+    let cluster = daemon.poll(cloud.id(0)).await;
+    let service = eventually("the services are read", async || {
+        let page = daemon.metrics().await;
+        page.value("huaweicloud_vpcep_service_up", &[]).ok_or_else(|| format!("{page:?}"))
+    })
+    .await;
+    daemon.stop().await;
+    (cluster["up"] == true, service > 0.0, cluster["last_error"].clone())
+}
+
+#[tokio::test]
+async fn reading_works_under_the_documented_policy_and_needs_each_of_its_actions() {
+    let cloud = Cloud::start(1, 2).await;
+    let [reading, _] = documented();
+    allow(&cloud, &reading).await;
+    assert_eq!(read(&cloud).await, (true, true, Value::Null));
+    let calls = cloud.requests().await["by_operation"].clone();
+    let calls: Vec<_> = calls.as_object().expect("a map").keys().collect();
+    assert_eq!(calls, ["css_connections", "iam_projects", "vpcep_services"]);
+    for action in &reading {
+        allow(&cloud, &without(&reading, action)).await;
+        let (cluster, service, error) = read(&cloud).await;
+        let (works, code) = match &**action {
+            "css:VPCEndpoint:listConnection" => ((false, true), json!("CSS.0051")),
+            "vpcep:endpoints:get" => ((false, true), json!("CSS.5313")),
+            "vpcep:endpointServices:list" => ((true, false), Value::Null),
+            "iam:projects:list" => ((false, false), json!("403")),
+            other => panic!("{other} is needed for nothing that is tried here"),
+        };
+        assert_eq!(((cluster, service), &error["code"]), (works, &code), "{action}: {error}");
+        assert!(cluster || error["reason"] == "forbidden", "{action}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn changes_work_under_the_documented_policies_and_need_each_action_of_the_second() {
+    let cloud = Cloud::start(1, 2).await;
+    let [reading, changing] = documented();
+    let all = [&*reading, &changing].concat();
+    allow(&cloud, &all).await;
+    let folder = Folder::new("changes_work_under_the_documented_policies");
+    let mut configuration = configured(&cloud).await;
+    configuration["projects"][0]["rate_limit"]["vpcep"] =
+        json!({"requests_per_second": 1000, "burst": 1000});
+    let token = "the-editor-of-the-tests";
+    configuration["admin"]["audit_log"] = json!(folder.path.join("audit.jsonl"));
+    configuration["admin"]["tokens"] = json!([{
+        "name": "editor", "sha256": sha256(token), "role": "editor", "services": ["*"],
+    }]);
+    let daemon = Daemon::start(&configuration, &Clock::system()).await;
+    let change = async |description: &str| -> Answer {
+        let url = format!("http://{}/api/v1/endpoint-services/prod/s", daemon.admin);
+        let token = format!("Bearer {token}");
+        let headers =
+            [("authorization", &*token), ("content-type", "application/json"), ("if-match", "*")];
+        let body = json!({ "description": description }).to_string();
+        ask(Method::PUT, &url, &headers, body).await.expect("the daemon answers")
+    };
+    let answer = change("allowed").await;
+    assert_eq!((answer.status, &answer.json()["outcome"]), (200, &json!("applied")), "{answer:?}");
+    for action in &changing {
+        allow(&cloud, &without(&all, action)).await;
+        let answer = change(action).await;
+        assert_eq!(answer.status, 502, "{action}: {answer:?}");
+        assert!(answer.text.contains(&**action), "the missing action is named: {answer:?}");
+        let truth = cloud.control(Method::GET, "services", &json!({})).await;
+        assert_eq!(truth["services"][0]["description"], "allowed", "{action}");
+    }
+    daemon.stop().await;
+}
