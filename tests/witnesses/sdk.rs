@@ -9,7 +9,7 @@ use super::{
     binary::Simulator,
     parts::{fetch_json, part, python, said},
     support::process::{Folder, run},
-    world::{Connection, Permission},
+    world::{Cluster, Connection, Permission},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,23 +141,27 @@ fn sorted(rows: &Value, key: &str) -> Vec<String> {
     texts
 }
 
+/// A world with some of everything that the simulator makes of chance.
 #[tokio::test]
 async fn sdks_read_clusters() {
     for sdk in Sdk::ALL {
         let folder = Folder::new(&format!("sdks_read_clusters_{sdk:?}"));
-        let cloud = Simulator::start(&folder, 3, 2).await;
+        let cloud = Simulator::start(&folder, 25, 6).await;
         let world = cloud.world().await;
 
-        let calls = json!([
-            ["ListClustersDetails", {"offset": 1, "limit": 2}],
-            ["ListClustersDetails", {"offset": 3, "limit": 2}],
-            ["ShowClusterDetail", {"cluster_id": world[0].id}],
-        ]);
-        let answers = Client::new(sdk, &cloud).answers(&calls).await;
+        let mut calls = vec![
+            json!(["ListClustersDetails", {"offset": 1, "limit": 20}]),
+            json!(["ListClustersDetails", {"offset": 21, "limit": 20}]),
+            json!(["ShowClusterDetail", {"cluster_id": world[0].id}]),
+        ];
+        let connections =
+            |cluster: &Cluster| json!(["ShowVpcepConnection", {"cluster_id": cluster.id}]);
+        calls.extend(world.iter().map(connections));
+        let answers = Client::new(sdk, &cloud).answers(&json!(calls)).await;
 
         let mut listed = Vec::new();
-        for (page, rows) in answers[..2].iter().zip([2, 1]) {
-            assert_eq!(page["totalSize"], 3);
+        for (page, rows) in answers[..2].iter().zip([20, 5]) {
+            assert_eq!(page["totalSize"], 25);
             assert_eq!(page["clusters"].as_array().map(Vec::len), Some(rows));
             listed.extend(sorted(&page["clusters"], "id"));
         }
@@ -166,6 +170,10 @@ async fn sdks_read_clusters() {
         assert_eq!(listed, sorted(&wanted, "id"));
         assert_eq!(answers[2]["name"], json!(world[0].name));
         assert_eq!(answers[2]["vpcepIp"], json!(world[0].connections[0].ip));
+        for (answer, cluster) in answers[3..].iter().zip(&world) {
+            assert_eq!(answer["total_count"], cluster.connections.len());
+            assert_eq!(answer["vpcepUpdateSwitch"], cluster.update_switch);
+        }
     }
 }
 
