@@ -199,12 +199,12 @@ mod tests {
         "2024-01-02T03:04:05Z".parse().expect("a time")
     }
 
-    type Headers = [(&'static str, String)];
+    type Header = (&'static str, String);
 
     /// Asks with these headers signed, by this secret key, at this time.
     fn ask(
         gate: &mut Gate,
-        signed: &Headers,
+        signed: &[Header],
         secret_key: &str,
         now: Timestamp,
     ) -> Result<(), Refusal> {
@@ -214,13 +214,13 @@ mod tests {
     /// The same, with headers that are set after the signature was made.
     fn ask_with(
         gate: &mut Gate,
-        signed: &Headers,
-        set_later: &Headers,
+        signed: &[Header],
+        set_later: &[Header],
         secret_key: &str,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let mut map = HeaderMap::new();
-        let set = |map: &mut HeaderMap, headers: &Headers| {
+        let set = |map: &mut HeaderMap, headers: &[Header]| {
             for (name, value) in headers {
                 map.insert(*name, HeaderValue::from_str(value).expect("a value"));
             }
@@ -246,7 +246,7 @@ mod tests {
         gate.admit(&Received { headers: &map, ..received }, Some(PROJECT_ID), now)
     }
 
-    fn usual(date: Timestamp) -> Vec<(&'static str, String)> {
+    fn usual(date: Timestamp) -> Vec<Header> {
         vec![("host", "h".to_owned()), ("x-sdk-date", basic_date(date))]
     }
 
@@ -291,7 +291,7 @@ mod tests {
     }
 
     /// The headers that the official clients sign; Terraform sets those of the second list later.
-    fn clients() -> [(&'static str, Vec<(&'static str, String)>, Vec<(&'static str, String)>); 4] {
+    fn clients() -> [(&'static str, Vec<Header>, Vec<Header>); 4] {
         let json = ("content-type", "application/json".to_owned());
         let host = ("host", "h".to_owned());
         let agent = ("user-agent", "witness".to_owned());
@@ -325,10 +325,10 @@ mod tests {
         for (client, signed, set_later) in clients() {
             let mut gate = Gate::new(Rng::new(1, 1));
             gate.credentials.security_token = Some("right".to_owned());
-            let mut ask = |signed: &Headers, set_later: &Headers| {
+            let mut ask = |signed: &[Header], set_later: &[Header]| {
                 ask_with(&mut gate, signed, set_later, SECRET_KEY, now())
             };
-            let with = |headers: &Headers, value| [headers, &[token(value)]].concat();
+            let with = |headers: &[Header], value| [headers, &[token(value)]].concat();
             assert_eq!(ask(&with(&signed, "right"), &set_later), Ok(()), "{client}");
             assert_eq!(ask(&signed, &with(&set_later, "right")), Ok(()), "{client}");
             let refused = Err(Refusal::Malformed("x-security-token is missing or wrong".into()));
