@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How the scripts of the tests get what they need from Debian and PyPI. To be sourced, in the folder of
-# the repository. What is not installed for everybody stays below the target folder.
+# How the scripts of the tests get what they need from Debian and PyPI, and build in Go. To be sourced, in the
+# folder of the repository. What is not installed for everybody stays below the target folder.
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
@@ -46,4 +46,11 @@ environment() {
         "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
         cp "$requirements" "$folder/made-from.txt"
     fi
+}
+
+# built PROGRAM FOLDER: builds the program of a Go module. What that downloads stays in Go's own cache, as with
+# cargo and pip.
+built() {
+    local program=$1 folder=$2
+    (cd "$folder" && CGO_ENABLED=0 go build -buildvcs=false -o "$program" .)
 }

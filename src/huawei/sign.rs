@@ -21,7 +21,7 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// Query pairs, not encoded, in any order.
     pub query: &'a [(&'a str, &'a str)],
-    /// The headers to sign: `host` and `x-sdk-date` must be among them. Names in any case; those
+    /// The headers to sign: `x-sdk-date` must be among them. Names in any case; those
     /// with an underscore are left out, as gateways drop them.
     pub headers: &'a [(&'a str, &'a str)],
     /// The exact bytes of the body.

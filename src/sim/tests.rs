@@ -202,6 +202,53 @@ async fn signatures_are_checked_on_the_wire() {
     sim.end().await;
 }
 
+/// Terraform signs neither host nor what says whose request it is: those headers are set later.
+#[tokio::test]
+async fn terraforms_requests_are_let_in_on_the_wire() {
+    const TOKEN: &str = "token+of/temporary=keys";
+    let sim = start(&[]).await;
+    let temporary = json!({"security_token": TOKEN});
+    assert_eq!(sim.control(Method::PUT, "credentials", temporary).await.0, 200);
+    let (_, services) = sim.control(Method::GET, "services", json!({})).await;
+    let id = services["services"][0]["id"].as_str().expect("an id");
+    let (services, date) = (format!("/v1/{PROJECT_ID}/vpc-endpoint-services"), "20240611T093624Z");
+    let service = format!("{services}/{id}");
+    // Its encoder ends a body with a line end.
+    let change = "{\"description\":\"by Terraform\"}\n";
+    let signed = "accept;content-type;user-agent;x-sdk-date";
+    let ask = async |method: Method, path: &str, query: &str, body: &str, token: &str| {
+        let hash = encoding::hex(&<sha2::Sha256 as sha2::Digest>::digest(body));
+        let canonical = format!(
+            "{method}\n{path}/\n{query}\naccept:application/json\ncontent-type:application/json\n\
+             user-agent:terraform\nx-sdk-date:{date}\n\n{signed}\n{hash}"
+        );
+        let signature = signature::signature(SECRET_KEY, date, canonical.as_bytes());
+        let authorization = format!(
+            "SDK-HMAC-SHA256 Access={ACCESS_KEY}, SignedHeaders={signed}, Signature={signature}"
+        );
+        let request = sim.client.request(method, format!("{}{path}?{query}", sim.url));
+        let request = request.header("Accept", "application/json").header("X-Sdk-Date", date);
+        let request = request.header("Content-Type", "application/json");
+        let request = request.header("User-Agent", "terraform");
+        let request = request.header("Authorization", authorization);
+        let request = request.header("X-Project-Id", PROJECT_ID).header("X-Security-Token", token);
+        let answer = request.body(body.to_owned()).send().await.expect("sent");
+        (answer.status().as_u16(), json_of(answer).await)
+    };
+
+    let (status, list) = ask(Method::GET, &services, "limit=10&offset=0", "", TOKEN).await;
+    assert_eq!((status, &list["total_count"]), (200, &json!(2)), "{list}");
+    let (status, connections) = ask(Method::GET, &sim.path(0, ""), "limit=5", "", TOKEN).await;
+    assert_eq!((status, &connections["total_count"]), (200, &json!(25)), "{connections}");
+    let (status, answer) = ask(Method::PUT, &service, "", change, TOKEN).await;
+    assert_eq!(status, 200, "{answer}");
+    let (status, read) = ask(Method::GET, &service, "", "", TOKEN).await;
+    assert_eq!((status, &read["description"]), (200, &json!("by Terraform")), "{read}");
+    let (status, refused) = ask(Method::GET, &service, "", "", "another").await;
+    assert_eq!((status, &refused["error_code"]), (401, &json!("APIGW.0301")), "{refused}");
+    sim.end().await;
+}
+
 #[tokio::test]
 async fn control_changes_the_world() {
     let sim = start(&[]).await;

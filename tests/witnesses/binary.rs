@@ -28,6 +28,7 @@ pub(crate) struct Simulator {
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
     pub(crate) project_id: String,
+    pub(crate) region: String,
 }
 
 impl Simulator {
@@ -42,6 +43,7 @@ impl Simulator {
             access_key: printed(&mut process, "access_key").await,
             secret_key: printed(&mut process, "secret_key").await,
             project_id: printed(&mut process, "project_id").await,
+            region: printed(&mut process, "region").await,
             _process: process,
         }
     }

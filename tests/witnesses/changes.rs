@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::{
     binary::Simulator,
-    parts::{fetch_json, python, said},
+    parts::fetch_json,
+    sdk::{Client, Sdk},
     signatures::{Judge, Keys},
     support::{
         HTTP,
         daemon::sha256,
-        process::{Folder, Process, exporter, run},
+        process::{Folder, Process, exporter},
     },
 };
 
@@ -76,16 +77,6 @@ impl Changer {
     }
 }
 
-async fn by_the_sdk(cloud: &Simulator, id: &str, body: Option<&std::path::Path>) -> Value {
-    let mut script = python("change_service.py");
-    script.args([&cloud.url, &cloud.project_id, id]).args(body);
-    script.env("HUAWEICLOUD_SDK_AK", &cloud.access_key);
-    script.env("HUAWEICLOUD_SDK_SK", &cloud.secret_key);
-    let ended = run(script).await;
-    assert!(ended.code == Some(0), "{}", said(&ended));
-    serde_json::from_str(&ended.out).expect("the script prints JSON")
-}
-
 /// The fields of a change, as they are in a service.
 fn fields(service: &Value) -> Value {
     let names = ["approval_enabled", "ports", "tcp_proxy", "description", "service_name"];
@@ -104,7 +95,9 @@ async fn the_sdk_and_the_exporter_read_what_the_other_wrote() {
 
     let ours = changer.change(EXAMPLE).await;
     assert_eq!(ours["outcome"], "applied", "{ours:#}");
-    let shown = by_the_sdk(&cloud, &id, None).await["service"].clone();
+    let sdk = Client::new(Sdk::Python, &cloud);
+    let read = json!(["ListServiceDetails", {"vpc_endpoint_service_id": id}]);
+    let shown = sdk.answers(&json!([read])).await.remove(0);
     assert_eq!(fields(&shown), fields(&ours["after"]));
     let wanted: Value = serde_json::from_str(EXAMPLE).expect("the example is JSON");
     assert_eq!((&shown["ports"], &shown["approval_enabled"]), (&wanted["ports"], &json!(true)));
@@ -116,12 +109,12 @@ async fn the_sdk_and_the_exporter_read_what_the_other_wrote() {
         "description": "by the SDK, 由 SDK",
     });
     let before = fields(&shown);
-    let file = folder.write("theirs.json", &theirs.to_string());
-    let changed = by_the_sdk(&cloud, &id, Some(&file)).await;
+    let request = json!({"vpc_endpoint_service_id": id, "body": theirs});
+    let changed = sdk.answers(&json!([["UpdateEndpointService", request], read])).await;
     // The echo has the values from before, as the document's example.
-    assert_eq!(changed["answer"]["ports"], before["ports"]);
+    assert_eq!(changed[0]["ports"], before["ports"]);
     let read = changer.read().await["service"].clone();
-    assert_eq!(fields(&read), fields(&changed["service"]));
+    assert_eq!(fields(&read), fields(&changed[1]));
     for name in ["approval_enabled", "ports", "description"] {
         assert_eq!(read[name], theirs[name], "{name}");
     }

@@ -1,6 +1,6 @@
-//! Outside witnesses: what programs that are not ours say of the exporter. They are the official Huawei
-//! Cloud SDK for Python, the official Prometheus client for Python, schemathesis, a real Prometheus, a
-//! real Alertmanager, promtool and curl.
+//! Outside witnesses: what programs that are not ours say of the exporter, and of its simulated cloud.
+//! They are the official Huawei Cloud SDKs for Go and Python, the official Prometheus client for Python,
+//! schemathesis, a real Prometheus, a real Alertmanager, promtool and curl.
 //!
 //! They need parts that cargo does not bring, so plain `cargo test` leaves this target out.
 //! `tests/run` installs the parts, names them in the environment and runs it; a part that is

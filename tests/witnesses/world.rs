@@ -52,24 +52,27 @@ impl Connection {
         if STATUSES.contains(&self.status.as_str()) { &self.status } else { "unknown" }
     }
 
-    pub(crate) fn as_the_sdk_shows_it(&self) -> Value {
-        json!({
+    /// In the names of the API, without what is null.
+    pub(crate) fn as_the_sdks_show_it(&self) -> Value {
+        let mut shown = json!({
             "id": self.id,
             "status": self.status,
-            "max_session": self.max_sessions.to_string(),
-            "specification_name": self.specification_name,
+            "maxSession": self.max_sessions.to_string(),
+            "specificationName": self.specification_name,
             "created_at": self.created_at,
             "update_at": self.update_at,
             "domain_id": self.domain_id,
-            "vpcep_ip": self.ip,
-            "vpcep_ipv6_address": self.ipv6,
-            "vpcep_dns_name": self.dns_name,
-        })
+            "vpcepIp": self.ip,
+            "vpcepIpv6Address": self.ipv6,
+            "vpcepDnsName": self.dns_name,
+        });
+        shown.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
+        shown
     }
 }
 
 impl Permission {
-    pub(crate) fn as_the_sdk_shows_it(&self) -> Value {
+    pub(crate) fn as_the_sdks_show_it(&self) -> Value {
         json!({
             "id": self.id,
             "permission": self.permission,

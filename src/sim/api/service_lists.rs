@@ -23,8 +23,6 @@ const LARGEST_PAGE_OF_WHITELIST: i64 = 500;
 /// Of a project, unless more was asked for (VPCEP User Guide, Quotas).
 const SERVICES: usize = 20;
 const ENDPOINTS: usize = 50;
-/// Packet ids begin here, so that none fits into 32 bits, as in the documents.
-const FIRST_MARKER: i64 = 1 << 32;
 /// In seconds before the start of the world.
 const AGE_OF_PUBLIC: i64 = -900 * 86_400;
 
@@ -93,9 +91,10 @@ fn updated(one: &Connection) -> Timestamp {
     one.update_at.value().copied().unwrap_or(one.created_at)
 }
 
+/// Some of the documents' examples are wider, but the SDK for Go reads no more than a positive `i32`.
 fn marker_of(one: &Connection) -> i64 {
     let part = one.id.split('-').next().unwrap_or_default();
-    FIRST_MARKER + i64::from(u32::from_str_radix(part, 16).unwrap_or_default())
+    i64::from(u32::from_str_radix(part, 16).unwrap_or_default() >> 1)
 }
 
 /// Querying Whitelist Records of a VPC Endpoint Service.
