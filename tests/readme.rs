@@ -86,8 +86,8 @@ fn the_metric_tables_are_those_of_the_code() {
 
 /// How the help texts of cached values end.
 const CACHED: &str =
-    ". Cached; its age is time() - huaweicloud_css_vpcep_last_success_timestamp_seconds.";
-const READ: &str = ". Read every 5 minutes; its age is time() - huaweicloud_vpcep_service_last_success_timestamp_seconds.";
+    ". Cached; huaweicloud_css_vpcep_last_success_timestamp_seconds tells its age.";
+const READ: &str = ". Read every 5 minutes; huaweicloud_vpcep_service_last_success_timestamp_seconds tells its age.";
 
 #[cfg(target_os = "linux")]
 #[test]

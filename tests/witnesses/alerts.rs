@@ -1,5 +1,5 @@
 //! From a rejected connection to the page, and from the accepted one to its end: the demo, a real
-//! Prometheus and a real Alertmanager with the shipped files, and a webhook.
+//! Prometheus and a real Alertmanager with the shipped files, and a webhook. And what must not page.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    binary::Demo,
+    binary::{Demo, wait_until_whole},
     parts::{fetch_json, listening, part},
     prometheus::Prometheus,
     support::{
@@ -24,6 +24,10 @@ use super::{
 };
 
 const ALERT: &str = "HuaweiCssVpcepConnectionNewlyRejected";
+const RULES: &str = "rules/css-vpcep-exporter.yml";
+const POLL_INTERVAL: &str = "huaweicloud_css_vpcep_poll_interval_seconds{";
+const REMEMBERED: &str =
+    "huaweicloud_css_vpcep:connection_last_seen_newly_rejected:data_timestamp_seconds";
 const RUNBOOKS: &str = "https://git.example.com/css-vpcep-exporter/blob/main/";
 
 /// The files are the shipped ones, but for addresses, for the front of the runbooks' addresses, which
@@ -91,16 +95,52 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     assert_eq!(end["fingerprint"], page["fingerprint"]);
 }
 
+/// Prometheus scrapes once in ten polls, and its rules see each sample grow old. The data were fresh when they were
+/// scraped, so nobody is told that the cluster cannot be read.
+#[tokio::test]
+async fn fresh_data_that_are_seldom_scraped_are_not_called_old() {
+    let folder = Folder::new("fresh_data_that_are_seldom_scraped");
+    let demo = Demo::start(&folder).await;
+    let page = wait_until_whole(&demo.address).await;
+    let interval = page.lines().find_map(|line| line.strip_prefix(POLL_INTERVAL)?.rsplit_once(' '));
+    let (_, interval) = interval.expect("the page has the interval");
+    let interval: u32 = interval.parse().expect("whole seconds");
+    write_rules(&folder);
+    let config = format!(
+        "global: {{ scrape_interval: {}s, evaluation_interval: 1s }}\n\
+         rule_files: [{RULES}]\n\
+         scrape_configs:\n\
+         - {{ job_name: css-vpcep, static_configs: [{{ targets: [{:?}] }}] }}\n",
+        10 * interval,
+        demo.address
+    );
+    let prometheus = Prometheus::start(&folder, &config).await;
+    let connection = Watched::accepted(&demo.cloud).await;
+
+    let ask = async |query: &str| {
+        let answer = prometheus.get("query", &[("query", query)]).await?;
+        Ok::<_, String>(answer["result"].as_array().cloned().unwrap_or_default())
+    };
+    eventually("the second scrape, and a connection that was rejected", async || {
+        connection.set("rejected").await;
+        let scrapes = ask("count_over_time(up[1h]) >= 2").await?;
+        let remembered = ask(REMEMBERED).await?;
+        if scrapes.is_empty() || remembered.is_empty() {
+            return Err(format!("{scrapes:?}, {remembered:?}"));
+        }
+        Ok(())
+    })
+    .await;
+    let evaluated = ask(&format!("max(count_over_time({REMEMBERED}[1h])) > 5")).await;
+    assert!(evaluated.is_ok_and(|found| !found.is_empty()), "the rules were hardly evaluated");
+    // Alerts that wait for their time are here too, as pending.
+    let told =
+        ask(r#"last_over_time(ALERTS{alertname=~".*(Blind|NeverPolled|Down).*"}[1h])"#).await;
+    assert_eq!(told, Ok(Vec::new()));
+}
+
 /// Prometheus with the shipped configuration and rules.
 async fn watching(folder: &Folder, exporter: &str, alertmanager: &str) -> Prometheus {
-    let rules = shipped(
-        "deploy/prometheus/rules.yml",
-        &[
-            ("    interval: 1m\n", "    interval: 1s\n"),
-            ("keep_firing_for: 5m", "keep_firing_for: 6s"),
-            ("runbook_url: ", &format!("runbook_url: {RUNBOOKS}")),
-        ],
-    );
     let config = shipped(
         "deploy/compose/prometheus.yml",
         &[
@@ -110,10 +150,22 @@ async fn watching(folder: &Folder, exporter: &str, alertmanager: &str) -> Promet
             ("exporter:10067", exporter),
         ],
     );
-    // Where the compose file has them.
-    fs::create_dir(folder.path.join("rules")).expect("the folder can be written");
-    folder.write("rules/css-vpcep-exporter.yml", &rules);
+    write_rules(folder);
     Prometheus::start(folder, &config).await
+}
+
+/// The shipped rules, where the compose file has them.
+fn write_rules(folder: &Folder) {
+    let rules = shipped(
+        "deploy/prometheus/rules.yml",
+        &[
+            ("    interval: 1m\n", "    interval: 1s\n"),
+            ("keep_firing_for: 5m", "keep_firing_for: 6s"),
+            ("runbook_url: ", &format!("runbook_url: {RUNBOOKS}")),
+        ],
+    );
+    fs::create_dir(folder.path.join("rules")).expect("the folder can be written");
+    folder.write(RULES, &rules);
 }
 
 struct Alertmanager {
