@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How the scripts of the tests get what they need from Debian and PyPI. To be sourced, in the folder of
+# How the scripts of the tests get what they need from Debian, PyPI and Go's module proxy. To be sourced, in the folder of
 # the repository. What is not installed for everybody stays below the target folder.
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
@@ -34,6 +34,29 @@ unpacked() {
         (cd "$folder" && apt-get -q download "$package" && dpkg-deb -x ./*.deb . && rm ./*.deb)
     fi
     PATH=$PATH:$folder/usr/bin
+}
+
+# alertmanager_unpacked: puts the Alertmanager on the PATH. Debian's reads its templates from where the package
+# installs them: they alone are copied there.
+alertmanager_unpacked() {
+    local templates=/usr/share/prometheus/alertmanager
+    unpacked prometheus-alertmanager prometheus-alertmanager
+    if [[ -d $target/tools/prometheus-alertmanager && ! -e $templates/default.tmpl ]]; then
+        as_root mkdir -p $templates
+        as_root cp "$target/tools/prometheus-alertmanager$templates"/*.tmpl $templates
+    fi
+}
+
+# built PACKAGE VERSION FLAG…: builds a program of Go, and prints its path.
+built() {
+    local package=$1 version=$2
+    local folder=$target/tools/go/${package##*/}-$version
+    shift 2
+    if [[ ! -x $folder/${package##*/} ]]; then
+        installed golang-go go version >&2
+        GOBIN=$folder go install "$@" "$package@$version" >&2
+    fi
+    echo "$folder/${package##*/}"
 }
 
 # environment FOLDER REQUIREMENTS: makes a virtual environment for Python, or keeps the one that is there.
