@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    net::IpAddr,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -15,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::{
     binary::{Demo, wait_until_whole},
-    parts::{fetch_json, listening, part},
+    parts::{fetch, fetch_json, listening, part},
     prometheus::Prometheus,
     support::{
         ask, eventually,
@@ -67,10 +68,14 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     assert_eq!(page["labels"]["endpoint_id"], *connection.id);
     assert_eq!(page["labels"]["cluster_name"], *connection.cluster_name);
     let annotations = &page["annotations"];
+    let name = &connection.cluster_name;
     assert_eq!(
         annotations["summary"],
-        "A VPC endpoint connection of a CSS cluster was rejected within the last day."
+        format!("Endpoint {} of cluster {name} was rejected within the last day.", connection.id)
     );
+    let status_url = annotations["status_url"].as_str().unwrap_or_default();
+    let status_page = fetch(status_url).await.expect("the link leads to the status page");
+    assert!(status_page.contains(&connection.id), "{status_url} does not show {}", connection.id);
     let runbook = annotations["runbook_url"].as_str().unwrap_or_default();
     let path = runbook.strip_prefix(RUNBOOKS).unwrap_or_else(|| panic!("{page}"));
     assert!(text_of(path).contains(ALERT), "{path} is about something else");
@@ -84,7 +89,11 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     let (as_of, rest) = rest.split_once(". ").unwrap_or_else(|| panic!("{words}"));
     let [since, as_of] = [since, as_of].map(time);
     assert!(before <= since && since <= as_of && as_of <= after, "{before} to {after}: {words}");
-    assert!(rest.starts_with("Its clients cannot reach the cluster."), "{words}");
+    let (owner, _) =
+        rest.split_once(". Its clients cannot reach").unwrap_or_else(|| panic!("{words}"));
+    let owner = owner.strip_prefix("Account ").and_then(|owner| owner.split_once(", address "));
+    let (account, address) = owner.unwrap_or_else(|| panic!("{words}"));
+    assert!(account.len() == 32 && address.parse::<IpAddr>().is_ok(), "{words}");
 
     let end = eventually("the end of the page", async || {
         connection.set("accepted").await;
@@ -147,6 +156,7 @@ async fn watching(folder: &Folder, exporter: &str, alertmanager: &str) -> Promet
             ("evaluation_interval: 5s", "evaluation_interval: 1s"),
             ("alertmanager:9093", alertmanager),
             ("exporter:10067", exporter),
+            ("localhost:10067", exporter),
         ],
     );
     write_rules(folder);
@@ -160,7 +170,7 @@ fn write_rules(folder: &Folder) {
         &[
             ("    interval: 1m\n", "    interval: 1s\n"),
             ("keep_firing_for: 5m", "keep_firing_for: 6s"),
-            ("runbook_url: ", &format!("runbook_url: {RUNBOOKS}")),
+            ("deploy/runbooks/", &format!("{RUNBOOKS}deploy/runbooks/")),
         ],
     );
     fs::create_dir(folder.path.join("rules")).expect("the folder can be written");
