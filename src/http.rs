@@ -41,12 +41,12 @@ pub use admin::{
     Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, LoggedChange, Role,
     router as admin_router,
 };
-pub use basic_auth::{PasswordHash, Users};
-pub use listener::{Bound, Limits, Peer};
+pub use basic_auth::{AT_ONCE as LOGINS_AT_ONCE, MOST_LOGINS, PasswordHash, Users};
+pub use listener::{Bound, Limits, MAX_HEADER_BYTES, Peer};
 pub use public::{Readiness, router as public_router};
 pub use rate_limit::RequestLimit;
 pub use reload::{ReloadHandle, ReloadRequest};
-pub use scrape::keep_pages_made;
+pub use scrape::{MAX_SCRAPES, keep_pages_made};
 pub use web::{Web, WebSettings};
 
 /// What the handlers read. Clones share it.

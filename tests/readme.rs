@@ -1,9 +1,13 @@
 //! The README says what the program does: its tables, its example configuration, its flags and its
 //! names are compared with the code and with the binary. Where a table differs, the failure prints
-//! it as it should be.
+//! it as it should be. So are the PromQL of all documents, and what the runbooks quote.
 
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "readme/promql.rs"]
+mod promql;
+#[path = "readme/runbooks.rs"]
+mod runbooks;
 
 use std::{
     cell::RefCell,
@@ -22,7 +26,7 @@ use css_vpcep_exporter::{
     cloud::Reason,
     config::{self, ConfigError},
     exposition::{self, families, services},
-    http::Limits,
+    http::{LOGINS_AT_ONCE, Limits, MAX_HEADER_BYTES, MAX_SCRAPES, MOST_LOGINS},
     huawei::{OPERATIONS, credentials, wire::Surprise},
     model::Status,
     sim::Fault,
@@ -86,8 +90,8 @@ fn the_metric_tables_are_those_of_the_code() {
 
 /// How the help texts of cached values end.
 const CACHED: &str =
-    ". Cached; its age is time() - huaweicloud_css_vpcep_last_success_timestamp_seconds.";
-const READ: &str = ". Read every 5 minutes; its age is time() - huaweicloud_vpcep_service_last_success_timestamp_seconds.";
+    ". Cached; huaweicloud_css_vpcep_last_success_timestamp_seconds tells its age.";
+const READ: &str = ". Read every 5 minutes; huaweicloud_vpcep_service_last_success_timestamp_seconds tells its age.";
 
 #[cfg(target_os = "linux")]
 #[test]
@@ -174,12 +178,12 @@ fn the_limits_of_the_listeners_are_those_of_the_code() {
         seconds(handshake),
         seconds(header),
         seconds(idle),
-        "16 KiB".into(),
+        format!("{} KiB", MAX_HEADER_BYTES >> 10),
         format!("{} KiB, {}", body_bytes >> 10, seconds(body)),
         seconds(write),
         format!("{} MiB", unsent_bytes >> 20),
-        "40".into(),
-        "16, compared one by one".into(),
+        MAX_SCRAPES.to_string(),
+        format!("{MOST_LOGINS}, compared {LOGINS_AT_ONCE} at a time"),
         seconds(drain),
     ];
     let rows: Vec<_> = table("Limits of the listeners").map(cells).collect();

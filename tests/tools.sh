@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How the scripts of the tests get what they need from Debian and PyPI, and build in Go. To be sourced, in the
-# folder of the repository. What is not installed for everybody stays below the target folder.
+# How the scripts of the tests get what they need from Debian, PyPI and Go's module proxy. To be sourced, in
+# the folder of the repository. What is not installed for everybody stays below the target folder.
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
@@ -36,6 +36,36 @@ unpacked() {
     PATH=$PATH:$folder/usr/bin
 }
 
+# alertmanager_unpacked: puts the Alertmanager on the PATH. Debian's reads its templates from where the package
+# installs them: they alone are copied there.
+alertmanager_unpacked() {
+    local templates=/usr/share/prometheus/alertmanager
+    unpacked prometheus-alertmanager prometheus-alertmanager
+    if [[ -d $target/tools/prometheus-alertmanager && ! -e $templates/default.tmpl ]]; then
+        as_root mkdir -p $templates
+        as_root cp "$target/tools/prometheus-alertmanager$templates"/*.tmpl $templates
+    fi
+}
+
+# go_installed PACKAGE VERSION FLAG…: builds a program that others publish in Go, and prints its path.
+go_installed() {
+    local package=$1 version=$2
+    local folder=$target/tools/go/${package##*/}-$version
+    shift 2
+    if [[ ! -x $folder/${package##*/} ]]; then
+        installed golang-go go version >&2
+        GOBIN=$folder go install "$@" "$package@$version" >&2
+    fi
+    echo "$folder/${package##*/}"
+}
+
+# go_built PROGRAM FOLDER: builds a Go module of this repository. What that downloads stays in Go's own cache, as with
+# cargo and pip.
+go_built() {
+    local program=$1 folder=$2
+    (cd "$folder" && CGO_ENABLED=0 go build -buildvcs=false -o "$program" .)
+}
+
 # environment FOLDER REQUIREMENTS: makes a virtual environment for Python, or keeps the one that is there.
 environment() {
     local folder=$1 requirements=$2
@@ -46,11 +76,4 @@ environment() {
         "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
         cp "$requirements" "$folder/made-from.txt"
     fi
-}
-
-# built PROGRAM FOLDER: builds the program of a Go module. What that downloads stays in Go's own cache, as with
-# cargo and pip.
-built() {
-    local program=$1 folder=$2
-    (cd "$folder" && CGO_ENABLED=0 go build -buildvcs=false -o "$program" .)
 }

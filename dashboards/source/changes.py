@@ -96,7 +96,7 @@ PANELS = [
                 "D": of_service("connections"),
                 "E": f"max by ({KEY}) (increase({SERVICES}unattributed_changes_total{{{SERVICE}}}[$__range]))",
                 "F": f"{of_service('updated_timestamp_seconds')} * 1000",
-                "G": f"time() - {of_service('last_success_timestamp_seconds')}",
+                "G": f"min by ({KEY}) ({age(SERVICES + 'last_success_timestamp_seconds', SERVICE)})",
                 "H": of_service("up"),
             },
             {

@@ -4,7 +4,6 @@ from .parts import *
 
 PREFIX = "huaweicloud_css_vpcep_"
 SINCE = f"{PREFIX}connection_status_since_timestamp_seconds{{{CLUSTER}}}"
-AGE = f"time() - {PREFIX}last_success_timestamp_seconds{{{CLUSTER}}}"
 
 CHOSEN = "With several clusters chosen: "
 

@@ -154,7 +154,7 @@ PANELS = [
                 "C": by_status("failed"),
                 "D": by_status("pendingAcceptance"),
                 "E": by_status("accepted"),
-                "F": f"time() - max by ({CLUSTER_KEY}) (huaweicloud_css_vpcep_last_success_timestamp_seconds{{{CLUSTER}}})",
+                "F": f"min by ({CLUSTER_KEY}) ({AGE})",
                 "G": f"max by ({CLUSTER_KEY}) ({SINCE}) * 1000",
             },
             {

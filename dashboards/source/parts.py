@@ -32,17 +32,22 @@ CLUSTER_STATES = [
 ]
 TARGET_COLOURS = {"fresh": "green", "failing": "orange", "stale": "red", "never": "purple"}
 
-_AGE = (
-    "time() - huaweicloud_css_vpcep_last_success_timestamp_seconds{%s}"
-    " > 3 * huaweicloud_css_vpcep_poll_interval_seconds{%s}" % (CLUSTER, CLUSTER)
-)
+
+
+def age(last_success, selector):
+    """How old data were when they were scraped; `time() - x` would add the age of the sample."""
+    series = f"{last_success}{{{selector}}}"
+    return f"timestamp({series}) - {series}"
+
+
+AGE = age("huaweicloud_css_vpcep_last_success_timestamp_seconds", CLUSTER)
 _NO_SUCCESS = (
     "huaweicloud_css_vpcep_poll_interval_seconds{%s}"
     " unless huaweicloud_css_vpcep_last_success_timestamp_seconds{%s}" % (CLUSTER, CLUSTER)
 )
 # The place in CLUSTER_STATES, for each cluster; what is worse comes later.
 CLUSTER_STATE = f"""max by ({CLUSTER_KEY}) (
-  ({_AGE}) * 0 + 5
+  ({AGE} > 3 * huaweicloud_css_vpcep_poll_interval_seconds{{{CLUSTER}}}) * 0 + 5
   or ({_NO_SUCCESS}) * 0 + 5
   or (huaweicloud_css_vpcep_connections{{{CLUSTER}, status=~"rejected|failed"}} > 0) * 0 + 4
   or (huaweicloud_css_vpcep_up{{{CLUSTER}}} == 0) * 0 + 3
@@ -51,7 +56,7 @@ CLUSTER_STATE = f"""max by ({CLUSTER_KEY}) (
   or huaweicloud_css_vpcep_poll_interval_seconds{{{CLUSTER}}} * 0
 )"""
 BLIND = f"""sum(max by (project, cluster_id) (
-  (time() - huaweicloud_css_vpcep_last_success_timestamp_seconds{{{CLUSTER}}} > bool 3 * huaweicloud_css_vpcep_poll_interval_seconds{{{CLUSTER}}})
+  ({AGE} > bool 3 * huaweicloud_css_vpcep_poll_interval_seconds{{{CLUSTER}}})
   or huaweicloud_css_vpcep_poll_interval_seconds{{{CLUSTER}}} * 0 + 1
 ))"""
 

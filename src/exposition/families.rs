@@ -29,7 +29,7 @@ macro_rules! cached {
     ($help:literal) => {
         concat!(
             $help,
-            ". Cached; its age is time() - huaweicloud_css_vpcep_last_success_timestamp_seconds."
+            ". Cached; huaweicloud_css_vpcep_last_success_timestamp_seconds tells its age."
         )
     };
 }

@@ -41,7 +41,7 @@ macro_rules! cached {
     ($help:literal) => {
         concat!(
             $help,
-            ". Read every 5 minutes; its age is time() - huaweicloud_vpcep_service_last_success_timestamp_seconds."
+            ". Read every 5 minutes; huaweicloud_vpcep_service_last_success_timestamp_seconds tells its age."
         )
     };
 }

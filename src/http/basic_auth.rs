@@ -20,10 +20,10 @@ use super::authorization;
 use crate::secret::Secret;
 
 /// Comparisons that run at once: strangers can make us compare, and must not get a second core.
-const AT_ONCE: usize = 1;
+pub const AT_ONCE: usize = 1;
 /// Logins that are compared or wait for it: every Prometheus of a company in the same moment. With
 /// hashes of cost 10 the last one waits for a second.
-const MOST_LOGINS: usize = 16;
+pub const MOST_LOGINS: usize = 16;
 /// A comparison of this cost takes about two seconds; each step more doubles it.
 const MOST_COST: u32 = 15;
 /// For work whose result nobody looks at.

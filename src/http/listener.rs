@@ -38,7 +38,7 @@ use self::{
 use super::{problem::problem, web::Web};
 
 /// Requests have a few hundred bytes of headers.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
+pub const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Connections that the system holds until there is a place. If they are too many, it drops them, and
 /// a client tries again only seconds later; the 128 of the standard library are soon used up.
 const BACKLOG: u32 = 1024;

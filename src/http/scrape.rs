@@ -25,7 +25,7 @@ use crate::exposition::{Encoding, Frames, Page, Small};
 
 /// Scrapes that may wait for blocks at the same time, after a start or a reload: what node_exporter
 /// allows (`--web.max-requests`), and more than there are Prometheus servers.
-const MAX_SCRAPES: usize = 40;
+pub const MAX_SCRAPES: usize = 40;
 
 /// With more unmade blocks (some megabytes of text) a scrape waits until a thread of its own has
 /// made them; with fewer it begins at once and makes them on the way.

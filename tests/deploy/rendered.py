@@ -6,12 +6,14 @@ rules.yml. What only this chart promises is judged here.
 
 import json
 import pathlib
+import re
 import sys
 
 import yaml
 
 CONFIG = "css-vpcep-exporter.yml"
 OPERATOR = "monitoring.coreos.com/"
+INSTANCE = "http://{{ $labels.instance }}"
 
 
 def fail(text):
@@ -58,7 +60,7 @@ def judge_dashboards(repository, maps):
 
 
 def judge_rules(repository, rule):
-    """The rules in the cluster are those of the repository, but for where the runbooks are."""
+    """The rules in the cluster are those of the repository, but for where runbooks and status pages are."""
     file = yaml.safe_load((repository / "deploy/prometheus/rules.yml").read_text())
     groups = rule["spec"]["groups"]
     for ours, theirs in zip(file["groups"], groups, strict=True):
@@ -66,6 +68,9 @@ def judge_rules(repository, rule):
             mine, its = one.get("annotations", {}), other.get("annotations", {})
             url, path = its.pop("runbook_url", ""), mine.pop("runbook_url", "")
             if not url.endswith(path):
+                fail(f"{url} does not lead to {path}")
+            url, path = its.pop("status_url", ""), mine.pop("status_url", "")
+            if not re.fullmatch(r"(https?://.*)?" + re.escape(path.removeprefix(INSTANCE)), url):
                 fail(f"{url} does not lead to {path}")
         if ours != theirs:
             fail(f"the group {ours['name']} is changed on its way")

@@ -102,6 +102,23 @@ async fn several_services_cost_one_request_and_say_how_many_are_connected() {
     }
 }
 
+/// The runbook of services that cannot be read asks how the requests of a reading were answered.
+#[tokio::test]
+async fn a_reading_is_counted_under_the_operation_of_the_runbook() {
+    let runbook = include_str!("../../deploy/runbooks/service-unreadable.md");
+    let (_, rest) = runbook.split_once("operation=\"").unwrap();
+    let (operation, _) = rest.split_once('"').unwrap();
+    let vpcep = vpcep(1).await;
+    vpcep.project.services(&vpcep.ids, budget(20)).await.result.unwrap();
+    let families = vpcep.world.common.stats.gather();
+    let mut families = families.iter();
+    let requests = families.find(|family| family.name() == "css_vpcep_exporter_api_requests_total");
+    let series = requests.unwrap().get_metric().iter().flat_map(|series| series.get_label());
+    let counted = series.filter(|label| label.name() == "operation").map(|label| label.value());
+    let counted: Vec<_> = counted.collect();
+    assert!(counted.contains(&operation), "{operation} is none of {counted:?}");
+}
+
 #[tokio::test]
 async fn a_change_of_unknown_fate_is_never_sent_again() {
     let vpcep = vpcep(1).await;

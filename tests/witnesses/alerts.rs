@@ -1,8 +1,9 @@
 //! From a rejected connection to the page, and from the accepted one to its end: the demo, a real
-//! Prometheus and a real Alertmanager with the shipped files, and a webhook.
+//! Prometheus and a real Alertmanager with the shipped files, and a webhook. And what must not page.
 
 use std::{
     fs,
+    net::IpAddr,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -14,8 +15,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    binary::Demo,
-    parts::{fetch_json, listening, part},
+    binary::{Demo, wait_until_whole},
+    parts::{fetch, fetch_json, listening, part},
     prometheus::Prometheus,
     support::{
         ask, eventually,
@@ -24,6 +25,10 @@ use super::{
 };
 
 const ALERT: &str = "HuaweiCssVpcepConnectionNewlyRejected";
+const RULES: &str = "rules/css-vpcep-exporter.yml";
+const POLL_INTERVAL: &str = "huaweicloud_css_vpcep_poll_interval_seconds{";
+const REMEMBERED: &str =
+    "huaweicloud_css_vpcep:connection_last_seen_newly_rejected:data_timestamp_seconds";
 const RUNBOOKS: &str = "https://git.example.com/css-vpcep-exporter/blob/main/";
 
 /// The files are the shipped ones, but for addresses, for the front of the runbooks' addresses, which
@@ -63,10 +68,14 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     assert_eq!(page["labels"]["endpoint_id"], *connection.id);
     assert_eq!(page["labels"]["cluster_name"], *connection.cluster_name);
     let annotations = &page["annotations"];
+    let name = &connection.cluster_name;
     assert_eq!(
         annotations["summary"],
-        "A VPC endpoint connection of a CSS cluster was rejected within the last day."
+        format!("Endpoint {} of cluster {name} was rejected within the last day.", connection.id)
     );
+    let status_url = annotations["status_url"].as_str().unwrap_or_default();
+    let status_page = fetch(status_url).await.expect("the link leads to the status page");
+    assert!(status_page.contains(&connection.id), "{status_url} does not show {}", connection.id);
     let runbook = annotations["runbook_url"].as_str().unwrap_or_default();
     let path = runbook.strip_prefix(RUNBOOKS).unwrap_or_else(|| panic!("{page}"));
     assert!(text_of(path).contains(ALERT), "{path} is about something else");
@@ -80,7 +89,11 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     let (as_of, rest) = rest.split_once(". ").unwrap_or_else(|| panic!("{words}"));
     let [since, as_of] = [since, as_of].map(time);
     assert!(before <= since && since <= as_of && as_of <= after, "{before} to {after}: {words}");
-    assert!(rest.starts_with("Its clients cannot reach the cluster."), "{words}");
+    let (owner, _) =
+        rest.split_once(". Its clients cannot reach").unwrap_or_else(|| panic!("{words}"));
+    let owner = owner.strip_prefix("Account ").and_then(|owner| owner.split_once(", address "));
+    let (account, address) = owner.unwrap_or_else(|| panic!("{words}"));
+    assert!(account.len() == 32 && address.parse::<IpAddr>().is_ok(), "{words}");
 
     let end = eventually("the end of the page", async || {
         connection.set("accepted").await;
@@ -91,16 +104,56 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     assert_eq!(end["fingerprint"], page["fingerprint"]);
 }
 
+/// Prometheus scrapes once in ten polls, and its rules see each sample grow old. The data were fresh when they
+/// were scraped, so nobody is told that the cluster cannot be read.
+#[tokio::test]
+async fn fresh_data_that_are_seldom_scraped_are_not_called_old() {
+    let folder = Folder::new("fresh_data_that_are_seldom_scraped");
+    let demo = Demo::start(&folder).await;
+    let page = wait_until_whole(&demo.address).await;
+    let interval = page.lines().find_map(|line| line.strip_prefix(POLL_INTERVAL)?.rsplit_once(' '));
+    let (_, interval) = interval.expect("the page has the interval");
+    let interval: u32 = interval.parse().expect("whole seconds");
+    write_rules(&folder);
+    let config = format!(
+        "global: {{ scrape_interval: {}s, evaluation_interval: 1s }}\n\
+         rule_files: [{RULES}]\n\
+         scrape_configs:\n\
+         - {{ job_name: css-vpcep, static_configs: [{{ targets: [{:?}] }}] }}\n",
+        10 * interval,
+        demo.address
+    );
+    let connection = Watched::accepted(&demo.cloud).await;
+    let rejected = format!(r#"endpoint_id="{}",status="rejected""#, connection.id);
+    eventually("the exporter has seen a rejection", async || {
+        connection.set("rejected").await;
+        let page = fetch(&format!("http://{}/metrics", demo.address)).await?;
+        if page.contains(&rejected) { Ok(()) } else { Err(page) }
+    })
+    .await;
+
+    let prometheus = Prometheus::start(&folder, &config).await;
+    let ask = async |query: &str| {
+        let answer = prometheus.get("query", &[("query", query)]).await?;
+        Ok::<_, String>(answer["result"].as_array().cloned().unwrap_or_default())
+    };
+    eventually("two scrapes, and rules that looked at the first one again and again", async || {
+        connection.set("rejected").await;
+        let scrapes = ask("count_over_time(up[1h]) >= 2").await?;
+        let looks = ask(&format!("count_over_time({REMEMBERED}[1h]) > 5")).await?;
+        if scrapes.is_empty() || looks.is_empty() {
+            return Err(format!("{scrapes:?}, {looks:?}"));
+        }
+        Ok(())
+    })
+    .await;
+    // Alerts that wait for their time are here too, as pending.
+    let told = ask(r#"last_over_time(ALERTS{alertname=~".*(Blind|NeverPolled).*"}[1h])"#).await;
+    assert_eq!(told, Ok(Vec::new()));
+}
+
 /// Prometheus with the shipped configuration and rules.
 async fn watching(folder: &Folder, exporter: &str, alertmanager: &str) -> Prometheus {
-    let rules = shipped(
-        "deploy/prometheus/rules.yml",
-        &[
-            ("    interval: 1m\n", "    interval: 1s\n"),
-            ("keep_firing_for: 5m", "keep_firing_for: 6s"),
-            ("runbook_url: ", &format!("runbook_url: {RUNBOOKS}")),
-        ],
-    );
     let config = shipped(
         "deploy/compose/prometheus.yml",
         &[
@@ -108,12 +161,25 @@ async fn watching(folder: &Folder, exporter: &str, alertmanager: &str) -> Promet
             ("evaluation_interval: 5s", "evaluation_interval: 1s"),
             ("alertmanager:9093", alertmanager),
             ("exporter:10067", exporter),
+            ("localhost:10067", exporter),
         ],
     );
-    // Where the compose file has them.
-    fs::create_dir(folder.path.join("rules")).expect("the folder can be written");
-    folder.write("rules/css-vpcep-exporter.yml", &rules);
+    write_rules(folder);
     Prometheus::start(folder, &config).await
+}
+
+/// The shipped rules, where the compose file has them.
+fn write_rules(folder: &Folder) {
+    let rules = shipped(
+        "deploy/prometheus/rules.yml",
+        &[
+            ("    interval: 1m\n", "    interval: 1s\n"),
+            ("keep_firing_for: 5m", "keep_firing_for: 6s"),
+            ("deploy/runbooks/", &format!("{RUNBOOKS}deploy/runbooks/")),
+        ],
+    );
+    fs::create_dir(folder.path.join("rules")).expect("the folder can be written");
+    folder.write(RULES, &rules);
 }
 
 struct Alertmanager {
