@@ -218,7 +218,6 @@ impl App {
             for_changes,
             audit,
             projects: known,
-            board,
             services,
             roster,
             live,
@@ -288,6 +287,7 @@ impl App {
                 spawn(&mut parts, name, bound.serve(router, stopped));
             }
         }
+        let board = self.shared.board.clone();
         let pages = http::keep_pages_made(self.shared, stopped(stop.subscribe()));
         spawn(&mut parts, "maker of pages", pages);
         let clouds = self.reloader.clouds.subscribe();
@@ -299,7 +299,6 @@ impl App {
             self.reloader.clock.clone(),
         );
         spawn(&mut parts, "reader of services", services.run(stopped(stop.subscribe())));
-        let board = self.reloader.board.clone();
         spawn(&mut parts, "reloader", self.reloader.run(stopped(stop.subscribe())));
         spawn(&mut parts, "scheduler", self.scheduler.run(stopped(stop.subscribe())));
         // These end after the others, when nothing changes any more.
