@@ -7,7 +7,7 @@ mod reload;
 mod restore;
 mod supervisor;
 
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -149,8 +149,7 @@ impl App {
             options;
         let (public_web, web) = watch::channel(config.web.clone());
         let public = bind(&listen).await?.with_web(web.clone());
-        let longest = config.own_clusters().map(|cluster| cluster.interval).max();
-        let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
+        let readiness = Readiness::from_now();
         let fixed = Fixed::of(&config);
         let (live, shown) = watch::channel(Live::of(&config.exposition, config.effective()));
         let services = ServiceBoard::new(config.own_services());
@@ -258,6 +257,11 @@ impl App {
     /// Where the admin listener really is, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|(bound, _)| bound.address())
+    }
+
+    /// What it knows of the clusters.
+    pub fn board(&self) -> Board {
+        self.shared.board.clone()
     }
 
     /// Asks for reloads.

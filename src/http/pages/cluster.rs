@@ -1,11 +1,11 @@
-//! The page of one cluster: its connections, what changed, and its last polls.
+//! The page of one cluster: why it needs somebody, its connections, what changed, and its last polls.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::{Html, ago, ahead, respond};
+use super::{Html, ago, ahead, attention, changes::Change, respond, when};
 use crate::{
     board::{ClusterState, Observation, PollRecord},
     model::{Connection, Status},
@@ -21,6 +21,7 @@ pub(in crate::http) fn cluster(
     let meta = &state.meta;
     page.raw("<nav><a href=\"/\">All clusters</a><a href=\"/api/v1/clusters/");
     page.text(meta.id.as_str()).raw("\">JSON</a></nav>\n<h1>").text(&meta.name).raw("</h1>\n");
+    attention::reasons(&mut page, state, now, stale_after);
     facts(&mut page, state, now, stale_after);
     match state.shown(now, stale_after) {
         Some(data) => connections(&mut page, data, now),
@@ -33,7 +34,7 @@ pub(in crate::http) fn cluster(
             });
         }
     }
-    transitions(&mut page, state, now);
+    changes(&mut page, state, now);
     polls(&mut page, state, now);
     respond(page)
 }
@@ -59,7 +60,12 @@ fn facts(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Dur
     if let Some(list) = state.shown(now, stale_after).map(|data| &data.list) {
         let yes = |yes: bool| if yes { "yes" } else { "no" };
         fact(page, "Complete", yes(list.complete));
-        fact(page, "Endpoint service enabled", yes(list.service_enabled));
+        page.raw("<tr><th>Endpoint service enabled</th><td>").raw(yes(list.service_enabled));
+        if let Some(at) = state.service_switched {
+            page.raw(", since ");
+            when(page, at, now);
+        }
+        page.raw("</td></tr>\n");
         if let Some(reported) = list.reported {
             fact(page, "Connections reported", &reported.to_string());
         }
@@ -136,18 +142,19 @@ fn row(page: &mut Html, connection: &Connection, since: Option<Timestamp>, now: 
     page.raw("</td></tr>\n");
 }
 
-fn transitions(page: &mut Html, state: &ClusterState, now: Timestamp) {
+fn changes(page: &mut Html, state: &ClusterState, now: Timestamp) {
     page.raw("<h2>Changes</h2>\n");
-    if state.recent_transitions.is_empty() {
+    let mut changes: Vec<_> = Change::of(state).collect();
+    if changes.is_empty() {
         page.raw("<p class=\"quiet\">No change of a status was seen.</p>\n");
         return;
     }
+    changes.sort_by_key(|change| Reverse(change.at));
     page.raw("<table><tr><th>Seen<th>Endpoint<th>Change</tr>\n");
-    for change in state.recent_transitions.iter().rev() {
-        page.raw("<tr><td>");
-        ago(page, change.at, now);
-        page.raw("</td><td><code>").text(change.endpoint_id.as_str()).raw("</code></td><td>");
-        page.raw(change.from.as_str()).raw(" → ").raw(change.to.as_str()).raw("</td></tr>\n");
+    for change in changes {
+        page.raw("<tr>");
+        change.cells(page, now, |_| {});
+        page.raw("</tr>\n");
     }
     page.raw("</table>\n");
 }
