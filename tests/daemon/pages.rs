@@ -15,7 +15,10 @@ const HOSTILE: &str = "<script>alert(1)</script>\"'&";
 async fn the_status_page_shows_trouble_first_and_what_changed() {
     let cloud = Cloud::start(3, 4).await;
     let accepted = json!({"connections": [{"id": HOSTILE, "status": "accepted"}]});
-    cloud.control(Method::PUT, &format!("clusters/{}", cloud.id(1)), &accepted).await;
+    for cluster in 0..3 {
+        let path = format!("clusters/{}", cloud.id(cluster));
+        cloud.control(Method::PUT, &path, &accepted).await;
+    }
     let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
     let rejected = json!({"connections": [{"id": HOSTILE, "status": "rejected"}]});
     cloud.control(Method::PUT, &format!("clusters/{}", cloud.id(1)), &rejected).await;
@@ -37,11 +40,13 @@ async fn the_status_page_shows_trouble_first_and_what_changed() {
 #[tokio::test]
 async fn the_page_of_a_cluster_has_its_connections_changes_and_polls() {
     let cloud = Cloud::start(1, 3).await;
-    cloud.set_faults(json!([{"name": "hang"}])).await;
-    let (daemon, _) = Daemon::begin(&configuration(&cloud), &Clock::system()).await;
+    cloud.set_faults(json!([{"name": "forbidden"}])).await;
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
     let path = format!("/clusters/{}", cloud.id(0));
-    assert!(daemon.get(&path).await.text.contains("There are no data yet"));
-    assert!(daemon.get("/").await.text.contains("1 never"));
+    let page = daemon.get(&path).await.text;
+    assert!(page.contains("There are no data yet") && page.contains("CSS.0015"), "{page}");
+    let status = daemon.get("/").await.text;
+    assert!(status.contains("1 never") && status.contains("no data"), "{status}");
     cloud.set_faults(json!([])).await;
     let polled = daemon.poll(cloud.id(0)).await;
     let page = daemon.get(&path).await;
