@@ -39,8 +39,10 @@ const STYLE: &str = "\
     .quiet{color:#6b7684}nav a{margin-right:1rem}\
     .needs{border-left:.3rem solid #d9534f;background:#fdf3f2;padding:.4rem 1rem;margin:1rem 0}\
     .needs h2{margin:0}.needs ul{margin:.3rem 0;padding-left:1.2rem}\
+    .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:.6rem 1.5rem}\
+    dt{font-weight:600;color:#556070}dd{margin:0;overflow-wrap:anywhere}.whole{white-space:nowrap}\
     @media(prefers-color-scheme:dark){body{color:#dde3ea;background:#14181d}\
-    th,td{border-color:#2c343d}th,.quiet{color:#93a0ae}a{color:#8ab4f8}\
+    th,td{border-color:#2c343d}th,dt,.quiet{color:#93a0ae}a{color:#8ab4f8}\
     .needs{background:#2a1a1a}.b{background:#2c343d}.good{background:#1d4428}.warn{background:#54430f}.bad{background:#5d1f1f}}";
 
 fn respond(page: Html) -> Response {
@@ -79,9 +81,9 @@ fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
 
 /// A date that is read out or copied: whole, and how long ago it was.
 fn when(page: &mut Html, at: Timestamp, now: Timestamp) {
-    page.text(&at.strftime("%F %T UTC").to_string()).raw(" (");
+    page.raw("<span class=\"whole\">").text(&at.strftime("%F %T UTC").to_string()).raw(" (");
     ago(page, at, now);
-    page.raw(")");
+    page.raw(")</span>");
 }
 
 /// Seconds matter for minutes, minutes for hours; of what is older the day is enough. Days are not

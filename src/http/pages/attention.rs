@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Html, ago, ahead, when};
+use super::{Html, ahead, when};
 use crate::{
     board::{ClusterState, Freshness, Observation},
     model::Status,
@@ -97,7 +97,7 @@ pub(super) fn reasons(
 fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
     page.raw("<b>The endpoint service was switched off</b> (<code>CSS.5182</code>)");
     if let Some(at) = state.service_switched {
-        page.raw(", as was seen ");
+        page.raw(", seen at ");
         when(page, at, now);
     }
     page.raw(". Every endpoint of the cluster is cut off.");
@@ -165,15 +165,18 @@ fn connections(
 ) {
     let count = data.list.counts()[status as usize];
     let noun = if count == 1 { " connection is " } else { " connections are " };
-    page.raw("<b>").text(&count.to_string()).raw(noun).raw(are).raw("</b>: ");
+    page.raw("<b>").text(&count.to_string()).raw(noun).raw(are).raw("</b>:<ul>\n");
     let of_status = data.connections().filter(|(connection, _)| connection.status == status);
-    for (place, (connection, since)) in of_status.take(NAMED).enumerate() {
-        page.raw(if place > 0 { ", " } else { "" });
-        page.raw("<code>").text(connection.endpoint_id()).raw("</code>");
+    for (connection, since) in of_status.take(NAMED) {
+        page.raw("<li><code>").text(connection.endpoint_id()).raw("</code>");
         if let Some(since) = since {
             page.raw(" since ");
-            ago(page, since, now);
+            when(page, since, now);
         }
+        page.raw("</li>\n");
     }
-    page.raw(if count > NAMED as u64 { " and more." } else { "." });
+    if let Some(more) = count.checked_sub(NAMED as u64).filter(|more| *more > 0) {
+        page.raw("<li>and ").text(&more.to_string()).raw(" more, in the table below</li>\n");
+    }
+    page.raw("</ul>");
 }

@@ -56,7 +56,7 @@ fn summary(page: &mut Html, snapshot: &Snapshot, now: Timestamp, stale_after: Du
     page.raw("</p>\n");
 }
 
-/// Red: what is shown nowhere any more, or was refused. Yellow: what may be wrong.
+/// Red: what is shown nowhere any more. Yellow: what may be wrong.
 fn colour(freshness: Freshness) -> &'static str {
     match freshness {
         Freshness::Fresh => "good",
@@ -109,7 +109,9 @@ fn row(
     stale_after: Duration,
 ) {
     let freshness = state.freshness(now, stale_after);
-    page.raw("<tr><td><span class=\"b ").raw(colour(freshness)).raw("\">");
+    let is_blind = needs.contains(&Need::Blind);
+    page.raw("<tr><td><span class=\"b ");
+    page.raw(if is_blind { "bad" } else { colour(freshness) }).raw("\">");
     page.raw(freshness.as_str()).raw("</span>");
     if needs.contains(&Need::Incomplete) {
         page.raw(" <span class=\"b warn\">incomplete</span>");
@@ -137,17 +139,17 @@ fn row(
     page.raw("</td></tr>\n");
 }
 
+/// A number that somebody has to see, unless it is 0.
+fn coloured(page: &mut Html, count: u64, colour: &'static str) {
+    if count == 0 {
+        page.count(0);
+        return;
+    }
+    page.raw("<td class=\"n\"><span class=\"b ").raw(colour).raw("\">");
+    page.text(&count.to_string()).raw("</span></td>");
+}
+
 fn counts(page: &mut Html, counts: [u64; 7]) {
-    let coloured = |page: &mut Html, count: u64, colour: &'static str| match count {
-        0 => drop(page.count(0)),
-        _ => drop(
-            page.raw("<td class=\"n\"><span class=\"b ")
-                .raw(colour)
-                .raw("\">")
-                .text(&count.to_string())
-                .raw("</span></td>"),
-        ),
-    };
     page.count(counts[Status::Accepted as usize]);
     coloured(page, counts[Status::Rejected as usize], "bad");
     coloured(page, counts[Status::PendingAcceptance as usize], "warn");
@@ -159,7 +161,7 @@ fn counts(page: &mut Html, counts: [u64; 7]) {
         page.count(0);
         return;
     }
-    page.raw("<td class=\"n\">");
+    page.raw("<td class=\"n whole\">");
     for (place, (status, count)) in others.enumerate() {
         page.raw(if place > 0 { ", " } else { "" });
         page.text(&count.to_string()).raw(" ").raw(status.as_str());
