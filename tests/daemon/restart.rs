@@ -126,7 +126,9 @@ impl Watched {
         assert_eq!(page.value("css_vpcep_exporter_targets", &[("state", "fresh")]), Some(2.0));
         assert_eq!(serve.get("/-/ready").await.status, 200);
         let restored = serve.cluster(&id).await;
-        for key in ["items", "connections", "last_success", "last_attempt", "up", "complete"] {
+        let keys =
+            ["items", "connections", "last_success", "last_attempt", "up", "complete", "state"];
+        for key in keys {
             assert_eq!(restored[key], cluster[key], "{key}");
         }
 
