@@ -7,7 +7,7 @@ mod reload;
 mod restore;
 mod supervisor;
 
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -149,8 +149,7 @@ impl App {
             options;
         let (public_web, web) = watch::channel(config.web.clone());
         let public = bind(&listen).await?.with_web(web.clone());
-        let longest = config.own_clusters().map(|cluster| cluster.interval).max();
-        let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
+        let readiness = Readiness::from_now();
         let fixed = Fixed::of(&config);
         let (live, shown) = watch::channel(Live::of(&config.exposition, config.effective()));
         let services = ServiceBoard::new(config.own_services());
@@ -218,7 +217,6 @@ impl App {
             for_changes,
             audit,
             projects: known,
-            board,
             services,
             roster,
             live,
@@ -261,6 +259,11 @@ impl App {
         self.admin.as_ref().map(|(bound, _)| bound.address())
     }
 
+    /// What it knows of the clusters.
+    pub fn board(&self) -> Board {
+        self.shared.board.clone()
+    }
+
     /// Asks for reloads.
     pub fn reload_handle(&self) -> ReloadHandle {
         self.reload.clone()
@@ -288,6 +291,7 @@ impl App {
                 spawn(&mut parts, name, bound.serve(router, stopped));
             }
         }
+        let board = self.shared.board.clone();
         let pages = http::keep_pages_made(self.shared, stopped(stop.subscribe()));
         spawn(&mut parts, "maker of pages", pages);
         let clouds = self.reloader.clouds.subscribe();
@@ -299,7 +303,6 @@ impl App {
             self.reloader.clock.clone(),
         );
         spawn(&mut parts, "reader of services", services.run(stopped(stop.subscribe())));
-        let board = self.reloader.board.clone();
         spawn(&mut parts, "reloader", self.reloader.run(stopped(stop.subscribe())));
         spawn(&mut parts, "scheduler", self.scheduler.run(stopped(stop.subscribe())));
         // These end after the others, when nothing changes any more.

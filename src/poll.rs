@@ -3,8 +3,10 @@
 //! One loop owns all timing and starts every poll as a task of its own, so that a slow cluster, a
 //! dead region or a panic delays nobody. A poll waits for its token of the rate limit, then for one
 //! of its project's slots, then walks; its deadline runs from the token on. A poll never overlaps
-//! itself: a beat that comes while the poll before still runs is skipped and counted. Endpoint
-//! services have a small reader of their own, the `ServiceReader`.
+//! itself: a beat that comes while the poll before still runs is skipped and counted. A cluster
+//! without data is polled at once, and from then on at its place in the interval. A poll that somebody
+//! wants now and that still waits for its token moves to the front. Endpoint services have a small
+//! reader of their own, the `ServiceReader`.
 
 mod once;
 mod report;
@@ -12,6 +14,7 @@ mod roster;
 mod schedule;
 mod services;
 mod shard;
+mod turn;
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
@@ -21,9 +24,12 @@ use tokio::{
     time::Instant,
 };
 
-use self::roster::{EntryId, Roster, Shared};
+use self::{
+    roster::{EntryId, InFlight, Roster, Shared},
+    turn::Turn,
+};
 use crate::{
-    board::{Attempt, Board},
+    board::{Attempt, Board, ClusterMeta},
     clock::Clock,
     cloud::{Budget, Cloud, CloudError, Reason, Trace, Traced},
     model::{ClusterId, ConnectionList, RegionId},
@@ -41,6 +47,8 @@ pub const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);
 const COMMAND_QUEUE: usize = 16;
 /// People that may wait for the end of one poll.
 const MAX_WAITERS: usize = 16;
+/// Data that are older than so many intervals are as good as none: alerts call the cluster blind.
+const INTERVALS_OF_USE: u32 = 3;
 
 /// A project's clusters share its cloud, its rate limit and its slots.
 #[derive(Debug)]
@@ -112,17 +120,19 @@ pub struct RosterHandle<C>(mpsc::Sender<NewRoster<C>>);
 #[derive(Debug)]
 struct NewRoster<C> {
     projects: Vec<Project<C>>,
+    clusters: Vec<ClusterMeta>,
     taken: oneshot::Sender<()>,
 }
 
 impl<C> RosterHandle<C> {
-    /// Polls these from now on, and returns when that is so. A cluster that stays in its project and
-    /// region keeps its place in the schedule and a poll under way; polls of those that are gone are
-    /// given up.
-    pub async fn replace(&self, projects: Vec<Project<C>>) {
+    /// Polls these from now on, and returns when that is so; `clusters` is the same for the board, which
+    /// takes it in the same step, so that no poll of a cluster as it was is shown under what it became.
+    /// A cluster that stays in its project and region keeps its place in the schedule and a poll under
+    /// way; polls of those that are gone are given up.
+    pub async fn replace(&self, projects: Vec<Project<C>>, clusters: Vec<ClusterMeta>) {
         let (taken, is_taken) = oneshot::channel();
         // A scheduler that has ended has nothing to poll any more.
-        let _ = self.0.send(NewRoster { projects, taken }).await;
+        let _ = self.0.send(NewRoster { projects, clusters, taken }).await;
         let _ = is_taken.await;
     }
 }
@@ -172,7 +182,8 @@ impl<C: Cloud> Scheduler<C> {
                 () = &mut shutdown => break,
                 Some(ended) = self.polls.join_next_with_id() => self.ended(ended),
                 Some(command) = self.commands.recv() => self.obey(command),
-                Some(NewRoster { projects, taken }) = self.rosters.recv() => {
+                Some(NewRoster { projects, clusters, taken }) = self.rosters.recv() => {
+                    self.board.reconfigure(clusters);
                     self.replace(projects);
                     // Whoever waited may have given up.
                     let _ = taken.send(());
@@ -184,7 +195,12 @@ impl<C: Cloud> Scheduler<C> {
     }
 
     fn replace(&mut self, projects: Vec<Project<C>>) {
-        for (cluster, due) in self.roster.replace(projects, self.clock.now()) {
+        let (board, now) = (self.board.snapshot(), self.clock.now());
+        let has_data = |cluster: &ClusterId, interval: Duration| {
+            let state = board.cluster(cluster);
+            state.is_some_and(|state| state.shown(now, interval * INTERVALS_OF_USE).is_some())
+        };
+        for (cluster, due) in self.roster.replace(projects, now, has_data) {
             self.board.schedule(&cluster, self.date_of(due));
         }
         for (name, overdue) in self.roster.overdue() {
@@ -207,9 +223,10 @@ impl<C: Cloud> Scheduler<C> {
     fn start(&mut self, id: EntryId, priority: Priority) {
         let Some((entry, project)) = self.roster.entry_and_project(id) else { return };
         let poll = Poll::new(entry.cluster.clone(), project, &self.clock, &self.stats);
-        let task = self.polls.spawn(poll.run(priority));
+        let turn = Arc::new(Turn::default());
+        let task = self.polls.spawn(poll.run(priority, turn.clone()));
         self.running.insert(task.id(), id);
-        entry.in_flight = Some(task);
+        entry.in_flight = Some(InFlight { task, turn });
     }
 
     fn ended(&mut self, ended: Result<(Id, Attempt), JoinError>) {
@@ -274,10 +291,11 @@ impl<C: Cloud> Scheduler<C> {
 
     fn poll_soon(&mut self, id: EntryId) {
         let Some(entry) = self.roster.entry(id) else { return };
-        // A poll under way may have read what was before.
-        entry.again = entry.is_in_flight();
-        if !entry.again {
-            self.start(id, Priority::Admin);
+        match &entry.in_flight {
+            None => self.start(id, Priority::Admin),
+            // It may have read what was before.
+            Some(poll) if poll.turn.has_begun() => entry.again = true,
+            Some(poll) => poll.turn.hurry(),
         }
     }
 
@@ -289,14 +307,14 @@ impl<C: Cloud> Scheduler<C> {
         };
         let Some(entry) = self.roster.entry(id) else { return };
         let just_made = entry.asked.is_some_and(|asked| now - asked < POLL_NOW_AT_MOST_EVERY);
-        let is_in_flight = entry.is_in_flight();
-        if (just_made && !is_in_flight) || entry.waiters.len() >= MAX_WAITERS {
+        if (just_made && !entry.is_in_flight()) || entry.waiters.len() >= MAX_WAITERS {
             let _ = done.send(Err(PollNowError::TooSoon));
             return;
         }
         entry.waiters.push(done);
-        if !is_in_flight {
-            self.start(id, Priority::Admin);
+        match &entry.in_flight {
+            None => self.start(id, Priority::Admin),
+            Some(poll) => poll.turn.hurry(),
         }
     }
 
@@ -345,9 +363,9 @@ impl<C: Cloud> Poll<C> {
         }
     }
 
-    async fn run(self, priority: Priority) -> Attempt {
+    async fn run(self, priority: Priority, turn: Arc<Turn>) -> Attempt {
         let queued = Instant::now();
-        let token = self.pacer.acquire(priority).await;
+        let (token, priority) = turn.draw(&self.pacer, priority).await;
         let started = Instant::now();
         self.stats.api_waited(&self.project, started - queued);
         let budget = Budget {

@@ -11,6 +11,8 @@ mod formats;
 mod listener;
 #[path = "http/metrics.rs"]
 mod metrics;
+#[path = "http/pages.rs"]
+mod pages;
 #[path = "http/scrapes.rs"]
 mod scrapes;
 #[path = "http/store.rs"]
@@ -69,7 +71,7 @@ impl Server {
         let live = watch::channel(Live::of(&exposition, String::new())).1;
         let (services, pages) = (ServiceBoard::new([]), Store::default());
         let shared = Shared { board, services, pages, live, stats, clock, polls };
-        let readiness = Readiness::new(Duration::from_secs(60));
+        let readiness = Readiness::from_now();
         let web = watch::channel(WebSettings::default()).1;
         Self::start(public_router(shared, readiness, "/metrics", None, web), limits).await
     }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Loader, projects::Projects};
 use crate::{
     audit::Audit,
-    board::{Board, ServiceBoard},
+    board::ServiceBoard,
     change,
     clock::{Clock, unix_seconds},
     cloud::Clouds,
@@ -23,7 +23,6 @@ pub(super) struct Reloader {
     pub(super) load: Loader,
     pub(super) requests: mpsc::Receiver<ReloadRequest>,
     pub(super) projects: Projects,
-    pub(super) board: Board,
     pub(super) services: ServiceBoard,
     pub(super) roster: RosterHandle<huawei::Project>,
     pub(super) live: watch::Sender<Live>,
@@ -122,11 +121,11 @@ impl Reloader {
         self.stats.shard(config.shard.index, config.shard.count);
         let live = Live::of(&config.exposition, config.effective());
         let clusters = config.own_clusters().count();
-        self.board.reconfigure(config.own_clusters().cloned());
+        let metas = config.own_clusters().cloned().collect();
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();
         let projects = self.projects.replace(config.projects, config.shard);
-        self.roster.replace(projects).await;
+        self.roster.replace(projects, metas).await;
         self.clouds.send_replace(self.projects.clouds());
         self.for_changes.send_replace(self.projects.for_changes());
         self.live.send_replace(live);

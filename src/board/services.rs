@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     cloud::CloudError,
@@ -59,10 +59,12 @@ enum Changing {
 /// An endpoint service and when it was read.
 #[derive(Clone, Debug)]
 pub struct SeenService {
-    /// When it was read.
+    /// When it was read, for whoever looks at it.
     pub at: Timestamp,
     /// What was found.
     pub service: EndpointService,
+    /// The same moment on a clock that nobody sets: decides which of two readings is the newer one.
+    moment: Instant,
 }
 
 impl ServiceState {
@@ -155,8 +157,8 @@ impl ServiceBoard {
         });
     }
 
-    /// Records a reading that began or ended at `at`. A service that is not on the board is none of its
-    /// business, and a reading that is older than the one it has tells nothing new.
+    /// Records a reading that has just ended, and its date. A service that is not on the board is none
+    /// of its business.
     pub fn record(
         &self,
         meta: &ServiceMeta,
@@ -164,18 +166,38 @@ impl ServiceBoard {
         at: Timestamp,
         attribution: Attribution,
     ) {
+        self.take(meta, result, (at, Instant::now()), attribution);
+    }
+
+    /// Records a reading that began at that date and moment. If the service was read since, it tells
+    /// nothing new.
+    pub fn record_since(
+        &self,
+        meta: &ServiceMeta,
+        result: Result<EndpointService, CloudError>,
+        at: Timestamp,
+        began: Instant,
+    ) {
+        self.take(meta, result, (at, began), Attribution::Nobody);
+    }
+
+    fn take(
+        &self,
+        meta: &ServiceMeta,
+        result: Result<EndpointService, CloudError>,
+        (at, moment): (Timestamp, Instant),
+        attribution: Attribution,
+    ) {
         self.update(meta, |old| {
-            let is_ours = attribution == Attribution::Ours;
-            let is_old = old.seen.as_ref().is_some_and(|seen| seen.at > at);
-            if is_old && !is_ours {
+            if old.seen.as_ref().is_some_and(|seen| seen.moment > moment) {
                 return None;
             }
+            let is_ours = attribution == Attribution::Ours;
             let mut next = old.clone();
             if result.is_ok() && (is_ours || old.changing == Changing::Unseen) {
                 next.changing = Changing::No;
             }
             match result {
-                _ if is_old => {}
                 Ok(mut service) => {
                     if let Some(before) = &old.seen {
                         let is_explained = is_ours || old.changing != Changing::No;
@@ -185,7 +207,7 @@ impl ServiceBoard {
                         // Only the list of services says it.
                         service.connections = service.connections.or(before.service.connections);
                     }
-                    next.seen = Some(SeenService { at, service });
+                    next.seen = Some(SeenService { at, service, moment });
                     next.up = Some(true);
                     next.last_error = None;
                 }
@@ -279,14 +301,18 @@ mod tests {
         assert_eq!(record("b", 3, Attribution::Nobody), 1);
         assert_eq!(record("c", 4, Attribution::Ours), 1);
         assert_eq!(record("c", 5, Attribution::Nobody), 1);
-        assert_eq!(record("b", 4, Attribution::Nobody), 1, "older than what is known");
+        let before = Instant::now() - std::time::Duration::from_secs(1);
+        board.record_since(&meta("logs"), Ok(service("b", None)), at(9), before);
+        assert_eq!(only(&board).unattributed_changes, 1, "it began before what is known was read");
+        let known = only(&board).seen.clone().unwrap().service.fields.description;
+        assert_eq!(known.as_deref(), Some("c"));
         assert_eq!(record("d", 6, Attribution::Nobody), 2);
         board.change_begins(&meta("logs"));
         assert_eq!(record("e", 7, Attribution::Nobody), 2, "while one of ours is under way");
         assert_eq!(record("e", 8, Attribution::Ours), 2);
         assert_eq!(record("f", 9, Attribution::Nobody), 3);
         board.change_begins(&meta("logs"));
-        assert_eq!(record("f", 8, Attribution::Ours), 3, "older, but the change has ended");
+        assert_eq!(record("f", 9, Attribution::Ours), 3);
         assert_eq!(record("g", 10, Attribution::Nobody), 4);
         for (text, second, may_have_acted, counted) in [("x", 11, true, 4), ("y", 12, false, 5)] {
             board.change_begins(&meta("logs"));
@@ -325,5 +351,23 @@ mod tests {
         board.reconfigure([]);
         board.record(&meta("search"), Ok(service("b", None)), at(2), Attribution::Nobody);
         assert!(board.snapshot().is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_hides_no_reading() {
+        let board = ServiceBoard::new([meta("logs")]);
+        let record = |text, second, who| {
+            board.record(&meta("logs"), Ok(service(text, None)), at(second), who);
+            let state = only(&board);
+            let seen = state.seen.as_ref().unwrap();
+            (seen.at.as_second(), seen.service.fields.description.clone())
+        };
+        record("a", 28_800, Attribution::Nobody);
+        assert_eq!(record("b", 1, Attribution::Nobody), (1, Some("b".into())));
+        assert_eq!(record("c", 28_801, Attribution::Nobody), (28_801, Some("c".into())));
+        assert_eq!(record("d", 2, Attribution::Ours), (2, Some("d".into())));
+        let error = CloudError::new(Reason::Reset, "gone");
+        board.record(&meta("logs"), Err(error), at(1), Attribution::Nobody);
+        assert_eq!(only(&board).up, Some(false));
     }
 }

@@ -141,6 +141,11 @@ pub struct ClusterState {
     pub meta: Arc<ClusterMeta>,
     /// The newest successful poll.
     pub observation: Option<Arc<Observation>>,
+    /// When the endpoint service was seen to be switched on or off; `None` where it is as it was when
+    /// the cluster was first read.
+    pub service_switched: Option<Timestamp>,
+    /// When the present run of failed polls began; `None` outside of one.
+    pub failing_since: Option<Timestamp>,
     /// Status changes seen so far, by the status they led to, in the order of [`Status::ALL`].
     pub transitions: [u64; 7],
     /// The latest changes, oldest first.
@@ -157,6 +162,8 @@ impl ClusterState {
         Self {
             meta: Arc::new(meta),
             observation: None,
+            service_switched: None,
+            failing_since: None,
             transitions: [0; 7],
             recent_transitions: VecDeque::new(),
             polls: VecDeque::new(),
@@ -172,6 +179,11 @@ impl ClusterState {
     /// Whether the newest poll succeeded; `None` before the first.
     pub fn up(&self) -> Option<bool> {
         self.last_poll().map(|poll| poll.error.is_none())
+    }
+
+    /// Why the newest poll failed, if it did.
+    pub fn last_error(&self) -> Option<&CloudError> {
+        self.last_poll()?.error.as_ref()
     }
 
     /// Whether the newest observation has every connection that the cloud reports.
@@ -202,6 +214,8 @@ impl ClusterState {
             self.observation = None;
         }
         self.polls.retain(|poll| poll.at <= latest);
+        self.service_switched = self.service_switched.filter(|&at| at <= latest);
+        self.failing_since = self.failing_since.filter(|&at| at <= latest);
     }
 
     /// The state after a poll: a success replaces the observation whole, a failure leaves it alone.
@@ -210,9 +224,13 @@ impl ClusterState {
         let error = match attempt.outcome.result {
             Ok(list) => {
                 next.observe(attempt.at, list);
+                next.failing_since = None;
                 None
             }
-            Err(error) => Some(error),
+            Err(error) => {
+                next.failing_since.get_or_insert(attempt.at);
+                Some(error)
+            }
         };
         push_bounded(
             &mut next.polls,
@@ -237,6 +255,10 @@ impl ClusterState {
             let seen_changed = same.seen_changed.clone();
             self.observation = Some(Arc::new(Observation { at, list, seen_changed }));
             return;
+        }
+        let was_enabled = previous.as_ref().map(|previous| previous.list.service_enabled);
+        if was_enabled.is_some_and(|was_enabled| was_enabled != list.service_enabled) {
+            self.service_switched = Some(at);
         }
         let mut known = Known::of(previous.as_deref(), &list);
         let mut seen_changed = Vec::with_capacity(list.connections.len());

@@ -24,7 +24,10 @@ struct Cluster<'a> {
     region_id: &'a str,
     cluster_id: &'a str,
     cluster_name: &'a str,
+    state: State,
+    /// Whether the last poll succeeded; false before the first.
     up: bool,
+    /// Whether `state` is `fresh`.
     fresh: bool,
     complete: Option<bool>,
     service_enabled: Option<bool>,
@@ -37,12 +40,40 @@ struct Cluster<'a> {
     last_error: Option<LastError<'a>>,
 }
 
+/// How far the data can be trusted, as in `css_vpcep_exporter_targets`.
 #[derive(Serialize, ToSchema)]
-struct LastError<'a> {
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// The last poll succeeded.
+    Fresh,
+    /// The last poll failed, and older data are shown.
+    Failing,
+    /// The data are too old to be shown.
+    Stale,
+    /// No poll has succeeded yet.
+    Never,
+}
+
+/// Why a poll failed.
+#[derive(Serialize, ToSchema)]
+struct PollError<'a> {
     reason: &'static str,
     code: Option<&'a str>,
     message: &'a str,
     request_id: Option<&'a str>,
+}
+
+/// Why the last poll failed.
+#[derive(Serialize, ToSchema)]
+struct LastError<'a> {
+    #[serde(flatten)]
+    error: PollError<'a>,
+    /// When the present run of failures began.
+    #[schema(format = DateTime)]
+    since: Option<String>,
+    /// When refused credentials are tried again.
+    #[schema(format = DateTime)]
+    retry_at: Option<String>,
 }
 
 /// `GET /api/v1/clusters/{cluster_id}`.
@@ -77,7 +108,7 @@ struct Poll<'a> {
     requests: u32,
     retries: u32,
     request_ids: &'a [String],
-    error: Option<LastError<'a>>,
+    error: Option<PollError<'a>>,
 }
 
 impl<'a> Clusters<'a> {
@@ -114,7 +145,8 @@ impl<'a> Cluster<'a> {
             cluster_id: meta.id.as_str(),
             cluster_name: &meta.name,
             up: state.up().unwrap_or(false),
-            fresh: matches!(freshness, Freshness::Fresh | Freshness::Failing),
+            fresh: freshness == Freshness::Fresh,
+            state: freshness.into(),
             complete: list.map(|list| list.complete),
             service_enabled: list.map(|list| list.service_enabled),
             update_switch: list.and_then(|list| list.update_switch),
@@ -127,13 +159,28 @@ impl<'a> Cluster<'a> {
             last_success: state.observation.as_ref().map(|data| data.at.to_string()),
             last_attempt: state.last_poll().map(|poll| poll.at.to_string()),
             next_poll: state.next_poll.map(|at| at.to_string()),
-            last_error: state.last_poll().and_then(|poll| poll.error.as_ref()).map(LastError::new),
+            last_error: state.last_error().map(|error| LastError {
+                error: error.into(),
+                since: state.failing_since.map(|at| at.to_string()),
+                retry_at: error.retry_at.map(|at| at.to_string()),
+            }),
         }
     }
 }
 
-impl<'a> LastError<'a> {
-    fn new(error: &'a CloudError) -> Self {
+impl From<Freshness> for State {
+    fn from(freshness: Freshness) -> Self {
+        match freshness {
+            Freshness::Fresh => Self::Fresh,
+            Freshness::Failing => Self::Failing,
+            Freshness::Stale => Self::Stale,
+            Freshness::Never => Self::Never,
+        }
+    }
+}
+
+impl<'a> From<&'a CloudError> for PollError<'a> {
+    fn from(error: &'a CloudError) -> Self {
         Self {
             reason: error.reason.as_str(),
             code: error.code.as_deref(),
@@ -170,7 +217,7 @@ impl<'a> Poll<'a> {
             requests: poll.trace.requests,
             retries: poll.trace.retries,
             request_ids: &poll.trace.request_ids,
-            error: poll.error.as_ref().map(LastError::new),
+            error: poll.error.as_ref().map(Into::into),
         }
     }
 }

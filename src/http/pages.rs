@@ -1,8 +1,11 @@
 //! The pages for people: plain HTML, no script, nothing from elsewhere.
 //!
-//! `status` is the truth at one glance: what needs attention comes first. `cluster` is everything
-//! known of one cluster. `html` makes sure that no text of the cloud becomes markup.
+//! `status` is the truth at one glance: what needs somebody comes first, and `attention` says what
+//! does. `cluster` is everything known of one cluster. `html` makes sure that no text of the cloud
+//! becomes markup.
 
+mod attention;
+mod changes;
 mod cluster;
 mod console;
 mod html;
@@ -34,9 +37,13 @@ const STYLE: &str = "\
     background:#e4e8ee}\
     .good{background:#d8f0dd}.warn{background:#fdeec2}.bad{background:#f9d0cf;font-weight:600}\
     .quiet{color:#6b7684}nav a{margin-right:1rem}\
+    .needs{border-left:.3rem solid #d9534f;background:#fdf3f2;padding:.4rem 1rem;margin:1rem 0}\
+    .needs h2{margin:0}.needs ul{margin:.3rem 0;padding-left:1.2rem}\
+    .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:.6rem 1.5rem}\
+    dt{font-weight:600;color:#556070}dd{margin:0;overflow-wrap:anywhere}.whole{white-space:nowrap}\
     @media(prefers-color-scheme:dark){body{color:#dde3ea;background:#14181d}\
-    th,td{border-color:#2c343d}th,.quiet{color:#93a0ae}a{color:#8ab4f8}\
-    .b{background:#2c343d}.good{background:#1d4428}.warn{background:#54430f}.bad{background:#5d1f1f}}";
+    th,td{border-color:#2c343d}th,dt,.quiet{color:#93a0ae}a{color:#8ab4f8}\
+    .needs{background:#2a1a1a}.b{background:#2c343d}.good{background:#1d4428}.warn{background:#54430f}.bad{background:#5d1f1f}}";
 
 fn respond(page: Html) -> Response {
     let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", page.finish());
@@ -56,10 +63,27 @@ fn ago(page: &mut Html, at: Timestamp, now: Timestamp) {
     moment(page, at, seconds, "", " ago");
 }
 
+/// For how long something has been so.
+fn lasting(page: &mut Html, since: Timestamp, now: Timestamp) {
+    let seconds = now.duration_since(since).as_secs();
+    moment(page, since, seconds, "for ", "");
+}
+
 /// How far away something is.
 fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
     let seconds = at.duration_since(now).as_secs();
-    moment(page, at, seconds, "in ", "");
+    if seconds > 0 {
+        moment(page, at, seconds, "in ", "");
+    } else {
+        page.raw("<time title=\"").text(&at.to_string()).raw("\">now</time>");
+    }
+}
+
+/// A date that is read out or copied: whole, and how long ago it was.
+fn when(page: &mut Html, at: Timestamp, now: Timestamp) {
+    page.raw("<span class=\"whole\">").text(&at.strftime("%F %T UTC").to_string()).raw(" (");
+    ago(page, at, now);
+    page.raw(")</span>");
 }
 
 /// Seconds matter for minutes, minutes for hours; of what is older the day is enough. Days are not

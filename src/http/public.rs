@@ -25,41 +25,49 @@ use super::{
     scrape::Scrapes,
     web::{Gate, Web, guard},
 };
-use crate::model::ClusterId;
+use crate::{board::Snapshot, model::ClusterId};
 
-/// Whether the exporter is worth asking: once every cluster was tried, or two intervals have passed,
-/// and until it shuts down.
+/// A first round that takes longer leaves nobody without metrics: by then most clusters have theirs.
+const FIRST_ROUND_AT_MOST: Duration = Duration::from_secs(120);
+
+/// Whether the exporter is worth asking: from the moment when every cluster was tried, or the first
+/// round has taken too long, until it shuts down.
 #[derive(Clone, Debug)]
-pub struct Readiness {
+pub struct Readiness(Arc<Ready>);
+
+#[derive(Debug)]
+struct Ready {
     grace_ends: Instant,
-    closing: Arc<AtomicBool>,
+    was_ready: AtomicBool,
+    closing: AtomicBool,
 }
 
 impl Readiness {
     /// Starts to count now.
-    pub fn new(longest_interval: Duration) -> Self {
-        Self {
-            grace_ends: Instant::now() + longest_interval * 2,
-            closing: Arc::new(AtomicBool::new(false)),
-        }
+    pub fn from_now() -> Self {
+        Self(Arc::new(Ready {
+            grace_ends: Instant::now() + FIRST_ROUND_AT_MOST,
+            was_ready: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        }))
     }
 
     /// The exporter shuts down: not ready from now on.
     pub fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.0.closing.store(true, Ordering::Relaxed);
     }
 
-    fn check(&self, shared: &Shared) -> Result<(), &'static str> {
-        if self.closing.load(Ordering::Relaxed) {
+    fn check(&self, snapshot: &Snapshot) -> Result<(), &'static str> {
+        let Ready { grace_ends, was_ready, closing } = &*self.0;
+        if closing.load(Ordering::Relaxed) {
             return Err("shutting down\n");
         }
-        let all_tried =
-            || shared.board.snapshot().clusters().iter().all(|state| state.up().is_some());
-        if Instant::now() >= self.grace_ends || all_tried() {
-            Ok(())
-        } else {
-            Err("some clusters were not polled yet\n")
-        }
+        // A cluster that a reload brings is no reason to send the scraper away.
+        let is_ready = was_ready.load(Ordering::Relaxed)
+            || Instant::now() >= *grace_ends
+            || snapshot.clusters().iter().all(|state| state.up().is_some());
+        was_ready.store(is_ready, Ordering::Relaxed);
+        if is_ready { Ok(()) } else { Err("some clusters were not polled yet\n") }
     }
 }
 
@@ -125,7 +133,7 @@ async fn cluster_page(State(public): State<Public>, Path(id): Path<String>) -> R
 }
 
 async fn ready(State(public): State<Public>) -> Response {
-    match public.readiness.check(&public.shared) {
+    match public.readiness.check(&public.shared.board.snapshot()) {
         Ok(()) => answer(StatusCode::OK, TEXT, "ready\n"),
         Err(why) => {
             let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
@@ -170,5 +178,52 @@ pub(super) fn one_cluster(shared: &Shared, id: &str) -> Response {
             json(StatusCode::OK, JSON, &OneCluster::new(state, shared.clock.now(), stale_after))
         }
         None => problem(StatusCode::NOT_FOUND, "no cluster with this id is configured"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        board::{Attempt, Board, ClusterMeta},
+        cloud::{CloudError, Reason, Trace, Traced},
+        model::RegionId,
+    };
+
+    fn meta(number: u32) -> ClusterMeta {
+        ClusterMeta {
+            region: RegionId::parse("r").unwrap(),
+            project: "p".into(),
+            id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
+            name: "c".into(),
+            interval: Duration::from_secs(12 * 3600),
+        }
+    }
+
+    fn fails(board: &Board, number: u32) {
+        let result = Err(CloudError::new(Reason::Connect, "no"));
+        let outcome = Traced { result, trace: Trace::default() };
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        board.record(&meta(number).id, Attempt { at, duration: Duration::ZERO, outcome }, at);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_ready_when_every_cluster_was_tried_or_after_two_minutes_and_stays_so() {
+        let board = Board::new([meta(1), meta(2)]);
+        let (tried, waiting) = (Readiness::from_now(), Readiness::from_now());
+        let is_ready = |readiness: &Readiness| readiness.check(&board.snapshot()).is_ok();
+        fails(&board, 1);
+        assert!(!is_ready(&tried));
+        tokio::time::advance(Duration::from_secs(119)).await;
+        assert!(!is_ready(&tried) && !is_ready(&waiting));
+        fails(&board, 2);
+        assert!(is_ready(&tried), "a failure is a try");
+        board.reconfigure([meta(1), meta(2), meta(3)]);
+        assert!(is_ready(&tried), "a reload takes nothing back");
+        assert!(!is_ready(&waiting), "it was never asked while all were tried");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(is_ready(&waiting), "whatever the interval");
+        waiting.close();
+        assert!(!is_ready(&waiting));
     }
 }

@@ -31,7 +31,9 @@ pub async fn once<C: Cloud>(
         for (cluster, _) in clusters {
             let poll = Poll::new(cluster.clone(), &project, clock, stats);
             let name = project.name.clone();
-            polls.spawn(async move { (cluster, name, poll.run(Priority::Poll).await) });
+            polls.spawn(
+                async move { (cluster, name, poll.run(Priority::Poll, Arc::default()).await) },
+            );
         }
     }
     while let Some(joined) = polls.join_next().await {

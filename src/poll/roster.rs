@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{PollNowError, Project, report::Report, schedule};
+use super::{PollNowError, Project, report::Report, schedule, turn::Turn};
 use crate::{
     model::{ClusterId, RegionId},
     pacing::Pacer,
@@ -31,7 +31,9 @@ pub(super) struct Entry {
     region: RegionId,
     interval: Duration,
     pub(super) due: Instant,
-    pub(super) in_flight: Option<AbortHandle>,
+    /// While the first poll is due out of turn: the beat that comes after it.
+    first_beat: Option<Instant>,
+    pub(super) in_flight: Option<InFlight>,
     /// A beat came while the poll before was still under way.
     overdue: bool,
     /// Another poll is wanted when the one under way has ended.
@@ -42,16 +44,27 @@ pub(super) struct Entry {
     pub(super) report: Report,
 }
 
+/// A poll that waits for its token or walks.
+pub(super) struct InFlight {
+    pub(super) task: AbortHandle,
+    pub(super) turn: Arc<Turn>,
+}
+
 impl Entry {
     pub(super) fn is_in_flight(&self) -> bool {
         self.in_flight.is_some()
+    }
+
+    /// Whether it has no place in the schedule yet.
+    fn is_new(&self) -> bool {
+        self.interval.is_zero()
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         if let Some(poll) = &self.in_flight {
-            poll.abort();
+            poll.task.abort();
         }
     }
 }
@@ -104,12 +117,14 @@ impl<C> Default for Roster<C> {
 }
 
 impl<C> Roster<C> {
-    /// Takes other projects. Says which clusters have a new place in the schedule, and when they are
-    /// due. Dropping an entry gives its poll up.
+    /// Takes other projects. A new cluster is due at once, unless `has_data` says of it and its
+    /// interval that it need not be. Says which clusters have a new place in the schedule, and when
+    /// they are due. Dropping an entry gives its poll up.
     pub(super) fn replace(
         &mut self,
         projects: Vec<Project<C>>,
         date: Timestamp,
+        has_data: impl Fn(&ClusterId, Duration) -> bool,
     ) -> Vec<(ClusterId, Instant)> {
         let now = Instant::now();
         let mut old_projects = std::mem::take(&mut self.projects);
@@ -128,9 +143,15 @@ impl<C> Roster<C> {
                     _ => self.new_entry(cluster.clone(), &project, now),
                 };
                 if entry.interval != interval {
-                    entry.interval = interval;
                     let phase = schedule::phase(cluster.as_str(), interval);
-                    entry.due = now + schedule::until_next(date, phase, interval);
+                    if entry.is_new() && !has_data(&cluster, interval) {
+                        let wait = schedule::until_next_after_a_poll(date, phase, interval);
+                        entry.first_beat = Some(now + wait);
+                    } else {
+                        entry.first_beat = None;
+                        entry.due = now + schedule::until_next(date, phase, interval);
+                    }
+                    entry.interval = interval;
                     self.due.push(Reverse((entry.due, id)));
                     moved.push((cluster.clone(), entry.due));
                 }
@@ -169,6 +190,7 @@ impl<C> Roster<C> {
             region: project.region.clone(),
             interval: Duration::ZERO,
             due: now,
+            first_beat: None,
             in_flight: None,
             overdue: false,
             again: false,
@@ -191,7 +213,10 @@ impl<C> Roster<C> {
             if let Some(entry) = self.entries.get_mut(&id)
                 && entry.due == due
             {
-                entry.due = schedule::next_after(due, entry.interval, now);
+                entry.due = entry
+                    .first_beat
+                    .take()
+                    .unwrap_or_else(|| schedule::next_after(due, entry.interval, now));
                 self.due.push(Reverse((entry.due, id)));
                 return Some(id);
             }

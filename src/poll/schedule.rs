@@ -26,6 +26,19 @@ pub(super) fn until_next(now: Timestamp, phase: Duration, interval: Duration) ->
     Duration::from_nanos(u64::try_from(ahead).unwrap_or(0))
 }
 
+/// The same for the beat after a poll that is made at once: at least half an interval later, so that
+/// the first two are not made for the price of one.
+pub(super) fn until_next_after_a_poll(
+    now: Timestamp,
+    phase: Duration,
+    interval: Duration,
+) -> Duration {
+    let gap = interval / 2;
+    // At the end of time every place is as good.
+    let earliest = now.saturating_add(gap).unwrap_or(now);
+    gap + until_next(earliest, phase, interval)
+}
+
 /// The first due moment after `now` on the beat that `due` is on: missed beats are skipped, and the
 /// place in the interval is kept.
 pub(super) fn next_after(due: Instant, interval: Duration, now: Instant) -> Instant {
@@ -66,6 +79,16 @@ mod tests {
         }
         let just_after = Timestamp::from_nanosecond(17_000_000_001).unwrap();
         assert_eq!(until_next(just_after, place, MINUTE).as_nanos(), 59_999_999_999);
+    }
+
+    #[test]
+    fn the_beat_after_a_poll_out_of_turn_is_half_an_interval_away_or_more() {
+        let place = Duration::from_secs(17);
+        for (second, wait) in [(0, 77), (17, 60), (46, 31), (47, 30), (48, 89)] {
+            let now = Timestamp::from_second(second).unwrap();
+            let found = until_next_after_a_poll(now, place, MINUTE);
+            assert_eq!(found.as_secs(), wait, "{second}");
+        }
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Reads the endpoint services: all of a project in one go, every five minutes.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::watch,
@@ -10,7 +15,7 @@ use tokio::{
 
 use super::{schedule, sleep_until};
 use crate::{
-    board::{Attribution, ServiceBoard, ServiceState},
+    board::{ServiceBoard, ServiceState},
     clock::Clock,
     cloud::{Budget, CloudError, Clouds, Reason, Services},
     pacing::Priority,
@@ -30,6 +35,8 @@ pub struct ServiceReader<C> {
     board: ServiceBoard,
     clock: Clock,
     due: HashMap<Arc<str>, Instant>,
+    /// Projects that got another service while they were read.
+    again: HashSet<Arc<str>>,
     readings: JoinSet<()>,
     running: HashMap<Id, Arc<str>>,
 }
@@ -38,7 +45,8 @@ impl<C: Services + Clone> ServiceReader<C> {
     /// Nothing is read before [`ServiceReader::run`].
     pub fn new(clouds: watch::Receiver<Clouds<C>>, board: ServiceBoard, clock: Clock) -> Self {
         let (due, running) = (HashMap::new(), HashMap::new());
-        Self { clouds, board, clock, due, readings: JoinSet::new(), running }
+        let (again, readings) = (HashSet::new(), JoinSet::new());
+        Self { clouds, board, clock, due, again, readings, running }
     }
 
     /// Reads until `shutdown` is ready; then gives up what is under way and ends.
@@ -74,14 +82,16 @@ impl<C: Services + Clone> ServiceReader<C> {
         let now = Instant::now();
         self.due.retain(|project, _| clouds.contains_key(project));
         for project in clouds.keys() {
-            let services = services_of(&self.board, project);
-            let never_read = services.iter().any(|state| state.up.is_none());
+            let never_read = has_never_read(&self.board, project);
             let is_running = self.running.values().any(|running| running == project);
-            if never_read && !is_running {
-                let first = now + schedule::phase(project, FIRST_WITHIN);
-                self.due.insert(project.clone(), first);
-            } else if !is_running {
-                self.due.entry(project.clone()).or_insert(now + SERVICES_INTERVAL);
+            match (is_running, never_read) {
+                // Its next turn is laid out when this one has ended.
+                (true, true) => drop(self.again.insert(project.clone())),
+                (true, false) => {}
+                (false, true) => drop(self.due.insert(project.clone(), now + soon(project))),
+                (false, false) => {
+                    self.due.entry(project.clone()).or_insert(now + SERVICES_INTERVAL);
+                }
             }
         }
     }
@@ -103,10 +113,21 @@ impl<C: Services + Clone> ServiceReader<C> {
 
     fn ended(&mut self, task: Id) {
         let Some(project) = self.running.remove(&task) else { return };
+        let is_wanted = self.again.remove(&project) && has_never_read(&self.board, &project);
         if self.clouds.borrow().contains_key(&project) {
-            self.due.insert(project, Instant::now() + SERVICES_INTERVAL);
+            let wait = if is_wanted { soon(&project) } else { SERVICES_INTERVAL };
+            self.due.insert(project, Instant::now() + wait);
         }
     }
+}
+
+/// How long a project waits that has a service which was never read.
+fn soon(project: &str) -> Duration {
+    schedule::phase(project, FIRST_WITHIN)
+}
+
+fn has_never_read(board: &ServiceBoard, project: &str) -> bool {
+    services_of(board, project).iter().any(|state| state.up.is_none())
 }
 
 fn services_of(board: &ServiceBoard, project: &str) -> Vec<Arc<ServiceState>> {
@@ -121,7 +142,7 @@ async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clo
     }
     let wanted: Vec<_> = services.iter().map(|state| state.meta.id.clone()).collect();
     // What is found is at least as new as that; a change that ends meanwhile knows better.
-    let began = clock.now();
+    let (date, began) = (clock.now(), Instant::now());
     let budget = Budget {
         deadline: Instant::now() + READING_TIMEOUT,
         first_token: None,
@@ -138,7 +159,7 @@ async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clo
             Err(error) => Err(error.clone()),
         };
         report(&state, result.as_ref().err());
-        board.record(&state.meta, result, began, Attribution::Nobody);
+        board.record_since(&state.meta, result, date, began);
     }
 }
 
@@ -183,6 +204,7 @@ mod tests {
         asked: Arc<Mutex<Vec<(Instant, usize)>>>,
         missing: Arc<Mutex<Option<ServiceId>>>,
         broken: Arc<Mutex<bool>>,
+        takes: Arc<Mutex<Duration>>,
     }
 
     impl Services for Fake {
@@ -192,6 +214,8 @@ mod tests {
 
         async fn services(&self, wanted: &[ServiceId], _: Budget) -> Traced<Vec<EndpointService>> {
             self.asked.lock().unwrap().push((Instant::now(), wanted.len()));
+            let takes = *self.takes.lock().unwrap();
+            tokio::time::sleep(takes).await;
             let missing = self.missing.lock().unwrap().clone();
             let found = wanted.iter().filter(|id| Some(*id) != missing.as_ref()).map(service);
             let result = match *self.broken.lock().unwrap() {
@@ -302,5 +326,22 @@ mod tests {
         running.clouds.send_replace(of(&[]));
         tokio::time::sleep(SERVICES_INTERVAL * 3).await;
         assert_eq!(cloud.asked.lock().unwrap().len(), 2, "a project that is gone is not asked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_comes_while_its_project_is_read_is_read_soon_after() {
+        let cloud = Fake::default();
+        *cloud.takes.lock().unwrap() = Duration::from_secs(20);
+        let running = run(&[("a", &cloud)], vec![meta("a", 1)]);
+        tokio::time::sleep(FIRST_WITHIN).await;
+        assert_eq!(cloud.asked.lock().unwrap().len(), 1, "it is under way");
+        running.board.reconfigure([meta("a", 1), meta("a", 2)]);
+        running.clouds.send_replace(of(&[("a", &cloud)]));
+        tokio::time::sleep(Duration::from_secs(20) * 2 + FIRST_WITHIN).await;
+        assert!(running.board.snapshot().iter().all(|state| state.up == Some(true)));
+        tokio::time::sleep(SERVICES_INTERVAL).await;
+        let asked = cloud.asked.lock().unwrap().clone();
+        assert_eq!(asked.iter().map(|(_, wanted)| *wanted).collect::<Vec<_>>(), [1, 2, 2]);
+        assert!(asked[2].0 - asked[1].0 >= SERVICES_INTERVAL, "and then in its turn");
     }
 }

@@ -267,8 +267,10 @@ impl Struck {
                 same("code", &error["code"].as_str(), code);
                 let text = error["message"].as_str().unwrap_or_default();
                 same("a message", &(!text.is_empty() && !text.contains(['<', '\n'])), &true);
-                let times = [&self.cluster["up"], &self.cluster["fresh"]];
-                same("up, fresh", &times, &[&json!(false), &json!(true)]);
+                let standing = ["up", "fresh", "state"].map(|key| &self.cluster[key]);
+                let expected = [&json!(false), &json!(false), &json!("failing")];
+                same("up, fresh, state", &standing, &expected);
+                same("since", &error["since"].as_str(), &Some(dates()[1].to_string().as_str()));
             }
             Outcome::Read(read) => {
                 let mut seen: Vec<&str> = self.statuses.iter().map(String::as_str).collect();

@@ -7,7 +7,6 @@ use css_vpcep_exporter::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::{Duration, sleep};
 
 use crate::support::{
     cloud::{Cloud, DATE},
@@ -17,9 +16,6 @@ use crate::support::{
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/scrape.golden.prom");
 const ACTUAL: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/scrape.actual.prom");
-
-/// The daemon answers a second forced poll only so much later.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// What a fixed world cannot fix: the start of a metric's name, and what is replaced of its samples.
 const NOT_FIXED: &[(&str, Part)] = &[
@@ -116,11 +112,7 @@ async fn scrape() -> String {
         vec![(never, "forbidden"), (disabled, "not-enabled"), (incomplete, "total-wrong")];
     cloud.break_clusters(&faults).await;
     let daemon = Daemon::start(&configuration, &clock).await;
-    for (id, _) in &cloud.clusters {
-        assert_eq!(daemon.ask_to_poll(id).await.status, 200);
-    }
 
-    sleep(AGAIN_AFTER).await;
     faults.push((failing, "junk"));
     cloud.break_clusters(&faults).await;
     cloud.control(Method::POST, "step", &json!({"steps": 3})).await;

@@ -182,7 +182,7 @@ async fn the_admin_listener_wants_its_host_and_a_token() {
 async fn ready_is_when_every_cluster_was_tried() {
     let cloud = Cloud::start(2, 3).await;
     cloud.set_faults(json!([{"name": "hang"}])).await;
-    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
+    let (daemon, _) = Daemon::begin(&configuration(&cloud), &Clock::system()).await;
     let polls = async {
         tokio::join!(daemon.poll(cloud.id(0)), daemon.poll(cloud.id(1)));
     };

@@ -14,14 +14,12 @@ const HOSTILE: &str = "<script>alert(1)</script>\"'&";
 #[tokio::test]
 async fn the_status_page_shows_trouble_first_and_what_changed() {
     let cloud = Cloud::start(3, 4).await;
-    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
-    let before = daemon.get("/").await;
-    assert!(before.text.contains("3 never") && before.text.contains("no data"), "{}", before.text);
-    let rejected = json!({"connections": [{"id": HOSTILE, "status": "accepted"}]});
-    cloud.control(Method::PUT, &format!("clusters/{}", cloud.id(1)), &rejected).await;
+    let accepted = json!({"connections": [{"id": HOSTILE, "status": "accepted"}]});
     for cluster in 0..3 {
-        daemon.poll(cloud.id(cluster)).await;
+        let path = format!("clusters/{}", cloud.id(cluster));
+        cloud.control(Method::PUT, &path, &accepted).await;
     }
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
     let rejected = json!({"connections": [{"id": HOSTILE, "status": "rejected"}]});
     cloud.control(Method::PUT, &format!("clusters/{}", cloud.id(1)), &rejected).await;
     cloud.break_clusters(&[(cloud.id(2), "server-error")]).await;
@@ -33,7 +31,7 @@ async fn the_status_page_shows_trouble_first_and_what_changed() {
     assert!(page.headers["content-security-policy"].to_str().unwrap().contains("'none'"));
     let text = page.text;
     let place = |cluster: usize| text.find(&format!("/clusters/{}\"", cloud.id(cluster))).unwrap();
-    assert!(place(2) < place(1) && place(1) < place(0), "failing, then rejected, then the rest");
+    assert!(place(1) < place(2) && place(2) < place(0), "rejected, then failing, then the others");
     assert!(text.contains("1 failing") && text.contains("http_5xx"), "{text}");
     assert!(text.contains("accepted → rejected"), "{text}");
     assert!(!text.contains("<script>") && text.contains("&lt;script&gt;alert(1)"), "{text}");
@@ -42,9 +40,14 @@ async fn the_status_page_shows_trouble_first_and_what_changed() {
 #[tokio::test]
 async fn the_page_of_a_cluster_has_its_connections_changes_and_polls() {
     let cloud = Cloud::start(1, 3).await;
+    cloud.set_faults(json!([{"name": "forbidden"}])).await;
     let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
     let path = format!("/clusters/{}", cloud.id(0));
-    assert!(daemon.get(&path).await.text.contains("There are no data yet"));
+    let page = daemon.get(&path).await.text;
+    assert!(page.contains("There are no data yet") && page.contains("CSS.0015"), "{page}");
+    let status = daemon.get("/").await.text;
+    assert!(status.contains("1 never") && status.contains("no data"), "{status}");
+    cloud.set_faults(json!([])).await;
     let polled = daemon.poll(cloud.id(0)).await;
     let page = daemon.get(&path).await;
     assert_eq!(page.status, 200);

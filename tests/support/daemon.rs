@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use css_vpcep_exporter::{
     app::{App, Loader, Options, PartDied},
+    board::Snapshot,
     clock::Clock,
     config,
 };
@@ -11,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::{Duration, timeout},
 };
@@ -21,8 +22,8 @@ use super::{Answer, DEADLINE, ask, cloud::Cloud, eventually, page::Page};
 /// Opens the admin listener.
 pub(crate) const TOKEN: &str = "the-token-of-the-tests";
 
-/// A configuration (JSON is YAML) with one project that has all clusters of a cloud. It polls so
-/// rarely that only the tests decide when.
+/// A configuration (JSON is YAML) with one project that has all clusters of a cloud. After the first
+/// round it polls so rarely that only the tests decide when.
 pub(crate) fn configuration(cloud: &Cloud) -> Value {
     json!({
         "poll": {"interval": "12h", "timeout": "6s", "stale_after": "40h", "concurrency": 64},
@@ -64,7 +65,22 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
+    /// A daemon that has made its first round.
     pub(crate) async fn start(configuration: &Value, clock: &Clock) -> Daemon {
+        let (daemon, mut board) = Daemon::begin(configuration, clock).await;
+        let all_tried = |board: &Arc<Snapshot>| {
+            board.clusters().iter().all(|state| state.last_poll().is_some())
+        };
+        let tried = timeout(DEADLINE, board.wait_for(all_tried)).await;
+        drop(tried.expect("a first round").expect("it runs"));
+        daemon
+    }
+
+    /// A daemon in its first round, and where that shows.
+    pub(crate) async fn begin(
+        configuration: &Value,
+        clock: &Clock,
+    ) -> (Daemon, watch::Receiver<Arc<Snapshot>>) {
         let text = configuration.to_string();
         let load: Loader = Arc::new(move || config::parse(&text, Path::new("test.yml"), &|_| None));
         let config = load().unwrap_or_else(|mistakes| panic!("{mistakes}"));
@@ -82,15 +98,17 @@ impl Daemon {
         )
         .await
         .expect("free ports");
+        let board = app.board().subscribe();
         let (stop, stopped) = oneshot::channel();
-        Daemon {
+        let daemon = Daemon {
             public: app.public_address(),
             admin: app.admin_address().expect("it is configured"),
             stop,
             task: tokio::spawn(app.run(async {
                 stopped.await.ok();
             })),
-        }
+        };
+        (daemon, board)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

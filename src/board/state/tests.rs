@@ -92,6 +92,51 @@ fn a_failure_keeps_the_last_good_data_and_its_age() {
 }
 
 #[test]
+fn a_run_of_failures_has_the_date_of_its_first() {
+    let mut state = cluster();
+    let good = || Ok(vec![]);
+    let bad = || Err(failure());
+    for (second, result, since) in [
+        (0, bad(), Some(0)),
+        (60, bad(), Some(0)),
+        (120, good(), None),
+        (180, bad(), Some(180)),
+        (240, bad(), Some(180)),
+        (300, Err(CloudError::new(Reason::Auth, "another")), Some(180)),
+    ] {
+        state = state.then(attempt(second, result));
+        assert_eq!(state.failing_since, since.map(time), "{second}");
+        assert_eq!(state.last_error().is_some(), since.is_some(), "{second}");
+    }
+    for second in 0..100 {
+        state = state.then(attempt(360 + second * 60, bad()));
+    }
+    assert_eq!(state.failing_since, Some(time(180)), "longer ago than the polls that are kept");
+}
+
+#[test]
+fn a_service_that_is_switched_off_or_on_has_a_date() {
+    let mut state = cluster();
+    for (second, enabled, switched) in [
+        (0, Some(true), None),
+        (60, Some(false), Some(60)),
+        (120, None, Some(60)),
+        (180, Some(false), Some(60)),
+        (240, Some(true), Some(240)),
+        (300, Some(true), Some(240)),
+    ] {
+        let mut poll = attempt(second, enabled.map(|_| vec![]).ok_or_else(failure));
+        if let (Ok(list), Some(enabled)) = (&mut poll.outcome.result, enabled) {
+            Arc::make_mut(list).service_enabled = enabled;
+        }
+        state = state.then(poll);
+        assert_eq!(state.service_switched, switched.map(time), "{second}");
+    }
+    let off = cluster().then(attempt(0, Ok(vec![]))).then(attempt(60, Ok(vec![])));
+    assert_eq!(off.service_switched, None, "nobody saw when");
+}
+
+#[test]
 fn freshness_is_one_of_four() {
     let state = cluster();
     assert_eq!(state.freshness(time(0), STALE_AFTER), Freshness::Never);
@@ -117,6 +162,9 @@ fn what_a_wrong_clock_saw_is_forgotten() {
         (state.observation.is_some(), state.polls.len())
     };
     assert_eq!([kept(600), kept(599), kept(-1)], [(true, 2), (false, 1), (false, 0)]);
+    let mut state = state.then(attempt(1200, Err(failure())));
+    state.forget_after(time(600));
+    assert_eq!((state.up(), state.failing_since), (Some(true), None));
 }
 
 #[test]

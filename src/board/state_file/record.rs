@@ -36,6 +36,11 @@ pub(super) struct Record<'a> {
     polls: Vec<PollLine<'a>>,
     #[serde(borrow)]
     observation: Option<ObservationRecord<'a>>,
+    /// Not in the files of the first programs, like the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service_switched: Option<Date>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failing_since: Option<Date>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -165,6 +170,8 @@ impl<'a> From<&'a ClusterState> for Record<'a> {
             recent_transitions: state.recent_transitions.iter().map(Into::into).collect(),
             polls: state.polls.iter().map(|poll| (&**poll).into()).collect(),
             observation: state.observation.as_deref().map(Into::into),
+            service_switched: state.service_switched.map(Date),
+            failing_since: state.failing_since.map(Date),
         }
     }
 }
@@ -184,6 +191,8 @@ impl TryFrom<Record<'_>> for ClusterState {
         Ok(Self {
             meta: Arc::new(meta),
             observation: record.observation.map(|observation| Arc::new(observation.into())),
+            service_switched: record.service_switched.map(|Date(at)| at),
+            failing_since: record.failing_since.map(|Date(at)| at),
             transitions: record.transitions,
             recent_transitions: record.recent_transitions.into_iter().map(Into::into).collect(),
             polls: record.polls.into_iter().map(|poll| Arc::new(poll.into())).collect(),

@@ -177,6 +177,13 @@ fn a_true_checksum_does_not_make_words_and_ids_true() {
 }
 
 #[test]
+fn a_file_of_a_program_that_dated_no_switch_and_no_failure_is_read() {
+    let line = r#"{"region":"eu-de","project":"prod","id":"5c77b71c-5b35-4f50-8984-76387e42451a","name":"logs","interval":{"secs":60,"nanos":0},"transitions":[0,0,0,0,0,0,0],"recent_transitions":[],"polls":[],"observation":null}"#;
+    let clusters = parse(&sealed(&format!("{line}\n"))).unwrap();
+    assert_eq!((clusters[0].service_switched, clusters[0].failing_since), (None, None));
+}
+
+#[test]
 fn damaged_files_are_set_aside_and_never_replace_each_other() {
     let folder = Folder::new();
     for content in ["first", "second", "third"] {

@@ -1,11 +1,11 @@
-//! The page of one cluster: its connections, what changed, and its last polls.
+//! The page of one cluster: why it needs somebody, its connections, what changed, and its last polls.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::{Html, ago, ahead, respond};
+use super::{Html, ago, ahead, attention, changes::Change, respond, when};
 use crate::{
     board::{ClusterState, Observation, PollRecord},
     model::{Connection, Status},
@@ -21,6 +21,7 @@ pub(in crate::http) fn cluster(
     let meta = &state.meta;
     page.raw("<nav><a href=\"/\">All clusters</a><a href=\"/api/v1/clusters/");
     page.text(meta.id.as_str()).raw("\">JSON</a></nav>\n<h1>").text(&meta.name).raw("</h1>\n");
+    attention::reasons(&mut page, state, now, stale_after);
     facts(&mut page, state, now, stale_after);
     match state.shown(now, stale_after) {
         Some(data) => connections(&mut page, data, now),
@@ -33,48 +34,58 @@ pub(in crate::http) fn cluster(
             });
         }
     }
-    transitions(&mut page, state, now);
+    changes(&mut page, state, now);
     polls(&mut page, state, now);
     respond(page)
 }
 
 fn facts(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Duration) {
     let meta = &state.meta;
-    page.raw("<table>");
-    fact(page, "State", state.freshness(now, stale_after).as_str());
-    fact(page, "Cluster id", meta.id.as_str());
-    fact(page, "Project", &meta.project);
-    fact(page, "Region", meta.region.as_str());
-    fact(page, "Interval", &humantime::format_duration(meta.interval).to_string());
+    page.raw("<dl class=\"facts\">\n");
+    text(page, "State", state.freshness(now, stale_after).as_str());
+    text(page, "Cluster id", meta.id.as_str());
+    text(page, "Project", &meta.project);
+    text(page, "Region", meta.region.as_str());
+    text(page, "Interval", &humantime::format_duration(meta.interval).to_string());
     if let Some(observation) = &state.observation {
-        page.raw("<tr><th>Age of the data</th><td>");
-        ago(page, observation.at, now);
-        page.raw("</td></tr>\n");
+        fact(page, "Age of the data", |page| ago(page, observation.at, now));
     }
     if let Some(at) = state.next_poll {
-        page.raw("<tr><th>Next poll</th><td>");
-        ahead(page, at, now);
-        page.raw("</td></tr>\n");
+        fact(page, "Next poll", |page| ahead(page, at, now));
     }
     if let Some(list) = state.shown(now, stale_after).map(|data| &data.list) {
         let yes = |yes: bool| if yes { "yes" } else { "no" };
-        fact(page, "Complete", yes(list.complete));
-        fact(page, "Endpoint service enabled", yes(list.service_enabled));
+        text(page, "Complete", yes(list.complete));
+        fact(page, "Endpoint service enabled", |page| {
+            page.raw(yes(list.service_enabled));
+            if let Some(at) = state.service_switched {
+                page.raw(", since ");
+                when(page, at, now);
+            }
+        });
         if let Some(reported) = list.reported {
-            fact(page, "Connections reported", &reported.to_string());
+            text(page, "Connections reported", &reported.to_string());
         }
         if let Some(switch) = list.update_switch {
-            fact(page, "vpcepUpdateSwitch", if switch { "true" } else { "false" });
+            text(page, "vpcepUpdateSwitch", if switch { "true" } else { "false" });
         }
         if let Some(name) = &list.service_name {
-            fact(page, "Endpoint service", name.as_str());
+            text(page, "Endpoint service", name.as_str());
         }
     }
-    page.raw("</table>\n");
+    page.raw("</dl>\n");
 }
 
-fn fact(page: &mut Html, name: &'static str, value: &str) {
-    page.raw("<tr><th>").raw(name).raw("</th><td>").text(value).raw("</td></tr>\n");
+fn text(page: &mut Html, name: &'static str, value: &str) {
+    fact(page, name, |page| {
+        page.text(value);
+    });
+}
+
+fn fact(page: &mut Html, name: &'static str, value: impl FnOnce(&mut Html)) {
+    page.raw("<div><dt>").raw(name).raw("</dt><dd>");
+    value(page);
+    page.raw("</dd></div>\n");
 }
 
 fn connections(page: &mut Html, data: &Observation, now: Timestamp) {
@@ -136,18 +147,19 @@ fn row(page: &mut Html, connection: &Connection, since: Option<Timestamp>, now: 
     page.raw("</td></tr>\n");
 }
 
-fn transitions(page: &mut Html, state: &ClusterState, now: Timestamp) {
+fn changes(page: &mut Html, state: &ClusterState, now: Timestamp) {
     page.raw("<h2>Changes</h2>\n");
-    if state.recent_transitions.is_empty() {
+    let mut changes: Vec<_> = Change::of(state).collect();
+    if changes.is_empty() {
         page.raw("<p class=\"quiet\">No change of a status was seen.</p>\n");
         return;
     }
+    changes.sort_by_key(|change| Reverse(change.at));
     page.raw("<table><tr><th>Seen<th>Endpoint<th>Change</tr>\n");
-    for change in state.recent_transitions.iter().rev() {
-        page.raw("<tr><td>");
-        ago(page, change.at, now);
-        page.raw("</td><td><code>").text(change.endpoint_id.as_str()).raw("</code></td><td>");
-        page.raw(change.from.as_str()).raw(" → ").raw(change.to.as_str()).raw("</td></tr>\n");
+    for change in changes {
+        page.raw("<tr>");
+        change.cells(page, now, |_| {});
+        page.raw("</tr>\n");
     }
     page.raw("</table>\n");
 }
@@ -186,5 +198,9 @@ fn one_poll(page: &mut Html, poll: &PollRecord, now: Timestamp) {
     for count in [trace.pages, trace.requests, trace.retries] {
         page.count(count.into());
     }
-    page.raw("<td><code>").text(&trace.request_ids.join(" ")).raw("</code></td></tr>\n");
+    page.raw("<td>");
+    for id in &trace.request_ids {
+        page.raw("<code>").text(id).raw("</code> ");
+    }
+    page.raw("</td></tr>\n");
 }

@@ -39,9 +39,9 @@ impl Html {
         self
     }
 
-    /// A cell of a table.
+    /// A cell of a table, whose text stays on one line.
     pub(super) fn cell(&mut self, text: &str) -> &mut Self {
-        self.raw("<td>").text(text).raw("</td>")
+        self.raw("<td class=\"whole\">").text(text).raw("</td>")
     }
 
     /// A cell with a number; a zero is nothing to look at.

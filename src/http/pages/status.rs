@@ -1,13 +1,13 @@
-//! The status page: every cluster, those that need attention first, and what changed lately.
+//! The status page: every cluster, those that need somebody first, and what changed lately.
 
-use std::{cmp::Reverse, sync::Arc, time::Duration};
+use std::{cmp::Reverse, time::Duration};
 
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::{Html, ago, ahead, respond};
+use super::{Html, ago, ahead, attention::Need, changes::Change, lasting, respond};
 use crate::{
-    board::{ClusterState, Freshness, Snapshot, Transition},
+    board::{ClusterState, Freshness, Snapshot},
     model::Status,
 };
 
@@ -47,10 +47,16 @@ fn summary(page: &mut Html, snapshot: &Snapshot, now: Timestamp, stale_after: Du
             page.text(&count.to_string()).raw(" ").raw(freshness.as_str()).raw("</span>");
         }
     }
+    let needy = all.iter().filter(|state| !Need::all(state, now, stale_after).is_empty()).count();
+    match needy {
+        0 => page.raw(". None needs anybody."),
+        1 => page.raw(". <b>1 needs somebody.</b>"),
+        _ => page.raw(". <b>").text(&needy.to_string()).raw(" need somebody.</b>"),
+    };
     page.raw("</p>\n");
 }
 
-/// Red: what is shown nowhere any more, or was refused. Yellow: what may be wrong.
+/// Red: what is shown nowhere any more. Yellow: what may be wrong.
 fn colour(freshness: Freshness) -> &'static str {
     match freshness {
         Freshness::Fresh => "good",
@@ -61,14 +67,19 @@ fn colour(freshness: Freshness) -> &'static str {
 }
 
 fn clusters(page: &mut Html, snapshot: &Snapshot, now: Timestamp, stale_after: Duration) {
-    let mut all: Vec<&Arc<ClusterState>> = snapshot.clusters().iter().collect();
-    all.sort_by_key(|state| Reverse(urgency(state, now, stale_after)));
+    let mut all: Vec<_> = snapshot
+        .clusters()
+        .iter()
+        .map(|state| (Need::all(state, now, stale_after), &**state))
+        .collect();
+    all.sort_by_cached_key(|(needs, state)| place(needs, state, now, stale_after));
     page.raw(
-        "<table><tr><th>State<th>Project<th>Cluster<th class=\"n\">Accepted<th class=\"n\">Rejected\
-         <th class=\"n\">Pending<th class=\"n\">Other<th>Age of the data<th>Last error<th>Next poll</tr>\n",
+        "<table><tr><th>State<th>Project<th>Region<th>Cluster<th class=\"n\">Accepted\
+         <th class=\"n\">Rejected<th class=\"n\">Pending<th class=\"n\">Failed<th class=\"n\">Other\
+         <th>Age of the data<th>Last error<th>Next poll</tr>\n",
     );
-    for state in all.iter().take(MOST_CLUSTERS) {
-        row(page, state, now, stale_after);
+    for (needs, state) in all.iter().take(MOST_CLUSTERS) {
+        row(page, needs, state, now, stale_after);
     }
     page.raw("</table>\n");
     if all.len() > MOST_CLUSTERS {
@@ -77,35 +88,42 @@ fn clusters(page: &mut Html, snapshot: &Snapshot, now: Timestamp, stale_after: D
     }
 }
 
-/// What a person should look at first.
-fn urgency(state: &ClusterState, now: Timestamp, stale_after: Duration) -> (u8, u64) {
+/// Those that need somebody, the most urgent first; then those that were not tried yet; then the others.
+fn place(
+    needs: &[Need],
+    state: &ClusterState,
+    now: Timestamp,
+    stale_after: Duration,
+) -> (bool, Option<Need>, bool, Reverse<u64>) {
     let rejected = state
         .shown(now, stale_after)
         .map_or(0, |data| data.list.counts()[Status::Rejected as usize]);
-    let trouble = match state.freshness(now, stale_after) {
-        Freshness::Stale => 4,
-        Freshness::Failing => 3,
-        Freshness::Never if state.up() == Some(false) => 3,
-        Freshness::Fresh if !state.is_whole() => 2,
-        Freshness::Never => 1,
-        Freshness::Fresh => 0,
-    };
-    (trouble, rejected)
+    (needs.is_empty(), needs.first().copied(), state.up().is_some(), Reverse(rejected))
 }
 
-fn row(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Duration) {
+fn row(
+    page: &mut Html,
+    needs: &[Need],
+    state: &ClusterState,
+    now: Timestamp,
+    stale_after: Duration,
+) {
     let freshness = state.freshness(now, stale_after);
-    page.raw("<tr><td><span class=\"b ").raw(colour(freshness)).raw("\">");
+    let is_blind = needs.contains(&Need::Blind);
+    page.raw("<tr><td><span class=\"b ");
+    page.raw(if is_blind { "bad" } else { colour(freshness) }).raw("\">");
     page.raw(freshness.as_str()).raw("</span>");
-    if state.observation.is_some() && !state.is_whole() {
+    if needs.contains(&Need::Incomplete) {
         page.raw(" <span class=\"b warn\">incomplete</span>");
     }
-    page.raw("</td>").cell(&state.meta.project).raw("<td><a href=\"/clusters/");
+    page.raw("</td>").cell(&state.meta.project).cell(state.meta.region.as_str());
+    page.raw("<td><a href=\"/clusters/");
     page.text(state.meta.id.as_str()).raw("\">").text(&state.meta.name).raw("</a></td>");
     match state.shown(now, stale_after) {
-        Some(data) => counts(page, data.list.counts(), data.list.service_enabled),
+        Some(data) if data.list.service_enabled => counts(page, data.list.counts()),
+        Some(_) => switched_off(page, state, now),
         None => {
-            page.raw("<td class=\"quiet\" colspan=\"4\">no data</td>");
+            page.raw("<td class=\"quiet\" colspan=\"5\">no data</td>");
         }
     }
     page.raw("<td>");
@@ -113,10 +131,7 @@ fn row(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Durat
         ago(page, observation.at, now);
     }
     page.raw("</td><td>");
-    if let Some(error) = state.last_poll().and_then(|poll| poll.error.as_ref()) {
-        page.raw("<span class=\"b warn\">").raw(error.reason.as_str()).raw("</span> ");
-        page.text(&error.to_string());
-    }
+    last_error(page, state, now);
     page.raw("</td><td>");
     if let Some(at) = state.next_poll {
         ahead(page, at, now);
@@ -124,31 +139,67 @@ fn row(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Durat
     page.raw("</td></tr>\n");
 }
 
-fn counts(page: &mut Html, counts: [u64; 7], service_enabled: bool) {
-    if !service_enabled {
-        page.raw("<td class=\"quiet\" colspan=\"4\">no VPC endpoint service (CSS.5182)</td>");
+/// A number that somebody has to see, unless it is 0.
+fn coloured(page: &mut Html, count: u64, colour: &'static str) {
+    if count == 0 {
+        page.count(0);
         return;
     }
-    let of = |status: Status| counts[status as usize];
-    let (accepted, rejected, pending) =
-        (of(Status::Accepted), of(Status::Rejected), of(Status::PendingAcceptance));
-    page.count(accepted);
-    match rejected {
-        0 => page.count(0),
-        _ => page
-            .raw("<td class=\"n\"><span class=\"b bad\">")
-            .text(&rejected.to_string())
-            .raw("</span></td>"),
-    };
-    page.count(pending).count(counts.iter().sum::<u64>() - accepted - rejected - pending);
+    page.raw("<td class=\"n\"><span class=\"b ").raw(colour).raw("\">");
+    page.text(&count.to_string()).raw("</span></td>");
+}
+
+fn counts(page: &mut Html, counts: [u64; 7]) {
+    page.count(counts[Status::Accepted as usize]);
+    coloured(page, counts[Status::Rejected as usize], "bad");
+    coloured(page, counts[Status::PendingAcceptance as usize], "warn");
+    coloured(page, counts[Status::Failed as usize], "warn");
+    let others = [Status::Creating, Status::Deleting, Status::Unknown];
+    let others = others.map(|status| (status, counts[status as usize]));
+    let mut others = others.into_iter().filter(|(_, count)| *count > 0).peekable();
+    if others.peek().is_none() {
+        page.count(0);
+        return;
+    }
+    page.raw("<td class=\"n whole\">");
+    for (place, (status, count)) in others.enumerate() {
+        page.raw(if place > 0 { ", " } else { "" });
+        page.text(&count.to_string()).raw(" ").raw(status.as_str());
+    }
+    page.raw("</td>");
+}
+
+fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
+    match state.service_switched {
+        Some(at) => {
+            page.raw("<td colspan=\"5\"><span class=\"b bad\">service switched off</span> ");
+            ago(page, at, now);
+            page.raw(" (CSS.5182)</td>");
+        }
+        None => {
+            page.raw("<td class=\"quiet\" colspan=\"5\">no VPC endpoint service (CSS.5182)</td>");
+        }
+    }
+}
+
+fn last_error(page: &mut Html, state: &ClusterState, now: Timestamp) {
+    let Some(error) = state.last_error() else { return };
+    page.raw("<span class=\"b warn\">").raw(error.reason.as_str()).raw("</span> ");
+    page.raw("<span class=\"long\">").text(&error.to_string()).raw("</span>");
+    if let Some(since) = state.failing_since {
+        page.raw(", ");
+        lasting(page, since, now);
+    }
+    if let Some(at) = error.retry_at {
+        page.raw("; credentials tried again ");
+        ahead(page, at, now);
+    }
 }
 
 fn changes(page: &mut Html, snapshot: &Snapshot, now: Timestamp) {
-    let mut changes: Vec<(&ClusterState, &Transition)> = snapshot
-        .clusters()
-        .iter()
-        .flat_map(|state| state.recent_transitions.iter().map(|change| (&**state, change)))
-        .collect();
+    let of_all = snapshot.clusters().iter();
+    let mut changes: Vec<(&ClusterState, Change<'_>)> =
+        of_all.flat_map(|state| Change::of(state).map(|change| (&**state, change))).collect();
     changes.sort_by_key(|(_, change)| Reverse(change.at));
     page.raw("<h2>What changed recently</h2>\n");
     if changes.is_empty() {
@@ -157,12 +208,12 @@ fn changes(page: &mut Html, snapshot: &Snapshot, now: Timestamp) {
     }
     page.raw("<table><tr><th>Seen<th>Cluster<th>Endpoint<th>Change</tr>\n");
     for (state, change) in changes.into_iter().take(MOST_CHANGES) {
-        page.raw("<tr><td>");
-        ago(page, change.at, now);
-        page.raw("</td><td><a href=\"/clusters/").text(state.meta.id.as_str()).raw("\">");
-        page.text(&state.meta.name).raw("</a></td><td><code>");
-        page.text(change.endpoint_id.as_str()).raw("</code></td><td>");
-        page.raw(change.from.as_str()).raw(" → ").raw(change.to.as_str()).raw("</td></tr>\n");
+        page.raw("<tr>");
+        change.cells(page, now, |page| {
+            page.raw("<td><a href=\"/clusters/").text(state.meta.id.as_str()).raw("\">");
+            page.text(&state.meta.name).raw("</a></td>");
+        });
+        page.raw("</tr>\n");
     }
     page.raw("</table>\n");
 }

@@ -38,7 +38,8 @@ async fn every_cluster_has_its_turn_in_the_order_of_age_and_nobody_else_pays() {
     }
     for number in CLUSTERS..CLUSTERS + 20 {
         let times = calm.calls_of(&cluster(number));
-        assert!(times.windows(2).all(|two| two[1] - two[0] == MINUTE), "the beat of {number}");
+        let steady = times[1..].windows(2).all(|two| two[1] - two[0] == MINUTE);
+        assert!(steady, "the beat of {number}");
     }
 }
 
@@ -80,4 +81,31 @@ async fn after_a_throttling_all_have_their_turns_again() {
         let last = *cloud.calls_of(&cluster(number)).last().unwrap();
         assert!(Instant::now() - last < MINUTE * 4, "{number}");
     }
+}
+
+/// In such a project nearly every cluster waits for its token at any time.
+#[tokio::test(start_paused = true)]
+async fn whoever_wants_a_cluster_now_does_not_wait_in_the_queue_of_polls() {
+    let cloud = Fake::new();
+    let mut crowded = project("p", &cloud, 0..CLUSTERS);
+    crowded.pacer = scarce();
+    let running = run(vec![crowded]);
+    tokio::time::sleep(ROUND).await;
+    let soon = Duration::from_secs(5);
+    let asked = Instant::now();
+    for number in [3, 4, 5] {
+        let asked = Instant::now();
+        assert_eq!(running.polls.poll_now(&cluster(number)).await, Ok(()));
+        assert!(asked.elapsed() < soon, "{number}: {:?}", asked.elapsed());
+    }
+    let changed = Instant::now();
+    assert!(running.polls.poll_soon(vec![cluster(6), cluster(7)]));
+    tokio::time::sleep(soon).await;
+    for (number, since) in [(3, asked), (4, asked), (5, asked), (6, changed), (7, changed)] {
+        let calls = cloud.calls_of(&cluster(number));
+        let after = calls.iter().filter(|at| **at >= since).count();
+        assert_eq!(after, 1, "{number}: the poll that waited is the poll that was wanted");
+    }
+    tokio::time::sleep(ROUND).await;
+    assert!(cloud.calls_of(&cluster(6)).len() >= 2, "the others have their turns as before");
 }

@@ -44,7 +44,7 @@ pub(crate) fn ours(clusters: usize, series: usize, connections: usize, publish_e
             clock,
             polls,
         };
-        let readiness = Readiness::new(Duration::from_secs(60));
+        let readiness = Readiness::from_now();
         let (_web, web) = watch::channel(WebSettings::default());
         tokio::spawn(keep_pages_made(shared.clone(), std::future::pending()));
         let router = public_router(shared, readiness, "/metrics", None, web);

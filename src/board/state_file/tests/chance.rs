@@ -159,6 +159,8 @@ impl Chance {
         ClusterState {
             meta: Arc::new(meta),
             observation: self.maybe(Self::observation).map(Arc::new),
+            service_switched: self.maybe(Self::date),
+            failing_since: self.maybe(Self::date),
             transitions: [0; 7].map(|_: u64| self.number()),
             recent_transitions: self.many(50, Self::transition),
             polls: self.many(10, |chance| Arc::new(chance.poll())),

@@ -1,0 +1,46 @@
+//! What was seen to change of a cluster: the status of its connections, and its endpoint service.
+
+use jiff::Timestamp;
+
+use super::{Html, ago};
+use crate::board::ClusterState;
+
+/// One change.
+#[derive(Clone, Copy)]
+pub(super) struct Change<'a> {
+    pub(super) at: Timestamp,
+    /// None: the endpoint service itself was switched.
+    endpoint_id: Option<&'a str>,
+    from: &'static str,
+    to: &'static str,
+}
+
+impl<'a> Change<'a> {
+    /// The changes of a cluster, oldest first, but for the switch of its endpoint service, which comes
+    /// last.
+    pub(super) fn of(state: &'a ClusterState) -> impl Iterator<Item = Self> {
+        let connections = state.recent_transitions.iter().map(|transition| Self {
+            at: transition.at,
+            endpoint_id: Some(transition.endpoint_id.as_str()),
+            from: transition.from.as_str(),
+            to: transition.to.as_str(),
+        });
+        let is_on = state.observation.as_ref().is_some_and(|data| data.list.service_enabled);
+        let (from, to) = if is_on { ("off", "on") } else { ("on", "off") };
+        let switch = state.service_switched.map(|at| Self { at, endpoint_id: None, from, to });
+        connections.chain(switch)
+    }
+
+    /// The cells of its row that say when, of what, and how.
+    pub(super) fn cells(&self, page: &mut Html, now: Timestamp, cluster: impl FnOnce(&mut Html)) {
+        page.raw("<td>");
+        ago(page, self.at, now);
+        page.raw("</td>");
+        cluster(page);
+        match self.endpoint_id {
+            Some(id) => page.raw("<td><code>").text(id).raw("</code></td><td>"),
+            None => page.raw("<td>the endpoint service</td><td>"),
+        };
+        page.raw(self.from).raw(" → ").raw(self.to).raw("</td>");
+    }
+}
