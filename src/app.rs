@@ -135,7 +135,7 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
     });
     let board = Board::new(config.own_clusters().cloned());
     let shard = config.shard;
-    let projects = known.replace(std::mem::take(&mut config.projects), shard);
+    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll, shard);
     Ok(Collector { projects, board, stats, known })
 }
 

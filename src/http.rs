@@ -38,7 +38,7 @@ use crate::{
 };
 
 pub use admin::{
-    Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, LoggedChange, Role,
+    Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, LoggedChange, Role, can_fit,
     router as admin_router,
 };
 pub use basic_auth::{PasswordHash, Users};

@@ -125,7 +125,7 @@ impl Reloader {
         self.board.reconfigure(config.own_clusters().cloned());
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();
-        let projects = self.projects.replace(config.projects, config.shard);
+        let projects = self.projects.replace(config.projects, &config.poll, config.shard);
         self.roster.replace(projects).await;
         self.clouds.send_replace(self.projects.clouds());
         self.for_changes.send_replace(self.projects.for_changes());
