@@ -94,7 +94,7 @@ pub struct EndpointService {
 }
 
 /// What is wrong with a configuration, in lines fit for a terminal.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// The mistakes; each begins with the file's name.
     pub mistakes: Vec<String>,
