@@ -7,7 +7,14 @@ mod reload;
 mod restore;
 mod supervisor;
 
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{Future, pending},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -149,16 +156,21 @@ impl App {
             options;
         let (public_web, web) = watch::channel(config.web.clone());
         let public = bind(&listen).await?.with_web(web.clone());
+        // Before anything else is opened: the process that has the file may have that open too.
+        let state = match &config.state_file {
+            Some(path) => Some(restore::open(path, &clock, answer_that_it_starts(&public)).await?),
+            None => None,
+        };
         let longest = config.own_clusters().map(|cluster| cluster.interval).max();
         let readiness = Readiness::new(longest.unwrap_or(Duration::ZERO));
         let fixed = Fixed::of(&config);
         let (live, shown) = watch::channel(Live::of(&config.exposition, config.effective()));
         let services = ServiceBoard::new(config.own_services());
         let Collector { projects, board, stats, known } = collector(&mut config, &clock, seed)?;
-        let state_file = match &config.state_file {
-            Some(path) => Some(restore::open(path, &board, &clock).await?),
-            None => None,
-        };
+        let state_file = state.map(|(file, restored)| {
+            restore::restore(&file, restored, &board, &clock);
+            file
+        });
         let (scheduler, polls, roster) =
             Scheduler::new(projects, board.clone(), clock.clone(), stats.clone());
         let shared = Shared {
@@ -360,6 +372,18 @@ async fn bind(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
         let list: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
         StartError::Machine(format!("cannot listen on {}: {error}", list.join(" or ")))
     })
+}
+
+/// Answers those who ask how it goes while the start has to wait.
+async fn answer_that_it_starts(public: &Bound) -> Infallible {
+    match public.second() {
+        Ok(bound) => {
+            tracing::info!(address = %bound.address(), listener = "public", "listening during the start");
+            bound.serve(http::starting_router(), pending()).await;
+        }
+        Err(error) => tracing::warn!("nothing is answered during the start: {error}"),
+    }
+    pending().await
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

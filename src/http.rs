@@ -43,7 +43,7 @@ pub use admin::{
 };
 pub use basic_auth::{PasswordHash, Users};
 pub use listener::{Bound, Limits, Peer};
-pub use public::{Readiness, router as public_router};
+pub use public::{Readiness, router as public_router, starting_router};
 pub use rate_limit::RequestLimit;
 pub use reload::{ReloadHandle, ReloadRequest};
 pub use scrape::keep_pages_made;
