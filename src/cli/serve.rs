@@ -101,7 +101,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     };
     let bound = tokio::select! {
         bound = App::bind(config, options) => bound,
-        () = signals.to_end() => return Ok(()),
+        () = signals.end() => return Ok(()),
     };
     let app = bound.map_err(|error| match error {
         StartError::Configuration(_) => Failure::new(USAGE, error),

@@ -41,7 +41,7 @@ pub(super) fn listen() -> Result<Signals, String> {
 
 impl Signals {
     /// Waits for the first signal to end, while there is nothing yet that would take time to end.
-    pub(super) async fn to_end(&mut self) {
+    pub(super) async fn end(&mut self) {
         self.first.next().await;
         tracing::info!("shutting down before the start was complete");
     }
