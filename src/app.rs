@@ -7,7 +7,13 @@ mod reload;
 mod restore;
 mod supervisor;
 
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{Future, pending},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -135,7 +141,7 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
     });
     let board = Board::new(config.own_clusters().cloned());
     let shard = config.shard;
-    let projects = known.replace(std::mem::take(&mut config.projects), shard);
+    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll, shard);
     Ok(Collector { projects, board, stats, known })
 }
 
@@ -149,15 +155,20 @@ impl App {
             options;
         let (public_web, web) = watch::channel(config.web.clone());
         let public = bind(&listen).await?.with_web(web.clone());
+        // Before anything else is opened: the process that has the file may have that open too.
+        let state = match &config.state_file {
+            Some(path) => Some(restore::open(path, &clock, answer_that_it_starts(&public)).await?),
+            None => None,
+        };
         let readiness = Readiness::from_now();
         let fixed = Fixed::of(&config);
         let (live, shown) = watch::channel(Live::of(&config.exposition, config.effective()));
         let services = ServiceBoard::new(config.own_services());
         let Collector { projects, board, stats, known } = collector(&mut config, &clock, seed)?;
-        let state_file = match &config.state_file {
-            Some(path) => Some(restore::open(path, &board, &clock).await?),
-            None => None,
-        };
+        let state_file = state.map(|(file, restored)| {
+            restore::restore(&file, restored, &board, &clock);
+            file
+        });
         let (scheduler, polls, roster) =
             Scheduler::new(projects, board.clone(), clock.clone(), stats.clone());
         let shared = Shared {
@@ -363,6 +374,18 @@ async fn bind(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
         let list: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
         StartError::Machine(format!("cannot listen on {}: {error}", list.join(" or ")))
     })
+}
+
+/// Answers those who ask how it goes while the start has to wait.
+async fn answer_that_it_starts(public: &Bound) -> Infallible {
+    match public.second() {
+        Ok(bound) => {
+            tracing::info!(address = %bound.address(), listener = "public", "listening during the start");
+            bound.serve(http::starting_router(), pending()).await;
+        }
+        Err(error) => tracing::warn!("nothing is answered during the start: {error}"),
+    }
+    pending().await
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

@@ -104,6 +104,13 @@ impl ConfigArgs {
             .inspect_err(|mistakes| complain(&mistakes.to_string()))
             .ok()
     }
+
+    /// The same by its text alone.
+    fn check_syntax(&self, web: Option<&Path>) -> Option<Config> {
+        config::check_syntax(&self.config_file, web)
+            .inspect_err(|mistakes| complain(&mistakes.to_string()))
+            .ok()
+    }
 }
 
 /// Runs the command of this process's arguments.

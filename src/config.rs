@@ -2,8 +2,8 @@
 //!
 //! `file` is what a person writes, as loose as YAML is; [`Config`] is what the program means, with
 //! every text turned into a type of the module that uses it: `convert` does that, with a file for
-//! each section. Mistakes of shape name line and column and come one at a time; mistakes of value
-//! name the key and come all together. `effective` writes a configuration out again, without its
+//! each section. Mistakes of shape come one at a time; mistakes of value name the key, whose place
+//! `places` finds, and come all together. `effective` writes a configuration out again, without its
 //! secrets. `web` reads the other file, that of TLS and users, which other exporters have too.
 
 mod admin;
@@ -12,6 +12,7 @@ mod credentials;
 mod effective;
 mod file;
 mod notes;
+mod places;
 mod poll;
 mod project;
 mod web;
@@ -21,11 +22,11 @@ use std::{
     io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
+use notes::Notes;
 pub(crate) use notes::check_name;
-pub use poll::LONGEST_INTERVAL;
+pub use poll::{LONGEST_INTERVAL, Poll};
 pub use web::{WebConfig, load_web, parse_web};
 
 use sha2::{Digest, Sha256};
@@ -64,7 +65,8 @@ pub struct Config {
     pub sha256: String,
     /// What is accepted, but should be changed.
     pub warnings: Vec<String>,
-    poll: poll::Poll,
+    /// How clusters are polled.
+    pub poll: Poll,
 }
 
 /// A project to poll.
@@ -76,10 +78,6 @@ pub struct Project {
     pub css_rate_limit: RateLimit,
     /// How fast VPCEP may be called.
     pub vpcep_rate_limit: RateLimit,
-    /// Polls in flight at most.
-    pub concurrency: usize,
-    /// One whole poll.
-    pub timeout: Duration,
     /// What to poll.
     pub clusters: Vec<ClusterMeta>,
     /// The only endpoint services that may be changed.
@@ -96,7 +94,7 @@ pub struct EndpointService {
 }
 
 /// What is wrong with a configuration, in lines fit for a terminal.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// The mistakes; each begins with the file's name.
     pub mistakes: Vec<String>,
@@ -123,9 +121,13 @@ pub fn process_environment(name: &str) -> Option<String> {
 /// # Errors
 /// Every mistake that was found.
 pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
+    load_as(path, Some(lookup))
+}
+
+fn load_as(path: &Path, lookup: Option<Lookup<'_>>) -> Result<Config, ConfigError> {
     let text = read(path)
         .map_err(|what| ConfigError { mistakes: vec![format!("{}:{what}", path.display())] })?;
-    parse(&text, path, lookup)
+    parse_as(&text, path, lookup)
 }
 
 /// The same, and a web configuration file for the public listener, if there is one.
@@ -138,7 +140,24 @@ pub fn load_with_web(
     lookup: Lookup<'_>,
 ) -> Result<Config, ConfigError> {
     let web = web.map(load_web).transpose();
-    match (load(path, lookup), web) {
+    with_web(load(path, lookup), web)
+}
+
+/// Reads the two files and nothing else: no file that they name, no credentials, no environment
+/// variable. What comes out can be looked at, not run.
+///
+/// # Errors
+/// Every mistake that was found in either.
+pub fn check_syntax(path: &Path, web: Option<&Path>) -> Result<Config, ConfigError> {
+    let web = web.map(|web| web::load(web, true)).transpose();
+    with_web(load_as(path, None), web)
+}
+
+fn with_web(
+    loaded: Result<Config, ConfigError>,
+    web: Result<Option<WebConfig>, ConfigError>,
+) -> Result<Config, ConfigError> {
+    match (loaded, web) {
         (Ok(mut config), Ok(Some(web))) => {
             config.web = web.settings;
             config.warnings.extend(web.warnings);
@@ -189,6 +208,10 @@ fn read(path: &Path) -> Result<String, String> {
 /// # Errors
 /// Every mistake that was found.
 pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
+    parse_as(text, path, Some(lookup))
+}
+
+fn parse_as(text: &str, path: &Path, lookup: Option<Lookup<'_>>) -> Result<Config, ConfigError> {
     let name = path.display();
     if text.trim().is_empty() {
         return Err(ConfigError {
@@ -198,8 +221,8 @@ pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, Conf
     let file = file::parse(text)
         .map_err(|mistake| ConfigError { mistakes: vec![format!("{name}:{mistake}")] })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let converted = convert::convert(file, folder, lookup)
-        .map_err(|mistakes| ConfigError { mistakes: prefixed(&name, mistakes) })?;
+    let converted = convert::convert(Notes::new(path, text), file, folder, lookup)
+        .map_err(|mistakes| ConfigError { mistakes })?;
     let sha256 = Sha256::digest(text.as_bytes());
     let (admin, audit_log) = converted.admin.map(|admin| (admin.listener, admin.audit_log)).unzip();
     Ok(Config {
@@ -211,14 +234,9 @@ pub fn parse(text: &str, path: &Path, lookup: Lookup<'_>) -> Result<Config, Conf
         web: WebSettings::default(),
         audit_log: audit_log.flatten(),
         sha256: hex::encoded(&sha256),
-        warnings: prefixed(&name, converted.warnings),
+        warnings: converted.warnings,
         poll: converted.poll,
     })
-}
-
-/// Messages after the name of the file that they are about.
-fn prefixed(name: impl fmt::Display, lines: Vec<String>) -> Vec<String> {
-    lines.into_iter().map(|line| format!("{name}: {line}")).collect()
 }
 
 impl Config {

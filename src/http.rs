@@ -38,12 +38,12 @@ use crate::{
 };
 
 pub use admin::{
-    Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, LoggedChange, Role,
+    Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, LoggedChange, Role, can_fit,
     router as admin_router,
 };
 pub use basic_auth::{AT_ONCE as LOGINS_AT_ONCE, MOST_LOGINS, PasswordHash, Users};
 pub use listener::{Bound, Limits, MAX_HEADER_BYTES, Peer};
-pub use public::{Readiness, router as public_router};
+pub use public::{Readiness, router as public_router, starting_router};
 pub use rate_limit::RequestLimit;
 pub use reload::{ReloadHandle, ReloadRequest};
 pub use scrape::{MAX_SCRAPES, keep_pages_made};

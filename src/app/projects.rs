@@ -33,6 +33,7 @@ impl Projects {
     pub(super) fn replace(
         &mut self,
         configured: Vec<config::Project>,
+        settings: &config::Poll,
         shard: Shard,
     ) -> Vec<poll::Project<huawei::Project>> {
         let mut before = std::mem::take(&mut self.known);
@@ -55,8 +56,8 @@ impl Projects {
                 region: project.cloud.region.clone(),
                 cloud: known.cloud.clone(),
                 pacer: known.pacers.css.clone(),
-                concurrency: project.concurrency,
-                timeout: project.timeout,
+                concurrency: settings.concurrency,
+                timeout: settings.timeout,
                 clusters,
             });
             self.known.insert(name, known);

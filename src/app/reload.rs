@@ -39,25 +39,58 @@ pub(super) struct Reloader {
 }
 
 /// What only a restart changes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Fixed {
-    admin_listen: Option<SocketAddr>,
-    admin_tls: bool,
-    public_tls: bool,
     state_file: Option<PathBuf>,
+    public_tls: bool,
+    /// Only that one opens an admin listener.
+    is_first_shard: bool,
+    admin: Option<FixedAdmin>,
+}
+
+#[derive(Debug)]
+struct FixedAdmin {
+    listen: SocketAddr,
+    tls: bool,
     audit_log: Option<PathBuf>,
 }
 
 impl Fixed {
     pub(super) fn of(config: &Config) -> Self {
-        let admin = config.admin.as_ref().filter(|_| config.shard.index == 0);
-        Self {
-            admin_listen: admin.map(|admin| admin.listen),
-            admin_tls: admin.is_some_and(|admin| admin.web.tls.is_some()),
-            public_tls: config.web.tls.is_some(),
-            state_file: config.state_file.clone(),
+        let admin = config.admin.as_ref().map(|admin| FixedAdmin {
+            listen: admin.listen,
+            tls: admin.web.tls.is_some(),
             audit_log: config.audit_log.clone(),
+        });
+        Self {
+            state_file: config.state_file.clone(),
+            public_tls: config.web.tls.is_some(),
+            is_first_shard: config.shard.index == 0,
+            admin,
         }
+    }
+
+    /// The keys at which `now` is not what is in force.
+    fn differences(&self, now: &Self) -> Vec<&'static str> {
+        let mut keys = Vec::new();
+        let mut compare = |key, differs: bool| keys.extend(differs.then_some(key));
+        compare("state_file", self.state_file != now.state_file);
+        compare("tls_server_config of --web.config.file", self.public_tls != now.public_tls);
+        match (&self.admin, &now.admin) {
+            (Some(_), Some(_)) if self.is_first_shard != now.is_first_shard => {
+                compare("shard.index", true);
+            }
+            (Some(before), Some(after)) if self.is_first_shard => {
+                compare("admin.listen", before.listen != after.listen);
+                let tls = "tls_server_config of admin.web_config_file";
+                compare(tls, before.tls != after.tls);
+                compare("admin.audit_log", before.audit_log != after.audit_log);
+            }
+            (None, Some(_)) if now.is_first_shard => compare("admin", true),
+            (Some(_), None) if self.is_first_shard => compare("admin", true),
+            _ => {}
+        }
+        keys
     }
 }
 
@@ -80,12 +113,13 @@ impl Reloader {
             // Rotation: whoever renamed the log says so by the same signal, be the file good or not.
             self.audit.iter().for_each(Audit::reopen);
             for request in asked {
-                request.answer(result.as_ref().copied().map_err(ToString::to_string));
+                request.answer(result.clone().map_err(|error| error.to_string()));
             }
         }
     }
 
-    async fn reload(&mut self) -> Result<(), ConfigError> {
+    /// The keys whose new values need a restart.
+    async fn reload(&mut self) -> Result<Vec<&'static str>, ConfigError> {
         let load = self.load.clone();
         let loaded = tokio::task::spawn_blocking(move || load()).await;
         let config = match loaded {
@@ -106,25 +140,27 @@ impl Reloader {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        if Fixed::of(&config) != self.fixed {
-            tracing::warn!(
-                "admin.listen, admin.audit_log, state_file, whether a listener speaks TLS and whether this is shard 0 \
-                 change only with a restart"
-            );
+        let pending = self.fixed.differences(&Fixed::of(&config));
+        if !pending.is_empty() {
+            tracing::warn!("in force only after a restart: {}", pending.join(", "));
         }
-        self.take(config).await;
-        Ok(())
+        self.take(config, &pending).await;
+        Ok(pending)
     }
 
-    async fn take(&mut self, config: Config) {
+    async fn take(&mut self, config: Config, pending: &[&str]) {
         self.stats.config_loaded(&config.sha256, unix_seconds(self.clock.now()));
         self.stats.shard(config.shard.index, config.shard.count);
-        let live = Live::of(&config.exposition, config.effective());
+        let note = match pending {
+            [] => String::new(),
+            keys => format!("# In force only after a restart: {}\n", keys.join(", ")),
+        };
+        let live = Live::of(&config.exposition, note + &config.effective());
         let clusters = config.own_clusters().count();
         let metas = config.own_clusters().cloned().collect();
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();
-        let projects = self.projects.replace(config.projects, config.shard);
+        let projects = self.projects.replace(config.projects, &config.poll, config.shard);
         self.roster.replace(projects, metas).await;
         self.clouds.send_replace(self.projects.clouds());
         self.for_changes.send_replace(self.projects.for_changes());

@@ -10,10 +10,11 @@
 //!
 //! A new file is written beside the old one and takes its place when it is whole and on the disk.
 //! So a file that is not whole was damaged by somebody else: it is set aside and never trusted in
-//! part. A file belongs to one process; two that share one overwrite each other's data.
+//! part. A file belongs to one process, which holds its `lock`.
 
 mod body;
 mod keep;
+mod lock;
 mod record;
 
 use std::{
@@ -29,6 +30,8 @@ use jiff::Timestamp;
 
 use super::{ClusterState, Snapshot};
 
+use lock::{Lock, LockError};
+
 pub use body::Damage;
 pub use keep::keep;
 
@@ -41,6 +44,7 @@ pub struct StateFile {
     path: PathBuf,
     temporary: PathBuf,
     folder: PathBuf,
+    _lock: Lock,
 }
 
 /// What was known before the restart, for [`Board::restore`](super::Board::restore).
@@ -74,23 +78,44 @@ impl fmt::Display for SetAside {
     }
 }
 
-/// Why the state cannot be kept at a path: a mistake of the configuration, or of the machine.
+/// Why the state cannot be kept at a path.
 #[derive(Debug)]
-pub struct OpenError {
-    doing: &'static str,
-    path: PathBuf,
-    cause: io::Error,
+pub enum OpenError {
+    /// Another process keeps its state there: until it ends, nobody else can.
+    Held {
+        /// The state file.
+        path: PathBuf,
+        /// The process, by its number and its machine.
+        holder: String,
+    },
+    /// A mistake of the configuration, or of the machine.
+    Unusable {
+        /// What cannot be done.
+        doing: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.doing, self.path.display(), self.cause)
+        match self {
+            Self::Held { path, holder } => write!(f, "{} belongs to {holder}", path.display()),
+            Self::Unusable { doing, path, cause } => {
+                write!(f, "cannot {doing} {}: {cause}", path.display())
+            }
+        }
     }
 }
 
 impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
+        match self {
+            Self::Held { .. } => None,
+            Self::Unusable { cause, .. } => Some(cause),
+        }
     }
 }
 
@@ -104,22 +129,29 @@ impl Restored {
 }
 
 impl StateFile {
-    /// Proves that the state can be written at `path` and reads what is there. No file is a first
-    /// start. A damaged one is renamed with the date `now` in its name. Blocks.
+    /// Takes the lock, proves that the state can be written at `path` and reads what is there. No file
+    /// is a first start. A damaged one is renamed with the date `now` in its name. Blocks, but does not
+    /// wait for the lock.
     ///
     /// # Errors
-    /// Where the folder is missing or cannot be written, or `path` is something else than a file
-    /// that can be read.
+    /// Where another process has the lock, the folder is missing or cannot be written, or `path` is
+    /// something else than a file that can be read.
     pub fn open(path: &Path, now: Timestamp) -> Result<(Self, Restored), OpenError> {
         let failed = |doing, path: &Path| {
             let path = path.to_owned();
-            move |cause| OpenError { doing, path, cause }
+            move |cause| OpenError::Unusable { doing, path, cause }
         };
         if path.file_name().is_none() || path.is_dir() {
             return Err(failed("use as a state file the folder", path)(
                 io::ErrorKind::IsADirectory.into(),
             ));
         }
+        // First of all: what follows writes.
+        let lock_file = with_suffix(path, ".lock");
+        let lock = Lock::take(&lock_file).map_err(|error| match error {
+            LockError::Held(holder) => OpenError::Held { path: path.to_owned(), holder },
+            LockError::Io(cause) => failed("take the lock", &lock_file)(cause),
+        })?;
         let file = Self {
             path: path.to_owned(),
             temporary: with_suffix(path, ".tmp"),
@@ -127,6 +159,7 @@ impl StateFile {
                 Some(folder) if folder != Path::new("") => folder.to_owned(),
                 _ => PathBuf::from("."),
             },
+            _lock: lock,
         };
         file.probe().map_err(failed("write the state to", &file.temporary))?;
         let restored = match body::read(path) {

@@ -10,10 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use clap::{Args, builder::FalseyValueParser};
 
-use self::{
-    cost::{Clusters, Cost, Expected, Page},
-    online::Failure,
-};
+use self::cost::{Clusters, Cost, Expected, Page};
 use super::{ConfigArgs, FAILED, FINE, USAGE, WebArgs, complain, log::LogArgs, print};
 use crate::{config::Config, huawei::paging::MAX_ROWS};
 
@@ -23,6 +20,9 @@ pub(super) struct CheckConfigArgs {
     config: ConfigArgs,
     #[command(flatten)]
     web: WebArgs,
+    /// Looks at the text alone: no credentials, no secrets, no other file. For a machine without them
+    #[arg(long, env = "CSS_VPCEP_EXPORTER_SYNTAX_ONLY", value_parser = FalseyValueParser::new(), conflicts_with = "online")]
+    syntax_only: bool,
     /// Also polls every cluster once, which proves credentials, project and cluster
     #[arg(long, env = "CSS_VPCEP_EXPORTER_ONLINE", value_parser = FalseyValueParser::new())]
     online: bool,
@@ -41,7 +41,12 @@ pub(super) struct CheckConfigArgs {
 
 pub(super) async fn run(args: CheckConfigArgs) -> u8 {
     args.log.init();
-    let Some(mut config) = args.config.load(args.web.file().as_deref()) else { return USAGE };
+    let web = args.web.file();
+    let loaded = match args.syntax_only {
+        true => args.config.check_syntax(web.as_deref()),
+        false => args.config.load(web.as_deref()),
+    };
+    let Some(mut config) = loaded else { return USAGE };
     match check(&mut config, &args).await {
         Ok(true) => FINE,
         Ok(false) => FAILED,
@@ -60,6 +65,7 @@ async fn check(config: &mut Config, args: &CheckConfigArgs) -> Result<bool, Stri
         project.clusters.retain(|cluster| shard.owns(&cluster.id));
     }
     let own = config.clusters().count();
+    print("valid");
     for warning in &config.warnings {
         print(&format!("warning: {warning}"));
     }
@@ -72,8 +78,10 @@ async fn check(config: &mut Config, args: &CheckConfigArgs) -> Result<bool, Stri
     let mut failures = Vec::new();
     if args.online {
         (expected, failures) = online::read(config, args.connections).await?;
-        print(&format!("read {} of {own} clusters", own - failures.len()));
-        failures.iter().flat_map(Failure::lines).for_each(|line| {
+        let failed: usize = failures.iter().map(|failure| failure.clusters.len()).sum();
+        print(&format!("read {} of {own} clusters", own - failed));
+        let sizes: Vec<_> = projects.iter().map(Clusters::size).collect();
+        failures.iter().flat_map(|failure| failure.lines(&sizes)).for_each(|line| {
             print(&line);
         });
     }
@@ -92,7 +100,8 @@ async fn check(config: &mut Config, args: &CheckConfigArgs) -> Result<bool, Stri
     Ok(failures.is_empty())
 }
 
-const HEADINGS: [&str; 6] = ["project", "clusters", "calls/min", "limit/min", "share", "one round"];
+const HEADINGS: [&str; 6] =
+    ["project", "clusters", "calls/min", "limit/min", "share", "first round"];
 
 /// A line for each project, the columns under their headings.
 fn table(costs: &[Cost]) -> Vec<String> {
@@ -104,7 +113,7 @@ fn table(costs: &[Cost]) -> Vec<String> {
             number(cost.calls_per_minute),
             number(cost.limit_per_minute),
             format!("{:.1}%", cost.share() * 100.0),
-            seconds(cost.one_round()),
+            seconds(cost.first_round()),
         ]
     }));
     let width = |column: usize| {
@@ -170,6 +179,7 @@ fn number(value: f64) -> String {
 
 fn seconds(duration: Duration) -> String {
     match duration.as_secs() {
+        0 if duration.is_zero() => "at once".to_owned(),
         0..60 => format!("{:.1}s", duration.as_secs_f64()),
         seconds => human(Duration::from_secs(seconds)),
     }

@@ -89,7 +89,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let signals = signals::listen().map_err(|error| Failure::new(FAILED, error))?;
+    let mut signals = signals::listen().map_err(|error| Failure::new(FAILED, error))?;
     let options = Options {
         listen: args.listen.0,
         admin_fallback: None,
@@ -99,7 +99,11 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         clock: Clock::system(),
         seed: random_seed(),
     };
-    let app = App::bind(config, options).await.map_err(|error| match error {
+    let bound = tokio::select! {
+        bound = App::bind(config, options) => bound,
+        () = signals.end() => return Ok(()),
+    };
+    let app = bound.map_err(|error| match error {
         StartError::Configuration(_) => Failure::new(USAGE, error),
         StartError::Machine(_) => Failure::new(FAILED, error),
     })?;

@@ -40,6 +40,12 @@ pub(super) fn listen() -> Result<Signals, String> {
 }
 
 impl Signals {
+    /// Waits for the first signal to end, while there is nothing yet that would take time to end.
+    pub(super) async fn end(&mut self) {
+        self.first.next().await;
+        tracing::info!("shutting down before the start was complete");
+    }
+
     /// The future that is ready at the first signal to end, and one that is never ready: it serves
     /// the signals after it, and asks `reload` for a reload at every SIGHUP.
     pub(super) fn split(

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{convert::Context, file, notes::Notes, web::load_web};
+use super::{convert::Context, file, notes::Notes, web};
 use crate::{
     hex,
-    http::{AdminSettings, AdminToken, Role, WebSettings},
+    http::{AdminSettings, AdminToken, Role, WebSettings, can_fit},
 };
 
 /// The admin section.
@@ -20,22 +20,25 @@ pub(super) struct Admin {
 }
 
 pub(super) fn admin(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     written: file::Admin,
     context: &Context<'_>,
 ) -> Option<Admin> {
     let has_web = written.web_config_file.is_some();
-    let web = written.web_config_file.and_then(|file| web(notes, &context.path(&file)));
-    let web = if has_web { web } else { Some(WebSettings::default()) };
+    let web = match written.web_config_file {
+        Some(file) if !context.text_only => settings_of(notes, &context.path(&file)),
+        _ => Some(WebSettings::default()),
+    };
     // Where the web configuration is broken, nobody knows.
-    let may_have_tls = web.as_ref().is_none_or(|web| web.tls.is_some());
+    let is_unknown = web.is_none() || has_web && context.text_only;
+    let may_have_tls = is_unknown || web.as_ref().is_some_and(|web| web.tls.is_some());
     let listen = listen(notes, &written.listen, may_have_tls);
     let hosts = hosts(notes, written.hosts, listen);
     let mut seen = Seen::default();
     let mut tokens = Vec::new();
     let is_empty = written.tokens.is_empty();
     for (index, written) in written.tokens.into_iter().enumerate() {
-        tokens.extend(token(notes, &format!("admin.tokens[{index}]"), written, &mut seen));
+        tokens.extend(token(notes, &format!("admin.tokens[{index}]"), written, &mut seen, context));
     }
     if is_empty {
         notes.mistake("admin.tokens", "none", "at least one, else nobody can use the listener");
@@ -48,9 +51,9 @@ pub(super) fn admin(
 }
 
 /// The listener's own web configuration.
-fn web(notes: &mut Notes, file: &Path) -> Option<WebSettings> {
+fn settings_of(notes: &mut Notes<'_>, file: &Path) -> Option<WebSettings> {
     let key = "admin.web_config_file";
-    match load_web(file) {
+    match web::load_web(file) {
         Ok(web) => {
             for warning in web.warnings {
                 notes.warning(key, warning);
@@ -62,13 +65,13 @@ fn web(notes: &mut Notes, file: &Path) -> Option<WebSettings> {
             Some(web.settings)
         }
         Err(error) => {
-            notes.mistakes.extend(error.mistakes.iter().map(|line| format!("{key}: {line}")));
+            error.mistakes.iter().for_each(|mistake| notes.refuse(key, mistake));
             None
         }
     }
 }
 
-fn listen(notes: &mut Notes, written: &str, may_have_tls: bool) -> Option<SocketAddr> {
+fn listen(notes: &mut Notes<'_>, written: &str, may_have_tls: bool) -> Option<SocketAddr> {
     let address = written.parse::<SocketAddr>();
     let expected = "expected an address and a port like 127.0.0.1:10068";
     let address = notes.ok("admin.listen", written, address.map_err(|_| expected))?;
@@ -81,7 +84,7 @@ fn listen(notes: &mut Notes, written: &str, may_have_tls: bool) -> Option<Socket
 
 /// The `Host` headers that are accepted; by default the listener's own address and localhost.
 fn hosts(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     written: Option<Vec<String>>,
     listen: Option<SocketAddr>,
 ) -> Vec<String> {
@@ -110,10 +113,11 @@ struct Seen {
 }
 
 fn token(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: file::Token,
     seen: &mut Seen,
+    context: &Context<'_>,
 ) -> Option<AdminToken> {
     let name_path = format!("{path}.name");
     notes.unique(&mut seen.names, &name_path, &written.name);
@@ -128,7 +132,13 @@ fn token(
         }
     };
     for (index, pattern) in written.services.iter().enumerate() {
-        notes.name(&format!("{path}.services[{index}]"), pattern);
+        let path = format!("{path}.services[{index}]");
+        notes.name(&path, pattern);
+        let fits = |(project, words): &(String, Vec<String>)| can_fit(pattern, project, words);
+        if !pattern.is_empty() && !context.services.iter().any(fits) {
+            let expected = "project/name of a configured endpoint service, or a pattern of these";
+            notes.mistake(&path, format_args!("{pattern:?}"), expected);
+        }
     }
     Some(AdminToken {
         name: written.name,
@@ -139,14 +149,15 @@ fn token(
 }
 
 /// The digest of a token. What is written may be the token itself, so no message shows it.
-fn digest(notes: &mut Notes, path: &str, written: &str, seen: &mut Seen) -> Option<[u8; 32]> {
+fn digest(notes: &mut Notes<'_>, path: &str, written: &str, seen: &mut Seen) -> Option<[u8; 32]> {
     let Some(digest) = hex::decoded(&written.to_ascii_lowercase()) else {
         notes.mistake(path, "something else", "64 hexadecimal digits, the SHA-256 of the token");
         return None;
     };
     // The record could not tell two people with one token apart.
     if let Some(first) = seen.digests.get(&digest) {
-        notes.mistake(path, "a digest", format_args!("another one than at {first}"));
+        let expected = format!("another one than at {}", notes.other(first));
+        notes.mistake(path, "a digest", expected);
         return None;
     }
     seen.digests.insert(digest, path.to_owned());

@@ -11,7 +11,7 @@ use super::{
     admin::Admin,
     file,
     notes::Notes,
-    poll::{Poll, poll},
+    poll::{Intervals, Poll, poll},
     project::project,
 };
 use crate::{huawei::credentials::Environment, poll::Shard};
@@ -35,10 +35,14 @@ pub(super) struct Converted {
 pub(super) struct Context<'a> {
     folder: &'a Path,
     pub(super) environment: Environment,
-    pub(super) poll: &'a Poll,
+    /// Whether nothing but the text counts: what it names may be missing here.
+    pub(super) text_only: bool,
+    pub(super) intervals: Intervals,
     pub(super) shard: Shard,
     /// Where each cluster id was first seen.
     pub(super) clusters: HashMap<String, String>,
+    /// The names of all projects, each with the names and ids of its endpoint services.
+    pub(super) services: Vec<(String, Vec<String>)>,
 }
 
 impl Context<'_> {
@@ -48,21 +52,23 @@ impl Context<'_> {
     }
 }
 
-/// Turns a file into settings, or says all that is wrong with it.
+/// Turns a file into settings, or says all that is wrong with it. Without a way to look environment
+/// variables up, nothing but the text is looked at: no file that it names, no credentials.
 pub(super) fn convert(
+    mut notes: Notes<'_>,
     file: file::File,
     folder: &Path,
-    lookup: Lookup<'_>,
+    lookup: Option<Lookup<'_>>,
 ) -> Result<Converted, Vec<String>> {
-    let mut notes = Notes::default();
-    let poll = poll(&mut notes, file.poll);
     let shard = file.shard.map_or(Shard::ONLY, |written| shard(&mut notes, &written, lookup));
     let mut context = Context {
         folder,
-        environment: Environment::capture(lookup),
-        poll: &poll,
+        environment: Environment::capture(lookup.unwrap_or(&|_| None)),
+        text_only: lookup.is_none(),
+        intervals: Intervals::new(&mut notes, &file.poll),
         shard,
         clusters: HashMap::new(),
+        services: file.projects.iter().map(services).collect(),
     };
     if file.projects.is_empty() {
         notes.mistake("projects", "nothing", "at least one project");
@@ -74,6 +80,7 @@ pub(super) fn convert(
         notes.unique(&mut names, &format!("{path}.name"), &written.name);
         projects.extend(project(&mut notes, &path, written, &mut context));
     }
+    let poll = poll(&mut notes, &file.poll, &context.intervals);
     let admin = file.admin.and_then(|written| admin::admin(&mut notes, written, &context));
     let state_file = file.state_file.map(|written| context.path(&written));
     if !notes.mistakes.is_empty() {
@@ -82,7 +89,14 @@ pub(super) fn convert(
     Ok(Converted { poll, state_file, shard, projects, admin, warnings: notes.warnings })
 }
 
-fn shard(notes: &mut Notes, written: &file::Shard, lookup: Lookup<'_>) -> Shard {
+/// What a project's endpoint services are called, right or wrong.
+fn services(project: &file::Project) -> (String, Vec<String>) {
+    let services = project.endpoint_services.iter();
+    let words = services.flat_map(|service| [Some(service.id.clone()), service.name.clone()]);
+    (project.name.clone(), words.flatten().collect())
+}
+
+fn shard(notes: &mut Notes<'_>, written: &file::Shard, lookup: Option<Lookup<'_>>) -> Shard {
     let count = notes.between("shard.count", written.count, 1, (1, MOST_SHARDS));
     let index = match (written.index, written.from.as_deref()) {
         (Some(index), None) if index < count => index,
@@ -108,12 +122,12 @@ fn shard(notes: &mut Notes, written: &file::Shard, lookup: Lookup<'_>) -> Shard 
 }
 
 /// The number at the end of a name like `css-vpcep-exporter-2`, as a StatefulSet gives it.
-fn ordinal(notes: &mut Notes, count: Option<u32>, lookup: Lookup<'_>) -> Option<u32> {
+fn ordinal(notes: &mut Notes<'_>, count: Option<u32>, lookup: Option<Lookup<'_>>) -> Option<u32> {
     let Some(count) = count else {
         notes.mistake("shard.count", "nothing", "how many shards there are");
         return None;
     };
-    let Some(name) = lookup(HOST_NAME) else {
+    let Some(name) = lookup?(HOST_NAME) else {
         let expected = "the environment variable HOSTNAME with a name that ends like -2";
         notes.mistake("shard.from", "no HOSTNAME", expected);
         return None;

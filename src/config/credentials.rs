@@ -2,16 +2,16 @@
 
 use super::{convert::Context, file, notes::Notes};
 use crate::{
-    huawei::credentials::{PROFILE_SECTION, SecretText, Source},
+    huawei::credentials::{PROFILE_SECTION, SecretText, Source, check_printable},
     secret::Secret,
 };
 
 const KINDS: &str = "exactly one of static, environment, profile, password, token";
 
-/// Where a project's credentials come from. It is read once now, so that a mistake is found at the
+/// Where a project's credentials come from. They are read once now, so that a mistake is found at the
 /// start and not at the first poll.
 pub(super) fn source(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: Option<file::Credentials>,
     context: &Context<'_>,
@@ -29,17 +29,26 @@ pub(super) fn source(
         }
         Some(file::Credentials::Kinds(kinds)) => kind(notes, path, *kinds, context)?,
     };
-    match source.resolve() {
-        Ok(_) => Some(source),
-        Err(mistake) => {
-            notes.mistakes.push(format!("{path}: {mistake}"));
-            None
-        }
+    if context.text_only {
+        return Some(source);
     }
+    let mistake = match source.resolve() {
+        Ok(_) => return Some(source),
+        Err(mistake) => mistake,
+    };
+    match &source {
+        Source::Profile { .. } => {
+            let expected = "a file of mode 600 or 640 with ak and sk in the section";
+            notes.mistake(&format!("{path}.profile.file"), mistake, expected);
+        }
+        Source::Environment(_) => notes.refuse(&format!("{path}.environment"), mistake),
+        _ => notes.refuse(path, mistake),
+    }
+    None
 }
 
 fn kind(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: file::CredentialKinds,
     context: &Context<'_>,
@@ -69,24 +78,36 @@ fn kind(
             password(notes, &path, written, context)
         }
         file::CredentialKinds { token: Some(written), .. } => {
-            Some(Source::Token(SecretText::File(context.path(&written.file))))
+            let file = SecretText::File(context.path(&written.file));
+            read(notes, &format!("{path}.file"), file, Some("the token"), context)
+                .map(Source::Token)
         }
         _ => Some(Source::Environment(context.environment.clone())),
     }
 }
 
 fn static_keys(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: file::StaticKeys,
     context: &Context<'_>,
 ) -> Option<Source> {
-    let file::StaticKeys { access_key, .. } = written;
+    let file::StaticKeys { access_key, secret_key, secret_key_file, .. } = written;
     let at = |key: &str| format!("{path}.{key}");
-    let secret_key =
-        required(notes, &at("secret_key"), written.secret_key, written.secret_key_file, context);
-    let token = (written.security_token, written.security_token_file);
-    let security_token = secret(notes, &at("security_token"), token.0, token.1, context);
+    let known = check_printable("the access key", &access_key);
+    let known = known.map_err(|mistake| notes.refuse(&at("access_key"), mistake));
+    let what = Some("the secret key");
+    let secret_key = required(
+        notes,
+        &at("secret_key"),
+        Written { inline: secret_key, file: secret_key_file, what },
+        context,
+    );
+    let what = Some("the security token");
+    let (inline, file) = (written.security_token, written.security_token_file);
+    let token = Written { inline, file, what };
+    let security_token = secret(notes, &at("security_token"), token, context);
+    known.ok()?;
     Some(Source::Static {
         access_key,
         secret_key: secret_key?,
@@ -95,7 +116,7 @@ fn static_keys(
 }
 
 fn profile(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: file::Profile,
     context: &Context<'_>,
@@ -104,17 +125,18 @@ fn profile(
         Some(file) => Some(context.path(&file)),
         None => context.environment.profile_file(),
     };
-    if file.is_none() {
+    if file.is_none() && !context.text_only {
         let expected = "a file, or HUAWEICLOUD_SDK_CREDENTIALS_FILE or HOME in the environment";
         notes.mistake(&format!("{path}.file"), "nothing", expected);
     }
     let section = written.section.unwrap_or_else(|| PROFILE_SECTION.to_owned());
     notes.name(&format!("{path}.section"), &section);
-    Some(Source::Profile { file: file?, section })
+    let file = if context.text_only { file.unwrap_or_default() } else { file? };
+    Some(Source::Profile { file, section })
 }
 
 fn password(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: file::Password,
     context: &Context<'_>,
@@ -122,18 +144,26 @@ fn password(
     let file::Password { domain, user, password, password_file } = written;
     notes.name(&format!("{path}.domain"), &domain);
     notes.name(&format!("{path}.user"), &user);
-    let password = required(notes, &format!("{path}.password"), password, password_file, context)?;
+    let written = Written { inline: password, file: password_file, what: None };
+    let password = required(notes, &format!("{path}.password"), written, context)?;
     Some(Source::Password { domain, user, password })
 }
 
-fn required(
-    notes: &mut Notes,
-    path: &str,
+/// A secret that is written in the configuration, or in a file of its own.
+struct Written {
     inline: Option<Secret>,
     file: Option<String>,
+    /// What it is called, if it must be printable.
+    what: Option<&'static str>,
+}
+
+fn required(
+    notes: &mut Notes<'_>,
+    path: &str,
+    written: Written,
     context: &Context<'_>,
 ) -> Option<SecretText> {
-    let secret = secret(notes, path, inline, file, context).ok()?;
+    let secret = secret(notes, path, written, context).ok()?;
     if secret.is_none() {
         let (_, key) = path.rsplit_once('.').unwrap_or(("", path));
         notes.mistake(path, "nothing", format_args!("{key}_file (or {key})"));
@@ -144,23 +174,20 @@ fn required(
 /// There was a mistake, and it is noted.
 struct Noted;
 
-/// A secret that is written in the configuration, which earns a warning, or in a file of its own.
 fn secret(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
-    inline: Option<Secret>,
-    file: Option<String>,
+    Written { inline, file, what }: Written,
     context: &Context<'_>,
 ) -> Result<Option<SecretText>, Noted> {
+    let (_, key) = path.rsplit_once('.').unwrap_or(("", path));
     match (inline, file) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => {
-            let (_, key) = path.rsplit_once('.').unwrap_or(("", path));
             notes.mistake(path, format_args!("{key}_file too"), "only one of them");
             Err(Noted)
         }
         (Some(secret), None) => {
-            let (_, key) = path.rsplit_once('.').unwrap_or(("", path));
             notes.warning(
                 path,
                 format_args!(
@@ -168,8 +195,39 @@ fn secret(
                      control"
                 ),
             );
-            Ok(Some(SecretText::Inline(secret)))
+            read(notes, path, SecretText::Inline(secret), what, context).map(Some).ok_or(Noted)
         }
-        (None, Some(file)) => Ok(Some(SecretText::File(context.path(&file)))),
+        (None, Some(file)) => {
+            let file = SecretText::File(context.path(&file));
+            read(notes, &format!("{path}_file"), file, what, context).map(Some).ok_or(Noted)
+        }
+    }
+}
+
+/// A secret that can be had, so that a mistake is found at the start and told at its own key.
+fn read(
+    notes: &mut Notes<'_>,
+    path: &str,
+    secret: SecretText,
+    what: Option<&str>,
+    context: &Context<'_>,
+) -> Option<SecretText> {
+    if context.text_only && matches!(secret, SecretText::File(_)) {
+        return Some(secret);
+    }
+    match secret.read() {
+        Ok(value) => {
+            let printable = what.map(|what| check_printable(what, value.expose()));
+            if let Some(Err(mistake)) = printable {
+                notes.refuse(path, mistake);
+                return None;
+            }
+            Some(secret)
+        }
+        Err(mistake) => {
+            let expected = "a file of mode 600 or 640 with one line, the secret";
+            notes.mistake(path, mistake, expected);
+            None
+        }
     }
 }

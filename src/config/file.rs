@@ -12,7 +12,7 @@ use serde::{
 use serde_saphyr::{
     Error, UserMessageFormatter,
     budget::BudgetBreach,
-    options::{MergeKeyPolicy, Options},
+    options::{MergeKeyPolicy, NonFiniteFloatPolicy, Options},
 };
 
 use crate::secret::Secret;
@@ -40,6 +40,8 @@ fn options() -> Options {
         emit_comments: false,
         strict_booleans: true,
         merge_keys: MergeKeyPolicy::Error,
+        // The checks of values refuse them, and say what is expected.
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         budget: serde_saphyr::budget! {
             max_depth: DEEPEST,
             max_nodes: MOST_NODES,
@@ -211,6 +213,12 @@ pub(super) struct ApiEndpoints {
     pub(super) css: Option<String>,
     pub(super) vpcep: Option<String>,
     pub(super) iam: Option<String>,
+}
+
+impl ApiEndpoints {
+    pub(super) fn is_empty(&self) -> bool {
+        self.css.is_none() && self.vpcep.is_none() && self.iam.is_none()
+    }
 }
 
 #[derive(Default, Deserialize)]

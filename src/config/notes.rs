@@ -1,25 +1,61 @@
 //! What is found wrong on the way from text to types, and the checks that every part shares.
 
-use std::{collections::HashMap, fmt::Display, time::Duration};
+use std::{cell::OnceCell, collections::HashMap, fmt::Display, path::Path, time::Duration};
+
+use super::places::Places;
 
 /// Names are labels on every series.
 const LONGEST_NAME: usize = 128;
 
-/// The mistakes and warnings so far. Checks note what is wrong and go on, so that one run reports
-/// all of it.
-#[derive(Default)]
-pub(super) struct Notes {
+/// The mistakes and warnings of a file so far, each with its place in it. Checks note what is wrong
+/// and go on, so that one run reports all of it.
+pub(super) struct Notes<'a> {
+    file: &'a Path,
+    text: &'a str,
+    /// Looked for when there is something to say, which is rare.
+    places: OnceCell<Places>,
     pub(super) mistakes: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
 
-impl Notes {
+impl<'a> Notes<'a> {
+    /// Nothing wrong so far.
+    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
+        let (places, mistakes, warnings) = Default::default();
+        Self { file, text, places, mistakes, warnings }
+    }
+
     pub(super) fn mistake(&mut self, path: &str, found: impl Display, expected: impl Display) {
-        self.mistakes.push(format!("{path}: found {found}, expected {expected}"));
+        self.refuse(path, format_args!("found {found}, expected {expected}"));
+    }
+
+    /// A mistake that is told in other words.
+    pub(super) fn refuse(&mut self, path: &str, what: impl Display) {
+        let line = self.line(path, what);
+        self.mistakes.push(line);
     }
 
     pub(super) fn warning(&mut self, path: &str, what: impl Display) {
-        self.warnings.push(format!("{path}: {what}"));
+        let line = self.line(path, what);
+        self.warnings.push(line);
+    }
+
+    fn line(&self, path: &str, what: impl Display) -> String {
+        let file = self.file.display();
+        match self.places().nearest(path) {
+            Some((place, _)) => format!("{file}:{}:{}: {path}: {what}", place.line, place.column),
+            None => format!("{file}: {path}: {what}"),
+        }
+    }
+
+    fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::of(self.text))
+    }
+
+    /// Another key, with its line if it is written.
+    pub(super) fn other(&self, path: &str) -> String {
+        let line = self.places().find(path).map(|place| format!(" (line {})", place.line));
+        format!("{path}{}", line.unwrap_or_default())
     }
 
     /// The value, or a mistake; the error says what was expected.
@@ -32,7 +68,7 @@ impl Notes {
         match result {
             Ok(value) => Some(value),
             Err(expected) => {
-                self.mistakes.push(format!("{path}: found {found:?}, {expected}"));
+                self.refuse(path, format_args!("found {found:?}, {expected}"));
                 None
             }
         }
@@ -56,20 +92,15 @@ impl Notes {
         }
     }
 
-    /// A duration, or its default where it is not written or no duration.
-    pub(super) fn duration(
-        &mut self,
-        path: &str,
-        written: Option<&str>,
-        default: Duration,
-    ) -> Duration {
-        let Some(text) = written else { return default };
+    /// A duration, if one is written.
+    pub(super) fn duration(&mut self, path: &str, written: Option<&str>) -> Option<Duration> {
+        let text = written?;
         match humantime::parse_duration(text) {
-            Ok(duration) => duration,
+            Ok(duration) => Some(duration),
             Err(error) => {
                 let expected = format!("a duration like 30s or 5m ({error})");
                 self.mistake(path, format_args!("{text:?}"), expected);
-                default
+                None
             }
         }
     }
@@ -84,7 +115,7 @@ impl Notes {
     /// A value that no other place may have; `seen` knows where each was first.
     pub(super) fn unique(&mut self, seen: &mut HashMap<String, String>, path: &str, value: &str) {
         if let Some(first) = seen.get(value) {
-            let expected = format!("a value that is not already at {first}");
+            let expected = format!("a value that is not already at {}", self.other(first));
             self.mistake(path, format_args!("{value:?}"), expected);
         } else {
             seen.insert(value.to_owned(), path.to_owned());

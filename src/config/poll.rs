@@ -14,29 +14,125 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 pub const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// More would exhaust file descriptors before it made anything faster.
 const MOST_CONCURRENCY: u32 = 256;
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
+/// Patience with a slow cloud, where the intervals leave room for it.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(15 * 60);
+/// Data must outlive two failed polls, or every hiccup of the cloud makes a gap.
+const LEAST_INTERVALS_UNTIL_STALE: u32 = 3;
 
 /// What the clusters of all projects share.
-#[derive(Debug)]
-pub(super) struct Poll {
+#[derive(Clone, Copy, Debug)]
+pub struct Poll {
+    /// How often a cluster is polled that has no interval of its own.
     pub(super) interval: Duration,
-    pub(super) timeout: Duration,
-    pub(super) concurrency: usize,
+    /// How long one whole poll may take.
+    pub timeout: Duration,
+    /// Polls of one project in flight at most.
+    pub concurrency: usize,
     pub(super) exposition: exposition::Settings,
 }
 
-pub(super) fn poll(notes: &mut Notes, written: file::Poll) -> Poll {
-    let interval =
-        interval(notes, "poll.interval", written.interval.as_deref(), Duration::from_secs(60));
-    let default_timeout = Duration::from_secs(30);
-    let timeout = notes.duration("poll.timeout", written.timeout.as_deref(), default_timeout);
-    if timeout.is_zero() || timeout >= interval {
-        let expected = format!("more than 0s and less than poll.interval ({})", human(interval));
-        notes.mistake("poll.timeout", human(timeout), expected);
+/// The intervals at which clusters are polled.
+pub(super) struct Intervals {
+    /// That of clusters without one of their own.
+    pub(super) default: Duration,
+    shortest: Option<Interval>,
+    longest: Option<Interval>,
+    /// Whether one is wrong. What depends on the intervals is not compared with them then: it may
+    /// be right as soon as they are.
+    are_wrong: bool,
+}
+
+/// An interval, and the key that it comes from.
+#[derive(Clone)]
+struct Interval {
+    length: Duration,
+    path: String,
+}
+
+const DEFAULT_PATH: &str = "poll.interval";
+
+impl Intervals {
+    pub(super) fn new(notes: &mut Notes<'_>, written: &file::Poll) -> Self {
+        let (shortest, longest) = (None, None);
+        let default = DEFAULT_INTERVAL;
+        let mut intervals = Self { default, shortest, longest, are_wrong: false };
+        intervals.default = intervals.read(notes, DEFAULT_PATH, written.interval.as_deref());
+        intervals
     }
-    let default_age = Duration::from_secs(15 * 60);
-    let stale_after =
-        notes.duration("poll.stale_after", written.stale_after.as_deref(), default_age);
-    check_stale_after(notes, "poll.interval", interval, stale_after);
+
+    /// How often a cluster is polled, of which this is written, if anything.
+    pub(super) fn of_cluster(
+        &mut self,
+        notes: &mut Notes<'_>,
+        path: &str,
+        written: Option<&str>,
+    ) -> Duration {
+        let length = self.read(notes, path, written);
+        let path = if written.is_some() { path } else { DEFAULT_PATH };
+        let interval = || Some(Interval { length, path: path.to_owned() });
+        if self.shortest.as_ref().is_none_or(|shortest| length < shortest.length) {
+            self.shortest = interval();
+        }
+        if self.longest.as_ref().is_none_or(|longest| length > longest.length) {
+            self.longest = interval();
+        }
+        length
+    }
+
+    fn read(&mut self, notes: &mut Notes<'_>, path: &str, written: Option<&str>) -> Duration {
+        if written.is_none() {
+            return self.default;
+        }
+        match notes.duration(path, written) {
+            Some(length) if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&length) => length,
+            found => {
+                self.are_wrong = true;
+                if let Some(length) = found {
+                    let (least, most) = (human(SHORTEST_INTERVAL), human(LONGEST_INTERVAL));
+                    notes.mistake(path, human(length), format_args!("{least} to {most}"));
+                }
+                self.default
+            }
+        }
+    }
+
+    /// Without clusters, those to come count.
+    fn or_default(&self, of_clusters: Option<&Interval>) -> Interval {
+        let default = || Interval { length: self.default, path: DEFAULT_PATH.into() };
+        of_clusters.cloned().unwrap_or_else(default)
+    }
+}
+
+/// The section, with what depends on the intervals: a value that is not written follows from them,
+/// one that is written must fit them.
+pub(super) fn poll(notes: &mut Notes<'_>, written: &file::Poll, intervals: &Intervals) -> Poll {
+    let shortest = intervals.or_default(intervals.shortest.as_ref());
+    let longest = intervals.or_default(intervals.longest.as_ref());
+    let path = "poll.timeout";
+    let timeout = notes.duration(path, written.timeout.as_deref());
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        notes.mistake(path, "0s", "more than 0s");
+    } else if let Some(timeout) = timeout.filter(|_| !intervals.are_wrong)
+        && timeout > shortest.length
+    {
+        let (most, of) = (human(shortest.length), notes.other(&shortest.path));
+        notes.mistake(path, human(timeout), format_args!("at most {of}, {most}"));
+    }
+    let timeout = timeout.unwrap_or_else(|| DEFAULT_TIMEOUT.min(shortest.length / 2));
+    let path = "poll.stale_after";
+    let least = longest.length * LEAST_INTERVALS_UNTIL_STALE;
+    let stale_after = notes.duration(path, written.stale_after.as_deref());
+    if let Some(stale_after) = stale_after.filter(|_| !intervals.are_wrong)
+        && stale_after < least
+    {
+        let (least, of) = (human(least), notes.other(&longest.path));
+        let times = LEAST_INTERVALS_UNTIL_STALE;
+        let expected = format_args!("at least {times} times {of}, {least}");
+        notes.mistake(path, human(stale_after), expected);
+    }
+    let stale_after = stale_after.unwrap_or_else(|| DEFAULT_STALE_AFTER.max(least));
     let concurrency =
         notes.between("poll.concurrency", written.concurrency, 8, (1, MOST_CONCURRENCY));
     let per_connection_limit = notes.between(
@@ -50,35 +146,6 @@ pub(super) fn poll(notes: &mut Notes, written: file::Poll) -> Poll {
         per_connection: written.per_connection.unwrap_or(true),
         per_connection_limit: per_connection_limit as usize,
     };
+    let interval = intervals.default;
     Poll { interval, timeout, concurrency: concurrency as usize, exposition }
-}
-
-/// How often a cluster is polled. One that cannot be is a mistake and counts as its default, so that
-/// it is not the cause of further mistakes.
-pub(super) fn interval(
-    notes: &mut Notes,
-    path: &str,
-    written: Option<&str>,
-    default: Duration,
-) -> Duration {
-    let interval = notes.duration(path, written, default);
-    if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
-        return interval;
-    }
-    let expected = format!("{} to {}", human(SHORTEST_INTERVAL), human(LONGEST_INTERVAL));
-    notes.mistake(path, human(interval), expected);
-    default
-}
-
-/// Data must outlive two failed polls, or every hiccup of the cloud makes a gap.
-pub(super) fn check_stale_after(
-    notes: &mut Notes,
-    path: &str,
-    interval: Duration,
-    stale_after: Duration,
-) {
-    if stale_after < interval * 3 {
-        let expected = format!("at least 3 times {path} ({})", human(interval * 3));
-        notes.mistake("poll.stale_after", human(stale_after), expected);
-    }
 }

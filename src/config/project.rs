@@ -2,19 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    EndpointService, Project,
-    convert::Context,
-    credentials::source,
-    file,
-    notes::Notes,
-    poll::{check_stale_after, interval},
-};
+use super::{EndpointService, Project, convert::Context, credentials::source, file, notes::Notes};
 use crate::{
     board::ClusterMeta,
     huawei::{
         self,
-        endpoints::{BaseUrl, Endpoints, Service, derived},
+        endpoints::{BaseUrl, Endpoints, Service, derived, is_known},
         paging::{LARGEST_LIMIT, Paging, Parameter},
     },
     model::{ClusterId, ProjectId, RegionId, ServiceId},
@@ -32,7 +25,7 @@ const CSS_RATE: RateLimit = RateLimit { requests_per_second: 5.0, burst: 10 };
 const VPCEP_RATE: RateLimit = RateLimit { requests_per_second: 0.5, burst: 5 };
 
 pub(super) fn project(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: file::Project,
     context: &mut Context<'_>,
@@ -63,11 +56,20 @@ pub(super) fn project(
     if clusters.is_empty() && services.is_empty() && notes.mistakes.is_empty() {
         notes.warning(&at("clusters"), "there are none: nothing of this project is polled");
     }
-    let endpoints = endpoints(notes, &at("api_endpoints"), written.api_endpoints, region.as_ref()?);
+    let region = region?;
+    if !is_known(&region) && written.api_endpoints.is_empty() {
+        let what = format!(
+            "{region} is no region that is known here; it is taken to be at {} and the like, and \
+             api_endpoints would say where it is",
+            derived(Service::Css, &region)
+        );
+        notes.warning(&at("region"), what);
+    }
+    let endpoints = endpoints(notes, &at("api_endpoints"), written.api_endpoints, &region);
     Some(Project {
         cloud: huawei::Settings {
             name,
-            region: region?,
+            region,
             project_id: project_id?,
             endpoints: endpoints?,
             credentials: credentials?,
@@ -75,15 +77,13 @@ pub(super) fn project(
         },
         css_rate_limit: part_of(css, context.shard),
         vpcep_rate_limit: part_of(vpcep, context.shard),
-        concurrency: context.poll.concurrency,
-        timeout: context.poll.timeout,
         clusters,
         endpoint_services: services,
     })
 }
 
 fn cluster(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: file::Cluster,
     project: &Arc<str>,
@@ -94,11 +94,7 @@ fn cluster(
     notes.unique(&mut context.clusters, &id_path, &written.id);
     let id = notes.ok(&id_path, &written.id, ClusterId::parse(&written.id));
     let interval_path = format!("{path}.interval");
-    let default = context.poll.interval;
-    let interval = interval(notes, &interval_path, written.interval.as_deref(), default);
-    if interval != default {
-        check_stale_after(notes, &interval_path, interval, context.poll.exposition.stale_after);
-    }
+    let interval = context.intervals.of_cluster(notes, &interval_path, written.interval.as_deref());
     let name = written.name.unwrap_or_else(|| written.id.clone());
     notes.name(&format!("{path}.name"), &name);
     Some(ClusterMeta {
@@ -111,7 +107,7 @@ fn cluster(
 }
 
 fn endpoint_services(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: Vec<file::EndpointService>,
 ) -> Vec<EndpointService> {
@@ -135,7 +131,7 @@ fn endpoint_services(
     for (name, name_path) in &names {
         if let Some(id_path) = ids.get(name) {
             let of = id_path.trim_end_matches(".id");
-            let expected = format!("a name that is not the id of {of}");
+            let expected = format!("a name that is not the id of {}", notes.other(of));
             notes.mistake(name_path, format_args!("{name:?}"), expected);
         }
     }
@@ -143,7 +139,7 @@ fn endpoint_services(
 }
 
 fn endpoints(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: file::ApiEndpoints,
     region: &RegionId,
@@ -161,7 +157,7 @@ fn endpoints(
 }
 
 fn rate_limit(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     path: &str,
     written: Option<file::RateLimit>,
     default: RateLimit,
@@ -185,7 +181,7 @@ fn part_of(limit: RateLimit, shard: Shard) -> RateLimit {
     }
 }
 
-fn paging(notes: &mut Notes, path: &str, written: file::Paging) -> Paging {
+fn paging(notes: &mut Notes<'_>, path: &str, written: file::Paging) -> Paging {
     let parameter = match written.parameter.as_deref() {
         None | Some("offset") => Parameter::Offset,
         Some("start") => Parameter::Start,

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use axum::http::{HeaderName, HeaderValue};
 
 use self::file::Hidden;
-use super::{ConfigError, file as yaml, notes::Notes, prefixed, read};
+use super::{ConfigError, file as yaml, notes::Notes, read};
 use crate::http::{PasswordHash, RequestLimit, Users, WebSettings};
 
 /// More than this at once is no limit.
@@ -29,9 +29,14 @@ pub struct WebConfig {
 /// # Errors
 /// Every mistake that was found. No secret is in them.
 pub fn load_web(path: &Path) -> Result<WebConfig, ConfigError> {
+    load(path, false)
+}
+
+/// The same, but where only the text counts the files that it names are not read, and there is no TLS.
+pub(super) fn load(path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
     let text = read(path)
         .map_err(|what| ConfigError { mistakes: vec![format!("{}:{what}", path.display())] })?;
-    parse_web(&text, path)
+    parse(&text, path, text_only)
 }
 
 /// Reads a web configuration from its text. `path` is for messages and for relative paths in it.
@@ -39,6 +44,10 @@ pub fn load_web(path: &Path) -> Result<WebConfig, ConfigError> {
 /// # Errors
 /// Every mistake that was found.
 pub fn parse_web(text: &str, path: &Path) -> Result<WebConfig, ConfigError> {
+    parse(text, path, false)
+}
+
+fn parse(text: &str, path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
     let name = path.display();
     let file: file::File = if text.trim().is_empty() {
         file::File::default()
@@ -48,9 +57,10 @@ pub fn parse_web(text: &str, path: &Path) -> Result<WebConfig, ConfigError> {
             .unwrap_or_default()
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut notes = Notes::default();
+    let mut notes = Notes::new(path, text);
     let has_tls = file.tls_server_config.is_some();
-    let tls = file.tls_server_config.and_then(|written| tls::tls(&mut notes, written, folder));
+    let tls =
+        file.tls_server_config.and_then(|written| tls::tls(&mut notes, written, folder, text_only));
     let users = users(&mut notes, file.basic_auth_users);
     if !users.is_empty() && !has_tls {
         let what = "without tls_server_config, passwords can be read on their way";
@@ -63,7 +73,7 @@ pub fn parse_web(text: &str, path: &Path) -> Result<WebConfig, ConfigError> {
     let headers = headers(&mut notes, file.http_server_config.headers);
     let rate_limit = file.rate_limit.and_then(|written| rate_limit(&mut notes, &written));
     if !notes.mistakes.is_empty() {
-        return Err(ConfigError { mistakes: prefixed(name, notes.mistakes) });
+        return Err(ConfigError { mistakes: notes.mistakes });
     }
     let settings = WebSettings {
         file: Some(path.to_owned()),
@@ -72,10 +82,10 @@ pub fn parse_web(text: &str, path: &Path) -> Result<WebConfig, ConfigError> {
         headers,
         rate_limit: rate_limit.map(Arc::new),
     };
-    Ok(WebConfig { settings, warnings: prefixed(name, notes.warnings) })
+    Ok(WebConfig { settings, warnings: notes.warnings })
 }
 
-fn users(notes: &mut Notes, written: BTreeMap<String, Hidden>) -> Users {
+fn users(notes: &mut Notes<'_>, written: BTreeMap<String, Hidden>) -> Users {
     let mut users = BTreeMap::new();
     for (name, Hidden(hash)) in written {
         let path = format!("basic_auth_users[{name:?}]");
@@ -90,7 +100,7 @@ fn users(notes: &mut Notes, written: BTreeMap<String, Hidden>) -> Users {
     Users::new(users)
 }
 
-fn headers(notes: &mut Notes, written: file::Headers) -> Vec<(HeaderName, HeaderValue)> {
+fn headers(notes: &mut Notes<'_>, written: file::Headers) -> Vec<(HeaderName, HeaderValue)> {
     let all: [(&str, Option<String>, &[&str]); 5] = [
         ("Content-Security-Policy", written.content_security_policy, &[]),
         ("X-Frame-Options", written.x_frame_options, &["deny", "sameorigin"]),
@@ -115,10 +125,10 @@ fn headers(notes: &mut Notes, written: file::Headers) -> Vec<(HeaderName, Header
     headers
 }
 
-fn rate_limit(notes: &mut Notes, written: &file::RateLimit) -> Option<RequestLimit> {
+fn rate_limit(notes: &mut Notes<'_>, written: &file::RateLimit) -> Option<RequestLimit> {
     // As in other exporters, a number without a unit is possible where it is 0, and means no limit.
     let interval = written.interval.as_deref().filter(|interval| *interval != "0");
-    let interval = notes.duration("rate_limit.interval", interval, std::time::Duration::ZERO);
+    let interval = notes.duration("rate_limit.interval", interval)?;
     if interval.is_zero() {
         return None;
     }

@@ -52,6 +52,7 @@ use crate::{
 };
 
 pub use changes::{ChangeLog, Denied, LoggedChange};
+pub use glob::can_fit;
 
 /// The admin listener, as configured.
 #[derive(Debug)]

@@ -11,7 +11,10 @@ mod handshake;
 mod seats;
 mod stream;
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::Future, io, net::SocketAddr, os::fd::AsFd as _, sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, response::Response};
 use hyper::{
@@ -129,6 +132,16 @@ impl Bound {
         let listener = bound?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address, limits: Limits::PUBLIC, web: None })
+    }
+
+    /// Another one on the same socket; whichever of the two serves takes the next connection.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn second(&self) -> io::Result<Self> {
+        let socket = std::net::TcpListener::from(self.listener.as_fd().try_clone_to_owned()?);
+        let listener = TcpListener::from_std(socket)?;
+        Ok(Self { listener, address: self.address, limits: self.limits, web: self.web.clone() })
     }
 
     /// The same with other limits.

@@ -96,7 +96,7 @@ pub fn router(
         Public { shared, readiness, scrapes, telemetry_path: telemetry_path.into(), reload };
     let mut router = Router::new()
         .route(telemetry_path, get(metrics))
-        .route("/-/healthy", get(async || answer(StatusCode::OK, TEXT, "healthy\n")))
+        .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload_now).put(reload_now))
         .route("/config", get(configuration))
@@ -111,6 +111,18 @@ pub fn router(
         .layer(middleware::from_fn_with_state(Gate::new(web), guard))
         .layer(middleware::from_fn_with_state(stats, measure))
         .with_state(state)
+}
+
+/// What the public listener answers while the start waits for the end of another process: it lives,
+/// and is not ready.
+pub fn starting_router() -> Router {
+    let why = "starting: another process still has the state file\n";
+    let later = async move || not_yet(why);
+    Router::new().route("/-/healthy", get(healthy)).fallback(later)
+}
+
+async fn healthy() -> Response {
+    answer(StatusCode::OK, TEXT, "healthy\n")
 }
 
 async fn metrics(State(public): State<Public>, method: Method, headers: HeaderMap) -> Response {
@@ -135,12 +147,14 @@ async fn cluster_page(State(public): State<Public>, Path(id): Path<String>) -> R
 async fn ready(State(public): State<Public>) -> Response {
     match public.readiness.check(&public.shared.board.snapshot()) {
         Ok(()) => answer(StatusCode::OK, TEXT, "ready\n"),
-        Err(why) => {
-            let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(1));
-            response
-        }
+        Err(why) => not_yet(why),
     }
+}
+
+fn not_yet(why: &'static str) -> Response {
+    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
+    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(1));
+    response
 }
 
 async fn reload_now(State(public): State<Public>) -> Response {

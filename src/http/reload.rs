@@ -14,11 +14,12 @@ pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
 
 /// One request for a reload.
 #[derive(Debug)]
-pub struct ReloadRequest(Option<oneshot::Sender<Result<(), String>>>);
+pub struct ReloadRequest(Option<oneshot::Sender<Result<Vec<&'static str>, String>>>);
 
 impl ReloadRequest {
-    /// Tells whoever asked how it went; the error holds the mistakes, a line each.
-    pub fn answer(self, result: Result<(), String>) {
+    /// Tells whoever asked how it went: the keys whose new values need a restart, or the mistakes, a
+    /// line each.
+    pub fn answer(self, result: Result<Vec<&'static str>, String>) {
         if let Some(reply) = self.0 {
             // Whoever asked may have hung up.
             let _ = reply.send(result);
@@ -48,7 +49,11 @@ impl ReloadHandle {
             return response;
         }
         match answered.await {
-            Ok(Ok(())) => answer(StatusCode::OK, TEXT, "reloaded\n"),
+            Ok(Ok(pending)) => {
+                let lines = pending.iter().map(|key| format!("needs a restart: {key}\n"));
+                let text = format!("reloaded\n{}", lines.collect::<String>());
+                answer(StatusCode::OK, TEXT, text)
+            }
             Ok(Err(mistakes)) => {
                 let text = format!("not reloaded, the configuration before stays:\n{mistakes}\n");
                 answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)

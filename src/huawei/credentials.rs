@@ -12,7 +12,7 @@ use std::fmt;
 
 pub use self::{
     secret_text::SecretText,
-    source::{Environment, PROFILE_SECTION, Source},
+    source::{Environment, PROFILE_SECTION, Source, check_printable},
 };
 
 use crate::secret::Secret;

@@ -9,6 +9,46 @@ use reqwest::Url;
 
 use crate::model::RegionId;
 
+/// The regions of the official SDK's tables (`css_region`, `vpcep_region`, `iam_region` of release
+/// 3.1.219), and sa-argentina-1, which is in none of them.
+const REGIONS: [&str; 35] = [
+    "ae-ad-1",
+    "af-north-1",
+    "af-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "cn-east-2",
+    "cn-east-3",
+    "cn-east-4",
+    "cn-east-5",
+    "cn-north-1",
+    "cn-north-11",
+    "cn-north-12",
+    "cn-north-2",
+    "cn-north-4",
+    "cn-north-9",
+    "cn-south-1",
+    "cn-south-2",
+    "cn-south-4",
+    "cn-southwest-2",
+    "cn-southwest-3",
+    "eu-west-0",
+    "eu-west-101",
+    "la-north-2",
+    "la-south-2",
+    "me-east-1",
+    "my-kualalumpur-1",
+    "na-mexico-1",
+    "ru-moscow-1",
+    "ru-northwest-2",
+    "sa-argentina-1",
+    "sa-brazil-1",
+    "tr-west-1",
+];
+
 /// Where the services of a project are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
@@ -76,6 +116,12 @@ pub enum Service {
     Vpcep,
     /// Identity and Access Management.
     Iam,
+}
+
+/// Whether a region is one of the public cloud that is known here. Others may exist: new ones, and
+/// those of partner clouds.
+pub fn is_known(region: &RegionId) -> bool {
+    REGIONS.contains(&region.as_str())
 }
 
 /// The base URL of a service in a region, without a slash at the end.

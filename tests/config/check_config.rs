@@ -81,7 +81,7 @@ async fn online_the_true_counts_replace_the_assumption() {
     let (secret_key, clusters) = (sim.secret_key().to_owned(), sim.cluster_ids());
     let (code, stdout) = online(sim, &clusters, &secret_key).await;
     assert_eq!(code, Some(0), "{stdout}");
-    assert!(stdout.starts_with("read 3 of 3 clusters\n"), "{stdout}");
+    assert!(stdout.starts_with("valid\nread 3 of 3 clusters\n"), "{stdout}");
     assert!(!stdout.contains("assumed"), "{stdout}");
 }
 
@@ -93,24 +93,93 @@ async fn online_each_cluster_that_cannot_be_read_is_named() {
     let clusters = [sim.cluster_ids(), vec![foreign.clone()]].concat();
     let (code, stdout) = online(sim, &clusters, &secret_key).await;
     assert_eq!(code, Some(1), "{stdout}");
-    assert!(stdout.starts_with("read 2 of 3 clusters\n"), "{stdout}");
+    assert!(stdout.starts_with("valid\nread 2 of 3 clusters\n"), "{stdout}");
     let error = stdout.lines().find(|line| line.starts_with("error: ")).unwrap();
-    assert!(error.contains(&foreign) && error.contains("): not_found, code CSS.0015"), "{error}");
-    assert!(error.contains(", request id "), "{error}");
+    assert!(error.starts_with("error: not_found, code CSS.0015, request id "), "{error}");
+    let place = format!("\n  project prod: 1 of 3 clusters: {foreign} ({foreign})\n");
+    assert!(stdout.contains(&place), "{stdout}");
     assert!(stdout.contains("\n  to do: check the cluster's id"), "{stdout}");
     assert!(stdout.contains("assumed: 10 connections"), "{stdout}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn online_a_wrong_key_is_told() {
-    let sim = cloud(2).await;
+    let sim = cloud(40).await;
     let clusters = sim.cluster_ids();
     let (code, stdout) = online(sim, &clusters, CANARY).await;
     assert_eq!(code, Some(1), "{stdout}");
-    assert!(stdout.starts_with("read 0 of 2 clusters\n"), "{stdout}");
-    // After the first refusal the key rests, so the others need not have been sent.
-    assert_eq!(stdout.matches("): auth").count(), 2, "{stdout}");
-    assert!(stdout.contains("): auth, code APIGW.0301"), "{stdout}");
-    assert_eq!(stdout.matches("to do: check the credentials").count(), 2, "{stdout}");
+    assert!(stdout.starts_with("valid\nread 0 of 40 clusters\n"), "{stdout}");
+    // One cause is one error, however many clusters it keeps from being read.
+    let errors = stdout.lines().filter(|line| line.starts_with("error: "));
+    let refusals = errors.filter(|line| line.contains("auth, code APIGW.0301, request id "));
+    assert_eq!(refusals.count(), 1, "{stdout}");
+    assert!(stdout.contains("to do: check the credentials"), "{stdout}");
     assert!(!stdout.contains(CANARY), "{stdout}");
+}
+
+/// What a text needs that is checked where nothing but the text is.
+const FAR_FROM_HOME: &str = "\
+shard: { from: hostname-ordinal, count: 2 }
+state_file: /nowhere/state
+projects:
+  - name: a
+    region: cn-north-4
+    credentials: { static: { access_key: AK, secret_key_file: /nowhere/sk, security_token_file: /nowhere/st } }
+    clusters: [{ id: 5c77b71c-5b35-4f50-8984-76387e42451a }]
+  - { name: b, region: cn-north-4, credentials: { password: { domain: d, user: u, password_file: /nowhere/p } } }
+  - { name: c, region: cn-north-4, credentials: { token: { file: /nowhere/token } } }
+  - { name: d, region: cn-north-4, credentials: { profile: { file: /nowhere/profile } } }
+  - { name: e, region: cn-north-4, credentials: { profile: {} } }
+  - { name: f, region: cn-north-4, credentials: { environment: {} } }
+  - { name: g, region: cn-north-4, credentials: chain }
+admin:
+  listen: 0.0.0.0:10068
+  web_config_file: /nowhere/web.yml
+  audit_log: /nowhere/audit.jsonl
+  tokens: [{ name: a, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, role: viewer }]
+";
+
+#[test]
+fn a_text_is_checked_without_anything_that_it_names() {
+    let folder = Folder::new("syntax-only");
+    let config = folder.write("config.yml", FAR_FROM_HOME, 0o600);
+    let web = "tls_server_config: { cert_file: /nowhere/c, key_file: /nowhere/k }\n";
+    let web = folder.write("web.yml", web, 0o600);
+    let check = |flags: &[&str]| {
+        let mut command = program();
+        command.env_clear().arg("check-config").args(flags).arg("--config.file").arg(&config);
+        output(command.arg("--web.config.file").arg(&web))
+    };
+    let (code, stdout, stderr) = check(&["--syntax-only"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.starts_with("valid\n"), "{stdout}");
+    assert!(stdout.contains("first round"), "{stdout}");
+    // With all that it names, there is something wrong in every part.
+    let (code, _, stderr) = check(&[]);
+    assert_eq!(code, Some(64));
+    for word in ["shard.from", "secret_key_file", "password_file", "token.file", "profile.file"] {
+        assert!(stderr.contains(word), "{word}: {stderr}");
+    }
+    for word in
+        ["[5].credentials.environment", "[6].credentials: ", "web_config_file", "web.yml:1:"]
+    {
+        assert!(stderr.contains(word), "{word}: {stderr}");
+    }
+    let (code, _, stderr) = check(&["--syntax-only", "--online"]);
+    assert_eq!(code, Some(64), "{stderr}");
+
+    // The texts themselves are checked as ever.
+    folder.write("config.yml", FAR_FROM_HOME.replace("audit_log", "audit"), 0o600);
+    let (code, _, stderr) = check(&["--syntax-only"]);
+    assert!(code == Some(64) && stderr.contains("config.yml:17:3: unknown field"), "{stderr}");
+    folder.write("config.yml", FAR_FROM_HOME.replace("viewer", "owner"), 0o600);
+    folder.write("web.yml", "tls_server_config: { cert_file: c }\n", 0o600);
+    let (code, _, stderr) = check(&["--syntax-only"]);
+    assert_eq!(code, Some(64));
+    for mistake in [
+        "config.yml:18:97: admin.tokens[0].role: found \"owner\", expected viewer or editor",
+        "web.yml:1:1: tls_server_config.key: found nothing, expected key or key_file",
+    ] {
+        assert!(stderr.contains(mistake), "{mistake}: {stderr}");
+    }
 }

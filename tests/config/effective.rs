@@ -44,6 +44,38 @@ fn it_has_every_default_and_reads_back_as_yaml() {
 }
 
 #[test]
+fn what_is_not_written_follows_from_the_intervals() {
+    let cases = [
+        ("{}", "{}", "30s", "15m"),
+        ("{ interval: 30s }", "{}", "15s", "15m"),
+        ("{ interval: 1s }", "{}", "500ms", "15m"),
+        ("{ interval: 10m }", "{}", "30s", "30m"),
+        ("{ interval: 1day }", "{}", "30s", "3days"),
+        ("{ interval: 30s, timeout: 30s }", "{}", "30s", "15m"),
+        ("{ interval: 10m, stale_after: 1h }", "{}", "30s", "1h"),
+        // Those of single clusters count as well.
+        ("{ interval: 10m }", "{ interval: 10s }", "5s", "30m"),
+        ("{}", "{ interval: 20m }", "30s", "1h"),
+        ("{ timeout: null, stale_after: null }", "{ interval: 20s }", "10s", "15m"),
+    ];
+    for (poll, cluster, timeout, stale_after) in cases {
+        let more = cluster.trim_matches(['{', '}', ' ']);
+        let text = format!(
+            "poll: {poll}\nprojects: [{{ name: a, region: cn-north-4, clusters: [\
+             {{ id: 5c77b71c-5b35-4f50-8984-76387e42451a }}, \
+             {{ id: 0b6d1c52-9f0e-4d7a-8c3b-2a1f0e9d8c7b, {more} }}] }}]"
+        );
+        let variables = variables(&[]);
+        let lookup = |name: &str| variables.get(name).cloned();
+        let config = config::parse(&text, Path::new("c.yml"), &lookup);
+        let effective = config.unwrap_or_else(|error| panic!("{text}: {error}")).effective();
+        let yaml: Value = serde_saphyr::from_str(&effective).unwrap();
+        let shown = (&yaml["poll"]["timeout"], &yaml["poll"]["stale_after"]);
+        assert_eq!(shown, (&timeout.into(), &stale_after.into()), "{text}");
+    }
+}
+
+#[test]
 fn no_secret_is_in_it() {
     let text = effective("everything");
     for secret in [CANARY, "CANARY", "9f86d081", "80a00f0b"] {

@@ -1,5 +1,6 @@
 //! Every file of `tests/data/config`. Comments at the top of a file say what to expect of it:
-//! `expect: TEXT` in the messages, `mistakes: NUMBER` (1), `warns: TEXT`, and `env: NAME=VALUE`.
+//! `expect: TEXT` in the messages, `mistakes: NUMBER` (1), `warns: TEXT`, and `env: NAME=VALUE`; and
+//! `no place: REASON` where no message can name a line.
 
 use super::*;
 
@@ -85,10 +86,19 @@ pub(super) fn unexpected(path: &Path, text: &str, mistakes: &[String]) -> Vec<St
     }
     let count = remarks(text, "mistakes").first().map_or(1, |count| count.parse().unwrap());
     check(mistakes.len() == count, format!("not {count}"));
+    let has_place = remarks(text, "no place").is_empty();
     for mistake in mistakes {
         check(mistake.starts_with(path), "without the file's name".into());
+        check(names_a_place(path, mistake) == has_place, "line and column".into());
         check(!mistake.contains(CANARY), "shows a secret".into());
         check(!mistake.contains(['\n', '\r']), "more than a line".into());
     }
     complaints
+}
+
+/// Whether a message begins as `FILE:LINE:COLUMN: `.
+fn names_a_place(path: &str, mistake: &str) -> bool {
+    let numbers: Vec<_> = mistake[path.len()..].splitn(4, ':').collect();
+    matches!(numbers[..], ["", line, column, what]
+        if line.parse::<u32>().is_ok() && column.parse::<u32>().is_ok() && what.starts_with(' '))
 }

@@ -16,7 +16,7 @@ use crate::support::{
     daemon::{TOKEN, configuration, sha256},
     eventually,
     page::{Page, Sample},
-    process::{Folder, exporter, run},
+    process::{Folder, Process, exporter, run},
     serve::{Serve, unix_now},
 };
 
@@ -160,7 +160,7 @@ async fn an_orderly_end_forgets_nothing() {
     assert!(file.contains(watched.cloud.id(0)));
     let names = fs::read_dir(&watched.folder.path).unwrap();
     let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert!(!names.any(|name| name.starts_with("state.")));
+    assert!(!names.any(|name| name.starts_with("state.") && name != "state.lock"));
     watched.assert_survives().await;
 }
 
@@ -212,6 +212,57 @@ fn set_aside(folder: &Path) -> Vec<PathBuf> {
         name.is_some_and(|name| name.starts_with("state.damaged-"))
     };
     all.filter(is_damaged).collect()
+}
+
+/// As in a rolling update that starts the next process before it ends the one before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_process_waits_for_the_end_of_the_one_before() {
+    let mut watched = Watched::start("the_next_process_waits").await;
+    let file = watched.folder.write("next.yml", &watched.configuration.to_string());
+    let serve = |folder: &Folder, name: &str| {
+        let mut command = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
+        command.arg("--config.file").arg(&file);
+        Process::start(folder, name, command)
+    };
+    let mut next = serve(&watched.folder, "next");
+    let owner = format!("belongs to process {} on ", watched.serve.process.id());
+    let said = next.line(Process::err, |line| line.contains(&owner).then(|| line.to_owned())).await;
+    assert!(said.contains("waiting up to 60 s for its end"), "{said}");
+    // It lives and is not ready.
+    let address = next.address("public").await;
+    let get = async |path: &str| {
+        let url = format!("http://{address}{path}");
+        ask(Method::GET, &url, &[], String::new()).await.expect("it answers").status
+    };
+    for (path, status) in [("/-/healthy", 200), ("/-/ready", 503), ("/metrics", 503), ("/", 503)] {
+        assert_eq!(get(path).await, status, "{path}");
+    }
+    // A third one is asked to end while it waits. To check a configuration takes no lock.
+    let mut third = serve(&watched.folder, "third");
+    third.line(Process::err, |line| line.contains(&owner).then(|| line.to_owned())).await;
+    third.terminate().await;
+    assert_eq!(third.end().await.code(), Some(0), "{}", third.err());
+    let mut check = exporter(&["check-config", "--config.file"]);
+    check.arg(&file);
+    assert_eq!(run(check).await.code, Some(0));
+
+    watched.end().await;
+    let is_restored = |line: &str| line.contains("state restored").then(String::new);
+    next.line(Process::err, is_restored).await;
+    let listens = |line: &str| {
+        let is_it = line.contains("listening") && !line.contains("during the start");
+        is_it.then(String::new)
+    };
+    next.line(Process::err, listens).await;
+    let restored = next.err();
+    assert_eq!(restored.matches("waiting up to").count(), 1, "{restored}");
+    assert_eq!((get("/-/healthy").await, get("/-/ready").await), (200, 200));
+    // A process that is killed gives the lock back as well.
+    next.signal("KILL").await;
+    next.end().await;
+    let mut last = serve(&watched.folder, "last");
+    last.address("public").await;
+    assert!(!last.err().contains("belongs to"), "{}", last.err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

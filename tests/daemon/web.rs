@@ -265,7 +265,10 @@ async fn both_listeners_speak_tls_and_no_reload_turns_it_off() {
     folder.write("admin.yml", "");
     serve.hang_up().await;
     let err = serve.process.err();
-    assert!(err.contains("whether a listener speaks TLS"), "{err}");
+    for file in ["--web.config.file", "admin.web_config_file"] {
+        let key = format!("tls_server_config of {file}");
+        assert!(err.contains("in force only after a restart") && err.contains(&key), "{err}");
+    }
     assert_eq!(page("banana").await.expect("an answer"), StatusCode::OK);
     assert_eq!(polled("Bearer token").await, 404);
     let plain = ask(Method::GET, &format!("http://{}/", serve.public), &[], String::new()).await;

@@ -29,10 +29,13 @@ impl Folder {
         self.0.join("state")
     }
 
+    /// The files in it, but for locks.
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        // The lock stays for the next process.
+        names.retain(|name| !name.ends_with(".lock"));
         names.sort();
         names
     }
@@ -85,6 +88,7 @@ fn whatever_is_written_is_read_back() {
         file.write(&snapshot).unwrap();
         assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot), "seed {seed}");
     }
+    drop(file);
     let (_, restored) = open(&folder.file());
     assert_eq!(restored.clusters, clusters(&snapshot(19, 100)));
     assert!(restored.damaged.is_none());
@@ -98,6 +102,7 @@ fn a_file_of_tomorrow_yesterday_or_the_far_future_keeps_its_dates() {
     let (mut file, _) = open(&folder.file());
     let snapshot = snapshot(3, 5);
     file.write(&snapshot).unwrap();
+    drop(file);
     for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
         let (_, restored) = StateFile::open(&folder.file(), now).unwrap();
         assert_eq!(restored.clusters, clusters(&snapshot));
@@ -228,10 +233,10 @@ fn a_place_where_nothing_can_be_kept_is_an_error_at_the_start() {
     let may_all = File::create(read_only.join("try")).is_ok();
     let read_only = if may_all { PathBuf::from("/proc") } else { read_only };
     let cases = [
-        (folder.0.join("missing/state"), "cannot write the state to"),
-        (folder.0.join("state/state"), "cannot write the state to"),
+        (folder.0.join("missing/state"), "cannot take the lock"),
+        (folder.0.join("state/state"), "cannot take the lock"),
         (folder.0.join("blocked"), "cannot write the state to"),
-        (read_only.join("state"), "cannot write the state to"),
+        (read_only.join("state"), "cannot take the lock"),
         (folder.0.clone(), "cannot use as a state file the folder"),
         (folder.0.join(".."), "cannot use as a state file the folder"),
     ];
@@ -243,6 +248,34 @@ fn a_place_where_nothing_can_be_kept_is_an_error_at_the_start() {
         assert!(std::error::Error::source(&error).is_some());
     }
     assert!(StateFile::open(&folder.file(), now()).is_ok());
+}
+
+#[test]
+fn a_file_belongs_to_one_process_which_is_named_to_others() {
+    let folder = Folder::new();
+    let (file, _) = open(&folder.file());
+    let lock = folder.0.join("state.lock");
+    assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o600);
+    let temporary = folder.0.join("state.tmp");
+    fs::write(&temporary, "under way").unwrap();
+    let own = format!("{} belongs to process {}", folder.file().display(), std::process::id());
+    let refused = || StateFile::open(&folder.file(), now()).unwrap_err().to_string();
+    assert!(refused().starts_with(&own), "{}", refused());
+    assert_eq!(fs::read_to_string(&temporary).unwrap(), "under way", "nothing is touched");
+    // What is written there is for people: the lock is what counts.
+    for (text, holder) in
+        [("", "another process"), ("a\u{1b}[2J\nb", "a[2Jb"), ("\u{0}", "another process")]
+    {
+        fs::write(&lock, text).unwrap();
+        assert!(refused().ends_with(&format!(" belongs to {holder}")), "{}", refused());
+    }
+    drop(file);
+    open(&folder.file());
+    fs::remove_file(&lock).unwrap();
+    fs::write(folder.0.join("other"), "precious").unwrap();
+    symlink(folder.0.join("other"), &lock).unwrap();
+    assert!(refused().starts_with("cannot take the lock"), "{}", refused());
+    assert_eq!(fs::read_to_string(folder.0.join("other")).unwrap(), "precious");
 }
 
 #[test]

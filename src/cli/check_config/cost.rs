@@ -73,6 +73,11 @@ impl Clusters {
         }
     }
 
+    /// The project, and how many clusters it has.
+    pub(super) fn size(&self) -> (Arc<str>, usize) {
+        (self.project.clone(), self.clusters.len())
+    }
+
     pub(super) fn cost(&self, expected: &Expected) -> Cost {
         let (mut calls_per_minute, mut calls_per_round) = (0.0, 0);
         for cluster in &self.clusters {
@@ -85,6 +90,7 @@ impl Clusters {
             clusters: self.clusters.len(),
             calls_per_minute,
             limit_per_minute: self.limit.requests_per_second * 60.0,
+            burst: self.limit.burst,
             calls_per_round,
         }
     }
@@ -105,6 +111,7 @@ pub(super) struct Cost {
     pub(super) clusters: usize,
     pub(super) calls_per_minute: f64,
     pub(super) limit_per_minute: f64,
+    burst: u32,
     calls_per_round: u64,
 }
 
@@ -114,14 +121,20 @@ impl Cost {
         self.calls_per_minute / self.limit_per_minute
     }
 
-    /// How long it takes to read every cluster once, at the rate limit.
-    pub(super) fn one_round(&self) -> Duration {
-        Duration::from_secs_f64(self.calls_per_round as f64 * 60.0 / self.limit_per_minute)
+    /// How long a start takes to read every cluster once: a burst of calls at once, the others at the
+    /// rate limit.
+    pub(super) fn first_round(&self) -> Duration {
+        self.time_of(self.calls_per_round.saturating_sub(self.burst.into()))
+    }
+
+    /// How long these calls take at the rate limit, when the burst is used up.
+    fn time_of(&self, calls: u64) -> Duration {
+        Duration::from_secs_f64(calls as f64 * 60.0 / self.limit_per_minute)
     }
 
     /// The shortest interval, of those that people write, at which all clusters can be polled.
     pub(super) fn interval_that_fits(&self) -> Option<Duration> {
-        let seconds = self.one_round().as_secs_f64().ceil() as u64;
+        let seconds = self.time_of(self.calls_per_round).as_secs_f64().ceil() as u64;
         let step = match seconds {
             0..=120 => 5,
             121..=1200 => 30,
@@ -268,10 +281,26 @@ mod tests {
                 clusters: 1,
                 calls_per_minute: 1.0,
                 limit_per_minute: 60.0,
+                burst: 1,
                 calls_per_round,
             };
             let expected = expected.map(Duration::from_secs);
             assert_eq!(cost.interval_that_fits(), expected, "{calls_per_round}");
+        }
+    }
+
+    #[test]
+    fn the_first_round_begins_with_a_burst() {
+        for (calls_per_round, seconds) in [(0, 0), (1, 0), (10, 0), (11, 2), (110, 200)] {
+            let cost = Cost {
+                project: "prod".into(),
+                clusters: 1,
+                calls_per_minute: 1.0,
+                limit_per_minute: 30.0,
+                burst: 10,
+                calls_per_round,
+            };
+            assert_eq!(cost.first_round(), Duration::from_secs(seconds), "{calls_per_round}");
         }
     }
 

@@ -3,13 +3,18 @@
 use std::path::Path;
 
 use super::{super::notes::Notes, file, file::Hidden};
-use crate::http::tls::{self, ClientAuth, Pem, Tls, TlsSettings, TlsVersion};
+use crate::http::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion};
 
 /// What this program has of the versions.
 const VERSIONS: &str = "TLS12 or TLS13; older versions are broken";
 
-/// Reads the files that are named, too.
-pub(super) fn tls(notes: &mut Notes, written: file::Tls, folder: &Path) -> Option<Tls> {
+/// Reads the files that are named, too, unless nothing but the text counts.
+pub(super) fn tls(
+    notes: &mut Notes<'_>,
+    written: file::Tls,
+    folder: &Path,
+    text_only: bool,
+) -> Option<Tls> {
     let before = notes.mistakes.len();
     let certificate = required(notes, "cert", written.cert, written.cert_file, folder);
     let key = required(notes, "key", written.key, written.key_file, folder);
@@ -45,16 +50,18 @@ pub(super) fn tls(notes: &mut Notes, written: file::Tls, folder: &Path) -> Optio
         curves,
         prefer_server_order: written.prefer_server_cipher_suites.unwrap_or(true),
     };
-    if notes.mistakes.len() > before {
+    if text_only || notes.mistakes.len() > before {
         return None;
     }
     match Tls::open(settings) {
         Ok((tls, warnings)) => {
-            notes.warnings.extend(warnings.iter().map(ToString::to_string));
+            for TlsError { key, what } in warnings {
+                notes.warning(&path(key), what);
+            }
             Some(tls)
         }
-        Err(error) => {
-            notes.mistakes.push(error.to_string());
+        Err(TlsError { key, what }) => {
+            notes.refuse(&path(key), what);
             None
         }
     }
@@ -66,7 +73,7 @@ fn path(key: &str) -> String {
 
 /// What is written in the file itself, or in the file that it names.
 fn pem(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     key: &str,
     inline: Option<Hidden>,
     file: Option<String>,
@@ -85,7 +92,7 @@ fn pem(
 }
 
 fn required(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     key: &str,
     inline: Option<Hidden>,
     file: Option<String>,
@@ -98,7 +105,7 @@ fn required(
 }
 
 fn clients(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     word: Option<&str>,
     ca: Option<Pem>,
     allowed_sans: Vec<String>,
@@ -154,7 +161,7 @@ fn clients(
 
 /// The values of a list of names, with a mistake for each name that is unknown.
 fn list<T>(
-    notes: &mut Notes,
+    notes: &mut Notes<'_>,
     key: &str,
     written: &[String],
     known: impl Fn(&str) -> Option<T>,

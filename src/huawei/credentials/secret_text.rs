@@ -41,7 +41,7 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
     let text = read_private(path)?;
     let text = text.expose().trim_end_matches(['\r', '\n']);
     if text.is_empty() || text.contains(['\r', '\n']) {
-        return Err("one line with a secret is expected".into());
+        return Err("empty, or more than one line".into());
     }
     Ok(Secret::new(text))
 }
@@ -51,7 +51,7 @@ pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
     let unreadable = |error| format!("cannot be read: {error}");
     // Before it is opened: opening a pipe would wait for somebody to write.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("a file is expected".into());
+        return Err("no plain file".into());
     }
     let file = fs::File::open(path).map_err(unreadable)?;
     // Of what was opened, whatever is at the path by now.
@@ -65,9 +65,7 @@ pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
         let mode = metadata.permissions().mode();
         if mode & 0o007 != 0 {
             let mode = mode & 0o777;
-            return Err(format!(
-                "every user of the machine can use it (mode {mode:03o}); expected mode 600 or 640"
-            ));
+            return Err(format!("every user of the machine can use it (mode {mode:03o})"));
         }
     }
     let mut text = String::new();
@@ -124,6 +122,6 @@ pub(super) mod tests {
             assert!(error.contains("bad: ") && !error.contains("canary"), "{error}");
         }
         assert!(read(home.0.join("missing")).is_err());
-        assert!(read(home.0.clone()).unwrap_err().to_string().contains("a file is expected"));
+        assert!(read(home.0.clone()).unwrap_err().to_string().contains("no plain file"));
     }
 }

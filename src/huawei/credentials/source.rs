@@ -159,10 +159,8 @@ impl Source {
             })),
             Self::Token(token) => {
                 let token = token.read()?;
-                match is_printable(token.expose()) {
-                    true => Ok(Identity::Token(token)),
-                    false => Err(unprintable("the token")),
-                }
+                check_printable("the token", token.expose())?;
+                Ok(Identity::Token(token))
             }
         }
     }
@@ -186,27 +184,26 @@ fn chain(environment: &Environment) -> Result<Identity, CredentialsError> {
     Err(CredentialsError::Absent(format!("no credentials: {}", attempts.join("; "))))
 }
 
-/// Keys become header values, so they must be printable; a stray line break is the usual mistake.
 fn checked(keys: Keys) -> Result<Keys, CredentialsError> {
-    let token = keys.security_token.as_ref().map(Secret::expose);
-    let mistake = if !is_printable(&keys.access_key) {
-        "the access key"
-    } else if !is_printable(keys.secret_key.expose()) {
-        "the secret key"
-    } else if token.is_some_and(|token| !is_printable(token)) {
-        "the security token"
-    } else {
-        return Ok(keys);
-    };
-    Err(unprintable(mistake))
+    check_printable("the access key", &keys.access_key)?;
+    check_printable("the secret key", keys.secret_key.expose())?;
+    if let Some(token) = &keys.security_token {
+        check_printable("the security token", token.expose())?;
+    }
+    Ok(keys)
 }
 
-fn is_printable(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn unprintable(what: &str) -> CredentialsError {
-    CredentialsError::Broken(format!("{what} is empty or has characters that no key has"))
+/// Keys and tokens become header values, so they must be printable; a stray line break is the usual
+/// mistake. The message names the thing, not its value.
+///
+/// # Errors
+/// [`CredentialsError::Broken`] where a text is empty or has other characters.
+pub fn check_printable(what: &str, text: &str) -> Result<(), CredentialsError> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let mistake = format!("{what} is empty or has characters that no key has");
+        return Err(CredentialsError::Broken(mistake));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,63 @@
+//! One process per state file: two that share one would overwrite each other's data.
+//!
+//! The lock is on a file of its own beside the state file, which is replaced at each write. The system
+//! gives it back when the process ends, however it ends; the file stays, for whoever comes next.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use super::MODE;
+
+/// A number and the name of a machine.
+const LONGEST_HOLDER: u64 = 512;
+
+/// Held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "what counts is that it is open")] File);
+
+/// Why the lock cannot be had.
+#[derive(Debug)]
+pub(super) enum LockError {
+    /// Another process has it, and this is what it wrote down of itself.
+    Held(String),
+    Io(io::Error),
+}
+
+impl Lock {
+    /// Takes the lock if nobody has it, and writes down who has it now.
+    pub(super) fn take(path: &Path) -> Result<Self, LockError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(MODE);
+        // It is emptied, and must not be another file.
+        options.custom_flags(libc::O_NOFOLLOW);
+        let mut file = options.open(path).map_err(LockError::Io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LockError::Held(holder(file))),
+            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+        }
+        let own = format!("process {}{}\n", std::process::id(), on_this_machine());
+        let written = file.set_len(0).and_then(|()| file.rewind());
+        written.and_then(|()| file.write_all(own.as_bytes())).map_err(LockError::Io)?;
+        Ok(Self(file))
+    }
+}
+
+/// What the holder wrote down of itself.
+fn holder(file: File) -> String {
+    let mut text = String::new();
+    let read = file.take(LONGEST_HOLDER).read_to_string(&mut text);
+    let text: String = text.trim().chars().filter(|one| !one.is_control()).collect();
+    // It has the lock, but has not written yet.
+    if read.is_err() || text.is_empty() { "another process".into() } else { text }
+}
+
+/// In a container this is the container's name, which a process id without it would say nothing of.
+fn on_this_machine() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| String::new(), |name| format!(" on {}", name.trim()))
+}
