@@ -258,10 +258,19 @@ impl CloudError {
         }
     }
 
-    /// Whether the cloud's code is `code`; codes are compared without regard to case, as the cloud
-    /// spells some of them both ways.
+    /// Whether the cloud's code is `code`, however the cloud spells it.
     pub fn has_code(&self, code: &str) -> bool {
-        self.code.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(code))
+        self.code.as_deref().is_some_and(|own| comparable_code(own) == comparable_code(code))
+    }
+}
+
+/// A code as it is compared: the cloud spells some of them several ways, `Endpoint.` and `EndPoint.`,
+/// and its gateway `APIGW.` in most regions and `APIG.` in some.
+pub fn comparable_code(code: &str) -> String {
+    let code = code.to_ascii_uppercase();
+    match code.strip_prefix("APIG.") {
+        Some(number) => format!("APIGW.{number}"),
+        None => code,
     }
 }
 
@@ -311,3 +320,30 @@ mod tests {
         }
     }
 }
+
+    #[test]
+    fn codes_are_compared_however_the_cloud_spells_them() {
+        let cases = [
+            ("EndPoint.2003", "EndPoint.2003", true),
+            ("Endpoint.2003", "EndPoint.2003", true),
+            ("css.0001", "CSS.0001", true),
+            ("APIG.0308", "APIGW.0308", true),
+            ("apigw.0308", "APIG.0308", true),
+            ("APIG.0308", "APIG.0308", true),
+            ("EndPoint.2003", "EndPoint.2004", false),
+            ("CSS.0308", "APIGW.0308", false),
+            ("APIGX.0308", "APIGW.0308", false),
+            ("0308", "APIGW.0308", false),
+            ("APIGW0308", "APIGW.0308", false),
+            ("401", "401", true),
+            ("", "", true),
+        ];
+        for (one, other, same) in cases {
+            for (one, other) in [(one, other), (other, one)] {
+                let code = Some(one.to_owned());
+                let error = CloudError { code, ..CloudError::new(Reason::Http4xx, "") };
+                assert_eq!(error.has_code(other), same, "{one} {other}");
+            }
+        }
+        assert!(!CloudError::new(Reason::Http4xx, "").has_code(""));
+    }
