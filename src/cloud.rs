@@ -33,13 +33,12 @@ pub trait Services: Send + Sync + 'static {
         budget: Budget,
     ) -> impl Future<Output = Traced<EndpointService>> + Send;
 
-    /// Reads several endpoint services in as few requests as the API allows. One that is not in the
-    /// project is left out.
+    /// Reads several endpoint services in as few requests as the API allows.
     fn services(
         &self,
         wanted: &[ServiceId],
         budget: Budget,
-    ) -> impl Future<Output = Traced<Vec<EndpointService>>> + Send;
+    ) -> impl Future<Output = Traced<Listed>> + Send;
 
     /// Sends a change of an endpoint service: once, and never again. Success means that the cloud
     /// said so; what it did is only known by reading the service. [`CloudError::fate_of_write`] says
@@ -51,6 +50,10 @@ pub trait Services: Send + Sync + 'static {
         budget: Budget,
     ) -> impl Future<Output = Traced<()>> + Send;
 }
+
+/// Each of several endpoint services, in the order in which they were asked for, or why it cannot be
+/// shown.
+pub type Listed = Vec<Result<EndpointService, CloudError>>;
 
 /// The clouds by the configured names of their projects.
 pub type Clouds<C> = Arc<HashMap<Arc<str>, C>>;

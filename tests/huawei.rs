@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use css_vpcep_exporter::{
     board::{Board, ClusterMeta},
     clock::Clock,
-    cloud::{Budget, Cloud, CloudError, Reason, Traced},
+    cloud::{Budget, Cloud, CloudError, Fate, Reason, Services, Traced},
     huawei::{
         self, Common, Pacers, Project,
         credentials::{Environment, SecretText, Source},
@@ -16,7 +16,7 @@ use css_vpcep_exporter::{
         paging::Paging,
         transport::Transport,
     },
-    model::{ClusterId, ConnectionList, ProjectId, RegionId},
+    model::{ClusterId, ConnectionList, ProjectId, RegionId, ServiceFields, ServiceId},
     pacing::{Pacer, Priority, RateLimit},
     poll,
     secret::Secret,
@@ -200,7 +200,7 @@ async fn a_secret_file_that_was_rotated_is_read_again_at_the_first_refusal() {
 }
 
 #[tokio::test]
-async fn a_refused_key_rests_though_its_file_cannot_be_read_any_more() {
+async fn a_refused_key_is_in_back_off_though_its_file_cannot_be_read_any_more() {
     let world = world(1, 3).await;
     let file = private_file("vanished-secret-key", &world.secret_key);
     let project = world.project(keys(SecretText::File(file.clone())));
