@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     cloud::Cloud,
-    daemon::{Daemon, configuration, project},
+    daemon::{Daemon, configuration},
 };
 
 const PREFIX: &str = "huaweicloud_css_vpcep_";
@@ -76,29 +76,38 @@ async fn a_region_that_counts_from_one_is_read_whole_where_the_configuration_say
     }
 }
 
-/// That 1,000 is too much is a property of the region: it is found out once, not once per cluster.
+/// What one cluster is answered says nothing of the others.
 #[tokio::test]
-async fn a_refused_limit_is_remembered_for_the_project() {
-    let cloud = Cloud::start(3, 150).await;
-    cloud.set_faults(json!([{"name": "limit-refused"}])).await;
-    let mut configuration = configuration(&cloud);
-    let mut other = project("other", &cloud);
-    let moved = other["clusters"].as_array_mut().expect("clusters").split_off(2);
-    configuration["projects"][0]["clusters"] = other["clusters"].take();
-    other["clusters"] = moved.into();
-    configuration["projects"].as_array_mut().expect("projects").push(other);
-    let daemon = Daemon::start(&configuration, &Clock::system()).await;
-    let mut totals = Vec::new();
-    for cluster in 0..3 {
+async fn a_refused_limit_is_remembered_for_the_cluster() {
+    let cloud = Cloud::start(2, 150).await;
+    cloud.set_faults(json!([{"name": "limit-refused", "clusters": [cloud.id(0)]}])).await;
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
+    // Refused, then two pages; two pages; and the other one is read at once as ever.
+    for (cluster, requests) in [(0, 3), (0, 2), (1, 1), (1, 1)] {
+        let before = cloud.requests().await["total"].as_u64();
         let polled = daemon.poll(cloud.id(cluster)).await;
         assert_eq!(
             (&polled["complete"], &polled["connections_reported"]),
             (&json!(true), &json!(150))
         );
-        totals.push(cloud.requests().await["total"].as_u64().expect("a number"));
+        let sent = cloud.requests().await["total"].as_u64();
+        assert_eq!(sent.zip(before).map(|(sent, before)| sent - before), Some(requests));
     }
-    // Refused, then two pages; two pages; and another project finds out for itself.
-    assert_eq!(totals, [3, 5, 8]);
+    daemon.stop().await;
+}
+
+/// Where another parameter is wrong, a smaller limit helps nobody and is tried once.
+#[tokio::test]
+async fn a_refusal_that_stays_costs_one_request_for_each_poll() {
+    let cloud = Cloud::start(1, 150).await;
+    cloud.set_faults(json!([{"name": "offset-one-based"}])).await;
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
+    for requests in [2, 1, 1] {
+        let polled = daemon.poll(cloud.id(0)).await;
+        assert_eq!(polled["last_error"]["code"], "CSS.5038", "{polled}");
+        assert_eq!(polled["polls"][0]["requests"], requests, "{polled}");
+    }
+    daemon.stop().await;
 }
 
 /// An answer that contradicts the page before it is no state of the cluster.
