@@ -120,7 +120,7 @@ impl Trace {
 pub enum Reason {
     /// The host name could not be resolved.
     Dns,
-    /// No connection could be made.
+    /// No connection could be made, or not in time.
     Connect,
     /// The TLS handshake failed.
     Tls,
@@ -251,7 +251,14 @@ impl CloudError {
         }
     }
 
-    /// What became of a write that failed so, after all the requests of `trace`.
+    /// The same as the error of a request that was not sent because of it.
+    #[must_use]
+    pub fn unsent(self) -> Self {
+        Self { never_sent: true, ..self }
+    }
+
+    /// What became of a write that failed so, after all the requests of `trace`. Requests that went
+    /// before the write, for a token or a project id, are among them.
     pub fn fate_of_write(&self, trace: &Trace) -> Fate {
         match self.status {
             _ if trace.requests == 0 => Fate::NotSent,

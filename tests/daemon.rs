@@ -19,5 +19,6 @@ mod daemon {
     mod shards;
     mod signals;
     mod supervisor;
+    mod tls;
     mod web;
 }
