@@ -199,17 +199,10 @@ impl Reason {
         }
     }
 
-    /// Whether a read that failed for this reason may be tried again at once.
+    /// Whether a read that failed for this reason may be tried again at once. Slowness is no such
+    /// reason: a try has all the time there is, and a slow cloud gets no faster by more requests.
     pub const fn is_transient(self) -> bool {
-        matches!(
-            self,
-            Self::Dns
-                | Self::Connect
-                | Self::Timeout
-                | Self::Reset
-                | Self::Throttled
-                | Self::Http5xx
-        )
+        matches!(self, Self::Dns | Self::Connect | Self::Reset | Self::Throttled | Self::Http5xx)
     }
 }
 
@@ -229,7 +222,8 @@ pub struct CloudError {
     pub request_id: Option<String>,
     /// How long the cloud asked to wait.
     pub retry_after: Option<Duration>,
-    /// No connection was made, so that nothing can have been sent.
+    /// Nothing of the request can have been sent: no connection was made, or no credentials were there
+    /// to send it with.
     pub never_sent: bool,
     /// During back-off: when the credentials are tried again. The rest is then the refusal that
     /// caused the back-off.
@@ -261,8 +255,7 @@ impl CloudError {
     /// before the write, for a token or a project id, are among them.
     pub fn fate_of_write(&self, trace: &Trace) -> Fate {
         match self.status {
-            _ if trace.requests == 0 => Fate::NotSent,
-            None if self.never_sent => Fate::NotSent,
+            _ if trace.requests == 0 || self.never_sent => Fate::NotSent,
             Some(300..=499) => Fate::Refused,
             _ => Fate::Unknown,
         }
@@ -324,12 +317,16 @@ mod tests {
             (failed(Reason::Throttled, Some(429), false), &sent, Fate::Refused),
             (failed(Reason::Http5xx, Some(500), false), &sent, Fate::Unknown),
             (failed(Reason::Http5xx, Some(504), false), &sent, Fate::Unknown),
+            // Credentials in back-off: nothing is sent, whatever the refusal was that caused it.
+            (failed(Reason::Auth, Some(401), false), &Trace::default(), Fate::NotSent),
+            (failed(Reason::Auth, Some(401), true), &sent, Fate::NotSent),
+            // No token for the write, because IAM failed.
+            (failed(Reason::Http5xx, Some(500), true), &sent, Fate::NotSent),
         ];
         for (error, trace, fate) in cases {
             assert_eq!(error.fate_of_write(trace), fate, "{error:?}");
         }
     }
-}
 
     #[test]
     fn codes_are_compared_however_the_cloud_spells_them() {
@@ -357,3 +354,4 @@ mod tests {
         }
         assert!(!CloudError::new(Reason::Http4xx, "").has_code(""));
     }
+}

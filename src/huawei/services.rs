@@ -31,7 +31,9 @@ impl Inner {
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Answer, CloudError> {
-        let project_id = self.project_id(budget, trace).await?;
+        let project_id = self.project_id(budget, trace).await;
+        let project_id =
+            project_id.map_err(|error| if method.is_change() { error.unsent() } else { error })?;
         let request = Request {
             project: &self.settings.name,
             operation,

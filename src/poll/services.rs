@@ -139,7 +139,8 @@ async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clo
 fn report(state: &ServiceState, error: Option<&CloudError>) {
     let meta = &state.meta;
     match error {
-        Some(error) if state.up != Some(false) => tracing::warn!(
+        // Credentials in back-off are told once where the back-off begins, not for each service.
+        Some(error) if state.up != Some(false) && error.retry_at.is_none() => tracing::warn!(
             project = &*meta.project,
             service = &*meta.name,
             service_id = meta.id.as_str(),

@@ -108,7 +108,7 @@ async fn online_a_wrong_key_is_told() {
     let (code, stdout) = online(sim, &clusters, CANARY).await;
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stdout.starts_with("read 0 of 2 clusters\n"), "{stdout}");
-    // After the first refusal the key rests, so the others need not have been sent.
+    // After the first refusal the key is in back-off, so the others need not have been sent.
     assert_eq!(stdout.matches("): auth").count(), 2, "{stdout}");
     assert!(stdout.contains("): auth, code APIGW.0301"), "{stdout}");
     assert_eq!(stdout.matches("to do: check the credentials").count(), 2, "{stdout}");
