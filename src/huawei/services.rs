@@ -82,7 +82,7 @@ impl Inner {
     ) -> Result<Listed, CloudError> {
         let mut found: HashMap<ServiceId, Result<EndpointService, CloudError>> = HashMap::new();
         // Why the list is no proof that what is missing does not exist.
-        let mut doubt = Some(format!("the list is longer than {MAX_PAGES} pages, which are read"));
+        let mut doubt = Some(format!("only the first {MAX_PAGES} pages of the list are read"));
         let (mut received, mut without_id) = (0_u32, 0);
         for _ in 0..MAX_PAGES {
             let (offset, limit) = (received.to_string(), PAGE_LIMIT.to_string());
@@ -116,13 +116,13 @@ impl Inner {
         if without_id > 0 {
             doubt = Some("the list has rows without a readable id".to_owned());
         }
-        let missing = |doubt: Option<&String>| match doubt {
+        let missing = || match &doubt {
             None => CloudError::new(Reason::NotFound, "the project has no such endpoint service"),
             Some(why) => bad_shape(&format!(
                 "the endpoint service is not in the list, which does not mean that it is gone: {why}"
             )),
         };
-        let one = |id| found.get(id).cloned().unwrap_or_else(|| Err(missing(doubt.as_ref())));
+        let one = |id| found.get(id).cloned().unwrap_or_else(|| Err(missing()));
         Ok(wanted.iter().map(one).collect())
     }
 }

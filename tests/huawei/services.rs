@@ -188,7 +188,7 @@ async fn a_service_that_may_be_there_is_not_reported_as_absent() {
         (list(others().collect(), json!(3)), Reason::NotFound, "has no such"),
         (list(vec![row(&wanted, bad_ports)], json!(1)), Reason::BadShape, "row"),
         (list(vec![json!({ "id": 7 })], json!(1)), Reason::BadShape, "without a readable id"),
-        (list(others().collect(), json!(1000)), Reason::BadShape, "longer than 10 pages"),
+        (list(others().collect(), json!(1000)), Reason::BadShape, "only the first 10 pages"),
         (list(vec![], json!(7)), Reason::BadShape, "0 of 7 rows"),
         (list(vec![], json!(null)), Reason::NotFound, "has no such"),
     ];
