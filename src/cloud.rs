@@ -33,13 +33,12 @@ pub trait Services: Send + Sync + 'static {
         budget: Budget,
     ) -> impl Future<Output = Traced<EndpointService>> + Send;
 
-    /// Reads several endpoint services in as few requests as the API allows. One that is not in the
-    /// project is left out.
+    /// Reads several endpoint services in as few requests as the API allows.
     fn services(
         &self,
         wanted: &[ServiceId],
         budget: Budget,
-    ) -> impl Future<Output = Traced<Vec<EndpointService>>> + Send;
+    ) -> impl Future<Output = Traced<Listed>> + Send;
 
     /// Sends a change of an endpoint service: once, and never again. Success means that the cloud
     /// said so; what it did is only known by reading the service. [`CloudError::fate_of_write`] says
@@ -51,6 +50,10 @@ pub trait Services: Send + Sync + 'static {
         budget: Budget,
     ) -> impl Future<Output = Traced<()>> + Send;
 }
+
+/// Each of several endpoint services, in the order in which they were asked for, or why it cannot be
+/// shown.
+pub type Listed = Vec<Result<EndpointService, CloudError>>;
 
 /// The clouds by the configured names of their projects.
 pub type Clouds<C> = Arc<HashMap<Arc<str>, C>>;
@@ -117,7 +120,7 @@ impl Trace {
 pub enum Reason {
     /// The host name could not be resolved.
     Dns,
-    /// No connection could be made.
+    /// No connection could be made, or not in time.
     Connect,
     /// The TLS handshake failed.
     Tls,
@@ -196,17 +199,10 @@ impl Reason {
         }
     }
 
-    /// Whether a read that failed for this reason may be tried again at once.
+    /// Whether a read that failed for this reason may be tried again at once. Slowness is no such
+    /// reason: a try has all the time there is, and a slow cloud gets no faster by more requests.
     pub const fn is_transient(self) -> bool {
-        matches!(
-            self,
-            Self::Dns
-                | Self::Connect
-                | Self::Timeout
-                | Self::Reset
-                | Self::Throttled
-                | Self::Http5xx
-        )
+        matches!(self, Self::Dns | Self::Connect | Self::Reset | Self::Throttled | Self::Http5xx)
     }
 }
 
@@ -226,7 +222,8 @@ pub struct CloudError {
     pub request_id: Option<String>,
     /// How long the cloud asked to wait.
     pub retry_after: Option<Duration>,
-    /// No connection was made, so that nothing can have been sent.
+    /// Nothing of the request can have been sent: no connection was made, or no credentials were there
+    /// to send it with.
     pub never_sent: bool,
     /// During back-off: when the credentials are tried again. The rest is then the refusal that
     /// caused the back-off.
@@ -248,20 +245,35 @@ impl CloudError {
         }
     }
 
-    /// What became of a write that failed so, after all the requests of `trace`.
+    /// The same as the error of a request that was not sent because of it.
+    #[must_use]
+    pub fn unsent(self) -> Self {
+        Self { never_sent: true, ..self }
+    }
+
+    /// What became of a write that failed so, after all the requests of `trace`. Requests that went
+    /// before the write, for a token or a project id, are among them.
     pub fn fate_of_write(&self, trace: &Trace) -> Fate {
         match self.status {
-            _ if trace.requests == 0 => Fate::NotSent,
-            None if self.never_sent => Fate::NotSent,
+            _ if trace.requests == 0 || self.never_sent => Fate::NotSent,
             Some(300..=499) => Fate::Refused,
             _ => Fate::Unknown,
         }
     }
 
-    /// Whether the cloud's code is `code`; codes are compared without regard to case, as the cloud
-    /// spells some of them both ways.
+    /// Whether the cloud's code is `code`, however the cloud spells it.
     pub fn has_code(&self, code: &str) -> bool {
-        self.code.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(code))
+        self.code.as_deref().is_some_and(|own| comparable_code(own) == comparable_code(code))
+    }
+}
+
+/// A code as it is compared: the cloud spells some of them several ways, `Endpoint.` and `EndPoint.`,
+/// and its gateway `APIGW.` in most regions and `APIG.` in some.
+pub fn comparable_code(code: &str) -> String {
+    let code = code.to_ascii_uppercase();
+    match code.strip_prefix("APIG.") {
+        Some(number) => format!("APIGW.{number}"),
+        None => code,
     }
 }
 
@@ -305,9 +317,41 @@ mod tests {
             (failed(Reason::Throttled, Some(429), false), &sent, Fate::Refused),
             (failed(Reason::Http5xx, Some(500), false), &sent, Fate::Unknown),
             (failed(Reason::Http5xx, Some(504), false), &sent, Fate::Unknown),
+            // Credentials in back-off: nothing is sent, whatever the refusal was that caused it.
+            (failed(Reason::Auth, Some(401), false), &Trace::default(), Fate::NotSent),
+            (failed(Reason::Auth, Some(401), true), &sent, Fate::NotSent),
+            // No token for the write, because IAM failed.
+            (failed(Reason::Http5xx, Some(500), true), &sent, Fate::NotSent),
         ];
         for (error, trace, fate) in cases {
             assert_eq!(error.fate_of_write(trace), fate, "{error:?}");
         }
+    }
+
+    #[test]
+    fn codes_are_compared_however_the_cloud_spells_them() {
+        let cases = [
+            ("EndPoint.2003", "EndPoint.2003", true),
+            ("Endpoint.2003", "EndPoint.2003", true),
+            ("css.0001", "CSS.0001", true),
+            ("APIG.0308", "APIGW.0308", true),
+            ("apigw.0308", "APIG.0308", true),
+            ("APIG.0308", "APIG.0308", true),
+            ("EndPoint.2003", "EndPoint.2004", false),
+            ("CSS.0308", "APIGW.0308", false),
+            ("APIGX.0308", "APIGW.0308", false),
+            ("0308", "APIGW.0308", false),
+            ("APIGW0308", "APIGW.0308", false),
+            ("401", "401", true),
+            ("", "", true),
+        ];
+        for (one, other, same) in cases {
+            for (one, other) in [(one, other), (other, one)] {
+                let code = Some(one.to_owned());
+                let error = CloudError { code, ..CloudError::new(Reason::Http4xx, "") };
+                assert_eq!(error.has_code(other), same, "{one} {other}");
+            }
+        }
+        assert!(!CloudError::new(Reason::Http4xx, "").has_code(""));
     }
 }

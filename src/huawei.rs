@@ -3,7 +3,7 @@
 //! Reading order: `endpoints` (where), `credentials` (who), `sign` (how a request proves it),
 //! `transport` (sending, retrying, classifying), `guard` and `session` (which credentials are in
 //! force), `iam` (tokens and project ids), `wire` (JSON), `paging` (many pages, one list), `seen`
-//! (pages that came before),
+//! (pages that came before), `limits` (what was learnt about them),
 //! `services` (endpoint services, read and changed). Only
 //! `transport` and `endpoints` know reqwest; nobody outside knows any of it.
 
@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod endpoints;
 mod guard;
 mod iam;
+mod limits;
 pub mod paging;
 mod refresh;
 mod seen;
@@ -23,10 +24,7 @@ pub mod wire;
 use std::{
     collections::{HashSet, VecDeque},
     future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use tokio::{sync::OnceCell, time::Instant};
@@ -34,7 +32,8 @@ use tokio::{sync::OnceCell, time::Instant};
 use self::{
     endpoints::Endpoints,
     iam::Scope,
-    paging::{Page, Pages, Paging},
+    limits::Limits,
+    paging::{FALLBACK_LIMIT, LargeLimit, Page, Pages, Paging},
     seen::{Seen, SeenPage, Walk},
     session::{Parts, Session},
     transport::{Answer, Method, Request, Transport},
@@ -109,8 +108,7 @@ struct Inner {
     pacers: Pacers,
     stats: Arc<Stats>,
     project_id: OnceCell<ProjectId>,
-    /// The region has refused the largest limit and taken the fallback: asked for from now on.
-    large_limit_refused: AtomicBool,
+    limits: Limits,
     seen: Seen,
 }
 
@@ -135,7 +133,7 @@ impl Project {
             session,
             pacers,
             stats: common.stats.clone(),
-            large_limit_refused: AtomicBool::new(false),
+            limits: Limits::default(),
             seen: Seen::new(),
         }))
     }
@@ -147,7 +145,9 @@ impl Project {
 
     /// Forgets what came of clusters that are not among these.
     pub fn keep_only<'a>(&self, clusters: impl IntoIterator<Item = &'a ClusterId>) {
-        self.0.seen.keep_only(&clusters.into_iter().collect::<HashSet<_>>());
+        let clusters = clusters.into_iter().collect::<HashSet<_>>();
+        self.0.seen.keep_only(&clusters);
+        self.0.limits.keep_only(&clusters);
     }
 
     /// What the project was made of.
@@ -192,10 +192,9 @@ impl Inner {
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Arc<ConnectionList>, CloudError> {
-        let mut paging = self.settings.paging.clone();
-        if self.large_limit_refused.load(Ordering::Relaxed) {
-            paging.limit = paging.limit.min(paging::FALLBACK_LIMIT);
-        }
+        let paging = &self.settings.paging;
+        let known = self.limits.recall(cluster);
+        let mut large_limit = known;
         let project_id = self.project_id(budget, trace).await?;
         let pages_before = trace.pages;
         let mut pages = ClusterPages {
@@ -211,20 +210,21 @@ impl Inner {
         };
         let before = self.seen.recall(cluster);
         if let Some((walk, list)) = &before
-            && walk.pages.first().is_some_and(|first| first.limit == paging.limit)
+            && walk.pages.first().is_some_and(|first| first.limit == known.in_force(paging.limit))
             && pages.are_those_of(walk).await
         {
             self.count_all(&walk.surprises);
             return Ok(list.clone());
         }
-        match paging::walk(&paging, &mut pages).await {
+        let walked = paging::walk(paging, &mut large_limit, &mut pages).await;
+        if large_limit != known {
+            self.learnt(cluster, large_limit);
+        }
+        match walked {
             Ok(walked) => {
                 let ClusterPages { read, mut surprises, .. } = pages;
                 surprises[Surprise::DuplicateId as usize] += walked.duplicates;
                 self.count(Surprise::DuplicateId, walked.duplicates);
-                if walked.limit_was_refused {
-                    self.large_limit_refused.store(true, Ordering::Relaxed);
-                }
                 // Other bytes may mean the same; what is shown stays what it is.
                 let list = match before {
                     Some((_, list)) if *list == walked.list => list,
@@ -241,6 +241,18 @@ impl Inner {
                 Ok(Arc::new(ConnectionList::service_not_enabled()))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    fn learnt(&self, cluster: &ClusterId, limit: LargeLimit) {
+        if self.limits.learn(cluster, limit) {
+            tracing::warn!(
+                project = &*self.settings.name,
+                cluster_id = cluster.as_str(),
+                limit = self.settings.paging.limit,
+                "the cloud refuses the limit of a page and is asked for {FALLBACK_LIMIT} rows; \
+                 paging.limit of the project saves the request that is refused, once an hour"
+            );
         }
     }
 

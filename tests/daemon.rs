@@ -20,5 +20,6 @@ mod daemon {
     mod shards;
     mod signals;
     mod supervisor;
+    mod tls;
     mod web;
 }

@@ -1,5 +1,5 @@
 //! The client of the real cloud over the wire, against the simulated one: credentials (rotation,
-//! expiry, tokens, rest), and the endpoint services in `services`.
+//! expiry, tokens, back-off), and the endpoint services in `services`.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use css_vpcep_exporter::{
     board::{Board, ClusterMeta},
     clock::Clock,
-    cloud::{Budget, Cloud, CloudError, Reason, Traced},
+    cloud::{Budget, Cloud, CloudError, Fate, Reason, Services, Traced},
     huawei::{
         self, Common, Pacers, Project,
         credentials::{Environment, SecretText, Source},
@@ -16,7 +16,7 @@ use css_vpcep_exporter::{
         paging::Paging,
         transport::Transport,
     },
-    model::{ClusterId, ConnectionList, ProjectId, RegionId},
+    model::{ClusterId, ConnectionList, ProjectId, RegionId, ServiceFields, ServiceId},
     pacing::{Pacer, Priority, RateLimit},
     poll,
     secret::Secret,
@@ -194,13 +194,13 @@ async fn a_secret_file_that_was_rotated_is_read_again_at_the_first_refusal() {
     world.control("PUT", "credentials", json!({ "secret_key": "another" })).await;
     let before = world.sent("css_connections").await;
     assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
-    assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth), "the key rests");
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth), "the key is in back-off");
     assert_eq!(world.sent("css_connections").await, before + 1);
     std::fs::remove_file(file).unwrap();
 }
 
 #[tokio::test]
-async fn a_refused_key_rests_though_its_file_cannot_be_read_any_more() {
+async fn a_refused_key_is_in_back_off_though_its_file_cannot_be_read_any_more() {
     let world = world(1, 3).await;
     let file = private_file("vanished-secret-key", &world.secret_key);
     let project = world.project(keys(SecretText::File(file.clone())));
@@ -272,7 +272,7 @@ async fn polls_in_flight_share_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_tried_once_and_rests() {
+async fn a_wrong_password_is_tried_once_and_is_in_back_off() {
     let world = world(1, 3).await;
     let project = world.project(password("wrong"));
     assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
@@ -322,6 +322,146 @@ async fn a_wrong_clock_is_told_apart_from_a_wrong_key() {
     let seconds = skew.unwrap().get_metric()[0].get_gauge().get_value();
     assert!((958.0..962.0).contains(&seconds), "{seconds}");
     let sent = world.sent("css_connections").await;
-    assert_eq!(reason(world.poll(&project).await), Err(Reason::ClockSkew), "the key rests");
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::ClockSkew), "in back-off");
     assert_eq!(world.sent("css_connections").await, sent);
+}
+
+/// How many requests to the cloud the metrics have counted with a code.
+fn counted(world: &World, code: &str) -> f64 {
+    let families = world.common.stats.gather();
+    let family = families.iter().find(|family| family.name().ends_with("_api_requests_total"));
+    let all = family.unwrap().get_metric().iter();
+    let with_code = all.filter(|one| {
+        one.get_label().iter().any(|label| label.name() == "code" && label.value() == code)
+    });
+    with_code.map(|one| one.get_counter().get_value()).sum()
+}
+
+#[tokio::test]
+async fn during_back_off_the_refusal_that_caused_it_stays() {
+    let world = world(1, 3).await;
+    let mut settings = world.settings("p", keys(inline("wrong")));
+    settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
+    let project = Project::new(settings, &world.common, pacers());
+    let Traced { result, trace } = world.poll(&project).await;
+    let refusal = result.unwrap_err();
+    assert_eq!((refusal.status, refusal.code.as_deref()), (Some(401), Some("APIGW.0301")));
+    assert!(refusal.request_id.is_some() && refusal.retry_at.is_none(), "{refusal:?}");
+    assert_eq!((trace.requests, counted(&world, "401")), (1, 1.0));
+    for _ in 0..3 {
+        let Traced { result, trace } = world.poll(&project).await;
+        let remembered = result.unwrap_err();
+        let retry_at = remembered.retry_at.expect("it says when the key is tried again");
+        let left = retry_at.duration_since(world.clock.now()).as_secs();
+        assert!((280..=300).contains(&left), "{left}");
+        let expected = CloudError { retry_at: Some(retry_at), never_sent: true, ..refusal.clone() };
+        assert_eq!(remembered, expected);
+        assert_eq!(trace.requests, 0);
+    }
+    let update = ServiceFields::default();
+    let service = ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let budget = Budget { deadline, first_token: None, priority: Priority::Admin };
+    let Traced { result, trace } = project.update_service(&service.unwrap(), &update, budget).await;
+    let error = result.unwrap_err();
+    assert_eq!(error.fate_of_write(&trace), Fate::NotSent);
+    assert_eq!(error.code, refusal.code);
+    assert_eq!(counted(&world, "401"), 1.0, "what is remembered is no answer of the cloud");
+    assert_eq!(world.control("GET", "requests", json!({})).await["bad_signatures"], 1);
+}
+
+#[tokio::test]
+async fn a_region_that_refuses_a_key_does_not_blind_another() {
+    let (north, south) = (world(6, 3).await, world(1, 3).await);
+    let project = |world: &World| {
+        Project::new(world.settings("p", keys(inline(&world.secret_key))), &north.common, pacers())
+    };
+    let (of_north, of_south) = (project(&north), project(&south));
+    assert_eq!(north.secret_key, south.secret_key, "one key for both");
+    assert_eq!(reason(north.poll(&of_north).await), Ok(3));
+    assert_eq!(reason(south.poll(&of_south).await), Ok(3));
+    north.control("PUT", "credentials", json!({ "secret_key": "another" })).await;
+    let mut polls = tokio::task::JoinSet::new();
+    for cluster in north.clusters.clone() {
+        let project = of_north.clone();
+        polls.spawn(async move {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+            reason(project.connections(&cluster, budget).await)
+        });
+    }
+    assert_eq!(polls.join_all().await, [Err(Reason::Auth); 6]);
+    assert_eq!(reason(south.poll(&of_south).await), Ok(3), "the south goes on");
+    // Other hosts of the same key that have not said anything yet are asked, one request each.
+    let east = world(1, 3).await;
+    assert_eq!(reason(east.poll(&project(&east)).await), Ok(3));
+}
+
+#[tokio::test]
+async fn a_key_that_is_wrong_in_every_region_is_refused_four_times() {
+    let first = world(1, 3).await;
+    let mut refused = 0;
+    for _ in 0..7 {
+        let region = world(1, 3).await;
+        let mut settings = region.settings("p", keys(inline("wrong")));
+        settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
+        let project = Project::new(settings, &first.common, pacers());
+        for _ in 0..2 {
+            let error = region.poll(&project).await.result.unwrap_err();
+            assert_eq!(error.code.as_deref(), Some("APIGW.0301"));
+        }
+        let requests = region.control("GET", "requests", json!({})).await;
+        refused += requests["bad_signatures"].as_u64().unwrap();
+    }
+    assert_eq!(refused, 4);
+}
+
+#[tokio::test]
+async fn a_reload_ends_a_back_off_once() {
+    let world = world(1, 3).await;
+    let project = world.project(keys(inline(&world.secret_key)));
+    let rotate = async |key: &str| {
+        world.control("PUT", "credentials", json!({ "secret_key": key })).await;
+    };
+    let bad_signatures = async || {
+        world.control("GET", "requests", json!({})).await["bad_signatures"].as_u64().unwrap()
+    };
+    rotate("another").await;
+    for expected in [1, 2, 2] {
+        assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
+        assert_eq!(bad_signatures().await, expected);
+        world.common.guard.reloaded();
+    }
+    rotate(&world.secret_key).await;
+    assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth), "it goes on to its end");
+}
+
+#[tokio::test]
+async fn a_cloud_that_fails_the_first_request_of_every_poll_is_read() {
+    let world = world(1, 3).await;
+    let mut settings = world.settings("p", keys(inline(&world.secret_key)));
+    settings.project_id = ProjectId::parse("5131a7edc1004d0b9c0ffee051a1e5e0").ok();
+    for poll in 0..2 {
+        // Each project is new, but for the key: it was not judged before the first poll.
+        let project = Project::new(settings.clone(), &world.common, pacers());
+        let fault = json!({ "faults": [{ "name": "unavailable", "times": 1 }] });
+        world.control("PUT", "faults", fault).await;
+        let Traced { result, trace } = world.poll(&project).await;
+        assert_eq!(result.map(|list| list.connections.len()), Ok(3), "{poll}");
+        assert_eq!((trace.requests, trace.retries), (2, 1), "{poll}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_may_take_all_the_time_that_is_left() {
+    let world = world(1, 3).await;
+    let project = world.project(keys(inline(&world.secret_key)));
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    // Two seconds, of three.
+    world.control("PUT", "faults", json!({ "faults": [{ "name": "slow" }] })).await;
+    let sent = world.sent("css_connections").await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(3);
+    let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+    assert_eq!(reason(project.connections(&world.clusters[0], budget).await), Ok(3));
+    assert_eq!(world.sent("css_connections").await, sent + 1, "slowness is not asked again");
 }

@@ -36,6 +36,13 @@ impl Projects {
         settings: &config::Poll,
         shard: Shard,
     ) -> Vec<poll::Project<huawei::Project>> {
+        let ended = self.common.guard.reloaded();
+        if ended > 0 {
+            tracing::info!(
+                ended,
+                "the reload ends back-offs: the credentials get one more attempt"
+            );
+        }
         let mut before = std::mem::take(&mut self.known);
         let mut projects = Vec::new();
         for project in configured {

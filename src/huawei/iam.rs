@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     credentials::Login,
     endpoints::BaseUrl,
-    transport::{Answer, Method, Request, Transport, Tries},
+    transport::{Answer, Method, Request, Transport},
     wire,
 };
 use crate::{
@@ -82,7 +82,7 @@ impl Call<'_> {
             project_id: None,
             pacer: self.pacer,
         };
-        let answer = self.transport.send(&request, None, Tries::Several, budget, trace).await?;
+        let answer = self.transport.send(&request, None, budget, trace).await?;
         match (answer.subject_token, lifetime(&answer.body)) {
             (Some(token), Some((expires, life))) => Ok(Issued { token, expires, life }),
             _ => Err(CloudError {

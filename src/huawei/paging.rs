@@ -91,25 +91,55 @@ pub struct Walked {
     pub list: ConnectionList,
     /// Rows that came more than once.
     pub duplicates: u64,
-    /// True when [`FALLBACK_LIMIT`] worked where the larger limit was refused: worth remembering.
-    pub limit_was_refused: bool,
     /// The first walk through the pages agreed with what the cloud reports.
     pub at_once: bool,
 }
 
+/// What earlier walks have found out about a limit above [`FALLBACK_LIMIT`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LargeLimit {
+    /// Nothing is known against it.
+    #[default]
+    Usual,
+    /// It was refused, and [`FALLBACK_LIMIT`] was taken in its place.
+    Refused,
+    /// Both were refused: something else than the limit is wrong, and asking twice is no use.
+    NotTheCause,
+}
+
+impl LargeLimit {
+    /// The limit that is asked for where this one is configured.
+    pub fn in_force(self, configured: u32) -> u32 {
+        match self {
+            Self::Refused => configured.min(FALLBACK_LIMIT),
+            Self::Usual | Self::NotTheCause => configured,
+        }
+    }
+}
+
 /// Reads all pages. Walks a second time where the first walk disagrees with what the cloud reports.
+/// What is learnt about the limit goes to `large_limit`.
 ///
 /// # Errors
-/// That of the first page that fails: nothing half-read is shown.
-pub async fn walk(paging: &Paging, mut pages: impl Pages) -> Result<Walked, CloudError> {
-    let mut limit = paging.limit;
-    let mut limit_was_refused = false;
+/// That of the first page that fails: nothing half-read is shown. Where a smaller limit does not help
+/// either, that of the larger one.
+pub async fn walk(
+    paging: &Paging,
+    large_limit: &mut LargeLimit,
+    mut pages: impl Pages,
+) -> Result<Walked, CloudError> {
+    let mut limit = large_limit.in_force(paging.limit);
+    let may_fall_back = *large_limit == LargeLimit::Usual && limit > FALLBACK_LIMIT;
     let first_page = match pages.page(paging.first, limit).await {
-        Err(error) if is_refused_limit(&error, limit) => {
-            let page = pages.page(paging.first, FALLBACK_LIMIT).await?;
+        Err(refused) if may_fall_back && refuses_a_parameter(&refused) => {
             limit = FALLBACK_LIMIT;
-            limit_was_refused = true;
-            page
+            let second = pages.page(paging.first, limit).await;
+            *large_limit = match &second {
+                Ok(_) => LargeLimit::Refused,
+                Err(error) if refuses_a_parameter(error) => LargeLimit::NotTheCause,
+                Err(_) => LargeLimit::Usual,
+            };
+            second.map_err(|_| refused)?
         }
         other => other?,
     };
@@ -121,14 +151,13 @@ pub async fn walk(paging: &Paging, mut pages: impl Pages) -> Result<Walked, Clou
         round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
         duplicates += round.duplicates;
     }
-    Ok(Walked { list: round.into_list(), duplicates, limit_was_refused, at_once })
+    Ok(Walked { list: round.into_list(), duplicates, at_once })
 }
 
-fn is_refused_limit(error: &CloudError, limit: u32) -> bool {
-    error.status == Some(400)
-        && error.reason == Reason::Http4xx
-        && limit > FALLBACK_LIMIT
-        && !error.has_code(super::wire::SERVICE_NOT_ENABLED)
+/// A parameter is bad, or out of range (CSS error codes). Other codes with the same status say nothing
+/// of the limit, some of them pass.
+fn refuses_a_parameter(error: &CloudError) -> bool {
+    error.status == Some(400) && (error.has_code("CSS.0001") || error.has_code("CSS.5038"))
 }
 
 /// One walk from the first page to the last.

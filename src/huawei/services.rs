@@ -1,5 +1,7 @@
 //! Endpoint services at VPCEP: listed, read, changed.
 
+use std::collections::HashMap;
+
 use super::{
     Inner, Project, Request,
     transport::{Answer, Method},
@@ -7,7 +9,7 @@ use super::{
     within,
 };
 use crate::{
-    cloud::{Budget, CloudError, Reason, Services, Trace, Traced},
+    cloud::{Budget, CloudError, Listed, Reason, Services, Trace, Traced},
     model::{EndpointService, ServiceFields, ServiceId},
 };
 
@@ -29,7 +31,9 @@ impl Inner {
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Answer, CloudError> {
-        let project_id = self.project_id(budget, trace).await?;
+        let project_id = self.project_id(budget, trace).await;
+        let project_id =
+            project_id.map_err(|error| if method.is_change() { error.unsent() } else { error })?;
         let request = Request {
             project: &self.settings.name,
             operation,
@@ -75,9 +79,11 @@ impl Inner {
         wanted: &[ServiceId],
         budget: &mut Budget,
         trace: &mut Trace,
-    ) -> Result<Vec<EndpointService>, CloudError> {
-        let mut found: Vec<EndpointService> = Vec::with_capacity(wanted.len());
-        let mut received = 0_u32;
+    ) -> Result<Listed, CloudError> {
+        let mut found: HashMap<ServiceId, Result<EndpointService, CloudError>> = HashMap::new();
+        // Why the list is no proof that what is missing does not exist.
+        let mut doubt = Some(format!("only the first {MAX_PAGES} pages of the list are read"));
+        let (mut received, mut without_id) = (0_u32, 0);
         for _ in 0..MAX_PAGES {
             let (offset, limit) = (received.to_string(), PAGE_LIMIT.to_string());
             let mut query = vec![("limit", limit.as_str()), ("offset", &offset)];
@@ -88,19 +94,41 @@ impl Inner {
             let page = self.decoded(&answer, wire::services)?;
             trace.pages += 1;
             received = received.saturating_add(page.received);
-            for service in page.services {
-                let is_wanted = wanted.contains(&service.id);
-                if is_wanted && found.iter().all(|known| known.id != service.id) {
-                    found.push(service);
+            without_id += page.without_id;
+            let read = page.services.into_iter().map(|service| (service.id.clone(), Ok(service)));
+            let unreadable = page.unreadable.into_iter().map(|id| {
+                (id, Err(bad_shape("its row in the list of endpoint services cannot be read")))
+            });
+            for (id, row) in read.chain(unreadable).filter(|(id, _)| wanted.contains(id)) {
+                found.entry(id).or_insert(row);
+            }
+            match page.total {
+                Some(total) if u64::from(received) >= total => doubt = None,
+                Some(total) if page.received == 0 => {
+                    doubt = Some(format!("the list ends after {received} of {total} rows"));
                 }
+                None if page.received == 0 => doubt = None,
+                _ if found.len() == wanted.len() => {}
+                _ => continue,
             }
-            let is_last = page.total.is_some_and(|total| u64::from(received) >= total);
-            if page.received == 0 || is_last || found.len() == wanted.len() {
-                break;
-            }
+            break;
         }
-        Ok(found)
+        if without_id > 0 {
+            doubt = Some("the list has rows without a readable id".to_owned());
+        }
+        let missing = || match &doubt {
+            None => CloudError::new(Reason::NotFound, "the project has no such endpoint service"),
+            Some(why) => bad_shape(&format!(
+                "the endpoint service is not in the list, which does not mean that it is gone: {why}"
+            )),
+        };
+        let one = |id| found.get(id).cloned().unwrap_or_else(|| Err(missing()));
+        Ok(wanted.iter().map(one).collect())
     }
+}
+
+fn bad_shape(message: &str) -> CloudError {
+    CloudError::new(Reason::BadShape, message)
 }
 
 impl Services for Project {
@@ -112,11 +140,7 @@ impl Services for Project {
         Traced { result, trace }
     }
 
-    async fn services(
-        &self,
-        wanted: &[ServiceId],
-        mut budget: Budget,
-    ) -> Traced<Vec<EndpointService>> {
+    async fn services(&self, wanted: &[ServiceId], mut budget: Budget) -> Traced<Listed> {
         let mut trace = Trace::default();
         let deadline = budget.deadline;
         let reading = self.0.services(wanted, &mut budget, &mut trace);

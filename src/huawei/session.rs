@@ -3,7 +3,7 @@
 //!
 //! Every request of a project goes through [`Session::send`]. A 401 makes it look for better
 //! credentials once (files are read anew, a token is asked for anew) and send again; when that is
-//! refused too, or there are none, the credentials rest.
+//! refused too, or there are none, the credentials are in back-off at the host that refused them.
 
 use std::{
     sync::{
@@ -13,14 +13,15 @@ use std::{
     time::Duration,
 };
 
+use jiff::{Timestamp, Unit};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     credentials::{Identity, Login, Source},
     endpoints::BaseUrl,
-    guard::{Fingerprint, KeyGuard, Pass, Resting},
+    guard::{BACK_OFF, BackOff, Begun, Fingerprint, KeyGuard, MAX_REFUSALS, Pass},
     iam::{self, Scope},
-    transport::{Answer, Auth, Request, Transport, Tries, is_of_gateway},
+    transport::{Answer, Auth, Request, Transport, is_of_gateway},
 };
 use crate::{
     clock::unix_seconds,
@@ -68,15 +69,15 @@ pub(super) struct Session {
 
 /// How a request failed.
 enum Failure {
-    /// The cloud refused the credentials, now or a while ago.
-    Refused(CloudError),
+    /// The cloud refused the credentials, now or, where nothing was sent, a while ago.
+    Refused(CloudError, Option<Begun>),
     Other(CloudError),
 }
 
 impl From<Failure> for CloudError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(error) | Failure::Other(error) => error,
+            Failure::Refused(error, _) | Failure::Other(error) => error,
         }
     }
 }
@@ -115,36 +116,46 @@ impl Session {
     /// Sends a request with the project's credentials.
     ///
     /// # Errors
-    /// That of the request or of getting a token; while credentials rest, the reason for which they
-    /// were refused.
+    /// That of the request or of getting a token; during back-off, the refusal that caused it.
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Answer, CloudError> {
-        let auth = self.auth(budget, trace).await?;
-        let refused = match self.try_send(&auth, request, budget, trace).await {
-            Err(Failure::Refused(error)) => error,
+        let is_change = request.method.is_change();
+        let auth = self.auth(request.base, budget, trace).await;
+        let auth = auth.map_err(|error| if is_change { error.unsent() } else { error })?;
+        let (refusal, begun) = match self.try_send(&auth, request, budget, trace).await {
+            Err(Failure::Refused(refusal, begun)) => (refusal, begun),
             Err(Failure::Other(error)) => return Err(error),
             Ok(answer) => return Ok(answer),
         };
-        // Another key does not set a clock.
-        if refused.reason == Reason::ClockSkew {
-            return Err(refused);
-        }
-        // Only a gateway's refusal proves that the service behind it has not seen the change.
-        if request.method.is_change() && !is_of_gateway(&refused) {
-            return Err(refused);
-        }
-        let Some(better) = self.renewed(&auth, budget, trace).await? else { return Err(refused) };
+        // Another key does not set a clock. And only a gateway's refusal proves that the service
+        // behind it has not seen the change.
+        let is_final = refusal.reason == Reason::ClockSkew
+            || (is_change && !refusal.never_sent && !is_of_gateway(&refusal));
+        let better = match is_final {
+            true => Ok(None),
+            false => self.renewed(&auth, request.base, budget, trace).await,
+        };
+        let Ok(Some(better)) = better else {
+            self.tell(request.base, &refusal, begun);
+            return Err(match better {
+                Err(error) if !is_change => error,
+                _ => refusal,
+            });
+        };
         match self.try_send(&better, request, budget, trace).await {
-            Err(Failure::Refused(error)) => {
-                self.rest_identity().await;
+            Ok(answer) => Ok(answer),
+            Err(Failure::Other(error)) => Err(error),
+            Err(Failure::Refused(error, begun)) => {
+                self.tell(request.base, &error, begun);
+                if begun.is_some() {
+                    self.refuse_identity(request.base, &error).await;
+                }
                 Err(error)
             }
-            Err(Failure::Other(error)) => Err(error),
-            Ok(answer) => Ok(answer),
         }
     }
 
@@ -155,38 +166,101 @@ impl Session {
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Answer, Failure> {
-        let pass = self.enter(auth.fingerprint(), budget.deadline).await?;
-        let tries = if pass.is_probe() { Tries::One } else { Tries::Several };
-        let result = self.parts.transport.send(request, Some(auth), tries, budget, trace).await;
-        settle(pass, &result);
-        result.map_err(|error| match is_refusal(&error) {
-            true => Failure::Refused(error),
-            false => Failure::Other(error),
+        let pass = self.enter(auth.fingerprint(), request.base, budget.deadline).await?;
+        let result = self.parts.transport.send(request, Some(auth), budget, trace).await;
+        let begun = self.settle(pass, request.base, &result);
+        result.map_err(|error| match begun {
+            Some(_) => Failure::Refused(error, begun),
+            None => Failure::Other(error),
         })
     }
 
-    async fn enter(&self, fingerprint: Fingerprint, deadline: Instant) -> Result<Pass, Failure> {
-        match tokio::time::timeout_at(deadline, self.parts.guard.enter(fingerprint)).await {
+    async fn enter(
+        &self,
+        fingerprint: Fingerprint,
+        base: &BaseUrl,
+        deadline: Instant,
+    ) -> Result<Pass, Failure> {
+        let entering = self.parts.guard.enter(fingerprint, base.authority());
+        match tokio::time::timeout_at(deadline, entering).await {
             Ok(Ok(pass)) => Ok(pass),
-            Ok(Err(Resting { until, reason })) => {
-                let seconds = until.saturating_duration_since(Instant::now()).as_secs() + 1;
-                Err(Failure::Refused(CloudError::new(
-                    reason,
-                    format!(
-                        "the credentials were refused and rest for {seconds} s more, so that the \
-                         cloud does not lock them"
-                    ),
-                )))
-            }
-            Err(_) => Err(Failure::Other(CloudError::new(
-                Reason::Timeout,
-                "the first request with these credentials was not answered before the deadline",
-            ))),
+            Ok(Err(back_off)) => Err(Failure::Refused(self.remembered(back_off), None)),
+            Err(_) => Err(Failure::Other(
+                CloudError::new(
+                    Reason::Timeout,
+                    "the first request with these credentials was not answered before the deadline",
+                )
+                .unsent(),
+            )),
+        }
+    }
+
+    /// The refusal that caused a back-off, as the error of a request that is not sent.
+    fn remembered(&self, BackOff { until, refusal }: BackOff) -> CloudError {
+        let left = until.saturating_duration_since(Instant::now());
+        CloudError { retry_at: Some(self.in_time(left)), ..refusal.unsent() }
+    }
+
+    /// The date after so long, in whole seconds.
+    fn in_time(&self, left: Duration) -> Timestamp {
+        let date = self.parts.transport.clock().now();
+        let date = date.saturating_add(left).unwrap_or(date);
+        date.round(Unit::Second).unwrap_or(date)
+    }
+
+    /// What an answer says of the credentials: refused, which may begin a back-off, taken, or nothing.
+    fn settle<T>(
+        &self,
+        pass: Pass,
+        base: &BaseUrl,
+        result: &Result<T, CloudError>,
+    ) -> Option<Begun> {
+        match result {
+            Err(error) if is_refusal(error) => return Some(pass.refused(error)),
+            Err(error) if !matches!(error.status, Some(200..=299 | 400 | 403 | 404)) => {}
+            _ if pass.accepted() => tracing::info!(
+                project = &*self.parts.project,
+                host = base.authority(),
+                "the cloud takes the credentials again: the back-off has ended"
+            ),
+            _ => {}
+        }
+        None
+    }
+
+    /// Logs the back-offs that a refusal has begun: each once, and not for every cluster that waits.
+    fn tell(&self, base: &BaseUrl, refusal: &CloudError, begun: Option<Begun>) {
+        let Some(Begun { at_host, everywhere }) = begun else { return };
+        if at_host {
+            tracing::warn!(
+                project = &*self.parts.project,
+                host = base.authority(),
+                reason = refusal.reason.as_str(),
+                status = refusal.status,
+                code = refusal.code,
+                request_id = refusal.request_id,
+                retry_at = %self.in_time(BACK_OFF),
+                "the credentials are in back-off at this API host: {refusal}"
+            );
+        }
+        if everywhere {
+            tracing::warn!(
+                project = &*self.parts.project,
+                refusals = MAX_REFUSALS,
+                "the credentials are in back-off at every API host: they were refused so often in \
+                 {} s, and more would lock them",
+                BACK_OFF.as_secs()
+            );
         }
     }
 
     /// The credentials in force; read, or asked of IAM, where there are none yet.
-    async fn auth(&self, budget: &mut Budget, trace: &mut Trace) -> Result<Auth, CloudError> {
+    async fn auth(
+        &self,
+        base: &BaseUrl,
+        budget: &mut Budget,
+        trace: &mut Trace,
+    ) -> Result<Auth, CloudError> {
         let mut current = self.current.lock().await;
         if self.reread_wanted.swap(false, Ordering::Relaxed)
             && let Some(known) = &*current
@@ -203,7 +277,7 @@ impl Session {
             _ => {}
         }
         let identity = self.resolve().await?;
-        let fresh = self.log_in(identity, budget, trace).await?;
+        let fresh = self.log_in(identity, Some(base), budget, trace).await?;
         Ok(current.insert(fresh).auth.clone())
     }
 
@@ -211,6 +285,7 @@ impl Session {
     async fn renewed(
         &self,
         refused: &Auth,
+        base: &BaseUrl,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Option<Auth>, CloudError> {
@@ -226,7 +301,7 @@ impl Session {
         if !is_password && current.as_ref().is_some_and(|current| current.identity == identity) {
             return Ok(None);
         }
-        let fresh = self.log_in(identity, budget, trace).await?;
+        let fresh = self.log_in(identity, Some(base), budget, trace).await?;
         Ok(Some(current.insert(fresh).auth.clone()))
     }
 
@@ -240,9 +315,11 @@ impl Session {
             .map_err(|why| CloudError::new(Reason::Auth, format!("no credentials: {why}")))
     }
 
+    /// `base`: where the credentials are to be used, if that is known.
     async fn log_in(
         &self,
         identity: Identity,
+        base: Option<&BaseUrl>,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Current, CloudError> {
@@ -250,6 +327,12 @@ impl Session {
             Identity::Keys(keys) => (Auth::Keys(keys.clone()), None),
             Identity::Token(token) => (Auth::Token(token.clone()), None),
             Identity::Password(login) => {
+                let refused = base.and_then(|base| {
+                    self.parts.guard.back_off(fingerprint(login), base.authority())
+                });
+                if let Some(back_off) = refused {
+                    return Err(self.remembered(back_off));
+                }
                 let asked = Instant::now();
                 let issued = self.ask_for_token(login, budget, trace).await?;
                 let expiry = unix_seconds(issued.expires);
@@ -270,8 +353,8 @@ impl Session {
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<iam::Issued, CloudError> {
-        let pass = self.enter(fingerprint(login), budget.deadline).await?;
         let parts = &self.parts;
+        let pass = self.enter(fingerprint(login), &parts.iam, budget.deadline).await?;
         // A token for CSS does not pay for a request to IAM.
         let mut own = Budget { first_token: None, ..*budget };
         let call = iam::Call {
@@ -281,20 +364,21 @@ impl Session {
             transport: &parts.transport,
         };
         let issued = call.token(login, &parts.scope, &mut own, trace).await;
-        settle(pass, &issued);
-        if issued.is_err() {
+        let begun = self.settle(pass, &parts.iam, &issued);
+        if let Err(error) = &issued {
+            self.tell(&parts.iam, error, begun);
             parts.stats.credential_refresh_failed(&parts.project);
         }
         issued
     }
 
-    /// A token that IAM has just given was refused: asking for another is no use for a while.
-    async fn rest_identity(&self) {
+    /// A token that IAM has just given was refused: asking for another to be used there is no use for
+    /// a while.
+    async fn refuse_identity(&self, base: &BaseUrl, refusal: &CloudError) {
         if let Some(current) = &*self.current.lock().await
             && let Identity::Password(login) = &current.identity
-            && let Ok(pass) = self.parts.guard.enter(fingerprint(login)).await
         {
-            pass.refused(Reason::Auth);
+            self.parts.guard.refused(fingerprint(login), base.authority(), refusal);
         }
     }
 
@@ -313,7 +397,7 @@ impl Session {
             priority: Priority::Poll,
         };
         let fresh = match self.resolve().await {
-            Ok(identity) => self.log_in(identity, &mut budget, &mut Trace::default()).await,
+            Ok(identity) => self.log_in(identity, None, &mut budget, &mut Trace::default()).await,
             Err(error) => Err(error),
         };
         let mut current = self.current.lock().await;
@@ -345,16 +429,6 @@ impl Session {
 
 fn fingerprint(Login { domain, user, password }: &Login) -> Fingerprint {
     Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password])
-}
-
-/// What an answer says of the credentials: refused, taken, or nothing.
-fn settle<T>(pass: Pass, result: &Result<T, CloudError>) {
-    match result {
-        Ok(_) => pass.accepted(),
-        Err(error) if is_refusal(error) => pass.refused(error.reason),
-        Err(error) if matches!(error.status, Some(200..=299 | 400 | 403 | 404)) => pass.accepted(),
-        Err(_) => drop(pass),
-    }
 }
 
 /// A 401: of the credentials, or of the clock that signed.

@@ -40,9 +40,6 @@ pub use self::{
 
 /// DNS, TCP and TLS together take well under a second between continents.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The API's own limit is 30 s (VPCEP API definitions): what comes much later comes from nowhere, and
-/// what comes at its limit tells of a change.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(35);
 /// A full page of 1,000 connections has about 225 KB.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
 /// Rule 6 of the collection.
@@ -60,16 +57,6 @@ pub struct Transport {
     stats: Arc<Stats>,
     jitter: Jitter,
     skew: Skew,
-}
-
-/// Whether a request may be sent again after a failure that may pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tries {
-    /// With credentials that were never judged: the answer that was not waited for may have been a
-    /// refusal.
-    One,
-    /// Up to three times.
-    Several,
 }
 
 /// A success with its whole body.
@@ -112,12 +99,16 @@ impl Transport {
             .dns_resolver(Resolver::new())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(30))
             .build()
             .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
         Ok(Self { http, clock, stats, jitter: Jitter::new(seed), skew: Skew::default() })
+    }
+
+    /// What dates requests.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Sends a request, and sends it again where that may help, within the deadline.
@@ -128,15 +119,11 @@ impl Transport {
         &self,
         call: &Request<'_>,
         auth: Option<&Auth>,
-        tries: Tries,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Answer, CloudError> {
         let mut last_error: Option<CloudError> = None;
-        let max_tries = match tries {
-            Tries::Several if !call.method.is_change() => MAX_TRIES,
-            _ => 1,
-        };
+        let max_tries = if call.method.is_change() { 1 } else { MAX_TRIES };
         for tries_before in 0..max_tries {
             let token = match self.token(call, budget).await {
                 Some(token) => token,
@@ -147,8 +134,7 @@ impl Transport {
                 self.stats.api_retry(call.project, call.operation);
             }
             trace.requests += 1;
-            let tries_left = max_tries - tries_before;
-            let error = match self.try_once(call, auth, token, budget.deadline, tries_left).await {
+            let error = match self.try_once(call, auth, token, budget.deadline).await {
                 Ok(answer) => {
                     answer.request_id.iter().for_each(|id| trace.push_request_id(id));
                     return Ok(answer);
@@ -170,7 +156,7 @@ impl Transport {
                 call.pacer.throttled(error.retry_after);
             }
             let again_at = self.again_at(call, &error, tries_before);
-            let hopeless = !error.reason.is_transient() || tries_left == 1;
+            let hopeless = !error.reason.is_transient() || tries_before + 1 == max_tries;
             last_error = Some(error);
             if hopeless || again_at >= budget.deadline {
                 break;
@@ -202,22 +188,19 @@ impl Transport {
         }
     }
 
-    /// One try. Half of the time that is left, or all of it at the last try, so that a server that
-    /// hangs leaves time to try again.
+    /// One try, which may take all the time that is left: a slow answer is an answer, and asking a slow
+    /// cloud again makes it slower.
     async fn try_once(
         &self,
         call: &Request<'_>,
         auth: Option<&Auth>,
         _paid_with: Token,
         deadline: Instant,
-        tries_left: u32,
     ) -> Result<Answer, CloudError> {
         let started = Instant::now();
-        let left = deadline.saturating_duration_since(started);
-        let share = if tries_left > 1 { left / 2 } else { left };
         let mut status = None;
         let exchange = self.exchange(call, auth, &mut status);
-        let result = match tokio::time::timeout(share, exchange).await {
+        let result = match tokio::time::timeout_at(deadline, exchange).await {
             Ok(result) => result,
             Err(_) => Err(CloudError::new(Reason::Timeout, "the cloud did not answer in time")),
         };

@@ -19,6 +19,7 @@ struct Outage {
     reason: Reason,
     since: jiff::Timestamp,
     failures: u64,
+    was_told: bool,
 }
 
 impl Report {
@@ -37,9 +38,11 @@ impl Report {
     }
 
     fn failed(&mut self, cluster: &ClusterMeta, attempt: &Attempt, error: &CloudError) {
-        let (since, failures) =
-            self.outage.as_ref().map_or((attempt.at, 0), |outage| (outage.since, outage.failures));
-        if self.outage.as_ref().is_none_or(|outage| outage.reason != error.reason) {
+        let before = self.outage.take();
+        let is_new = before.as_ref().is_none_or(|outage| outage.reason != error.reason);
+        // Credentials in back-off are told once where the back-off begins, not for each cluster.
+        let is_told = is_new && error.retry_at.is_none();
+        if is_told {
             tracing::warn!(
                 project = &*cluster.project,
                 cluster_id = cluster.id.as_str(),
@@ -51,11 +54,16 @@ impl Report {
                 "a cluster cannot be read: {error}"
             );
         }
-        self.outage = Some(Outage { reason: error.reason, since, failures: failures + 1 });
+        self.outage = Some(Outage {
+            reason: error.reason,
+            since: before.as_ref().map_or(attempt.at, |outage| outage.since),
+            failures: before.as_ref().map_or(0, |outage| outage.failures) + 1,
+            was_told: is_told || before.is_some_and(|outage| outage.was_told),
+        });
     }
 
     fn recovered(&mut self, cluster: &ClusterMeta) {
-        if let Some(outage) = self.outage.take() {
+        if let Some(outage) = self.outage.take().filter(|outage| outage.was_told) {
             tracing::info!(
                 project = &*cluster.project,
                 cluster_id = cluster.id.as_str(),

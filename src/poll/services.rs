@@ -17,7 +17,7 @@ use super::{schedule, sleep_until};
 use crate::{
     board::{ServiceBoard, ServiceState},
     clock::Clock,
-    cloud::{Budget, CloudError, Clouds, Reason, Services},
+    cloud::{Budget, CloudError, Clouds, Services},
     pacing::Priority,
 };
 
@@ -149,15 +149,8 @@ async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clo
         priority: Priority::Poll,
     };
     let result = cloud.services(&wanted, budget).await.result;
-    for state in services {
-        let result = match &result {
-            Ok(found) => {
-                found.iter().find(|service| service.id == state.meta.id).cloned().ok_or_else(|| {
-                    CloudError::new(Reason::NotFound, "the project has no such endpoint service")
-                })
-            }
-            Err(error) => Err(error.clone()),
-        };
+    let results = result.unwrap_or_else(|error| vec![Err(error); services.len()]);
+    for (state, result) in services.into_iter().zip(results) {
         report(&state, result.as_ref().err());
         board.record_since(&state.meta, result, date, began);
     }
@@ -167,7 +160,8 @@ async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clo
 fn report(state: &ServiceState, error: Option<&CloudError>) {
     let meta = &state.meta;
     match error {
-        Some(error) if state.up != Some(false) => tracing::warn!(
+        // Credentials in back-off are told once where the back-off begins, not for each service.
+        Some(error) if state.up != Some(false) && error.retry_at.is_none() => tracing::warn!(
             project = &*meta.project,
             service = &*meta.name,
             service_id = meta.id.as_str(),
@@ -195,7 +189,7 @@ mod tests {
     use super::*;
     use crate::{
         board::ServiceMeta,
-        cloud::{Trace, Traced},
+        cloud::{Listed, Reason, Trace, Traced},
         model::{EndpointService, RegionId, ServiceFields, ServiceId, ServiceName, ServiceStatus},
     };
 
@@ -212,12 +206,15 @@ mod tests {
             unreachable!("the reader lists")
         }
 
-        async fn services(&self, wanted: &[ServiceId], _: Budget) -> Traced<Vec<EndpointService>> {
+        async fn services(&self, wanted: &[ServiceId], _: Budget) -> Traced<Listed> {
             self.asked.lock().unwrap().push((Instant::now(), wanted.len()));
             let takes = *self.takes.lock().unwrap();
             tokio::time::sleep(takes).await;
             let missing = self.missing.lock().unwrap().clone();
-            let found = wanted.iter().filter(|id| Some(*id) != missing.as_ref()).map(service);
+            let found = wanted.iter().map(|id| match Some(id) == missing.as_ref() {
+                true => Err(CloudError::new(Reason::NotFound, "not there")),
+                false => Ok(service(id)),
+            });
             let result = match *self.broken.lock().unwrap() {
                 false => Ok(found.collect()),
                 true => Err(CloudError::new(Reason::Reset, "gone")),

@@ -2,11 +2,15 @@
 
 use css_vpcep_exporter::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
+use serde_json::json;
 
 use crate::support::{
     cloud::{Cloud, DATE},
     daemon::{Daemon, configuration},
     page::Page,
+    process::Folder,
+    serve::Serve,
 };
 
 const PREFIX: &str = "huaweicloud_css_vpcep_";
@@ -70,6 +74,40 @@ async fn data_outlive_the_cloud_until_they_are_stale() {
         (&DATE.into(), Some(&vec![]))
     );
     daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_one_line_in_the_log_and_shows_what_the_cloud_said() {
+    let folder = Folder::new("a_wrong_key_is_one_line");
+    let cloud = Cloud::start(4, 5).await;
+    let mut configuration = configuration(&cloud);
+    configuration["poll"] = json!({"interval": "2s", "timeout": "1s", "stale_after": "1h"});
+    let wrong = json!({"access_key": cloud.access_key, "secret_key": "wrong"});
+    configuration["projects"][0]["credentials"] = json!({ "static": wrong });
+    let serve = Serve::start(&folder, "serve", &configuration, &["--web.enable-lifecycle"]).await;
+    let up = |page: &Page| page.all(&format!("{PREFIX}up"), &[]).len();
+    serve.page_where("all were tried", |page| up(page) == 4).await;
+    let mut request_ids = Vec::new();
+    for number in 0..4 {
+        let error = serve.cluster(cloud.id(number)).await["last_error"].clone();
+        assert_eq!((&error["reason"], &error["code"]), (&json!("auth"), &json!("APIGW.0301")));
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.contains("verify aksk signature fail"), "{error}");
+        request_ids.push(error["request_id"].clone());
+    }
+    request_ids.dedup();
+    assert_eq!(request_ids.len(), 1, "all show the one request that was refused");
+    let lines = |serve: &Serve, text: &str| serve.process.err().matches(text).count();
+    assert_eq!(lines(&serve, "the credentials are in back-off at this API host"), 1);
+    assert_eq!(lines(&serve, "a cluster cannot be read"), 1, "{}", serve.process.err());
+
+    // The cause is mended where the key is, not in a file: a reload says so.
+    cloud.control(Method::PUT, "credentials", &json!({"secret_key": "wrong"})).await;
+    assert_eq!(serve.reload().await.status, 200);
+    serve.page_where("all are read", |page| page.sum(&format!("{PREFIX}up"), &[]) == 4.0).await;
+    assert_eq!(lines(&serve, "the back-off has ended"), 1);
+    assert_eq!(lines(&serve, "a cluster can be read again"), 1);
+    assert_eq!(cloud.requests().await["bad_signatures"], 1);
 }
 
 /// The names of the data metrics that have samples.

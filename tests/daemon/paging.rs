@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     cloud::Cloud,
-    daemon::{Daemon, configuration, project},
+    daemon::{Daemon, configuration},
 };
 
 const PREFIX: &str = "huaweicloud_css_vpcep_";
@@ -76,29 +76,39 @@ async fn a_region_that_counts_from_one_is_read_whole_where_the_configuration_say
     }
 }
 
-/// That 1,000 is too much is a property of the region: it is found out once, not once per cluster.
+/// What one cluster is answered says nothing of the others.
 #[tokio::test]
-async fn a_refused_limit_is_remembered_for_the_project() {
-    let cloud = Cloud::start(3, 150).await;
-    cloud.set_faults(json!([{"name": "limit-refused"}])).await;
-    let mut configuration = configuration(&cloud);
-    let mut other = project("other", &cloud);
-    let moved = other["clusters"].as_array_mut().expect("clusters").split_off(2);
-    configuration["projects"][0]["clusters"] = other["clusters"].take();
-    other["clusters"] = moved.into();
-    configuration["projects"].as_array_mut().expect("projects").push(other);
-    // One after the other, so that the first to be refused is the only one.
-    configuration["poll"]["concurrency"] = json!(1);
-    let daemon = Daemon::start(&configuration, &Clock::system()).await;
-    for cluster in 0..3 {
-        let polled = daemon.cluster(cloud.id(cluster)).await;
+async fn a_refused_limit_is_remembered_for_the_cluster() {
+    let cloud = Cloud::start(2, 150).await;
+    cloud.set_faults(json!([{"name": "limit-refused", "clusters": [cloud.id(0)]}])).await;
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
+    // One is refused, then gives two pages; the other is read at once.
+    assert_eq!(cloud.requests().await["total"], 3 + 1);
+    for (cluster, requests) in [(0, 2), (1, 1)] {
+        let polled = daemon.poll(cloud.id(cluster)).await;
         assert_eq!(
             (&polled["complete"], &polled["connections_reported"]),
             (&json!(true), &json!(150))
         );
+        assert_eq!(polled["polls"][0]["requests"], requests, "{polled}");
     }
-    // Refused, then two pages; two pages; and another project finds out for itself.
-    assert_eq!(cloud.requests().await["total"], 3 + 2 + 3);
+    daemon.stop().await;
+}
+
+/// Where another parameter is wrong, a smaller limit helps nobody and is tried once.
+#[tokio::test]
+async fn a_refusal_that_stays_costs_one_request_for_each_poll() {
+    let cloud = Cloud::start(1, 150).await;
+    cloud.set_faults(json!([{"name": "offset-one-based"}])).await;
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
+    let first = daemon.cluster(cloud.id(0)).await;
+    assert_eq!(first["polls"][0]["requests"], 2, "{first}");
+    for _ in 0..2 {
+        let polled = daemon.poll(cloud.id(0)).await;
+        assert_eq!(polled["last_error"]["code"], "CSS.5038", "{polled}");
+        assert_eq!(polled["polls"][0]["requests"], 1, "{polled}");
+    }
+    daemon.stop().await;
 }
 
 /// An answer that contradicts the page before it is no state of the cluster.

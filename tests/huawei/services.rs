@@ -1,9 +1,6 @@
 //! Endpoint services: read in few requests, changed by one request that is never sent again.
 
-use css_vpcep_exporter::{
-    cloud::{Fate, Services},
-    model::{EndpointService, PortMapping, ServiceFields, ServiceId},
-};
+use css_vpcep_exporter::model::{EndpointService, PortMapping};
 
 use super::*;
 
@@ -88,17 +85,16 @@ async fn several_services_cost_one_request_and_say_how_many_are_connected() {
     let vpcep = vpcep(30).await;
     let wanted = [vpcep.ids[3].clone(), vpcep.ids[27].clone(), vpcep.ids[11].clone()];
     let Traced { result, trace } = vpcep.project.services(&wanted, budget(20)).await;
-    let mut found: Vec<_> = result.unwrap();
-    found.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut expected = wanted.to_vec();
-    expected.sort();
-    assert_eq!(found.iter().map(|service| service.id.clone()).collect::<Vec<_>>(), expected);
+    let found = result.unwrap().into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+    assert_eq!(found.iter().map(|service| service.id.clone()).collect::<Vec<_>>(), wanted);
     assert!(found.iter().all(|service| service.connections.is_some()));
     assert_eq!((trace.pages, vpcep.world.sent("vpcep_services").await), (1, 1));
     let unknown = ServiceId::parse("00000000-0000-4000-8000-000000000000").unwrap();
-    for (wanted, count) in [(vec![unknown.clone()], 0), (vec![unknown, vpcep.ids[0].clone()], 1)] {
+    for wanted in [vec![unknown.clone()], vec![unknown, vpcep.ids[0].clone()]] {
         let found = vpcep.project.services(&wanted, budget(20)).await.result.unwrap();
-        assert_eq!(found.len(), count);
+        let reasons: Vec<_> =
+            found.iter().map(|one| one.as_ref().err().map(|e| e.reason)).collect();
+        assert_eq!(reasons, [Some(Reason::NotFound), None][..wanted.len()]);
     }
 }
 
@@ -188,4 +184,61 @@ async fn where_nobody_listens_nothing_was_sent() {
     let error = result.unwrap_err();
     assert_eq!((error.fate_of_write(&trace), error.reason), (Fate::NotSent, Reason::Connect));
     assert_eq!(trace.requests, 1);
+}
+
+/// An endpoint service in the list, with these ports.
+fn row(id: &ServiceId, ports: Value) -> Value {
+    json!({ "id": id.as_str(), "service_name": "s", "status": "available", "ports": ports })
+}
+
+#[tokio::test]
+async fn a_service_that_may_be_there_is_not_reported_as_absent() {
+    let world = world(1, 1).await;
+    let [wanted, other] =
+        ["4189d3c2-8882-4871-a3c2-d380272eed88", "00000000-0000-4000-8000-000000000000"]
+            .map(|id| ServiceId::parse(id).unwrap());
+    let bad_ports = json!([{ "client_port": "no port", "server_port": 1, "protocol": "TCP" }]);
+    let others = || (0..3).map(|_| row(&other, json!([])));
+    let list =
+        |rows: Vec<Value>, total: Value| json!({ "endpoint_services": rows, "total_count": total });
+    let cases = [
+        (list(others().collect(), json!(3)), Reason::NotFound, "has no such"),
+        (list(vec![row(&wanted, bad_ports)], json!(1)), Reason::BadShape, "row"),
+        (list(vec![json!({ "id": 7 })], json!(1)), Reason::BadShape, "without a readable id"),
+        (list(others().collect(), json!(1000)), Reason::BadShape, "only the first 10 pages"),
+        (list(vec![], json!(7)), Reason::BadShape, "0 of 7 rows"),
+        (list(vec![], json!(null)), Reason::NotFound, "has no such"),
+    ];
+    for (body, reason, message) in cases {
+        let mut settings = world.settings("p", keys(inline("any")));
+        settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
+        settings.endpoints.vpcep = BaseUrl::parse(&always(body.to_string()).await).unwrap();
+        let project = Project::new(settings, &world.common, pacers());
+        let asked = [wanted.clone(), other.clone()];
+        let listed = project.services(&asked, budget(20)).await.result.unwrap();
+        let error = listed[0].as_ref().unwrap_err();
+        assert_eq!(error.reason, reason, "{body}: {error}");
+        assert!(error.message.contains(message), "{body}: {error}");
+        assert_eq!(listed[1].is_ok(), body.to_string().contains(other.as_str()), "{body}");
+    }
+}
+
+/// A server that gives the same answer to every request, and its URL.
+async fn always(body: String) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+            stream.write_all((head + &body).as_bytes()).await.unwrap();
+        }
+    });
+    url
 }

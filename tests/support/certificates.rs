@@ -44,6 +44,14 @@ impl Authority {
         self.sign(params, KeyPair::generate().expect("keys can be made"))
     }
 
+    /// One that will be good on a day that is far off.
+    pub(crate) fn issue_not_yet_valid(&self, names: &[&str]) -> Issued {
+        let mut params = params(names);
+        params.not_before = date_time_ymd(2999, 1, 1);
+        params.not_after = date_time_ymd(2999, 2, 3);
+        self.sign(params, KeyPair::generate().expect("keys can be made"))
+    }
+
     pub(crate) fn issue_rsa(&self, names: &[&str]) -> Issued {
         let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("keys can be made");
         self.sign(params(names), key)
@@ -53,6 +61,13 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.0).expect("it can sign").pem();
         Issued { certificate, key: key.serialize_pem() }
     }
+}
+
+/// One that nobody else has signed.
+pub(crate) fn self_signed(names: &[&str]) -> Issued {
+    let key = KeyPair::generate().expect("keys can be made");
+    let certificate = params(names).self_signed(&key).expect("it can sign").pem();
+    Issued { certificate, key: key.serialize_pem() }
 }
 
 fn params(names: &[&str]) -> CertificateParams {

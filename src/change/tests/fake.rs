@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::ID;
 use crate::{
-    cloud::{Budget, CloudError, Reason, Services, Trace, Traced},
+    cloud::{Budget, CloudError, Listed, Reason, Services, Trace, Traced},
     model::{EndpointService, ServiceFields, ServiceId},
     pacing::Priority,
 };
@@ -163,7 +163,7 @@ impl Services for Fake {
         Traced { result, trace: Trace { requests: 1, ..Trace::default() } }
     }
 
-    async fn services(&self, _: &[ServiceId], _: Budget) -> Traced<Vec<EndpointService>> {
+    async fn services(&self, _: &[ServiceId], _: Budget) -> Traced<Listed> {
         unreachable!("changes read one service")
     }
 

@@ -165,12 +165,12 @@ async fn fault_p11_any_other_refusal_is_rejected() {
 async fn fault_p12_refused_credentials_are_rejected_and_nothing_is_sent_again() {
     let report = refused(Reason::Auth, 401, "APIGW.0301").await;
     expect(&report, Outcome::Rejected, true, false);
-    // Credentials that rest send nothing at all.
-    let resting = Put {
+    // Credentials in back-off send nothing at all.
+    let in_back_off = Put {
         leaves: false,
         ..Put::fails(error(Reason::Auth, Some(401), "APIGW.0301"), Acts::NotAtAll)
     };
-    expect(&meet(resting).await.1, Outcome::NotSent, false, true);
+    expect(&meet(in_back_off).await.1, Outcome::NotSent, false, true);
 }
 
 #[tokio::test(start_paused = true)]

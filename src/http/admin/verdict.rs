@@ -191,7 +191,7 @@ fn of_error(error: &CloudError, call: Call) -> Verdict {
             .after(error.retry_after.unwrap_or(THROTTLED))
             .safe();
     }
-    if error.reason == R::ClockSkew || error.has_code("APIGW.0303") {
+    if error.reason == R::ClockSkew {
         return bad(kind::CLOCK_SKEW, "the clock of the exporter and that of the cloud differ");
     }
     if error.reason == R::Auth || error.status == Some(401) {

@@ -16,12 +16,17 @@ fn slice(count: u32, offset: u32, limit: u32) -> Page {
     page_of(offset.min(count)..(offset + limit).min(count), Some(u64::from(count)))
 }
 
-fn refused() -> CloudError {
-    CloudError { status: Some(400), ..CloudError::new(Reason::Http4xx, "limit out of range") }
+fn refused(code: &str) -> CloudError {
+    CloudError {
+        status: Some(400),
+        code: Some(code.into()),
+        ..CloudError::new(Reason::Http4xx, "limit out of range")
+    }
 }
 
 struct Run {
     result: Result<Walked, CloudError>,
+    large_limit: LargeLimit,
     calls: Vec<(u32, u32)>,
 }
 
@@ -53,9 +58,18 @@ async fn run<F>(paging: Paging, answer: F) -> Run
 where
     F: Fn(usize, u32, u32) -> Result<Page, CloudError> + Send + Sync,
 {
+    run_after(LargeLimit::Usual, paging, answer).await
+}
+
+/// The same, with what earlier walks have learnt.
+async fn run_after<F>(mut large_limit: LargeLimit, paging: Paging, answer: F) -> Run
+where
+    F: Fn(usize, u32, u32) -> Result<Page, CloudError> + Send + Sync,
+{
     let mut calls = Vec::new();
-    let result = walk(&paging, Server { answer, calls: &mut calls }).await;
-    Run { result, calls }
+    let server = Server { answer, calls: &mut calls };
+    let result = walk(&paging, &mut large_limit, server).await;
+    Run { result, large_limit, calls }
 }
 
 #[tokio::test]
@@ -103,25 +117,69 @@ async fn capped_pages_of_many_rows_end_at_the_largest_offset() {
 
 #[tokio::test]
 async fn a_refused_limit_is_lowered_once_and_remembered() {
-    let strict = |_: usize, offset: u32, limit: u32| {
-        if limit > 100 { Err(refused()) } else { Ok(slice(250, offset, limit)) }
-    };
-    let run_ = run(Paging::default(), strict).await;
-    assert_eq!(run_.verdict(), (250, Some(250), true));
-    assert_eq!(run_.calls, [(0, 1000), (0, 100), (100, 100), (200, 100)]);
-    assert!(run_.result.unwrap().limit_was_refused);
-
-    let never = run(Paging::default(), |_, _, _| Err(refused())).await;
-    assert_eq!(never.result, Err(refused()));
-    assert_eq!(never.calls, [(0, 1000), (0, 100)]);
+    for code in ["CSS.0001", "CSS.5038", "css.5038"] {
+        let strict = |_: usize, offset: u32, limit: u32| {
+            if limit > 100 { Err(refused(code)) } else { Ok(slice(250, offset, limit)) }
+        };
+        let first = run(Paging::default(), strict).await;
+        assert_eq!(first.verdict(), (250, Some(250), true));
+        assert_eq!(first.calls, [(0, 1000), (0, 100), (100, 100), (200, 100)]);
+        assert_eq!(first.large_limit, LargeLimit::Refused);
+        let next = run_after(first.large_limit, Paging::default(), strict).await;
+        assert_eq!(next.verdict(), (250, Some(250), true));
+        assert_eq!(next.calls, [(0, 100), (100, 100), (200, 100)]);
+    }
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_enabled_is_not_taken_for_a_refused_limit() {
-    let not_enabled =
-        CloudError { code: Some(crate::huawei::wire::SERVICE_NOT_ENABLED.into()), ..refused() };
-    let run = run(Paging::default(), |_, _, _| Err(not_enabled.clone())).await;
-    assert_eq!(run.calls.len(), 1);
+async fn a_parameter_that_is_refused_with_any_limit_costs_a_second_request_once() {
+    let never = |_: usize, _: u32, limit: u32| {
+        Err(refused(["CSS.0001", "CSS.5038"][usize::from(limit > 100)]))
+    };
+    let first = run(Paging::default(), never).await;
+    assert_eq!(first.result, Err(refused("CSS.5038")), "what the larger limit got");
+    assert_eq!(first.calls, [(0, 1000), (0, 100)]);
+    assert_eq!(first.large_limit, LargeLimit::NotTheCause);
+    let next = run_after(first.large_limit, Paging::default(), never).await;
+    assert_eq!(next.result, Err(refused("CSS.5038")));
+    assert_eq!(next.calls, [(0, 1000)]);
+    assert_eq!(next.large_limit, LargeLimit::NotTheCause);
+}
+
+#[tokio::test]
+async fn a_smaller_limit_that_fails_otherwise_teaches_nothing() {
+    let run = run(Paging::default(), |call, _, _| match call {
+        1 => Err(refused("CSS.5038")),
+        _ => Err(CloudError::new(Reason::Reset, "gone")),
+    })
+    .await;
+    assert_eq!(run.result, Err(refused("CSS.5038")), "the first error is not lost");
+    assert_eq!(run.large_limit, LargeLimit::Usual);
+}
+
+#[tokio::test]
+async fn other_refusals_are_not_taken_for_a_refused_limit() {
+    let other = |code: &str, status| CloudError { status: Some(status), ..refused(code) };
+    let cases = [
+        other(crate::huawei::wire::SERVICE_NOT_ENABLED, 400),
+        other("CSS.0036", 400),
+        other("CSS.0021", 400),
+        other("CSS.5038", 403),
+        other("CSS.0001", 200),
+        CloudError { code: None, ..refused("") },
+    ];
+    for error in cases {
+        let run = run(Paging::default(), |_, _, _| Err(error.clone())).await;
+        assert_eq!((run.calls.len(), run.large_limit), (1, LargeLimit::Usual), "{error:?}");
+        assert_eq!(run.result, Err(error));
+    }
+}
+
+#[tokio::test]
+async fn a_small_limit_of_the_configuration_is_not_lowered() {
+    let paging = Paging { limit: 100, ..Paging::default() };
+    let run = run(paging, |_, _, _| Err(refused("CSS.5038"))).await;
+    assert_eq!((run.calls, run.large_limit), (vec![(0, 100)], LargeLimit::Usual));
 }
 
 #[tokio::test]

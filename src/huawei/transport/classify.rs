@@ -12,7 +12,7 @@ use reqwest::{
 };
 
 use crate::{
-    cloud::{CloudError, Reason},
+    cloud::{CloudError, Reason, comparable_code},
     huawei::wire::{self, ErrorBody},
 };
 
@@ -49,42 +49,27 @@ fn without_request(message: &str) -> &str {
     message[..end].trim_end_matches([' ', ','])
 }
 
-/// The rest of a code of the gateway: `APIGW.` in public regions, `APIG.` in some (API Gateway, error
-/// codes).
-fn gateway_code(code: &str) -> Option<&str> {
-    code.strip_prefix("APIGW.").or_else(|| code.strip_prefix("APIG."))
-}
-
 /// Whether the gateway refused a request, before any service saw it.
 pub(in crate::huawei) fn is_of_gateway(error: &CloudError) -> bool {
-    error.code.as_deref().and_then(gateway_code).is_some()
+    error.code.as_deref().is_some_and(|code| comparable_code(code).starts_with("APIGW."))
 }
 
 fn reason(status: StatusCode, code: &str, message: &str) -> Reason {
-    let gateway = gateway_code(code);
-    if gateway == Some("0308") || code.eq_ignore_ascii_case("EndPoint.0022") {
-        return Reason::Throttled;
-    }
-    // Missing rights, told with a 400 (CSS error codes).
-    if ["CSS.0051", "CSS.5313"].iter().any(|known| code.eq_ignore_ascii_case(known)) {
-        return Reason::Forbidden;
-    }
-    // A service that does not exist, told with a 400 (VPCEP error codes).
-    if code.eq_ignore_ascii_case("EndPoint.2003") {
-        return Reason::NotFound;
-    }
-    match status.as_u16() {
-        429 => Reason::Throttled,
-        401 if gateway == Some("0303") || message.contains("signature expired") => {
-            Reason::ClockSkew
-        }
-        401 => Reason::Auth,
-        403 if code.eq_ignore_ascii_case("CSS.0015") => Reason::NotFound,
-        403 => Reason::Forbidden,
-        404 => Reason::NotFound,
-        300..400 => Reason::Redirect,
-        400..500 => Reason::Http4xx,
-        500..600 => Reason::Http5xx,
+    match (status.as_u16(), &*comparable_code(code)) {
+        (_, "APIGW.0308" | "ENDPOINT.0022") => Reason::Throttled,
+        // Missing rights, told with a 400 (CSS error codes).
+        (_, "CSS.0051" | "CSS.5313") => Reason::Forbidden,
+        // A service that does not exist, told with a 400 (VPCEP error codes).
+        (_, "ENDPOINT.2003") => Reason::NotFound,
+        (429, _) => Reason::Throttled,
+        // A wrong key has the same code; only the text tells of the clock.
+        (401, "APIGW.0301") if message.contains("signature expired") => Reason::ClockSkew,
+        (401, _) => Reason::Auth,
+        (403, "CSS.0015") | (404, _) => Reason::NotFound,
+        (403, _) => Reason::Forbidden,
+        (300..400, _) => Reason::Redirect,
+        (400..500, _) => Reason::Http4xx,
+        (500..600, _) => Reason::Http5xx,
         // Any other success has no documented body, and informational answers never get here.
         _ => Reason::BadShape,
     }
@@ -144,9 +129,16 @@ mod tests {
             (400, css("CSS.5313"), Reason::Forbidden),
             (401, gateway("APIGW.0301", "verify aksk signature fail"), Reason::Auth),
             (401, gateway("APIGW.0301", expired), Reason::ClockSkew),
-            (401, gateway("APIGW.0303", ""), Reason::ClockSkew),
+            (401, gateway("apig.0301", expired), Reason::ClockSkew),
+            // The AppKey is wrong: no clock, whatever the text.
+            (401, gateway("APIGW.0303", ""), Reason::Auth),
+            (401, gateway("APIG.0303", expired), Reason::Auth),
+            (401, gateway("IAM.0101", expired), Reason::Auth),
             (401, gateway("APIGW.0307", "token"), Reason::Auth),
             (403, css("CSS.0015"), Reason::NotFound),
+            (403, css("css.0015"), Reason::NotFound),
+            (403, gateway("apigw.0308", ""), Reason::Throttled),
+            (400, gateway("Endpoint.2003", ""), Reason::NotFound),
             (400, gateway("EndPoint.2003", ""), Reason::NotFound),
             (400, gateway("EndPoint.3045", ""), Reason::Http4xx),
             (403, css("CSS.5045"), Reason::Forbidden),

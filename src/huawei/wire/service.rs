@@ -25,6 +25,10 @@ const LONGEST_DESCRIPTION: usize = 512 * 4;
 pub struct DecodedServices {
     /// The services of which the id can be read.
     pub services: Vec<EndpointService>,
+    /// The services whose row cannot be read otherwise.
+    pub unreadable: Vec<ServiceId>,
+    /// Rows without an id that can be read.
+    pub without_id: u32,
     /// Rows received.
     pub received: u32,
     /// `total_count`, if sent.
@@ -42,17 +46,20 @@ pub fn service(body: &[u8]) -> Result<DecodedServices, CloudError> {
     let raw: RawService<'_> =
         serde_json::from_slice(body).map_err(|error| not_the_document(&error))?;
     let mut meaning = Meaning::default();
-    let service = meaning.service(raw)?;
+    let id = service_id(&raw).ok_or_else(|| bad_shape("the answer has no id of a service"))?;
+    let service = meaning.service(id, raw)?;
     Ok(DecodedServices {
         services: vec![service],
+        unreadable: Vec::new(),
+        without_id: 0,
         received: 1,
         total: None,
         surprises: meaning.surprises,
     })
 }
 
-/// Decodes a page of endpoint services. One of which id or ports cannot be read is left out and
-/// counted as unparsable.
+/// Decodes a page of endpoint services. One whose id or ports cannot be read is not among the services,
+/// and counted as unparsable.
 ///
 /// # Errors
 /// [`Reason::BadJson`] if it is not JSON, [`Reason::BadShape`] if it is not the documented object.
@@ -65,13 +72,22 @@ pub fn services(body: &[u8]) -> Result<DecodedServices, CloudError> {
     let rows = raw.services.ok_or_else(|| bad_shape("the answer has no list of services"))?;
     let received = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     let mut services = Vec::with_capacity(rows.len());
+    let (mut unreadable, mut without_id) = (Vec::new(), 0);
     for row in rows {
-        match meaning.service(row) {
+        let read = match service_id(&row) {
+            Some(id) => meaning.service(id.clone(), row).map_err(|_| unreadable.push(id)),
+            None => {
+                without_id += 1;
+                Err(())
+            }
+        };
+        match read {
             Ok(service) => services.push(service),
-            Err(_) => meaning.count(Surprise::UnparsableValue, 1),
+            Err(()) => meaning.count(Surprise::UnparsableValue, 1),
         }
     }
-    Ok(DecodedServices { services, received, total, surprises: meaning.surprises })
+    let surprises = meaning.surprises;
+    Ok(DecodedServices { services, unreadable, without_id, received, total, surprises })
 }
 
 /// The body of a change: what is asked for and nothing else. `false` is sent, not left out: an
@@ -123,14 +139,20 @@ fn bad_shape(message: &str) -> CloudError {
     CloudError::new(Reason::BadShape, message)
 }
 
+fn service_id(raw: &RawService<'_>) -> Option<ServiceId> {
+    match &raw.id {
+        Scalar::Text(id) => ServiceId::parse(id).ok(),
+        _ => None,
+    }
+}
+
 impl Meaning {
-    fn service(&mut self, raw: RawService<'_>) -> Result<EndpointService, CloudError> {
+    fn service(
+        &mut self,
+        id: ServiceId,
+        raw: RawService<'_>,
+    ) -> Result<EndpointService, CloudError> {
         self.count(Surprise::UnknownField, raw.unknown_fields);
-        let id = match &raw.id {
-            Scalar::Text(id) => ServiceId::parse(id).ok(),
-            _ => None,
-        };
-        let id = id.ok_or_else(|| bad_shape("the answer has no id of a service"))?;
         let ports = match raw.ports {
             Some(ports) => Some(self.ports(ports)?),
             None => None,

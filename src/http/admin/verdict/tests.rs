@@ -82,7 +82,7 @@ fn answers_of_the_cloud_have_their_status() {
         (error(R::Auth, 0, ""), 502, kind::CREDENTIALS, None),
         (error(R::Http4xx, 401, ""), 502, kind::CREDENTIALS, None),
         (error(R::ClockSkew, 401, ""), 502, kind::CLOCK_SKEW, None),
-        (error(R::Auth, 401, "APIGW.0303"), 502, kind::CLOCK_SKEW, None),
+        (error(R::Auth, 401, "APIGW.0303"), 502, kind::CREDENTIALS, None),
         (error(R::Forbidden, 403, "EndPoint.0004"), 502, kind::FORBIDDEN, None),
         (error(R::Forbidden, 403, "APIGW.0302"), 502, kind::FORBIDDEN, None),
         (error(R::Http4xx, 403, ""), 502, kind::FORBIDDEN, None),

@@ -1,0 +1,78 @@
+//! What was learnt about the limit of each cluster's pages, for a while.
+//!
+//! It is kept for each cluster: what one of them is answered says nothing of the others, and a passing
+//! mistake of the cloud must not make a whole project page by a hundred.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::paging::LargeLimit;
+use crate::model::ClusterId;
+
+/// A region that refuses a limit goes on doing so, and asking again costs one request: at the usual
+/// interval less than one in a hundred. What was learnt by mistake is gone after as long.
+const KNOWN_FOR: Duration = Duration::from_secs(3600);
+
+/// What was learnt about the clusters of a project.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    clusters: Mutex<HashMap<ClusterId, (LargeLimit, Instant)>>,
+}
+
+impl Limits {
+    pub(super) fn recall(&self, cluster: &ClusterId) -> LargeLimit {
+        match self.lock().get(cluster) {
+            Some((limit, learnt)) if learnt.elapsed() < KNOWN_FOR => *limit,
+            _ => LargeLimit::Usual,
+        }
+    }
+
+    /// Keeps what was learnt. True where it is the first refused limit of the project: the log hears of
+    /// that once.
+    pub(super) fn learn(&self, cluster: &ClusterId, limit: LargeLimit) -> bool {
+        let mut all = self.lock();
+        let is_refused = |(limit, _): &(LargeLimit, Instant)| *limit == LargeLimit::Refused;
+        let is_first = limit == LargeLimit::Refused && !all.values().any(is_refused);
+        all.insert(cluster.clone(), (limit, Instant::now()));
+        is_first
+    }
+
+    /// Forgets the clusters that are not among these.
+    pub(super) fn keep_only(&self, clusters: &HashSet<&ClusterId>) {
+        self.lock().retain(|cluster, _| clusters.contains(cluster));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClusterId, (LargeLimit, Instant)>> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_learnt_is_the_clusters_own_and_ends() {
+        let limits = Limits::default();
+        let [one, two] = [1, 2].map(|number| {
+            ClusterId::parse(&format!("00000000-0000-4000-8000-{number:012}")).unwrap()
+        });
+        assert_eq!(limits.recall(&one), LargeLimit::Usual);
+        assert!(!limits.learn(&two, LargeLimit::NotTheCause));
+        assert!(limits.learn(&one, LargeLimit::Refused), "told");
+        assert!(!limits.learn(&two, LargeLimit::Refused), "told once");
+        assert_eq!(limits.recall(&one), LargeLimit::Refused);
+        advance(KNOWN_FOR).await;
+        assert_eq!(limits.recall(&one), LargeLimit::Usual);
+        assert!(!limits.learn(&one, LargeLimit::Refused), "learnt again, and not told again");
+        limits.keep_only(&HashSet::from([&two]));
+        assert_eq!(limits.recall(&one), LargeLimit::Usual);
+    }
+}
