@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 use super::{
     front::{Puts, Reads, Says},
     ledger::But,
-    world::{World, told, wanted, warns},
+    world::{World, kind, told, wanted, warns},
 };
 use crate::support::Answer;
 
@@ -184,6 +184,46 @@ pub(super) async fn fault_p16_errors_of_servers_that_did_nothing_are_not_applied
     assert_eq!(statuses, [500, 502, 503, 504]);
     world.place.balance(But::default()).await;
     assert_eq!(world.counted("not_applied").await, 4.0);
+}
+
+/// A description that is empty is there, and known.
+pub(super) async fn fault_p16_a_field_that_stays_empty_is_not_applied() {
+    let world = World::new("fault_p16_empty", 1).await;
+    world.place.set(0, &json!({"description": ""})).await;
+    world.place.modes(json!([{"name": "not-applied-then-500"}])).await;
+    told(&world.change().await, 502, "not_applied", true, true);
+    balance(&world, "not_applied").await;
+    world.place.modes(json!([{"name": "applied-then-500"}])).await;
+    let other = json!({"description": "other"});
+    let answer = world.place.desk.change(&world.place.services[0], &other).await;
+    told(&answer, 200, "applied", true, false);
+    world.place.balance(But::default()).await;
+}
+
+/// The texts of others are compared as they are, and a text that a change may not have is refused.
+#[tokio::test]
+async fn line_breaks_in_texts_of_others_are_told_apart() {
+    let world = World::new("line_breaks", 1).await;
+    let path = format!("/api/v1/endpoint-services/prod/{}", world.place.services[0]);
+    let mut tags = Vec::new();
+    for text in ["a\nb", "a\u{2028}b", "a\u{2029}b", "a\u{FFFD}b"] {
+        world.place.set(0, &json!({"description": text})).await;
+        let answer = world.place.desk.get(&path).await;
+        assert_eq!(answer.json()["service"]["description"], text);
+        tags.push(answer.header("etag").to_owned());
+    }
+    tags.dedup();
+    assert_eq!(tags.len(), 4, "{tags:?}");
+    let first = &tags[0];
+    let answer = world.place.desk.change_if(&world.place.services[0], first, &wanted()).await;
+    assert_eq!(answer.status, 412);
+    for text in ["a\u{2028}b", "a\u{2029}b"] {
+        let update = json!({"description": text});
+        let answer = world.place.desk.change(&world.place.services[0], &update).await;
+        assert_eq!((answer.status, &*kind(&answer)), (422, "invalid"));
+    }
+    told(&world.change().await, 200, "applied", true, false);
+    balance(&world, "applied").await;
 }
 
 fn not_applied(answer: &Answer) -> u64 {

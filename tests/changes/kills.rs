@@ -88,6 +88,8 @@ pub(super) async fn fault_c14_killed_at_each_step() {
 async fn killed_at(step: Step) {
     let Step { name, puts, reads, outcome } = step;
     let mut place = Place::new(&format!("fault_c14_{}", name.replace(' ', "_")), 1).await;
+    // As it usually is.
+    place.set(0, &json!({"description": ""})).await;
     let limits = place.configuration["projects"][0]["rate_limit"]["vpcep"].clone();
     if name == "intent written" {
         // Reading the services and reading this one leave no turn for the change.

@@ -88,6 +88,22 @@ async fn a_dangling_intent_is_resolved_by_reading() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_field_that_was_empty_and_still_is_was_not_changed() {
+    let wanted = ServiceFields { description: Some("wanted".into()), ..ServiceFields::default() };
+    for empty in [None, Some("")] {
+        let mut before = service();
+        before.fields.description = empty.map(Into::into);
+        let dangling = with(|content| {
+            content.before = Some(service_to_json(&before));
+            let update = fields_to_json(&wanted);
+            content.request = Some(json!({ "if_match": "*", "update": update }));
+        });
+        let (entry, _) = outcome_of(Fake::new([before]), dangling).await;
+        assert_eq!(entry.outcome, Some(Outcome::NotApplied), "{empty:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cloud_that_does_not_answer_is_waited_for_but_not_for_ever() {
     let fake = cloud(&ServiceFields::NAMES);
     fake.state().reads = Reads::Fail;
