@@ -214,12 +214,12 @@ impl Audit {
     }
 
     /// The newest changes, newest first; at most [`MAX_RECENT`] are known.
-    pub fn recent(&self, limit: usize) -> Vec<Change> {
+    pub fn recent(&self, limit: usize) -> Vec<Arc<Change>> {
         self.0.recent().newest(limit)
     }
 
     /// One of the newest changes.
-    pub fn change(&self, id: &ChangeId) -> Option<Change> {
+    pub fn change(&self, id: &ChangeId) -> Option<Arc<Change>> {
         self.0.recent().get(id)
     }
 }

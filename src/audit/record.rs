@@ -1,7 +1,7 @@
 //! A record, and the one line of JSON that it is in the file.
 //!
-//! A line has fifteen members, always all of them and in this order; those that do not apply are
-//! null. `hash` is the SHA-256, in lower-case hexadecimal digits, of the bytes of the line before
+//! A line has sixteen members, always all of them and in this order; those that do not apply are
+//! null. Lines of older versions have no `service_name`; they are read and checked like the others. `hash` is the SHA-256, in lower-case hexadecimal digits, of the bytes of the line before
 //! the comma that precedes `"hash"`. `prev` is the `hash` of the record before, and 64 zeros in the
 //! very first one. So the last hash stands for everything before it.
 
@@ -91,6 +91,8 @@ pub struct Content {
     pub project: Option<Box<str>>,
     /// The endpoint service.
     pub service_id: Option<ServiceId>,
+    /// What it was called in the configuration then.
+    pub service_name: Option<Box<str>>,
     /// The state before the change.
     pub before: Option<Value>,
     /// What was asked for; how many were refused.
@@ -112,6 +114,7 @@ impl Content {
             remote: None,
             project: None,
             service_id: None,
+            service_name: None,
             before: None,
             request: None,
             diff: None,
@@ -196,7 +199,7 @@ impl Record {
 
     fn members<S: Serializer>(&self, serializer: S, sealed: bool) -> Result<S::Ok, S::Error> {
         let content = &self.content;
-        let mut members = serializer.serialize_struct("Record", 14 + usize::from(sealed))?;
+        let mut members = serializer.serialize_struct("Record", 15 + usize::from(sealed))?;
         members.serialize_field("seq", &self.seq)?;
         members.serialize_field("time", &format_args!("{:.3}", self.time))?;
         members.serialize_field("kind", content.kind.as_str())?;
@@ -206,6 +209,7 @@ impl Record {
         members.serialize_field("project", &content.project)?;
         members
             .serialize_field("service_id", &content.service_id.as_ref().map(ServiceId::as_str))?;
+        members.serialize_field("service_name", &content.service_name)?;
         members.serialize_field("before", &content.before)?;
         members.serialize_field("request", &content.request)?;
         members.serialize_field("diff", &content.diff)?;
@@ -268,6 +272,7 @@ struct Wire {
     remote: Option<Box<str>>,
     project: Option<Box<str>>,
     service_id: Option<String>,
+    service_name: Option<Box<str>>,
     before: Option<Value>,
     request: Option<Value>,
     diff: Option<Value>,
@@ -293,6 +298,7 @@ impl TryFrom<Wire> for Record {
             remote: wire.remote,
             project: wire.project,
             service_id: service_id.transpose()?,
+            service_name: wire.service_name,
             before: wire.before,
             request: wire.request,
             diff: wire.diff,

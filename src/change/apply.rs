@@ -72,7 +72,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         let plan = plan(&current.service, &self.request.update);
         let change_id = ChangeId::new(&self.env.clock)
             .map_err(|error| Refusal::AuditUnavailable(format!("no random numbers: {error}")))?;
-        let subject = record::subject(change_id, &self.request);
+        let subject = record::subject(change_id, &self.request, &self.meta.name);
         let mut report = Report {
             change_id: subject.change_id.to_string(),
             outcome: Outcome::Planned,

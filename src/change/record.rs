@@ -56,13 +56,14 @@ fn not_configured() -> AuditError {
     AuditError::Unavailable("admin.audit_log is not configured".to_owned())
 }
 
-pub(super) fn subject(change_id: ChangeId, request: &ChangeRequest) -> Subject {
+pub(super) fn subject(change_id: ChangeId, request: &ChangeRequest, name: &str) -> Subject {
     Subject {
         change_id,
         actor: (&*request.actor).into(),
         remote: request.remote.to_string().into(),
         project: (&*request.project).into(),
         service_id: request.service.clone(),
+        service_name: Some(name.into()),
     }
 }
 
@@ -113,13 +114,15 @@ pub(super) fn bare_outcome(subject: Subject, outcome: Outcome) -> audit::Outcome
 
 /// The intent that a record of the log holds.
 pub(super) fn intent_of(record: audit::Record) -> Option<Intent> {
-    let audit::Content { change_id, actor, remote, project, service_id, .. } = record.content;
+    let audit::Content { change_id, actor, remote, project, service_id, service_name, .. } =
+        record.content;
     let subject = Subject {
         change_id: change_id?,
         actor: actor.unwrap_or_default(),
         remote: remote.unwrap_or_default(),
         project: project?,
         service_id: service_id?,
+        service_name,
     };
     Some(Intent {
         subject,

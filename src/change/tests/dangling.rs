@@ -29,6 +29,7 @@ fn intent() -> Record {
             remote: Some("127.0.0.1".into()),
             project: Some("prod".into()),
             service_id: Some(id()),
+            service_name: Some("logs".into()),
             before: Some(service_to_json(&service())),
             request: Some(json!({ "if_match": "*", "update": fields_to_json(&update()) })),
             diff: Some(json!([])),

@@ -118,6 +118,7 @@ async fn the_record_says_who_what_from_and_to() {
         assert_eq!(entry.change_id(), report.change_id);
         assert_eq!((&*subject.actor, &*subject.project), ("oncall", "prod"));
         assert_eq!((&*subject.remote, &subject.service_id), ("127.0.0.1", &id()));
+        assert_eq!(subject.service_name.as_deref(), Some(&*format!("name of {}", id())));
         let diff = entry.diff.as_ref().unwrap();
         let name = json!({ "field": "service_name", "from": "logs", "to": "test" });
         assert!(diff[0] == name && diff[1]["field"] == "ports", "{diff}");
