@@ -228,6 +228,8 @@ pub struct CloudError {
     pub retry_after: Option<Duration>,
     /// No connection was made, so that nothing can have been sent.
     pub never_sent: bool,
+    /// Our own rate limit left no turn: the cloud was not asked.
+    pub own_limit: bool,
     /// During back-off: when the credentials are tried again. The rest is then the refusal that
     /// caused the back-off.
     pub retry_at: Option<Timestamp>,
@@ -244,8 +246,16 @@ impl CloudError {
             request_id: None,
             retry_after: None,
             never_sent: false,
+            own_limit: false,
             retry_at: None,
         }
+    }
+
+    /// The error of an operation for which the rate limit left no turn in its time.
+    pub fn no_turn() -> Self {
+        let message =
+            "the exporter's own rate limit (rate_limit in its configuration) left no turn";
+        Self { own_limit: true, ..Self::new(Reason::Timeout, message) }
     }
 
     /// What became of a write that failed so, after all the requests of `trace`.

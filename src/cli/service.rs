@@ -1,10 +1,11 @@
 //! `service`: looks at endpoint services and changes them, through the admin API of a running
 //! exporter.
 //!
-//! `client` speaks HTTP, `text` says what the answers mean. Texts of the server are escaped before
+//! `client` speaks HTTP, `failure` says why no answer came, `text` what the answers mean. Texts of the server are escaped before
 //! they reach the terminal.
 
 mod client;
+mod failure;
 mod text;
 
 use std::{

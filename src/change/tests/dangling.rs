@@ -13,7 +13,7 @@ use super::{
 use crate::{
     audit::{ChangeId, Content, Hash, Kind, Record},
     change::{Outcome, Refusal, fields_to_json, service_to_json},
-    model::ServiceFields,
+    model::{ServiceFields, ServiceId},
 };
 
 const CHANGE: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
@@ -128,7 +128,8 @@ async fn a_cloud_that_does_not_answer_is_waited_for_but_not_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_looked_up_is_unknown_at_once() {
-    let gone = with(|content| content.project = Some("gone".into()));
+    let elsewhere = "00000000-8882-4871-a3c2-d380272eed88";
+    let gone = with(|content| content.service_id = ServiceId::parse(elsewhere).ok());
     let unreadable = with(|content| content.request = Some(json!("?")));
     for intent in [gone, unreadable] {
         let rig = Rig::with(cloud(&[]), Log::default(), vec![intent]);
