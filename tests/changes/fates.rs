@@ -6,9 +6,9 @@ use tokio::time::{Duration, Instant};
 use super::{
     front::{Puts, Reads, Says},
     ledger::But,
-    world::{World, kind, told, wanted, warns},
+    world::{Place, World, kind, told, wanted, warns},
 };
-use crate::support::Answer;
+use crate::support::{Answer, eventually};
 
 /// The books balance, and one change ended so.
 async fn balance(world: &World, outcome: &str) {
@@ -173,7 +173,7 @@ pub(super) async fn fault_p16_errors_of_servers_that_did_nothing_are_not_applied
         let id = world.place.services[service].clone();
         let own = world.clone();
         changes.spawn(async move { own.place.desk.change(&id, &wanted()).await });
-        crate::support::eventually("the PUT is seen", async || {
+        eventually("the PUT is seen", async || {
             let seen = world.place.puts().await.len();
             if seen > service { Ok(()) } else { Err(seen.to_string()) }
         })
@@ -268,4 +268,31 @@ pub(super) async fn fault_p19_an_effect_that_shows_late_is_applied() {
     told(&answer, 200, "applied", true, false);
     assert_eq!(answer.json()["after"]["description"], "wanted");
     balance(&world, "applied").await;
+}
+
+/// The cloud was not asked, so it is not the cloud that said no.
+pub(super) async fn a_turn_that_our_own_rate_limit_does_not_leave() {
+    let mut place = Place::new("own_rate_limit", 1).await;
+    // Reading the services and reading this one leave no turn.
+    let scarce = json!({"requests_per_second": 0.02, "burst": 2});
+    place.configuration["projects"][0]["rate_limit"]["vpcep"] = scarce;
+    let world = World::of(place).await;
+    eventually("the services are read", async || {
+        let requests = world.place.cloud.requests().await;
+        let read = requests["by_operation"]["vpcep_services"].as_u64() > Some(0);
+        if read { Ok(()) } else { Err(requests.to_string()) }
+    })
+    .await;
+    let answer = world.change().await;
+    told(&answer, 503, "not_sent", false, true);
+    let path = format!("/api/v1/endpoint-services/prod/{}", world.place.services[0]);
+    let read = world.place.desk.get(&path).await;
+    for answer in [&answer, &read] {
+        assert_eq!((answer.status, &*kind(answer)), (503, "own_rate_limit"));
+        let json = answer.json();
+        let detail = json["detail"].as_str().expect("a text");
+        assert!(detail.contains("own rate limit") && !detail.contains("the cloud"), "{detail}");
+        assert_eq!(answer.header("retry-after"), "10");
+    }
+    balance(&world, "not_sent").await;
 }
