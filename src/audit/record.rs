@@ -5,14 +5,14 @@
 //! the comma that precedes `"hash"`. `prev` is the `hash` of the record before, and 64 zeros in the
 //! very first one. So the last hash stands for everything before it.
 
-use std::{fmt, io};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::ChangeId;
+use super::{ChangeId, one_line};
 use crate::{hex, model::ServiceId};
 
 /// A longer line is refused before anything is written: a pipe or a syslog behind the file takes as
@@ -159,11 +159,8 @@ impl Record {
     ) -> Result<(Self, Vec<u8>), Unfit> {
         let time = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
         let mut record = Self { seq, time, content, prev, hash: Hash::ZERO };
-        let mut line = Vec::with_capacity(1 << 10);
-        let mut serializer = serde_json::Serializer::with_formatter(&mut line, OneLine);
-        Unsealed(&record)
-            .serialize(&mut serializer)
-            .map_err(|error| Unfit::Unreadable(error.to_string()))?;
+        let mut line =
+            one_line(&Unsealed(&record)).map_err(|error| Unfit::Unreadable(error.to_string()))?;
         line.pop();
         record.hash = Hash::of(&line);
         line.extend_from_slice(format!("{HASH_MEMBER}{}\"}}\n", record.hash).as_bytes());
@@ -313,30 +310,4 @@ impl TryFrom<Wire> for Record {
             hash: Hash::parse(&wire.hash).ok_or("its hash is no SHA-256")?,
         })
     }
-}
-
-/// Compact JSON that is one line to every reader: serde_json escapes the C0 characters, this also
-/// DEL, the C1 characters and the line and paragraph separators.
-struct OneLine;
-
-impl serde_json::ser::Formatter for OneLine {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut plain = fragment;
-        while let Some(at) = plain.find(needs_escape) {
-            let (before, rest) = plain.split_at(at);
-            let mut rest = rest.chars();
-            let odd = rest.next().map_or(0, u32::from);
-            write!(writer, "{before}\\u{odd:04x}")?;
-            plain = rest.as_str();
-        }
-        writer.write_all(plain.as_bytes())
-    }
-}
-
-fn needs_escape(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

@@ -21,7 +21,7 @@ use self::{
     text::Paint,
 };
 use super::{FAILED, FINE, USAGE, complain, print};
-use crate::http::Limits;
+use crate::{audit::one_line, http::Limits};
 
 /// `plan` found something to change.
 const CHANGES: u8 = 2;
@@ -166,7 +166,9 @@ impl Out {
 
     fn raw(&self, answer: &Answer) {
         if self.json {
-            print(&answer.json.to_string());
+            // A value that was read can be written.
+            let line = one_line(&answer.json).unwrap_or_default();
+            print(&String::from_utf8_lossy(&line));
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 use super::{
     front::{Puts, Reads, Says},
     ledger::But,
-    world::{Place, World, kind, told, wanted, warns},
+    world::{Place, World, kind, page, told, wanted, warns},
 };
 use crate::support::{Answer, eventually};
 
@@ -206,14 +206,16 @@ async fn line_breaks_in_texts_of_others_are_told_apart() {
     let world = World::new("line_breaks", 1).await;
     let path = format!("/api/v1/endpoint-services/prod/{}", world.place.services[0]);
     let mut tags = Vec::new();
-    for text in ["a\nb", "a\u{2028}b", "a\u{2029}b", "a\u{FFFD}b"] {
+    for text in ["a\nb", "a\u{2028}b", "a\u{2029}b", "a\u{9b}b", "a\u{FFFD}b"] {
         world.place.set(0, &json!({"description": text})).await;
         let answer = world.place.desk.get(&path).await;
         assert_eq!(answer.json()["service"]["description"], text);
+        assert_eq!(answer.text.lines().count(), 1);
+        assert!(!answer.text.contains(['\u{2028}', '\u{2029}', '\u{9b}']), "{}", answer.text);
         tags.push(answer.header("etag").to_owned());
     }
     tags.dedup();
-    assert_eq!(tags.len(), 4, "{tags:?}");
+    assert_eq!(tags.len(), 5, "{tags:?}");
     let first = &tags[0];
     let answer = world.place.desk.change_if(&world.place.services[0], first, &wanted()).await;
     assert_eq!(answer.status, 412);
@@ -261,6 +263,24 @@ async fn fault_p18_another_writer_is_seen() {
         warns(&answer, "tcp_proxy was changed from");
         balance(&world, "applied").await;
     }
+}
+
+/// Nobody else did it.
+pub(super) async fn fault_p19_an_effect_that_shows_too_late_is_ours() {
+    let modes = json!([{"name": "delayed", "ms": 20_000}]);
+    let (world, answer) = struck("fault_p19_ours", modes).await;
+    told(&answer, 502, "not_applied", true, true);
+    let path = format!("/api/v1/endpoint-services/prod/{}", world.place.services[0]);
+    eventually("the effect shows", async || {
+        let service = world.place.desk.get(&path).await.json()["service"].clone();
+        if service["description"] == "wanted" { Ok(()) } else { Err(service.to_string()) }
+    })
+    .await;
+    let name = "huaweicloud_vpcep_service_unattributed_changes_total";
+    assert_eq!(page(world.daemon.public).await.value(name, &[]), Some(0.0));
+    world.place.set(0, &json!({"description": "by somebody else"})).await;
+    assert_eq!(world.place.desk.get(&path).await.status, 200);
+    assert_eq!(page(world.daemon.public).await.value(name, &[]), Some(1.0));
 }
 
 pub(super) async fn fault_p19_an_effect_that_shows_late_is_applied() {

@@ -155,6 +155,34 @@ async fn killed_at(step: Step) {
     assert!(running.process.end().await.success());
 }
 
+/// The service is the same one, whatever its project is called now.
+#[tokio::test]
+async fn fault_c14_killed_and_the_project_renamed() {
+    let mut place = Place::new("fault_c14_renamed", 1).await;
+    let running = place.serve("first").await;
+    place.front.set(Puts::DoneInSilence, Reads::PassedOn);
+    let update = wanted();
+    let asked = place.desk.ask_to_change(&place.services[0], "*", &update);
+    let killed = async {
+        place.front.until_put_done().await;
+        kill(running).await;
+    };
+    let (heard, ()) = tokio::join!(asked, killed);
+    assert!(heard.is_err());
+    place.front.set(Puts::PassedOn, Reads::PassedOn);
+    place.configuration["projects"][0]["name"] = json!("renamed");
+    let mut running = place.serve("second").await;
+    assert_eq!(outcomes(&place).await, ["applied"]);
+    let records = place.balance(But { unheard: 1, killed: true, ..But::default() }).await;
+    let outcome = &records.last().expect("it has records").content;
+    assert_eq!(
+        (outcome.project.as_deref(), outcome.service_name.as_deref()),
+        (Some("prod"), Some("s0"))
+    );
+    running.process.terminate().await;
+    assert!(running.process.end().await.success());
+}
+
 /// Processes at once, and how often each is killed.
 const LANES: usize = 4;
 const KILLS: usize = 16;

@@ -39,6 +39,7 @@ slow! {
         fault_p16_a_field_that_stays_empty_is_not_applied
         fault_p17_what_cannot_be_read_back_is_unknown
         fault_p19_an_effect_that_shows_late_is_applied
+        fault_p19_an_effect_that_shows_too_late_is_ours
         a_turn_that_our_own_rate_limit_does_not_leave
     }
     disk {

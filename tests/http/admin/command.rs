@@ -234,6 +234,18 @@ async fn an_answer_of_somebody_else_is_told_from_ours() {
     assert!(ran.code == 1 && ran.err.contains("is that the admin listener?"), "{}", ran.err);
 }
 
+/// In JSON, too, a text of others moves no terminal.
+#[tokio::test]
+async fn json_is_one_line_without_controls() {
+    let url = stranger(
+        200,
+        "{\"endpoint_services\":[{\"project\":\"\u{9b}2J\u{2028}\",\"service_id\":\"x\"}]}",
+    )
+    .await;
+    let ran = run_at(&url, Some(VIEWER), &["list", "--json"], "").await;
+    assert!(ran.code == 0 && ran.out.contains(r"\u009b2J\u2028"), "{}", ran.out);
+}
+
 /// What the exporter did not ask the cloud, the cloud has not answered.
 #[tokio::test]
 async fn our_own_rate_limit_is_not_the_cloud() {
