@@ -1,9 +1,10 @@
 //! A record, and the one line of JSON that it is in the file.
 //!
 //! A line has sixteen members, always all of them and in this order; those that do not apply are
-//! null. Lines of older versions have no `service_name`; they are read and checked like the others. `hash` is the SHA-256, in lower-case hexadecimal digits, of the bytes of the line before
-//! the comma that precedes `"hash"`. `prev` is the `hash` of the record before, and 64 zeros in the
-//! very first one. So the last hash stands for everything before it.
+//! null. Lines of older versions have no `service_name`; they are read and checked like the others.
+//! `hash` is the SHA-256, in lower-case hexadecimal digits, of the bytes of the line before the comma
+//! that precedes `"hash"`. `prev` is the `hash` of the record before, and 64 zeros in the very first
+//! one. So the last hash stands for everything before it.
 
 use std::fmt;
 

@@ -47,17 +47,21 @@ impl Client {
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT);
+        let wrong = |why: String| {
+            ca_file.map_or(why.clone(), |file| format!("--admin.ca-file {}: {why}", file.display()))
+        };
+        let unreadable = |error: reqwest::Error| {
+            wrong(format!("a certificate cannot be read: {}", failure::explained(&error, "")))
+        };
         if let Some(file) = ca_file {
-            let wrong = |why: String| format!("--admin.ca-file {}: {why}", file.display());
             let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-            let all =
-                Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            let all = Certificate::from_pem_bundle(&pem).map_err(unreadable)?;
             if all.is_empty() {
                 return Err(wrong("there is no certificate in it".to_owned()));
             }
             http = http.tls_certs_merge(all);
         }
-        let http = http.build().map_err(|error| format!("no HTTP client: {error}"))?;
+        let http = http.build().map_err(unreadable)?;
         Ok(Self { http, base, token })
     }
 

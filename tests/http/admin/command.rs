@@ -284,6 +284,12 @@ async fn what_is_wrong_with_a_certificate_is_said_in_words() {
         ("name", &authority.issue(&["other"]), authority.certificate(), Some("127.0.0.1")),
         ("no-certificate", &good, "text".to_owned(), Some("no certificate in it")),
         ("key", &good, good.key.clone(), Some("no certificate in it")),
+        (
+            "cut",
+            &good,
+            own.certificate[..200].to_owned(),
+            Some("ca.crt: a certificate cannot be read"),
+        ),
     ];
     for (name, issued, ca, wrong) in rows {
         let folder = Folder::new(&format!("command-{name}"), issued);
