@@ -13,6 +13,7 @@ mod error;
 mod file;
 mod id;
 mod inbox;
+mod one_line;
 mod recent;
 mod record;
 mod stats;
@@ -33,6 +34,7 @@ pub use denials::Denial;
 pub use entry::{Intent, NOT_SENT, Outcome, Receipt, Subject};
 pub use error::{AuditError, OpenError, WriterPanicked};
 pub use id::ChangeId;
+pub use one_line::one_line;
 pub use recent::{Change, MAX_RECENT, Unresolved};
 pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
 pub use stats::AuditStats;
@@ -214,12 +216,12 @@ impl Audit {
     }
 
     /// The newest changes, newest first; at most [`MAX_RECENT`] are known.
-    pub fn recent(&self, limit: usize) -> Vec<Change> {
+    pub fn recent(&self, limit: usize) -> Vec<Arc<Change>> {
         self.0.recent().newest(limit)
     }
 
     /// One of the newest changes.
-    pub fn change(&self, id: &ChangeId) -> Option<Change> {
+    pub fn change(&self, id: &ChangeId) -> Option<Arc<Change>> {
         self.0.recent().get(id)
     }
 }

@@ -225,6 +225,8 @@ pub struct CloudError {
     /// Nothing of the request can have been sent: no connection was made, or no credentials were there
     /// to send it with.
     pub never_sent: bool,
+    /// Our own rate limit left no turn: the cloud was not asked.
+    pub own_limit: bool,
     /// During back-off: when the credentials are tried again. The rest is then the refusal that
     /// caused the back-off.
     pub retry_at: Option<Timestamp>,
@@ -241,6 +243,7 @@ impl CloudError {
             request_id: None,
             retry_after: None,
             never_sent: false,
+            own_limit: false,
             retry_at: None,
         }
     }
@@ -249,6 +252,13 @@ impl CloudError {
     #[must_use]
     pub fn unsent(self) -> Self {
         Self { never_sent: true, ..self }
+    }
+
+    /// The error of an operation for which the rate limit left no turn in its time.
+    pub fn no_turn() -> Self {
+        let message =
+            "the exporter's own rate limit (rate_limit in its configuration) left no turn";
+        Self { own_limit: true, ..Self::new(Reason::Timeout, message) }
     }
 
     /// What became of a write that failed so, after all the requests of `trace`. Requests that went

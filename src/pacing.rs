@@ -1,8 +1,9 @@
 //! How fast the cloud may be called: a token bucket that every request must draw from.
 //!
 //! A [`Token`] is the right to send one request; it cannot be copied, so no request goes out
-//! unpaid. Waiting is first come, first served among equals: calls of the admin go before polls, and a
-//! poll that has begun before those that have not. When the cloud throttles, the bucket closes for a while, slows down and recovers little by little.
+//! unpaid. Waiting is first come, first served among equals: a change that was begun goes first, then
+//! calls of the admin, then polls that have begun, then those that have not. When the cloud throttles,
+//! the bucket closes for a while, slows down and recovers little by little.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -35,7 +36,10 @@ pub struct RateLimit {
 /// Who asks for a token; the first goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// A change, or a poll that a person asked for.
+    /// A change that was begun: its request, and the readings that tell what it did. Those that come
+    /// later do not take its turn.
+    Change,
+    /// The reading before a change or a plan, or a poll that a person asked for.
     Admin,
     /// The next page, or the next try, of a poll under way: its deadline runs, and behind a long queue
     /// of polls that have not begun it would never end. Also a look at a service, for which somebody
@@ -46,7 +50,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    const COUNT: usize = 3;
+    const COUNT: usize = 4;
 
     /// That of the further requests of an operation that has its first token.
     pub fn once_begun(self) -> Self {
@@ -245,6 +249,8 @@ mod tests {
             ("second page", Priority::Poll.once_begun()),
             ("admin", Priority::Admin),
             ("admin's second", Priority::Admin.once_begun()),
+            ("change", Priority::Change),
+            ("change's second", Priority::Change.once_begun()),
         ];
         for (name, priority) in callers {
             let (pacer, order) = (pacer.clone(), order.clone());
@@ -255,8 +261,9 @@ mod tests {
             tokio::task::yield_now().await;
         }
         while tasks.join_next().await.is_some() {}
-        let expected = ["admin", "admin's second", "second page", "poll 1", "poll 2"];
-        assert_eq!(*order.lock().unwrap(), expected);
+        let order = order.lock().unwrap();
+        assert_eq!(order[..2], ["change", "change's second"]);
+        assert_eq!(order[2..], ["admin", "admin's second", "second page", "poll 1", "poll 2"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Write},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -20,6 +21,8 @@ use css_vpcep_exporter::{
 use serde_json::json;
 
 const GOLDEN: &str = include_str!("data/audit.golden.jsonl");
+/// The same as an older version wrote it: without `service_name`.
+const OLDER: &str = include_str!("data/audit.without-names.jsonl");
 const KILLED: &str = "a_process_killed_while_it_writes_loses_nothing_that_was_acknowledged";
 /// Where it is set, this process is the one that is killed, and this is the path of its log.
 const ROLE: &str = "AUDIT_LOG_OF_THE_PROCESS_THAT_IS_KILLED";
@@ -33,6 +36,7 @@ fn subject(number: u64) -> Subject {
         remote: "10.0.0.7".into(),
         project: "prod".into(),
         service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").unwrap(),
+        service_name: Some("logs".into()),
     }
 }
 
@@ -78,9 +82,35 @@ async fn the_bytes_are_those_of_the_golden_log() {
     audit.intent(intent(3, "b", "é\u{2028}\u{85}\u{1b}[2J")).await.unwrap();
     clock.set(at("10"));
     let (reason, remote) = ("token", "10.0.0.9");
-    audit.deny(&Denial { reason, remote, actor: None, project: None, service_id: None });
+    let (actor, project, service_id, service_name) = (None, None, None, None);
+    audit.deny(&Denial { reason, remote, actor, project, service_id, service_name });
     writer.close().await.unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), GOLDEN);
+}
+
+/// A log of an older version is whole, is read, and goes on.
+#[tokio::test]
+async fn a_log_without_names_goes_on() {
+    let folder = empty_folder("audit-older");
+    let path = folder.join("log");
+    fs::write(&path, OLDER).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let before = audit(&["verify", "log"], &folder);
+    assert_eq!(before.status.code(), Some(0), "{}", text(&before));
+    let (log, writer, recovered) = Audit::open(&path, Clock::system()).unwrap();
+    assert_eq!((recovered.records, recovered.unresolved.len()), (6, 1));
+    let content = &recovered.unresolved[0].content;
+    assert_eq!((content.project.as_deref(), &content.service_name), (Some("prod"), &None));
+    assert_eq!(log.recent(1)[0].id, subject(3).change_id);
+    log.outcome(outcome(3, "applied")).await.unwrap();
+    writer.close().await.unwrap();
+    let after = audit(&["verify", "log"], &folder);
+    assert_eq!(after.status.code(), Some(0), "{}", text(&after));
+    let written = fs::read_to_string(&path).unwrap();
+    assert!(written.starts_with(OLDER));
+    let last = written.lines().last().unwrap();
+    let id = "4189d3c2-8882-4871-a3c2-d380272eed88";
+    assert!(last.contains(&format!(r#""service_id":"{id}","service_name":"logs","before":"#)));
 }
 
 fn audit(arguments: &[&str], folder: &Path) -> Output {

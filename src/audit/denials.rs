@@ -33,6 +33,8 @@ pub struct Denial<'a> {
     pub project: Option<&'a str>,
     /// The endpoint service, likewise.
     pub service_id: Option<&'a ServiceId>,
+    /// Its configured name.
+    pub service_name: Option<&'a str>,
 }
 
 #[derive(Debug)]
@@ -84,16 +86,18 @@ impl Denials {
             };
             Counted { content, count: 0, from: now, to: now, recorded: None }
         });
-        let (project, service_id) = (denial.project, denial.service_id);
+        let Denial { project, service_id, service_name, .. } = *denial;
         let content = &mut counted.content;
         if counted.count == 0 {
             counted.from = now;
             content.project = project.map(Into::into);
             content.service_id = service_id.cloned();
+            content.service_name = service_name.map(Into::into);
         } else {
             // What is said is true of all that are counted.
             content.project.take_if(|all| Some(&**all) != project);
             content.service_id.take_if(|all| Some(&*all) != service_id);
+            content.service_name.take_if(|all| Some(&**all) != service_name);
         }
         counted.count += 1;
         counted.to = now;
@@ -131,7 +135,7 @@ mod tests {
 
     fn denial<'a>(remote: &'a str, actor: Option<&'a str>) -> Denial<'a> {
         let reason = if actor.is_some() { "service" } else { "token" };
-        Denial { reason, remote, actor, project: None, service_id: None }
+        Denial { reason, remote, actor, project: None, service_id: None, service_name: None }
     }
 
     fn recorded(denials: &mut Denials) -> Vec<(Option<String>, String, u64)> {
@@ -187,15 +191,18 @@ mod tests {
         let mut next = |of: &[&ServiceId]| {
             for id in of {
                 let who = denial("127.0.0.1", Some("bob"));
-                let about = Denial { project: Some("prod"), service_id: Some(id), ..who };
+                let service_name = Some(&id.as_str()[..1]);
+                let project = Some("prod");
+                let about = Denial { project, service_id: Some(id), service_name, ..who };
                 denials.count(&about, now);
             }
             let content = denials.due(now, true).unwrap();
-            (content.project.map(String::from), content.service_id)
+            let name = content.service_name.map(String::from);
+            (content.project.map(String::from), content.service_id, name)
         };
-        let prod = Some("prod".to_owned());
-        assert_eq!(next(&[&ids[0]]), (prod.clone(), Some(ids[0].clone())));
-        assert_eq!(next(&[&ids[1], &ids[1]]), (prod.clone(), Some(ids[1].clone())));
-        assert_eq!(next(&[&ids[0], &ids[1]]), (prod, None));
+        let prod = || Some("prod".to_owned());
+        assert_eq!(next(&[&ids[0]]), (prod(), Some(ids[0].clone()), Some("4".into())));
+        assert_eq!(next(&[&ids[1], &ids[1]]), (prod(), Some(ids[1].clone()), Some("e".into())));
+        assert_eq!(next(&[&ids[0], &ids[1]]), (prod(), None, None));
     }
 }

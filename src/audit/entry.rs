@@ -24,6 +24,8 @@ pub struct Subject {
     pub project: Box<str>,
     /// The endpoint service.
     pub service_id: ServiceId,
+    /// Its configured name; absent where an intent of an older version does not tell it.
+    pub service_name: Option<Box<str>>,
 }
 
 /// What is about to be sent.
@@ -64,6 +66,7 @@ impl Subject {
             remote: Some(self.remote),
             project: Some(self.project),
             service_id: Some(self.service_id),
+            service_name: self.service_name,
             ..Content::empty(kind)
         }
     }
@@ -92,13 +95,14 @@ impl Receipt {
 
 /// Likewise, of its content.
 pub(super) fn not_sent(intent: Content) -> Option<Content> {
-    let Content { kind, change_id, actor, remote, project, service_id, .. } = intent;
+    let Content { kind, change_id, actor, remote, project, service_id, service_name, .. } = intent;
     (kind == Kind::Intent).then(|| Content {
         change_id,
         actor,
         remote,
         project,
         service_id,
+        service_name,
         outcome: Some(NOT_SENT.into()),
         ..Content::empty(Kind::Outcome)
     })

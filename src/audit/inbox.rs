@@ -109,6 +109,11 @@ impl Inbox {
         self.wake.notify_one();
     }
 
+    /// A refusal that was counted and not recorded; for the end, when nothing can be written.
+    pub(super) fn denied(&self, now: Timestamp) -> Option<Content> {
+        self.state().denials.due(now, true)
+    }
+
     pub(super) fn reopen(&self) {
         self.state().reopen = true;
         self.wake.notify_one();

@@ -1,6 +1,9 @@
 //! What is kept in memory of the log: the newest changes, and those whose outcome is not known.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     ChangeId,
@@ -25,7 +28,8 @@ pub struct Change {
 
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    changes: HashMap<ChangeId, (Change, usize)>,
+    /// Shared with those who look, so that nobody copies records while the writer waits.
+    changes: HashMap<ChangeId, (Arc<Change>, usize)>,
     order: VecDeque<ChangeId>,
     bytes: usize,
 }
@@ -39,13 +43,13 @@ impl Recent {
         }
         let (change, bytes) = self.changes.entry(id.clone()).or_insert_with(|| {
             self.order.push_back(id.clone());
-            (Change { id: id.clone(), intent: None, outcome: None }, 0)
+            (Arc::new(Change { id: id.clone(), intent: None, outcome: None }), 0)
         });
         match kind {
             // At a rotation it is repeated; the first one has the true time.
             Kind::Intent if change.intent.is_some() => return,
-            Kind::Intent => change.intent = Some(record.clone()),
-            _ => change.outcome = Some(record.clone()),
+            Kind::Intent => Arc::make_mut(change).intent = Some(record.clone()),
+            _ => Arc::make_mut(change).outcome = Some(record.clone()),
         }
         *bytes += line_bytes;
         self.bytes += line_bytes;
@@ -56,12 +60,12 @@ impl Recent {
     }
 
     /// The newest first.
-    pub(super) fn newest(&self, limit: usize) -> Vec<Change> {
+    pub(super) fn newest(&self, limit: usize) -> Vec<Arc<Change>> {
         let newest = self.order.iter().rev().take(limit);
         newest.filter_map(|id| self.get(id)).collect()
     }
 
-    pub(super) fn get(&self, id: &ChangeId) -> Option<Change> {
+    pub(super) fn get(&self, id: &ChangeId) -> Option<Arc<Change>> {
         self.changes.get(id).map(|(change, _)| change.clone())
     }
 }

@@ -1,18 +1,19 @@
 //! A record, and the one line of JSON that it is in the file.
 //!
-//! A line has fifteen members, always all of them and in this order; those that do not apply are
-//! null. `hash` is the SHA-256, in lower-case hexadecimal digits, of the bytes of the line before
-//! the comma that precedes `"hash"`. `prev` is the `hash` of the record before, and 64 zeros in the
-//! very first one. So the last hash stands for everything before it.
+//! A line has sixteen members, always all of them and in this order; those that do not apply are
+//! null. Lines of older versions have no `service_name`; they are read and checked like the others.
+//! `hash` is the SHA-256, in lower-case hexadecimal digits, of the bytes of the line before the comma
+//! that precedes `"hash"`. `prev` is the `hash` of the record before, and 64 zeros in the very first
+//! one. So the last hash stands for everything before it.
 
-use std::{fmt, io};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::ChangeId;
+use super::{ChangeId, one_line};
 use crate::{hex, model::ServiceId};
 
 /// A longer line is refused before anything is written: a pipe or a syslog behind the file takes as
@@ -91,6 +92,8 @@ pub struct Content {
     pub project: Option<Box<str>>,
     /// The endpoint service.
     pub service_id: Option<ServiceId>,
+    /// What it was called in the configuration then.
+    pub service_name: Option<Box<str>>,
     /// The state before the change.
     pub before: Option<Value>,
     /// What was asked for; how many were refused.
@@ -112,6 +115,7 @@ impl Content {
             remote: None,
             project: None,
             service_id: None,
+            service_name: None,
             before: None,
             request: None,
             diff: None,
@@ -156,11 +160,8 @@ impl Record {
     ) -> Result<(Self, Vec<u8>), Unfit> {
         let time = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
         let mut record = Self { seq, time, content, prev, hash: Hash::ZERO };
-        let mut line = Vec::with_capacity(1 << 10);
-        let mut serializer = serde_json::Serializer::with_formatter(&mut line, OneLine);
-        Unsealed(&record)
-            .serialize(&mut serializer)
-            .map_err(|error| Unfit::Unreadable(error.to_string()))?;
+        let mut line =
+            one_line(&Unsealed(&record)).map_err(|error| Unfit::Unreadable(error.to_string()))?;
         line.pop();
         record.hash = Hash::of(&line);
         line.extend_from_slice(format!("{HASH_MEMBER}{}\"}}\n", record.hash).as_bytes());
@@ -196,7 +197,7 @@ impl Record {
 
     fn members<S: Serializer>(&self, serializer: S, sealed: bool) -> Result<S::Ok, S::Error> {
         let content = &self.content;
-        let mut members = serializer.serialize_struct("Record", 14 + usize::from(sealed))?;
+        let mut members = serializer.serialize_struct("Record", 15 + usize::from(sealed))?;
         members.serialize_field("seq", &self.seq)?;
         members.serialize_field("time", &format_args!("{:.3}", self.time))?;
         members.serialize_field("kind", content.kind.as_str())?;
@@ -206,6 +207,7 @@ impl Record {
         members.serialize_field("project", &content.project)?;
         members
             .serialize_field("service_id", &content.service_id.as_ref().map(ServiceId::as_str))?;
+        members.serialize_field("service_name", &content.service_name)?;
         members.serialize_field("before", &content.before)?;
         members.serialize_field("request", &content.request)?;
         members.serialize_field("diff", &content.diff)?;
@@ -268,6 +270,7 @@ struct Wire {
     remote: Option<Box<str>>,
     project: Option<Box<str>>,
     service_id: Option<String>,
+    service_name: Option<Box<str>>,
     before: Option<Value>,
     request: Option<Value>,
     diff: Option<Value>,
@@ -293,6 +296,7 @@ impl TryFrom<Wire> for Record {
             remote: wire.remote,
             project: wire.project,
             service_id: service_id.transpose()?,
+            service_name: wire.service_name,
             before: wire.before,
             request: wire.request,
             diff: wire.diff,
@@ -307,30 +311,4 @@ impl TryFrom<Wire> for Record {
             hash: Hash::parse(&wire.hash).ok_or("its hash is no SHA-256")?,
         })
     }
-}
-
-/// Compact JSON that is one line to every reader: serde_json escapes the C0 characters, this also
-/// DEL, the C1 characters and the line and paragraph separators.
-struct OneLine;
-
-impl serde_json::ser::Formatter for OneLine {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut plain = fragment;
-        while let Some(at) = plain.find(needs_escape) {
-            let (before, rest) = plain.split_at(at);
-            let mut rest = rest.chars();
-            let odd = rest.next().map_or(0, u32::from);
-            write!(writer, "{before}\\u{odd:04x}")?;
-            plain = rest.as_str();
-        }
-        writer.write_all(plain.as_bytes())
-    }
-}
-
-fn needs_escape(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

@@ -52,6 +52,7 @@ fn subject(number: u64) -> Subject {
         remote: "10.0.0.7".into(),
         project: "prod".into(),
         service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").unwrap(),
+        service_name: Some("logs".into()),
     }
 }
 
@@ -126,6 +127,7 @@ async fn intent_and_outcome_are_chained_over_a_restart_and_known_again() {
         [&subject(2).change_id, &subject(1).change_id]
     );
     assert!(changes[0].outcome.is_none() && changes[1].outcome.is_some());
+    assert!(Arc::ptr_eq(&changes[1], &audit.recent(2)[1]), "nobody copies records");
     audit.outcome(outcome(2)).await.unwrap();
     assert!(audit.change(&subject(2).change_id).unwrap().outcome.is_some());
     assert_eq!(audit.stats().records(), [0, 1, 0, 1]);
@@ -155,8 +157,10 @@ async fn a_flood_of_denials_stays_small_and_delays_no_intent() {
                 let remote = if number % 2 == 0 { number } else { number % 100 };
                 let remote = format!("2001:db8::{remote:x}");
                 let reason = if number % 3 == 0 { "token" } else { "host" };
-                let (actor, project, service_id) = (None, None, None);
-                audit.deny(&Denial { reason, remote: &remote, actor, project, service_id });
+                let (actor, project, service_id, service_name) = (None, None, None, None);
+                let remote = &*remote;
+                let denial = Denial { reason, remote, actor, project, service_id, service_name };
+                audit.deny(&denial);
                 if number % 100_000 == 0 {
                     let later = clock.now() + Duration::from_secs(61);
                     clock.set(later);

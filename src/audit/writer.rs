@@ -60,6 +60,16 @@ impl From<Failure> for AuditError {
     }
 }
 
+/// Whether a record tells of something that happened, and not of the log itself.
+fn is_owed_to_others(content: &Content) -> bool {
+    matches!(content.kind, Kind::Outcome | Kind::Denied)
+}
+
+/// The log of the process is the last place for a record that has no other.
+fn lost(content: &Content) {
+    tracing::error!(?content, "an outcome or a refusal could not be recorded");
+}
+
 impl Writer {
     pub(super) fn run(mut self) {
         // Also when this thread panics: nothing may be sent without a record.
@@ -75,9 +85,7 @@ impl Writer {
             let shared = self.shared.clone();
             match shared.inbox.next(shared.stats.is_healthy(), || shared.clock.now()) {
                 Work::Job(job) => self.job(job),
-                Work::Denied(content) => {
-                    let _ = self.settle_and_put(content);
-                }
+                Work::Denied(content) => self.denied(content),
                 Work::Reopen => self.reopen(),
                 Work::Tick => {
                     let _ = self.settle();
@@ -86,10 +94,11 @@ impl Writer {
             }
         }
         let _ = self.settle();
-        for content in &self.owed {
-            if content.kind == Kind::Outcome {
-                tracing::error!(?content, "an outcome could not be recorded");
-            }
+        for content in self.owed.iter().filter(|content| is_owed_to_others(content)) {
+            lost(content);
+        }
+        while let Some(content) = self.shared.inbox.denied(self.shared.clock.now()) {
+            lost(&content);
         }
         // The lock ends before anybody hears that the writer has.
         drop(self);
@@ -116,6 +125,16 @@ impl Writer {
         }
     }
 
+    /// Nobody repeats a refusal, so one that meets a failing write is owed. There is never more than
+    /// one: none is taken while the log cannot be written.
+    fn denied(&mut self, content: Content) {
+        match self.settle_and_put(content.clone()) {
+            Ok(_) => {}
+            Err(Failure::Trouble(_)) => self.owed.push_back(content),
+            Err(Failure::Unfit(_)) => lost(&content),
+        }
+    }
+
     fn job(&mut self, job: Job) {
         let Job { content, progress, reply } = job;
         if progress.as_ref().is_some_and(|progress| !progress.begin()) {
@@ -128,7 +147,7 @@ impl Writer {
                 if progress.is_none() && is_trouble && self.owed.len() < MAX_WAITING_OUTCOMES {
                     self.owed.push_back(content);
                 } else if progress.is_none() {
-                    tracing::error!(?content, "an outcome could not be recorded");
+                    lost(&content);
                 }
                 Err(failure.into())
             }
@@ -157,7 +176,7 @@ impl Writer {
                 // An intent whose outcome will be in the new file is repeated there, so that a start
                 // that reads the new file alone finds it.
                 let repeated = self.unresolved.intents().into_iter().map(|intent| intent.content);
-                self.owed.retain(|content| content.kind == Kind::Outcome);
+                self.owed.retain(is_owed_to_others);
                 let owed: Vec<_> = repeated.chain(self.owed.drain(..)).collect();
                 self.owed.extend(owed);
                 let rotated = reopened == Reopened::Rotated;

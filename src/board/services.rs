@@ -1,10 +1,13 @@
 //! The endpoint services that are configured, as last seen, and whether somebody else changed them.
 
+mod expected;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::{sync::watch, time::Instant};
 
+use self::expected::Expected;
 use crate::{
     cloud::CloudError,
     model::{EndpointService, RegionId, ServiceFields, ServiceId},
@@ -43,6 +46,7 @@ pub struct ServiceState {
     /// How often its fields were found changed by somebody else.
     pub unattributed_changes: u64,
     changing: Changing,
+    expected: Expected,
 }
 
 /// Whether a change of ours may be what the next reading finds.
@@ -76,6 +80,7 @@ impl ServiceState {
             last_error: None,
             unattributed_changes: 0,
             changing: Changing::No,
+            expected: Expected::default(),
         }
     }
 }
@@ -116,7 +121,15 @@ impl ServiceBoard {
                 Some(state) => {
                     Arc::new(ServiceState { meta: Arc::new(meta), ..ServiceState::clone(state) })
                 }
-                None => Arc::new(ServiceState::new(meta)),
+                None => {
+                    // A project that has another name now: what is under way there is ours all the same.
+                    let same = known.iter().find(|state| state.meta.id == meta.id);
+                    let mut state = ServiceState::new(meta);
+                    if let Some(same) = same {
+                        (state.changing, state.expected) = (same.changing, same.expected.clone());
+                    }
+                    Arc::new(state)
+                }
             };
             let mut next: Vec<_> = services.into_iter().map(stay).collect();
             next.sort_by(|a, b| {
@@ -141,19 +154,37 @@ impl ServiceBoard {
             .cloned()
     }
 
-    /// Says that a change of ours is about to be sent.
-    pub fn change_begins(&self, meta: &ServiceMeta) {
-        let changing = Changing::UnderWay;
-        self.update(meta, |state| Some(ServiceState { changing, ..state.clone() }));
+    /// Says that a change of ours is about to be sent. A service may be configured in several projects,
+    /// and is the same one in all of them.
+    pub fn change_begins(&self, service: &ServiceId) {
+        self.update_all(service, |state| state.changing = Changing::UnderWay);
     }
 
-    /// Says that it has ended, and whether it may have changed something.
-    pub fn change_ends(&self, meta: &ServiceMeta, may_have_acted: bool) {
-        self.update(meta, |state| {
-            // A reading of ours has seen all of it.
-            let is_unseen = may_have_acted && state.changing == Changing::UnderWay;
-            let changing = if is_unseen { Changing::Unseen } else { Changing::No };
-            Some(ServiceState { changing, ..state.clone() })
+    /// Says that it has ended, and what it asked for if it may have done something.
+    pub fn change_ends(&self, service: &ServiceId, asked: Option<&ServiceFields>) {
+        self.update_all(service, |state| {
+            // A reading of ours has seen what there was to see.
+            let is_unseen = asked.is_some() && state.changing == Changing::UnderWay;
+            state.changing = if is_unseen { Changing::Unseen } else { Changing::No };
+            if let Some(asked) = asked {
+                state.expected.ask(asked);
+            }
+            if let Some(seen) = &state.seen {
+                state.expected.see(&seen.service.fields);
+            }
+        });
+    }
+
+    fn update_all(&self, service: &ServiceId, change: impl Fn(&mut ServiceState)) {
+        self.0.send_modify(|known| {
+            let next = known.iter().map(|state| {
+                let mut state = state.clone();
+                if state.meta.id == *service {
+                    change(Arc::make_mut(&mut state));
+                }
+                state
+            });
+            *known = next.collect();
         });
     }
 
@@ -200,13 +231,14 @@ impl ServiceBoard {
             match result {
                 Ok(mut service) => {
                     if let Some(before) = &old.seen {
-                        let is_explained = is_ours || old.changing != Changing::No;
-                        if !is_explained && moved(&before.service.fields, &service.fields) {
-                            next.unattributed_changes += 1;
-                        }
+                        let is_explained = is_ours
+                            || old.changing != Changing::No
+                            || old.expected.explains(&before.service.fields, &service.fields);
+                        next.unattributed_changes += u64::from(!is_explained);
                         // Only the list of services says it.
                         service.connections = service.connections.or(before.service.connections);
                     }
+                    next.expected.see(&service.fields);
                     next.seen = Some(SeenService { at, service, moment });
                     next.up = Some(true);
                     next.last_error = None;
@@ -231,20 +263,6 @@ impl ServiceBoard {
             true
         });
     }
-}
-
-/// Whether a field that both readings tell has another value.
-fn moved(before: &ServiceFields, after: &ServiceFields) -> bool {
-    fn differ<T: PartialEq>(before: &Option<T>, after: &Option<T>) -> bool {
-        before.is_some() && after.is_some() && before != after
-    }
-    differ(&before.approval_enabled, &after.approval_enabled)
-        || differ(&before.service_name, &after.service_name)
-        || differ(&before.ports, &after.ports)
-        || differ(&before.port_id, &after.port_id)
-        || differ(&before.tcp_proxy, &after.tcp_proxy)
-        || differ(&before.description, &after.description)
-        || differ(&before.ip, &after.ip)
 }
 
 #[cfg(test)]
@@ -307,16 +325,18 @@ mod tests {
         let known = only(&board).seen.clone().unwrap().service.fields.description;
         assert_eq!(known.as_deref(), Some("c"));
         assert_eq!(record("d", 6, Attribution::Nobody), 2);
-        board.change_begins(&meta("logs"));
+        let id = meta("logs").id;
+        board.change_begins(&id);
         assert_eq!(record("e", 7, Attribution::Nobody), 2, "while one of ours is under way");
         assert_eq!(record("e", 8, Attribution::Ours), 2);
         assert_eq!(record("f", 9, Attribution::Nobody), 3);
-        board.change_begins(&meta("logs"));
+        board.change_begins(&id);
         assert_eq!(record("f", 9, Attribution::Ours), 3);
         assert_eq!(record("g", 10, Attribution::Nobody), 4);
         for (text, second, may_have_acted, counted) in [("x", 11, true, 4), ("y", 12, false, 5)] {
-            board.change_begins(&meta("logs"));
-            board.change_ends(&meta("logs"), may_have_acted);
+            board.change_begins(&id);
+            let asked = ServiceFields { description: Some("?".into()), ..ServiceFields::default() };
+            board.change_ends(&id, may_have_acted.then_some(&asked));
             let count = record(text, second, Attribution::Nobody);
             assert_eq!(count, counted, "it may have acted: {may_have_acted}");
         }

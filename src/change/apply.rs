@@ -72,7 +72,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         let plan = plan(&current.service, &self.request.update);
         let change_id = ChangeId::new(&self.env.clock)
             .map_err(|error| Refusal::AuditUnavailable(format!("no random numbers: {error}")))?;
-        let subject = record::subject(change_id, &self.request);
+        let subject = record::subject(change_id, &self.request, &self.meta.name);
         let mut report = Report {
             change_id: subject.change_id.to_string(),
             outcome: Outcome::Planned,
@@ -149,7 +149,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
 
     /// Sends the change, once, and finds out what it did.
     async fn apply(&mut self, report: &mut Report) {
-        self.env.board.change_begins(&self.meta);
+        self.env.board.change_begins(&self.meta.id);
         let sent = self.send().await;
         report.failure = sent.failure;
         report.answered = sent.answered;
@@ -162,23 +162,18 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     }
 
     async fn send(&mut self) -> Sent {
-        let not_sent = |reason, message| Sent {
-            fate: Some(Fate::NotSent),
-            failure: Some(CloudError::new(reason, message)),
-            answered: None,
-        };
+        let not_sent = |why| Sent { fate: Some(Fate::NotSent), failure: Some(why), answered: None };
         let token = tokio::select! {
             biased;
             () = stopped(&mut self.stop) => {
-                return not_sent(Reason::Internal, "the exporter is shutting down");
+                let why = "the exporter is shutting down";
+                return not_sent(CloudError::new(Reason::Internal, why));
             }
-            token = timeout(TOKEN_TIME, self.project.pacer.acquire(Priority::Admin)) => token,
+            token = timeout(TOKEN_TIME, self.project.pacer.acquire(Priority::Change)) => token,
         };
-        let Ok(token) = token else {
-            return not_sent(Reason::Throttled, "the rate limit left no turn for the change");
-        };
+        let Ok(token) = token else { return not_sent(CloudError::no_turn()) };
         let deadline = Instant::now() + UPDATE_TIME;
-        let budget = Budget { deadline, first_token: Some(token), priority: Priority::Admin };
+        let budget = Budget { deadline, first_token: Some(token), priority: Priority::Change };
         let ChangeRequest { service, update, .. } = &self.request;
         let call = self.project.cloud.update_service(service, update, budget);
         match bounded(call, deadline, &mut self.stop).await {
@@ -210,9 +205,14 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         }
         let deadline = Instant::now() + READ_TIME;
         let ChangeRequest { service, .. } = &self.request;
-        let read =
-            readback::read(&self.project.cloud, service, Priority::Admin, deadline, &mut self.stop)
-                .await;
+        let read = readback::read(
+            &self.project.cloud,
+            service,
+            Priority::Change,
+            deadline,
+            &mut self.stop,
+        )
+        .await;
         report.after = read.ok();
     }
 
@@ -251,7 +251,8 @@ impl<C: Services, R: Recorder> Apply<C, R> {
             let now = self.env.clock.now();
             self.env.board.record(&self.meta, Ok(after.clone()), now, whose);
         }
-        self.env.board.change_ends(&self.meta, may_have_acted);
+        let asked = may_have_acted.then_some(&self.request.update);
+        self.env.board.change_ends(&self.meta.id, asked);
         if may_have_acted {
             (self.env.poll_behind)(&self.meta);
         }

@@ -18,6 +18,7 @@ use crate::{
     audit::Intent,
     board::{Attribution, ServiceMeta},
     cloud::Services,
+    model::ServiceFields,
 };
 
 /// A cloud that does not answer for so long keeps no service locked any longer.
@@ -37,10 +38,12 @@ pub(super) struct Dangling<C, R> {
 /// Finds out what became of the change, and records it. A shutdown leaves it for the next start.
 pub(super) async fn resolve<C: Services, R: Recorder>(dangling: Dangling<C, R>) {
     let Dangling { env, known, intent, mut stop } = dangling;
+    let update = fields_from_json(&intent.request["update"]);
     let outcome = match known {
         Some((meta, project)) => {
-            let outcome = look(&env, &meta, &project, &intent, &mut stop).await;
-            env.board.change_ends(&meta, true);
+            env.board.change_begins(&meta.id);
+            let outcome = look(&env, &meta, &project, &intent, &update, &mut stop).await;
+            env.board.change_ends(&meta.id, Some(&update));
             outcome
         }
         None => Some(Outcome::Unknown),
@@ -66,16 +69,16 @@ async fn look<C: Services, R>(
     meta: &ServiceMeta,
     project: &Project<C>,
     intent: &Intent,
+    update: &ServiceFields,
     stop: &mut Stop,
 ) -> Option<Outcome> {
     let before = fields_from_json(&intent.before);
-    let update = fields_from_json(&intent.request["update"]);
-    if asked(&update).next().is_none() {
+    if asked(update).next().is_none() {
         return Some(Outcome::Unknown);
     }
     let deadline = Instant::now() + RESOLVE_TIME;
     loop {
-        let found = read_back(&project.cloud, &meta.id, &before, &update, stop).await;
+        let found = read_back(&project.cloud, &meta.id, &before, update, stop).await;
         if *stop.borrow() {
             return None;
         }

@@ -190,6 +190,13 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         Some((meta, project))
     }
 
+    /// The same service in whatever project it is configured now.
+    fn known_elsewhere(&self, service: &ServiceId) -> Option<(Arc<ServiceMeta>, Project<C>)> {
+        let services = self.env.board.snapshot();
+        let mut same = services.iter().filter(|state| state.meta.id == *service);
+        same.find_map(|state| self.known(&state.meta.project, service))
+    }
+
     fn admit(&self, request: &ChangeRequest) -> Result<(Arc<ServiceMeta>, Project<C>), Refusal> {
         let known =
             self.known(&request.project, &request.service).ok_or(Refusal::UnknownService)?;
@@ -253,7 +260,8 @@ impl<C: Services, R: Recorder> Engine<C, R> {
 
     fn resolve(&mut self, intent: Intent) {
         let gate = intent.subject.service_id.clone();
-        let known = self.known(&intent.subject.project, &gate);
+        let known =
+            self.known(&intent.subject.project, &gate).or_else(|| self.known_elsewhere(&gate));
         let (env, stop) = (self.env.clone(), self.stop.subscribe());
         let resolution = Dangling { env, known, intent, stop };
         let task = self.tasks.spawn(async move {

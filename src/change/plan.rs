@@ -1,6 +1,6 @@
 //! Compares: what would a change do, which state does a tag name, and what became of a change.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Condition, Current, FieldChange, Outcome, fields::value};
@@ -92,13 +92,15 @@ pub fn etag(service: &EndpointService) -> String {
     let state = state_of(service);
     let mut digest = Sha256::new();
     for name in ServiceFields::NAMES {
-        // Values are JSON, so no text can look like two fields; ports are written out, because the
+        // Values are JSON, so no text can look like two fields; a mapping is an array, because the
         // order of members of an object is not ours to say.
-        let text = match name {
-            "ports" => ports(&state).iter().map(|mapping| format!("{mapping} ")).collect(),
-            _ => value(&state, name).unwrap_or(Value::Null).to_string(),
+        let mapping =
+            |port: &PortMapping| json!([port.client_port, port.server_port, port.protocol]);
+        let value = match name {
+            "ports" => ports(&state).iter().map(mapping).collect(),
+            _ => value(&state, name).unwrap_or(Value::Null),
         };
-        digest.update(format!("{name} {text}\n"));
+        digest.update(format!("{name} {value}\n"));
     }
     let mut tag = hex::encoded(&digest.finalize());
     tag.truncate(ETAG_DIGITS);
@@ -145,6 +147,10 @@ enum Found {
     Other,
 }
 
+/// Fields that have a value in every service. Of the others, a cloud may leave out what is empty, so that
+/// an absent one is empty.
+const NEVER_EMPTY: [&str; 3] = ["approval_enabled", "service_name", "tcp_proxy"];
+
 /// Judges a change by the states before and after it.
 pub(super) fn judge(
     before: &ServiceFields,
@@ -157,7 +163,7 @@ pub(super) fn judge(
         let state = match () {
             () if is == wanted && was == wanted => Found::Kept,
             () if is == wanted => Found::Wanted,
-            () if is.is_none() && was.is_none() => Found::Untold,
+            () if is.is_none() && was.is_none() && NEVER_EMPTY.contains(&field) => Found::Untold,
             () if is == was => Found::Before,
             () => Found::Other,
         };
@@ -185,27 +191,42 @@ pub(super) fn judge(
     if has(Found::Other) {
         warnings.push("conflict suspected: somebody else may have changed the service".to_owned());
     }
-    warnings.extend(side_effects(&was, update, &is));
+    warnings.extend(side_effects(&was, update, after));
     Verdict { outcome, warnings }
 }
 
-/// The fields that nobody asked for and that moved all the same. Where an empty value means nothing,
-/// an absent one does too; where it does not, an absent one was not told.
-fn side_effects(was: &ServiceFields, update: &ServiceFields, is: &ServiceFields) -> Vec<String> {
-    let moved = ServiceFields::NAMES.into_iter().filter_map(|field| {
-        let (from, to) = (value(was, field), value(is, field));
-        if from == to || value(update, field).is_some() {
-            return None;
+/// The fields that nobody asked for and that moved all the same.
+fn side_effects(
+    was: &ServiceFields,
+    update: &ServiceFields,
+    after: &EndpointService,
+) -> Vec<String> {
+    let moved = differences(was, after).into_iter();
+    let moved = moved.filter(|change| value(update, change.field).is_none());
+    let warning = |FieldChange { field, from, to }: FieldChange| match field {
+        "approval_enabled" | "tcp_proxy" => {
+            format!("{field} was changed from {from} to {to} although not asked")
         }
-        match (field, from, to) {
-            ("approval_enabled" | "tcp_proxy", Some(from), Some(to)) => {
-                Some(format!("{field} was changed from {from} to {to} although not asked"))
-            }
-            ("approval_enabled" | "tcp_proxy", ..) => None,
-            _ => Some(format!("{field} was changed although not asked")),
-        }
-    });
-    moved.collect()
+        _ => format!("{field} was changed although not asked"),
+    };
+    moved.map(warning).collect()
+}
+
+/// What differs afterwards; a field that was not told before or after is left out.
+pub(super) fn differences(was: &ServiceFields, after: &EndpointService) -> Vec<FieldChange> {
+    let (was, is) = (canonical(was), state_of(after));
+    let differs = |field: &'static str| {
+        let (from, to) = (value(&was, field), value(&is, field));
+        let is_told = from.is_some() && to.is_some() || !NEVER_EMPTY.contains(&field);
+        // An empty text or list is shown as the cloud has it.
+        let shown = || to.clone().or_else(|| value(&after.fields, field)).unwrap_or_default();
+        (is_told && from != to).then(|| FieldChange {
+            field,
+            to: shown(),
+            from: from.unwrap_or_default(),
+        })
+    };
+    ServiceFields::NAMES.into_iter().filter_map(differs).collect()
 }
 
 /// Names of the fields that an update asks for.

@@ -94,7 +94,7 @@ pub(super) async fn read_back<C: Services>(
     let mut last: Option<(Instant, Found)> = None;
     let mut error = None;
     loop {
-        match read(cloud, service, Priority::Admin, deadline, stop).await {
+        match read(cloud, service, Priority::Change, deadline, stop).await {
             Ok(after) => {
                 let verdict = judge(before, update, &after);
                 let found = Found { verdict, after };

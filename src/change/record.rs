@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     ChangeRequest, Condition, FieldChange, Outcome, Report,
     fields::{cloud_to_json, diff_to_json, fields_to_json, service_to_json},
-    plan::plan,
+    plan::{differences, state_of},
 };
 use crate::audit::{self, Audit, AuditError, ChangeId, Intent, Subject};
 
@@ -56,13 +56,14 @@ fn not_configured() -> AuditError {
     AuditError::Unavailable("admin.audit_log is not configured".to_owned())
 }
 
-pub(super) fn subject(change_id: ChangeId, request: &ChangeRequest) -> Subject {
+pub(super) fn subject(change_id: ChangeId, request: &ChangeRequest, name: &str) -> Subject {
     Subject {
         change_id,
         actor: (&*request.actor).into(),
         remote: request.remote.to_string().into(),
         project: (&*request.project).into(),
         service_id: request.service.clone(),
+        service_name: Some(name.into()),
     }
 }
 
@@ -80,7 +81,8 @@ pub(super) fn intent(subject: Subject, request: &ChangeRequest, report: &Report)
 
 /// What became of it. `diff` is what was found to have changed, asked for or not.
 pub(super) fn outcome(subject: Subject, report: &Report) -> audit::Outcome {
-    let found = |after: &super::EndpointService| plan(&report.before, &after.fields).diff;
+    let before = state_of(&report.before);
+    let found = |after: &super::EndpointService| differences(&before, after);
     let found: Option<Vec<FieldChange>> = report.after.as_ref().map(found);
     let cloud = cloud_to_json(report.failure.as_ref(), report.answered.as_ref());
     audit::Outcome {
@@ -112,13 +114,15 @@ pub(super) fn bare_outcome(subject: Subject, outcome: Outcome) -> audit::Outcome
 
 /// The intent that a record of the log holds.
 pub(super) fn intent_of(record: audit::Record) -> Option<Intent> {
-    let audit::Content { change_id, actor, remote, project, service_id, .. } = record.content;
+    let audit::Content { change_id, actor, remote, project, service_id, service_name, .. } =
+        record.content;
     let subject = Subject {
         change_id: change_id?,
         actor: actor.unwrap_or_default(),
         remote: remote.unwrap_or_default(),
         project: project?,
         service_id: service_id?,
+        service_name,
     };
     Some(Intent {
         subject,

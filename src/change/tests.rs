@@ -1,5 +1,6 @@
 //! The engine over a cloud in memory, under a paused clock.
 
+mod attribution;
 mod dangling;
 mod fake;
 mod faults;

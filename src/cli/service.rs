@@ -1,10 +1,11 @@
 //! `service`: looks at endpoint services and changes them, through the admin API of a running
 //! exporter.
 //!
-//! `client` speaks HTTP, `text` says what the answers mean. Texts of the server are escaped before
+//! `client` speaks HTTP, `failure` says why no answer came, `text` what the answers mean. Texts of the server are escaped before
 //! they reach the terminal.
 
 mod client;
+mod failure;
 mod text;
 
 use std::{
@@ -20,7 +21,7 @@ use self::{
     text::Paint,
 };
 use super::{FAILED, FINE, USAGE, complain, print};
-use crate::http::Limits;
+use crate::{audit::one_line, http::Limits};
 
 /// `plan` found something to change.
 const CHANGES: u8 = 2;
@@ -165,7 +166,9 @@ impl Out {
 
     fn raw(&self, answer: &Answer) {
         if self.json {
-            print(&answer.json.to_string());
+            // A value that was read can be written.
+            let line = one_line(&answer.json).unwrap_or_default();
+            print(&String::from_utf8_lossy(&line));
         }
     }
 }

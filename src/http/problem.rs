@@ -7,6 +7,8 @@ use axum::{
 };
 use serde::Serialize;
 
+use crate::audit::one_line;
+
 /// The media type of short answers to programs and people alike.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// The media type of data.
@@ -47,13 +49,13 @@ pub(super) fn problem_with(
     json(status, PROBLEM, &document)
 }
 
-/// An answer in JSON.
+/// An answer in JSON, which may be looked at in a terminal.
 pub(super) fn json(
     status: StatusCode,
     media_type: &'static str,
     value: &impl Serialize,
 ) -> Response {
-    let (status, body) = match serde_json::to_vec(value) {
+    let (status, body) = match one_line(value) {
         Ok(body) => (status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
     };

@@ -163,9 +163,7 @@ impl Transport {
             }
             tokio::time::sleep_until(again_at).await;
         }
-        Err(last_error.unwrap_or_else(|| {
-            CloudError::new(Reason::Timeout, "the rate limit gave no token before the deadline")
-        }))
+        Err(last_error.unwrap_or_else(CloudError::no_turn))
     }
 
     async fn token(&self, call: &Request<'_>, budget: &mut Budget) -> Option<Token> {

@@ -3,7 +3,8 @@
 //! The cloud's types are not always the documented ones (a switch sent as the text `"false"`, a
 //! number sent as text), and fields arrive over the years. What can be understood is taken and
 //! counted as a [`Surprise`]; what cannot is absent, never a made-up zero. Texts are capped and
-//! freed of control characters here, so that nothing later needs to.
+//! freed of control characters here, so that nothing later needs to; only those of endpoint services,
+//! which are compared, stay as they are.
 
 mod error_body;
 mod meaning;

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::{ServiceId, ServiceName};
 
 /// An endpoint service (VPCEP API Reference, "Modifying a VPC Endpoint Service", Table 5, and
-/// "Querying VPC Endpoint Services").
+/// "Querying VPC Endpoint Services"). Its texts are as the cloud has them: compare them, and clean them
+/// where they are shown to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointService {
     /// Its id.

@@ -79,6 +79,9 @@ async fn fault_p20_a_caller_who_leaves_later_stops_nothing() {
         let change = found(&world).await;
         assert_eq!(change["outcome"]["outcome"], "applied", "{moment}: {change}");
         assert_eq!(change["intent"]["actor"], "test");
+        for names in [&change, &change["intent"], &change["outcome"]] {
+            assert_eq!(names["service_name"], "s0");
+        }
         assert_eq!(world.place.truth(0).await["description"], "wanted", "{moment}");
         world.place.balance(But { unheard: 1, ..But::default() }).await;
         assert_eq!(world.counted("applied").await, 1.0);

@@ -1,6 +1,4 @@
-//! C9 to C13: the disk under the audit log, and those who tamper with it. (C13, a disk that stands
-//! still, is made in the tests of the log itself: `an_intent_whose_caller_gave_up_is_not_written…`
-//! and `no_more_than_so_many_intents_wait` in `src/audit/tests/disk.rs`.)
+//! C9 to C13: the disk under the audit log, and those who tamper with it.
 
 use std::{
     fs,
@@ -9,9 +7,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::{process::Command, time::Instant};
 
 use super::{
+    front::{Puts, Reads},
     ledger::{self, But},
     world::{Place, Running, World, copied, kind, told, wanted, warns},
 };
@@ -209,4 +208,57 @@ async fn fault_c12_a_log_that_was_tampered_with() {
 fn word(content: &css_vpcep_exporter::audit::Content) -> Option<Value> {
     let is_opened = content.kind == css_vpcep_exporter::audit::Kind::Opened;
     content.outcome.as_deref().filter(|_| is_opened).map(Value::from)
+}
+
+/// What makes the disk under a process stand still, from its source.
+async fn still_disk(place: &Place) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/still_disk.c");
+    let library = place.folder.path.join("still_disk.so");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source);
+    assert!(compiler.status().await.expect("the build needs it, too").success());
+    library
+}
+
+#[tokio::test]
+async fn fault_c13_a_disk_that_stands_still() {
+    let mut place = Place::new("fault_c13", 2).await;
+    let (library, still) = (still_disk(&place).await, place.folder.path.join("still"));
+    let set = [("LD_PRELOAD", &*library), ("DISK_STANDS_STILL", &*still)];
+    let running = place.serve_with("serve", &set).await;
+    fill(&place).await;
+    // At the intent: nothing is sent, and nobody waits for long. The second does not even begin.
+    fs::write(&still, "").expect("the folder can be written");
+    for _ in 0..2 {
+        let began = Instant::now();
+        refused(&place).await;
+        assert!((2..10).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        running.metrics().await;
+    }
+    // The record of the first comes to the disk after all, and says that nothing came of it.
+    let goes_on = || fs::remove_file(&still).expect("the folder can be written");
+    goes_on();
+    let update = json!({"description": "goes on"});
+    told(&place.desk.change(&place.services[0], &update).await, 200, "applied", true, false);
+    let but = But { unheard: 1, ..But::default() };
+    place.balance(but).await;
+    // At the outcome: it is told, and recorded later.
+    place.front.set(Puts::Held, Reads::PassedOn);
+    let update = wanted();
+    let stands_still = async {
+        place.front.until_put_seen().await;
+        fs::write(&still, "").expect("the folder can be written");
+        place.front.let_go();
+    };
+    let changed = place.desk.change(&place.services[0], &update);
+    let (answer, ()) = tokio::join!(changed, stands_still);
+    told(&answer, 200, "applied", true, false);
+    warns(&answer, "applied, but the record of the outcome could not be written");
+    running.metrics().await;
+    place.front.set(Puts::PassedOn, Reads::PassedOn);
+    refused(&place).await;
+    goes_on();
+    let update = json!({"description": "goes on"});
+    told(&place.desk.change(&place.services[1], &update).await, 200, "applied", true, false);
+    place.balance(but).await;
 }

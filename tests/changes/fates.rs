@@ -6,9 +6,9 @@ use tokio::time::{Duration, Instant};
 use super::{
     front::{Puts, Reads, Says},
     ledger::But,
-    world::{World, told, wanted, warns},
+    world::{Place, World, kind, page, told, wanted, warns},
 };
-use crate::support::Answer;
+use crate::support::{Answer, eventually};
 
 /// The books balance, and one change ended so.
 async fn balance(world: &World, outcome: &str) {
@@ -173,7 +173,7 @@ pub(super) async fn fault_p16_errors_of_servers_that_did_nothing_are_not_applied
         let id = world.place.services[service].clone();
         let own = world.clone();
         changes.spawn(async move { own.place.desk.change(&id, &wanted()).await });
-        crate::support::eventually("the PUT is seen", async || {
+        eventually("the PUT is seen", async || {
             let seen = world.place.puts().await.len();
             if seen > service { Ok(()) } else { Err(seen.to_string()) }
         })
@@ -184,6 +184,48 @@ pub(super) async fn fault_p16_errors_of_servers_that_did_nothing_are_not_applied
     assert_eq!(statuses, [500, 502, 503, 504]);
     world.place.balance(But::default()).await;
     assert_eq!(world.counted("not_applied").await, 4.0);
+}
+
+/// A description that is empty is there, and known.
+pub(super) async fn fault_p16_a_field_that_stays_empty_is_not_applied() {
+    let world = World::new("fault_p16_empty", 1).await;
+    world.place.set(0, &json!({"description": ""})).await;
+    world.place.modes(json!([{"name": "not-applied-then-500"}])).await;
+    told(&world.change().await, 502, "not_applied", true, true);
+    balance(&world, "not_applied").await;
+    world.place.modes(json!([{"name": "applied-then-500"}])).await;
+    let other = json!({"description": "other"});
+    let answer = world.place.desk.change(&world.place.services[0], &other).await;
+    told(&answer, 200, "applied", true, false);
+    world.place.balance(But::default()).await;
+}
+
+/// The texts of others are compared as they are, and a text that a change may not have is refused.
+#[tokio::test]
+async fn line_breaks_in_texts_of_others_are_told_apart() {
+    let world = World::new("line_breaks", 1).await;
+    let path = format!("/api/v1/endpoint-services/prod/{}", world.place.services[0]);
+    let mut tags = Vec::new();
+    for text in ["a\nb", "a\u{2028}b", "a\u{2029}b", "a\u{9b}b", "a\u{FFFD}b"] {
+        world.place.set(0, &json!({"description": text})).await;
+        let answer = world.place.desk.get(&path).await;
+        assert_eq!(answer.json()["service"]["description"], text);
+        assert_eq!(answer.text.lines().count(), 1);
+        assert!(!answer.text.contains(['\u{2028}', '\u{2029}', '\u{9b}']), "{}", answer.text);
+        tags.push(answer.header("etag").to_owned());
+    }
+    tags.dedup();
+    assert_eq!(tags.len(), 5, "{tags:?}");
+    let first = &tags[0];
+    let answer = world.place.desk.change_if(&world.place.services[0], first, &wanted()).await;
+    assert_eq!(answer.status, 412);
+    for text in ["a\u{2028}b", "a\u{2029}b"] {
+        let update = json!({"description": text});
+        let answer = world.place.desk.change(&world.place.services[0], &update).await;
+        assert_eq!((answer.status, &*kind(&answer)), (422, "invalid"));
+    }
+    told(&world.change().await, 200, "applied", true, false);
+    balance(&world, "applied").await;
 }
 
 fn not_applied(answer: &Answer) -> u64 {
@@ -223,9 +265,54 @@ async fn fault_p18_another_writer_is_seen() {
     }
 }
 
+/// Nobody else did it.
+pub(super) async fn fault_p19_an_effect_that_shows_too_late_is_ours() {
+    let modes = json!([{"name": "delayed", "ms": 20_000}]);
+    let (world, answer) = struck("fault_p19_ours", modes).await;
+    told(&answer, 502, "not_applied", true, true);
+    let path = format!("/api/v1/endpoint-services/prod/{}", world.place.services[0]);
+    eventually("the effect shows", async || {
+        let service = world.place.desk.get(&path).await.json()["service"].clone();
+        if service["description"] == "wanted" { Ok(()) } else { Err(service.to_string()) }
+    })
+    .await;
+    let name = "huaweicloud_vpcep_service_unattributed_changes_total";
+    assert_eq!(page(world.daemon.public).await.value(name, &[]), Some(0.0));
+    world.place.set(0, &json!({"description": "by somebody else"})).await;
+    assert_eq!(world.place.desk.get(&path).await.status, 200);
+    assert_eq!(page(world.daemon.public).await.value(name, &[]), Some(1.0));
+}
+
 pub(super) async fn fault_p19_an_effect_that_shows_late_is_applied() {
     let (world, answer) = struck("fault_p19", json!([{"name": "delayed", "ms": 5_000}])).await;
     told(&answer, 200, "applied", true, false);
     assert_eq!(answer.json()["after"]["description"], "wanted");
     balance(&world, "applied").await;
+}
+
+/// The cloud was not asked, so it is not the cloud that said no.
+pub(super) async fn a_turn_that_our_own_rate_limit_does_not_leave() {
+    let mut place = Place::new("own_rate_limit", 1).await;
+    // Reading the services and reading this one leave no turn.
+    let scarce = json!({"requests_per_second": 0.02, "burst": 2});
+    place.configuration["projects"][0]["rate_limit"]["vpcep"] = scarce;
+    let world = World::of(place).await;
+    eventually("the services are read", async || {
+        let requests = world.place.cloud.requests().await;
+        let read = requests["by_operation"]["vpcep_services"].as_u64() > Some(0);
+        if read { Ok(()) } else { Err(requests.to_string()) }
+    })
+    .await;
+    let answer = world.change().await;
+    told(&answer, 503, "not_sent", false, true);
+    let path = format!("/api/v1/endpoint-services/prod/{}", world.place.services[0]);
+    let read = world.place.desk.get(&path).await;
+    for answer in [&answer, &read] {
+        assert_eq!((answer.status, &*kind(answer)), (503, "own_rate_limit"));
+        let json = answer.json();
+        let detail = json["detail"].as_str().expect("a text");
+        assert!(detail.contains("own rate limit") && !detail.contains("the cloud"), "{detail}");
+        assert_eq!(answer.header("retry-after"), "10");
+    }
+    balance(&world, "not_sent").await;
 }

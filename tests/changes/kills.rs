@@ -88,6 +88,8 @@ pub(super) async fn fault_c14_killed_at_each_step() {
 async fn killed_at(step: Step) {
     let Step { name, puts, reads, outcome } = step;
     let mut place = Place::new(&format!("fault_c14_{}", name.replace(' ', "_")), 1).await;
+    // As it usually is.
+    place.set(0, &json!({"description": ""})).await;
     let limits = place.configuration["projects"][0]["rate_limit"]["vpcep"].clone();
     if name == "intent written" {
         // Reading the services and reading this one leave no turn for the change.
@@ -149,6 +151,34 @@ async fn killed_at(step: Step) {
     .await;
     told(&answer, 200, "applied", true, false);
     place.balance(But { unheard, killed: true, ..But::default() }).await;
+    running.process.terminate().await;
+    assert!(running.process.end().await.success());
+}
+
+/// The service is the same one, whatever its project is called now.
+#[tokio::test]
+async fn fault_c14_killed_and_the_project_renamed() {
+    let mut place = Place::new("fault_c14_renamed", 1).await;
+    let running = place.serve("first").await;
+    place.front.set(Puts::DoneInSilence, Reads::PassedOn);
+    let update = wanted();
+    let asked = place.desk.ask_to_change(&place.services[0], "*", &update);
+    let killed = async {
+        place.front.until_put_done().await;
+        kill(running).await;
+    };
+    let (heard, ()) = tokio::join!(asked, killed);
+    assert!(heard.is_err());
+    place.front.set(Puts::PassedOn, Reads::PassedOn);
+    place.configuration["projects"][0]["name"] = json!("renamed");
+    let mut running = place.serve("second").await;
+    assert_eq!(outcomes(&place).await, ["applied"]);
+    let records = place.balance(But { unheard: 1, killed: true, ..But::default() }).await;
+    let outcome = &records.last().expect("it has records").content;
+    assert_eq!(
+        (outcome.project.as_deref(), outcome.service_name.as_deref()),
+        (Some("prod"), Some("s0"))
+    );
     running.process.terminate().await;
     assert!(running.process.end().await.success());
 }

@@ -36,8 +36,11 @@ slow! {
         fault_p05_a_garbled_success_that_did_nothing_is_not_applied
         fault_p07_a_part_of_it_is_partial
         fault_p16_errors_of_servers_that_did_nothing_are_not_applied
+        fault_p16_a_field_that_stays_empty_is_not_applied
         fault_p17_what_cannot_be_read_back_is_unknown
         fault_p19_an_effect_that_shows_late_is_applied
+        fault_p19_an_effect_that_shows_too_late_is_ours
+        a_turn_that_our_own_rate_limit_does_not_leave
     }
     disk {
         fault_c10_a_full_disk_at_the_outcome

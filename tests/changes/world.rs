@@ -198,9 +198,14 @@ impl Place {
 
     /// Starts the finished binary here.
     pub(crate) async fn serve(&mut self, name: &str) -> Running {
+        self.serve_with(name, &[]).await
+    }
+
+    /// The same with this in its environment.
+    pub(crate) async fn serve_with(&mut self, name: &str, set: &[(&str, &Path)]) -> Running {
         let file = self.folder.write("config.yml", &self.configuration.to_string());
         let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
-        serve.arg("--config.file").arg(file);
+        serve.arg("--config.file").arg(file).envs(set.iter().copied());
         let serve = with_usual_signals(&serve);
         let mut process = Process::start(&self.folder, name, serve);
         let public = process.address("public").await;

@@ -297,23 +297,28 @@ struct Log {
 }
 
 impl ChangeLog for Log {
-    fn newest(&self) -> Option<Vec<LoggedChange>> {
+    fn newest(&self, limit: usize, sees: &dyn Fn(&str, &str) -> bool) -> Option<Vec<LoggedChange>> {
         let change = |change_id: &str, project: &str, service_id: &str| LoggedChange {
             change_id: change_id.into(),
             project: project.into(),
             service_id: service_id.into(),
+            service_name: Some("logs".into()),
             intent: None,
             outcome: Some(json!({"outcome": "applied"})),
         };
-        Some(vec![
+        let all = [
             change(CHANGE_OF_OTHER, "test", OTHER),
             change(CHANGE_OF_LOGS, "prod", LOGS),
             change("older", "prod", LOGS),
-        ])
+        ];
+        let seen = all.into_iter().filter(|change| sees(&change.project, &change.service_id));
+        Some(seen.take(limit).collect())
     }
 
     fn find(&self, change_id: &str) -> Option<LoggedChange> {
-        self.newest()?.into_iter().find(|change| change.change_id == change_id)
+        self.newest(usize::MAX, &|_, _| true)?
+            .into_iter()
+            .find(|change| change.change_id == change_id)
     }
 
     fn denied(&self, denied: &Denied<'_>) {

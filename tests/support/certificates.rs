@@ -27,6 +27,16 @@ impl Authority {
         Authority(CertifiedIssuer::self_signed(params, key).expect("it can sign"))
     }
 
+    /// One that signs itself; with `CA:TRUE` as `openssl req -x509` makes it.
+    pub(crate) fn self_signed(names: &[&str], is_ca: bool) -> Issued {
+        let mut params = params(names);
+        let authority = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.is_ca = if is_ca { authority } else { IsCa::ExplicitNoCa };
+        let key = KeyPair::generate().expect("keys can be made");
+        let certificate = params.self_signed(&key).expect("it can sign").pem();
+        Issued { certificate, key: key.serialize_pem() }
+    }
+
     pub(crate) fn certificate(&self) -> String {
         self.0.pem()
     }

@@ -274,6 +274,7 @@ impl From<ErrorRecord<'_>> for CloudError {
             request_id: record.request_id.map(Cow::into_owned),
             retry_after: record.retry_after,
             never_sent: false,
+            own_limit: false,
             retry_at: None,
         }
     }

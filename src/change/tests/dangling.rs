@@ -13,7 +13,7 @@ use super::{
 use crate::{
     audit::{ChangeId, Content, Hash, Kind, Record},
     change::{Outcome, Refusal, fields_to_json, service_to_json},
-    model::ServiceFields,
+    model::{ServiceFields, ServiceId},
 };
 
 const CHANGE: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
@@ -29,6 +29,7 @@ fn intent() -> Record {
             remote: Some("127.0.0.1".into()),
             project: Some("prod".into()),
             service_id: Some(id()),
+            service_name: Some("logs".into()),
             before: Some(service_to_json(&service())),
             request: Some(json!({ "if_match": "*", "update": fields_to_json(&update()) })),
             diff: Some(json!([])),
@@ -88,6 +89,22 @@ async fn a_dangling_intent_is_resolved_by_reading() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_field_that_was_empty_and_still_is_was_not_changed() {
+    let wanted = ServiceFields { description: Some("wanted".into()), ..ServiceFields::default() };
+    for empty in [None, Some("")] {
+        let mut before = service();
+        before.fields.description = empty.map(Into::into);
+        let dangling = with(|content| {
+            content.before = Some(service_to_json(&before));
+            let update = fields_to_json(&wanted);
+            content.request = Some(json!({ "if_match": "*", "update": update }));
+        });
+        let (entry, _) = outcome_of(Fake::new([before]), dangling).await;
+        assert_eq!(entry.outcome, Some(Outcome::NotApplied), "{empty:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cloud_that_does_not_answer_is_waited_for_but_not_for_ever() {
     let fake = cloud(&ServiceFields::NAMES);
     fake.state().reads = Reads::Fail;
@@ -111,7 +128,8 @@ async fn a_cloud_that_does_not_answer_is_waited_for_but_not_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_looked_up_is_unknown_at_once() {
-    let gone = with(|content| content.project = Some("gone".into()));
+    let elsewhere = "00000000-8882-4871-a3c2-d380272eed88";
+    let gone = with(|content| content.service_id = ServiceId::parse(elsewhere).ok());
     let unreadable = with(|content| content.request = Some(json!("?")));
     for intent in [gone, unreadable] {
         let rig = Rig::with(cloud(&[]), Log::default(), vec![intent]);

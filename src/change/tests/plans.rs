@@ -6,9 +6,9 @@ use super::{mapping, service};
 use crate::{
     change::{
         Condition, Current, Outcome, etag, plan,
-        plan::{Precondition, judge, precondition},
+        plan::{Precondition, differences, judge, precondition},
     },
-    model::{EndpointService, ServiceFields, ServiceName, ServiceStatus},
+    model::{EndpointService, PortMapping, ServiceFields, ServiceName, ServiceStatus},
 };
 
 fn none() -> ServiceFields {
@@ -110,7 +110,42 @@ fn the_tag_is_of_the_fields_that_can_be_changed_and_of_nothing_else() {
     tags.dedup();
     assert_eq!(tags.len(), 10);
     // It must not move from one version to the next without a reason.
-    assert_eq!(tag, "587f927b731fb04b9dfed8eec947b761");
+    assert_eq!(tag, "dda57d933dce08de1bd6b33bf78a70b3");
+}
+
+/// Whatever others wrote into a text.
+#[test]
+fn no_two_states_share_a_tag() {
+    let described = |text: &str| {
+        let mut service = service();
+        service.fields.description = Some(text.into());
+        service
+    };
+    let mut odd = service();
+    let protocol = "TCP 8081->80/TCP".into();
+    odd.fields.ports = Some(vec![PortMapping { protocol, ..mapping(8080, 90) }]);
+    let texts = ["a\nb", "a\u{2028}b", "a\u{2029}b", "a\u{FFFD}b", "a\\nb", "a\"\nip \"b"];
+    let states = texts.map(described).into_iter().chain([service(), odd]);
+    let mut tags: Vec<_> = states.map(|state| etag(&state)).collect();
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), texts.len() + 2);
+}
+
+/// Of the record of an outcome.
+#[test]
+fn what_was_found_has_what_became_empty_and_not_what_was_not_told() {
+    let before = service().fields;
+    let mut after = service();
+    (after.fields.tcp_proxy, after.fields.ip) = (None, Some("10.0.0.1".into()));
+    for (description, to) in [(None, Value::Null), (Some("".into()), json!(""))] {
+        after.fields.description = description;
+        let found = differences(&before, &after);
+        let found: Vec<_> = found.iter().map(|one| (one.field, &one.from, &one.to)).collect();
+        let from = json!("before");
+        let ip = json!("10.0.0.1");
+        assert_eq!(found, [("description", &from, &to), ("ip", &Value::Null, &ip)]);
+    }
 }
 
 #[test]
@@ -156,20 +191,70 @@ fn a_verdict_needs_every_field_that_was_asked_for() {
     assert_eq!(verdict(None, "third", "third"), Outcome::Unknown);
 }
 
-/// A cloud that does not tell a field, before or after, proves nothing of it.
+/// A cloud that does not tell a field which always has a value, before or after, proves nothing of it.
 #[test]
 fn a_field_that_is_not_told_is_unknown() {
-    let update =
-        ServiceFields { ip: Some("10.0.0.1".into()), service_name: Some("test".into()), ..none() };
+    let update = ServiceFields {
+        tcp_proxy: Some("open".into()),
+        service_name: Some("test".into()),
+        ..none()
+    };
     let verdict = |name: &str, update: &ServiceFields| {
+        let mut before = service().fields;
+        before.tcp_proxy = None;
         let mut after = service();
         after.full_name = ServiceName::new(name);
         after.fields.service_name = Some(name.into());
-        judge(&service().fields, update, &after)
+        after.fields.tcp_proxy = None;
+        judge(&before, update, &after)
     };
     assert_eq!(verdict("test", &update).outcome, Outcome::Unknown);
-    assert_eq!(verdict("test", &update).warnings, ["the cloud does not tell ip"]);
+    assert_eq!(verdict("test", &update).warnings, ["the cloud does not tell tcp_proxy"]);
     assert_eq!(verdict("logs", &update).outcome, Outcome::NotApplied);
     let only = ServiceFields { service_name: None, ..update };
     assert_eq!(verdict("logs", &only).outcome, Outcome::Unknown);
+    let approval = ServiceFields { approval_enabled: Some(false), ..none() };
+    let mut untold = service();
+    untold.fields.approval_enabled = None;
+    assert_eq!(judge(&untold.fields, &approval, &untold).outcome, Outcome::Unknown);
+}
+
+/// A cloud may leave out what is empty, or write it: both are the same state.
+#[test]
+fn a_field_that_was_empty_and_still_is_was_not_changed() {
+    let text = |text: &str| Some(Box::<str>::from(text));
+    let empty = [None, text("")];
+    let judged = |was: &Option<Box<str>>, is: &Option<Box<str>>, field: &str| {
+        let mut before = service();
+        before.fields = ServiceFields { ports: None, port_id: None, ..before.fields };
+        let mut after = before.clone();
+        let mut update = none();
+        for (fields, value) in
+            [(&mut before.fields, was), (&mut after.fields, is), (&mut update, &text("10.0.0.1"))]
+        {
+            match field {
+                "description" => fields.description = value.clone(),
+                "port_id" => fields.port_id = value.clone(),
+                "ip" => fields.ip = value.clone(),
+                // Of a list, an empty one and one of one mapping.
+                _ => {
+                    let list = |value: &str| {
+                        if value.is_empty() { Vec::new() } else { vec![mapping(1, 2)] }
+                    };
+                    fields.ports = value.as_deref().map(list);
+                }
+            }
+        }
+        judge(&before.fields, &update, &after).outcome
+    };
+    for field in ["description", "port_id", "ip", "ports"] {
+        for was in &empty {
+            for is in &empty {
+                assert_eq!(judged(was, is, field), Outcome::NotApplied, "{field} {was:?} {is:?}");
+            }
+            assert_eq!(judged(was, &text("10.0.0.1"), field), Outcome::Applied, "{field} {was:?}");
+        }
+    }
+    // What was there and is gone is a state of its own.
+    assert_eq!(judged(&text("other"), &None, "description"), Outcome::Unknown);
 }

@@ -38,7 +38,7 @@ async fn the_largest_change_has_room_in_the_log() {
     assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
     let change = audit.recent(1).pop().unwrap();
     assert_eq!(change.id.as_str(), report.change_id);
-    let outcome = change.outcome.unwrap().content;
+    let outcome = change.outcome.clone().unwrap().content;
     assert_eq!(outcome.outcome.as_deref(), Some("applied"));
     drop(rig);
     writer.close().await.unwrap();

@@ -14,12 +14,12 @@ use crate::{
     audit::Kind,
     board::{Attribution, ServiceMeta},
     change::{
-        ChangeRequest, Condition, MOST_CHANGES, MOST_READS, Outcome, Refusal, etag, fields_to_json,
-        service_to_json,
+        ChangeRequest, Condition, MOST_CHANGES, MOST_READS, Outcome, Project, Refusal, etag,
+        fields_to_json, service_to_json,
     },
     cloud::Reason,
     model::{EndpointService, ServiceFields, ServiceId},
-    pacing::Priority,
+    pacing::{Pacer, Priority, RateLimit},
 };
 
 fn as_it_is() -> ServiceFields {
@@ -118,6 +118,7 @@ async fn the_record_says_who_what_from_and_to() {
         assert_eq!(entry.change_id(), report.change_id);
         assert_eq!((&*subject.actor, &*subject.project), ("oncall", "prod"));
         assert_eq!((&*subject.remote, &subject.service_id), ("127.0.0.1", &id()));
+        assert_eq!(subject.service_name.as_deref(), Some(&*format!("name of {}", id())));
         let diff = entry.diff.as_ref().unwrap();
         let name = json!({ "field": "service_name", "from": "logs", "to": "test" });
         assert!(diff[0] == name && diff[1]["field"] == "ports", "{diff}");
@@ -306,6 +307,8 @@ async fn the_rate_limit_is_the_pace_of_changes() {
     let report = rig.change().await;
     assert_eq!((report.outcome, report.sent), (Outcome::NotSent, false));
     assert!(report.safe_to_retry);
+    let failure = report.failure.clone().unwrap().to_string();
+    assert!(failure.contains("the exporter's own rate limit"), "{failure}");
     rig.check_ledger();
     assert_eq!(rig.fake.truth(), service().fields);
     let state = rig.board.find("prod", id().as_str()).unwrap();
@@ -315,11 +318,35 @@ async fn the_rate_limit_is_the_pace_of_changes() {
     assert_eq!(rig.change().await.outcome, Outcome::Applied);
 }
 
+/// The plans of others, which came later, do not take the turn of a change that was begun.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_begun_goes_before_those_that_were_not() {
+    let rig = Rig::new();
+    let pacer = Pacer::new(RateLimit { requests_per_second: 1.0, burst: 1 });
+    rig.projects.send_modify(|projects| {
+        let project = Project { pacer: pacer.clone(), ..projects["prod"].clone() };
+        *projects = Arc::new(HashMap::from([(Arc::from("prod"), project)]));
+    });
+    let _first = pacer.acquire(Priority::Admin).await;
+    let others: Vec<_> = (0..30)
+        .map(|_| {
+            let pacer = pacer.clone();
+            tokio::spawn(async move { pacer.acquire(Priority::Admin).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert_eq!(rig.change().await.outcome, Outcome::Applied);
+    assert!(!others.last().unwrap().is_finished());
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_only_looks_waits_behind_those_who_change() {
     let rig = Rig::new();
     rig.changes.read("prod".into(), id()).await.unwrap();
     assert_eq!(rig.fake.state().priority, Some(Priority::Begun));
     rig.change().await;
+    assert_eq!(rig.fake.state().priority, Some(Priority::Change));
+    let plan = ChangeRequest { dry_run: true, ..request(update()) };
+    rig.changes.change(plan).await.unwrap();
     assert_eq!(rig.fake.state().priority, Some(Priority::Admin));
 }

@@ -68,8 +68,9 @@ impl Checks {
     pub(super) fn description(&mut self, at: &str, node: Node) -> Option<Box<str>> {
         let text = self.text(at, node, "a string")?;
         self.length(at, &text, 0, LONGEST_DESCRIPTION)?;
-        let ok = |c: char| c != '<' && c != '>' && !c.is_control();
-        self.characters(at, text, ok, "anything but <, > and control characters")
+        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        let ok = |c: char| c != '<' && c != '>' && !breaks(c);
+        self.characters(at, text, ok, "anything but <, >, control characters and line breaks")
     }
 
     pub(super) fn tcp_proxy(&mut self, at: &str, node: Node) -> Option<Box<str>> {

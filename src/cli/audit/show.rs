@@ -225,6 +225,7 @@ mod tests {
             remote: Some(odd.into()),
             project: Some(odd.into()),
             service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").ok(),
+            service_name: Some("logs".into()),
             before: value(),
             request: value(),
             diff: Some(json!([{ "field": odd, "from": odd, "to": value() }, odd])),

@@ -1,11 +1,11 @@
 //! The admin API, as a client sees it.
 
-use std::{error::Error as _, net::IpAddr, path::Path, time::Duration};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
 
-use super::{super::visible::visible, End};
+use super::{super::visible::visible, End, failure};
 use crate::{change::LONGEST_CHANGE, config::process_environment, secret::Secret};
 
 /// Where the token is, if no file has it.
@@ -47,22 +47,30 @@ impl Client {
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT);
+        let wrong = |why: String| {
+            ca_file.map_or(why.clone(), |file| format!("--admin.ca-file {}: {why}", file.display()))
+        };
+        let unreadable = |error: reqwest::Error| {
+            wrong(format!("a certificate cannot be read: {}", failure::explained(&error, "")))
+        };
         if let Some(file) = ca_file {
-            let wrong = |why: String| format!("--admin.ca-file {}: {why}", file.display());
             let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-            let all =
-                Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            let all = Certificate::from_pem_bundle(&pem).map_err(unreadable)?;
             if all.is_empty() {
                 return Err(wrong("there is no certificate in it".to_owned()));
             }
             http = http.tls_certs_merge(all);
         }
-        let http = http.build().map_err(|error| format!("no HTTP client: {error}"))?;
+        let http = http.build().map_err(unreadable)?;
         Ok(Self { http, base, token })
     }
 
     pub(super) async fn list(&self) -> Result<Answer, End> {
-        self.send(self.request(Method::GET, &["endpoint-services"])).await
+        let answer = self.send(self.request(Method::GET, &["endpoint-services"])).await?;
+        self.expect(answer, "list of endpoint services", |json| {
+            let known = |one: &Value| one["project"].is_string() && one["service_id"].is_string();
+            json["endpoint_services"].as_array().is_some_and(|all| all.iter().all(known))
+        })
     }
 
     /// Project and service of an id as a person writes it.
@@ -94,7 +102,9 @@ impl Client {
     }
 
     pub(super) async fn read(&self, (project, service): &(String, String)) -> Result<Answer, End> {
-        self.send(self.request(Method::GET, &["endpoint-services", project, service])).await
+        let request = self.request(Method::GET, &["endpoint-services", project, service]);
+        let answer = self.send(request).await?;
+        self.expect(answer, "endpoint service", |json| json["service"].is_object())
     }
 
     pub(super) async fn change(
@@ -116,7 +126,12 @@ impl Client {
         if let Some(etag) = etag {
             request = request.header(header::IF_MATCH, etag);
         }
-        self.send(request).await
+        let answer = self.send(request).await?;
+        self.expect(answer, "outcome and difference", |json| {
+            let differs = json["diff"].as_array();
+            let is_diff = differs.is_some_and(|all| all.iter().all(|one| one["field"].is_string()));
+            json["outcome"].is_string() && is_diff
+        })
     }
 
     fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
@@ -135,13 +150,7 @@ impl Client {
     async fn send(&self, request: RequestBuilder) -> Result<Answer, End> {
         let failed = |error: reqwest::Error| {
             let error = error.without_url();
-            let mut why = error.to_string();
-            // The outermost error only says that it failed; the innermost says why.
-            if let Some(cause) =
-                std::iter::successors(error.source(), |&error| error.source()).last()
-            {
-                why += &format!(": {cause}");
-            }
+            let mut why = failure::explained(&error, self.base.host_str().unwrap_or_default());
             if self.base.scheme() == "http" {
                 why += "; is the exporter running, with an admin section in its configuration?";
             }
@@ -163,10 +172,21 @@ impl Client {
         if !status.is_success() {
             return Err(End::Refused(answer));
         }
-        if answer.json.is_null() {
-            return Err(End::Failed(format!("{}: that is not the admin API", self.base)));
-        }
         Ok(answer)
+    }
+
+    /// An answer of somebody else must not pass for an empty list, or for nothing to change.
+    fn expect(
+        &self,
+        answer: Answer,
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Result<Answer, End> {
+        if is_so(&answer.json) {
+            return Ok(answer);
+        }
+        let base = &self.base;
+        Err(End::Failed(format!("{base}: that is not the admin API: its answer has no {what}")))
     }
 }
 

@@ -183,7 +183,9 @@ pub(super) fn outcome(change: &Value, paint: &Paint) -> Vec<String> {
     if !cloud.is_null() {
         let parts = ["status", "code", "message", "request_id"].map(|name| &cloud[name]);
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_null()).map(text).collect();
-        lines.push(format!("The cloud: {}", parts.join(", ")));
+        // Without a status it is the exporter that says why no answer came.
+        let who = if cloud["status"].is_null() { "Why" } else { "The cloud" };
+        lines.push(format!("{who}: {}", parts.join(", ")));
     }
     if change["safe_to_retry"].is_boolean() {
         let safe = change["safe_to_retry"] == true;

@@ -31,8 +31,9 @@ const MOST: usize = MAX_RECENT;
 
 /// The audit log, as the admin listener needs it. Nothing here waits for the disk.
 pub trait ChangeLog: Send + Sync + 'static {
-    /// The changes that are remembered, newest first; `None` where there is no log.
-    fn newest(&self) -> Option<Vec<LoggedChange>>;
+    /// Of the changes that are remembered, the newest ones of services that `sees` takes by their
+    /// project and id, newest first; `None` where there is no log.
+    fn newest(&self, limit: usize, sees: &dyn Fn(&str, &str) -> bool) -> Option<Vec<LoggedChange>>;
 
     /// One of them.
     fn find(&self, change_id: &str) -> Option<LoggedChange>;
@@ -43,8 +44,8 @@ pub trait ChangeLog: Send + Sync + 'static {
 
 /// Without one there is nothing to show, and refusals are only counted.
 impl ChangeLog for Option<Audit> {
-    fn newest(&self) -> Option<Vec<LoggedChange>> {
-        self.as_ref()?.newest()
+    fn newest(&self, limit: usize, sees: &dyn Fn(&str, &str) -> bool) -> Option<Vec<LoggedChange>> {
+        self.as_ref()?.newest(limit, sees)
     }
 
     fn find(&self, change_id: &str) -> Option<LoggedChange> {
@@ -57,12 +58,16 @@ impl ChangeLog for Option<Audit> {
 }
 
 impl ChangeLog for Audit {
-    fn newest(&self) -> Option<Vec<LoggedChange>> {
-        Some(self.recent(MAX_RECENT).into_iter().filter_map(logged).collect())
+    fn newest(&self, limit: usize, sees: &dyn Fn(&str, &str) -> bool) -> Option<Vec<LoggedChange>> {
+        let changes = self.recent(MAX_RECENT);
+        let seen = changes.iter().filter(|change| {
+            subject(change).is_some_and(|(_, project, service_id)| sees(project, service_id))
+        });
+        Some(seen.take(limit).filter_map(|change| logged(change)).collect())
     }
 
     fn find(&self, change_id: &str) -> Option<LoggedChange> {
-        logged(self.change(&ChangeId::parse(change_id)?)?)
+        logged(&*self.change(&ChangeId::parse(change_id)?)?)
     }
 
     fn denied(&self, denied: &Denied<'_>) {
@@ -72,21 +77,28 @@ impl ChangeLog for Audit {
             actor: denied.actor,
             project: denied.service.map(|meta| &*meta.project),
             service_id: denied.service.map(|meta| &meta.id),
+            service_name: denied.service.map(|meta| &*meta.name),
         });
     }
 }
 
-/// `None` where the records do not say whose change it is; nobody may see that one.
-fn logged(change: audit::Change) -> Option<LoggedChange> {
+/// A record of a change with its project and service. `None` where the records do not say whose
+/// change it is; nobody may see that one.
+fn subject(change: &audit::Change) -> Option<(&audit::Content, &str, &str)> {
     let content = &change.intent.as_ref().or(change.outcome.as_ref())?.content;
-    let (project, service_id) = (content.project.as_deref()?, content.service_id.as_ref()?);
+    Some((content, content.project.as_deref()?, content.service_id.as_ref()?.as_str()))
+}
+
+fn logged(change: &audit::Change) -> Option<LoggedChange> {
+    let (content, project, service_id) = subject(change)?;
     let json = |record: &Option<Record>| {
         record.as_ref().and_then(|record| serde_json::to_value(record).ok())
     };
     Some(LoggedChange {
         change_id: change.id.as_str().to_owned(),
         project: project.to_owned(),
-        service_id: service_id.as_str().to_owned(),
+        service_id: service_id.to_owned(),
+        service_name: content.service_name.as_deref().map(str::to_owned),
         intent: json(&change.intent),
         outcome: json(&change.outcome),
     })
@@ -101,6 +113,8 @@ pub struct LoggedChange {
     pub project: String,
     /// The endpoint service.
     pub service_id: String,
+    /// What it was called in the configuration then; null in records of older versions.
+    pub service_name: Option<String>,
     /// The record before it was sent; null where nothing had to be sent.
     #[schema(value_type = Option<Object>)]
     pub intent: Option<Value>,
@@ -155,12 +169,12 @@ pub(super) async fn list(
         },
         Err(refusal) => return *refusal,
     };
-    let Some(changes) = admin.changing.log.newest() else {
+    let sees = |project: &str, service_id: &str| admin.may_see(&caller, project, service_id);
+    let Some(changes) = admin.changing.log.newest(limit, &sees) else {
         let detail = "there is no audit log: admin.audit_log is not configured";
         return problem(StatusCode::SERVICE_UNAVAILABLE, detail);
     };
-    let visible = changes.into_iter().filter(|change| admin.may_see(&caller, change));
-    json(StatusCode::OK, JSON, &ChangeList { changes: visible.take(limit).collect() })
+    json(StatusCode::OK, JSON, &ChangeList { changes })
 }
 
 /// One change
@@ -187,18 +201,18 @@ pub(super) async fn one(
         return *refusal;
     }
     let found = path.ok().and_then(|Path(id)| admin.changing.log.find(&id));
-    match found.filter(|change| admin.may_see(&caller, change)) {
+    match found.filter(|change| admin.may_see(&caller, &change.project, &change.service_id)) {
         Some(change) => json(StatusCode::OK, JSON, &change),
         None => problem(StatusCode::NOT_FOUND, "there is no such change"),
     }
 }
 
 impl Admin {
-    fn may_see(&self, caller: &Caller, change: &LoggedChange) -> bool {
-        match self.shared.services.find(&change.project, &change.service_id) {
+    fn may_see(&self, caller: &Caller, project: &str, service_id: &str) -> bool {
+        match self.shared.services.find(project, service_id) {
             Some(state) => caller.token.sees(&state.meta),
             // One that is no longer configured is known by its id alone.
-            None => caller.token.sees_one_of(&change.project, &[&change.service_id]),
+            None => caller.token.sees_one_of(project, &[service_id]),
         }
     }
 }

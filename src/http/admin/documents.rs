@@ -127,7 +127,8 @@ pub(super) struct Difference {
     to: Value,
 }
 
-/// What the cloud answered; what it did not say is null.
+/// What the cloud answered; what it did not say is null. Without a status, `message` says why no answer
+/// came.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is the schema of what `cloud_to_json` writes")]
 pub(super) struct CloudAnswer {
@@ -190,8 +191,12 @@ pub(super) struct Update {
     /// How client addresses are handed to the backend.
     #[schema(nullable = false, required = false, value_type = UpdateTcpProxy)]
     tcp_proxy: Option<String>,
-    /// Free text, without control characters.
-    #[schema(nullable = false, max_length = 512, pattern = r"^[^<>\x00-\x1f\x7f-\x9f]*$")]
+    /// Free text, without control characters and line breaks.
+    #[schema(
+        nullable = false,
+        max_length = 512,
+        pattern = r"^[^<>\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+    )]
     description: Option<String>,
     /// IPv4 address or domain name of a VLAN service. Not together with `port_id`.
     #[schema(

@@ -100,6 +100,8 @@ pub(super) async fn read(
 }
 
 /// Change an endpoint service, or plan it
+///
+/// A change needs an editor; a viewer may plan it, with `dry_run=true`.
 #[utoipa::path(
     put,
     operation_id = "change_endpoint_service",
@@ -172,15 +174,15 @@ impl Admin {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Response, Refused> {
-        if caller.token.role < Role::Editor {
+        let dry_run = dry_run(uri)?;
+        if caller.token.role < Role::Editor && !dry_run {
             self.deny("role", caller.remote, Some(caller), None);
-            return Err(
-                problem(StatusCode::FORBIDDEN, "only an editor may change something").into()
-            );
+            let detail =
+                "only an editor may change something; a viewer may plan, with dry_run=true";
+            return Err(problem(StatusCode::FORBIDDEN, detail).into());
         }
         let state = self.service(caller, path)?;
         let body = json_body(headers, body).await?;
-        let dry_run = dry_run(uri)?;
         let condition = if_match(headers).ok_or_else(|| {
             let expected = "If-Match must be * or a list of entity tags, in quotes";
             problem(StatusCode::BAD_REQUEST, expected)

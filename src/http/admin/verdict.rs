@@ -14,6 +14,8 @@ use crate::{
 
 /// How long to wait where the cloud throttles and does not say for how long: it counts by the minute.
 const THROTTLED: Duration = Duration::from_secs(60);
+/// How long to wait where our own rate limit left no turn: as long again.
+const NO_TURN: Duration = Duration::from_secs(10);
 /// How long to wait for a change under way to end; most take about a second.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -32,6 +34,7 @@ pub(super) mod kind {
     pub(in super::super) const NOT_APPLIED: &str = "/problems/not_applied";
     pub(in super::super) const NOT_FOUND: &str = "/problems/service_not_found";
     pub(in super::super) const NOT_SENT: &str = "/problems/not_sent";
+    pub(in super::super) const OWN_LIMIT: &str = "/problems/own_rate_limit";
     pub(in super::super) const PARTIAL: &str = "/problems/partial";
     pub(in super::super) const REDIRECT: &str = "/problems/upstream_redirect";
     pub(in super::super) const SERVICE_STATE: &str = "/problems/service_state";
@@ -175,6 +178,10 @@ const INVALID: [&str; 18] = [
 fn of_error(error: &CloudError, call: Call) -> Verdict {
     use Reason as R;
     use StatusCode as S;
+    if error.own_limit {
+        let detail = format!("nothing was sent: {error}");
+        return Verdict::new(S::SERVICE_UNAVAILABLE, kind::OWN_LIMIT, detail).after(NO_TURN).safe();
+    }
     let bad = |kind, what: &str| Verdict::new(S::BAD_GATEWAY, kind, format!("{what}: {error}"));
     let refused = |status, kind| Verdict::new(status, kind, format!("the cloud says: {error}"));
     let own = error.code.as_deref().and_then(|code| {

@@ -38,6 +38,7 @@ pub(super) fn classify(
         request_id: said.request_id,
         retry_after: retry_after(headers, now),
         never_sent: false,
+        own_limit: false,
         retry_at: None,
     }
 }

@@ -61,9 +61,15 @@ impl Meaning {
     }
 
     pub(super) fn text(&mut self, value: Scalar<'_>, cap: usize) -> Option<String> {
+        self.raw_text(value).map(|text| shown(&text, cap))
+    }
+
+    /// A text as it is, for what is compared: cleaned, two texts could be the same. It is no longer
+    /// than the answer that it came in.
+    pub(super) fn raw_text(&mut self, value: Scalar<'_>) -> Option<String> {
         match value {
             Scalar::Null => None,
-            Scalar::Text(text) => Some(shown(&text, cap)),
+            Scalar::Text(text) => Some(text.into_owned()),
             Scalar::Unsigned(number) => {
                 self.count(Surprise::CoercedType, 1);
                 Some(number.to_string())

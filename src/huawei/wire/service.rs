@@ -6,19 +6,11 @@ mod raw;
 use serde::Serialize;
 
 use self::raw::{RawList, RawPort, RawService};
-use super::{
-    Surprise,
-    meaning::{LONGEST_TEXT, Meaning},
-    not_the_document,
-    scalar::Scalar,
-};
+use super::{Surprise, meaning::Meaning, not_the_document, scalar::Scalar};
 use crate::{
     cloud::{CloudError, Reason},
     model::{EndpointService, PortMapping, ServiceFields, ServiceId, ServiceName, ServiceStatus},
 };
-
-/// A description has 512 characters at most, of up to four bytes each.
-const LONGEST_DESCRIPTION: usize = 512 * 4;
 
 /// Endpoint services, and what was odd about them.
 #[derive(Debug)]
@@ -157,7 +149,7 @@ impl Meaning {
             Some(ports) => Some(self.ports(ports)?),
             None => None,
         };
-        let name = self.text(raw.service_name, LONGEST_TEXT);
+        let name = self.raw_text(raw.service_name);
         let full_name = ServiceName::new(name.as_deref().unwrap_or_default());
         Ok(EndpointService {
             id,
@@ -166,10 +158,10 @@ impl Meaning {
                 approval_enabled: self.switch(raw.approval_enabled),
                 service_name: name.is_some().then(|| full_name.short_name().into()),
                 ports,
-                port_id: self.optional(raw.port_id, LONGEST_TEXT),
-                tcp_proxy: self.optional(raw.tcp_proxy, LONGEST_TEXT),
-                description: self.optional(raw.description, LONGEST_DESCRIPTION),
-                ip: self.optional(raw.ip, LONGEST_TEXT),
+                port_id: self.optional(raw.port_id),
+                tcp_proxy: self.optional(raw.tcp_proxy),
+                description: self.optional(raw.description),
+                ip: self.optional(raw.ip),
             },
             full_name,
             connections: self.number(raw.connection_count, true),
@@ -178,8 +170,8 @@ impl Meaning {
         })
     }
 
-    fn optional(&mut self, value: Scalar<'_>, cap: usize) -> Option<Box<str>> {
-        self.text(value, cap).map(Into::into)
+    fn optional(&mut self, value: Scalar<'_>) -> Option<Box<str>> {
+        self.raw_text(value).map(Into::into)
     }
 
     fn service_status(&mut self, value: &Scalar<'_>) -> ServiceStatus {
@@ -205,7 +197,7 @@ impl Meaning {
             let (Some(client_port), Some(server_port)) = (client_port, server_port) else {
                 return Err(bad_shape("a port mapping of the service cannot be read"));
             };
-            let protocol = self.text(raw.protocol, LONGEST_TEXT);
+            let protocol = self.raw_text(raw.protocol);
             let protocol = protocol.unwrap_or_else(|| "TCP".to_owned()).into();
             ports.push(PortMapping { client_port, server_port, protocol });
         }
@@ -293,6 +285,26 @@ mod tests {
         assert_eq!(count(Surprise::UnknownField), 1);
         assert_eq!(count(Surprise::UnknownStatus), 1);
         assert_eq!(count(Surprise::CoercedType), 2);
+    }
+
+    /// Texts are compared, so they are whole and as they are; whoever shows one cleans it.
+    #[test]
+    fn texts_are_kept_as_the_cloud_has_them() {
+        let long = "x".repeat(5000);
+        for text in ["a\nb", "a\u{2028}b", "a\u{2029}b", "\u{1b}[2J\u{85}\u{202e}", &*long] {
+            let body = serde_json::json!({
+                "id": "4189d3c2-8882-4871-a3c2-d380272eed88", "status": "available",
+                "service_name": text, "description": text, "port_id": text, "tcp_proxy": text,
+                "ip": text, "ports": [{"client_port": 1, "server_port": 2, "protocol": text}],
+            });
+            let decoded = service(body.to_string().as_bytes()).unwrap();
+            let service = &decoded.services[0];
+            let protocol = &*service.fields.ports.as_ref().unwrap()[0].protocol;
+            let ServiceFields { description, port_id, tcp_proxy, ip, .. } = &service.fields;
+            let found = [description, port_id, tcp_proxy, ip].map(|text| text.as_deref().unwrap());
+            assert_eq!(found, [text; 4]);
+            assert_eq!([service.full_name.as_str(), protocol], [text; 2]);
+        }
     }
 
     #[test]

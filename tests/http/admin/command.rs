@@ -2,10 +2,16 @@
 
 use std::{process::Stdio, sync::atomic::AtomicUsize};
 
-use css_vpcep_exporter::change::FieldChange;
-use tokio::process::Command;
+use css_vpcep_exporter::{change::FieldChange, cloud::CloudError};
+use tokio::{io::AsyncReadExt as _, process::Command};
 
-use super::*;
+use super::{
+    super::{
+        certificates::{Authority, place},
+        tls::Folder,
+    },
+    *,
+};
 
 struct Ran {
     code: i32,
@@ -80,7 +86,13 @@ async fn plan_says_by_its_exit_code_whether_something_differs() {
     let plan = plan.await;
     assert_eq!(plan.code, 2, "{}", plan.err);
     assert_eq!(plan.out, "ports\n  - 1 -> 80/TCP  REMOVED\n    1 as before\n");
+    // Whoever may look may plan.
+    let plan = run(admin.address, Some(VIEWER), &["plan", "logs", "-f", "-"], r#"{"ports":[]}"#);
+    assert_eq!(plan.await.code, 2);
     assert!(admin.asked.lock().unwrap().iter().all(|request| request.dry_run));
+    let apply = ["apply", "logs", "-f", "-", "--yes"];
+    let apply = run(admin.address, Some(VIEWER), &apply, r#"{"ports":[]}"#).await;
+    assert!(apply.code == 1 && apply.err.contains("only an editor may"), "{}", apply.err);
     let same = Admin::start().await;
     let plan = run(same.address, Some(EDITOR), &["plan", "logs", "-f", "-"], r#"{"ports":[]}"#);
     assert_eq!(plan.await.code, 0);
@@ -154,7 +166,7 @@ async fn mistakes_of_the_caller_are_told_apart_from_failures() {
     let closed = format!("http://{closed}");
     let plan = ["plan", "logs", "-f", "-"];
     type Case<'a> = (&'a str, Option<&'a str>, &'a [&'a str], &'a str, i32);
-    let cases: [Case<'_>; 11] = [
+    let cases: [Case<'_>; 10] = [
         (&url, None, &["list"], "", 64),
         (&url, Some("a b"), &["list"], "", 64),
         ("http://exporter.example", Some(VIEWER), &["list"], "", 64),
@@ -163,7 +175,6 @@ async fn mistakes_of_the_caller_are_told_apart_from_failures() {
         (&url, Some(VIEWER), &["plan", "logs", "-f", "/no/such/file"], "", 64),
         (&url, Some(EDITOR), &plan, "{", 64),
         (&url, Some(EDITOR), &plan, "{}", 1),
-        (&url, Some(VIEWER), &plan, r#"{"description":"x"}"#, 1),
         (&url, Some(secret), &["list"], "", 1),
         (&closed, Some(VIEWER), &["list"], "", 1),
     ];
@@ -172,5 +183,130 @@ async fn mistakes_of_the_caller_are_told_apart_from_failures() {
         assert_eq!(ran.code, code, "{url} {arguments:?}: {}{}", ran.out, ran.err);
         assert!(!ran.err.is_empty() && ran.out.is_empty(), "{arguments:?}: {}", ran.out);
         assert!(!ran.err.contains(secret) && !ran.err.contains(VIEWER), "{}", ran.err);
+    }
+}
+
+/// Answers every request with these words, as somebody does who is not the admin listener.
+async fn stranger(status: u16, body: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let _ = stream.read(&mut request).await;
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nconnection: close\r\netag: \"x\"\r\ncontent-length: {length}\r\n\r\n"
+            );
+            let _ = stream.write_all((head + body).as_bytes()).await;
+        }
+    });
+    url
+}
+
+/// An answer that is not of this API is never taken for an empty list or for nothing to change.
+#[tokio::test]
+async fn an_answer_of_somebody_else_is_told_from_ours() {
+    let plan = ["plan", "prod/logs", "-f", "-"];
+    let apply = ["apply", "prod/logs", "-f", "-", "--yes"];
+    let (list, show) = (["list"], ["show", "prod/logs"]);
+    let by_name = ["show", "logs"];
+    let commands: [&[&str]; 5] = [&list, &show, &by_name, &plan, &apply];
+    let bodies = [
+        "[1,2,3]",
+        "{}",
+        "\"text\"",
+        "<html>",
+        "",
+        r#"{"endpoint_services": {}, "service": [], "diff": {}, "outcome": 1}"#,
+        r#"{"endpoint_services": [1], "service": 1, "diff": [1], "outcome": "planned"}"#,
+    ];
+    for body in bodies {
+        let url = stranger(200, body).await;
+        for command in commands {
+            let ran = run_at(&url, Some(VIEWER), command, "{}").await;
+            assert_eq!((ran.code, &*ran.out), (1, ""), "{command:?} {body}: {}", ran.err);
+            assert!(ran.err.contains("not the admin API"), "{command:?} {body}: {}", ran.err);
+        }
+    }
+    let url = stranger(404, "404 page not found").await;
+    let ran = run_at(&url, Some(VIEWER), &["list"], "").await;
+    assert!(ran.code == 1 && ran.err.contains("is that the admin listener?"), "{}", ran.err);
+}
+
+/// In JSON, too, a text of others moves no terminal.
+#[tokio::test]
+async fn json_is_one_line_without_controls() {
+    let url = stranger(
+        200,
+        "{\"endpoint_services\":[{\"project\":\"\u{9b}2J\u{2028}\",\"service_id\":\"x\"}]}",
+    )
+    .await;
+    let ran = run_at(&url, Some(VIEWER), &["list", "--json"], "").await;
+    assert!(ran.code == 0 && ran.out.contains(r"\u009b2J\u2028"), "{}", ran.out);
+}
+
+/// What the exporter did not ask the cloud, the cloud has not answered.
+#[tokio::test]
+async fn our_own_rate_limit_is_not_the_cloud() {
+    let says = |request: &ChangeRequest| {
+        let mut report = differs(request);
+        if !request.dry_run {
+            report.outcome = Outcome::NotSent;
+            report.sent = false;
+            report.failure = Some(CloudError::no_turn());
+        }
+        Ok(report)
+    };
+    let admin = Admin::start_with(Box::new(says)).await;
+    let arguments = ["apply", "logs", "-f", "-", "--yes"];
+    let ran = run(admin.address, Some(EDITOR), &arguments, r#"{"description":"x"}"#).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("own rate limit") && ran.err.contains("503"), "{}", ran.err);
+    assert!(!ran.err.contains("The cloud") && !ran.err.contains("the cloud"), "{}", ran.err);
+}
+
+/// A certificate that signs itself, as most tools make it, is no certificate of a server to TLS; an
+/// expired one, one of somebody else and one for another name are told apart.
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_said_in_words() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("another"));
+    let names = ["127.0.0.1"];
+    let own = Authority::self_signed(&names, true);
+    let leaf = Authority::self_signed(&names, false);
+    let good = authority.issue(&names);
+    let rows = [
+        ("good", &good, authority.certificate(), None),
+        ("leaf", &leaf, leaf.certificate.clone(), None),
+        ("self-signed", &own, own.certificate.clone(), Some("it is that of an authority")),
+        ("untrusted", &good, other.certificate(), Some("is not signed by any authority")),
+        ("expired", &authority.issue_expired(&names), authority.certificate(), Some("expired")),
+        ("name", &authority.issue(&["other"]), authority.certificate(), Some("127.0.0.1")),
+        ("no-certificate", &good, "text".to_owned(), Some("no certificate in it")),
+        ("key", &good, good.key.clone(), Some("no certificate in it")),
+        (
+            "cut",
+            &good,
+            own.certificate[..200].to_owned(),
+            Some("ca.crt: a certificate cannot be read"),
+        ),
+    ];
+    for (name, issued, ca, wrong) in rows {
+        let folder = Folder::new(&format!("command-{name}"), issued);
+        place(&folder.file("ca.crt"), &ca);
+        let server = folder.serve(&[], Limits::ADMIN).await;
+        let url = format!("https://{}", server.address);
+        let ca = folder.file("ca.crt");
+        let arguments = ["list", "--admin.ca-file", ca.to_str().unwrap()];
+        let ran = run_at(&url, Some(VIEWER), &arguments, "").await;
+        match wrong {
+            // It gets through, to a listener without an admin API.
+            None => assert!(ran.err.contains("HTTP 404"), "{name}: {}", ran.err),
+            Some(wrong) => {
+                assert!(ran.err.contains(wrong), "{name}: {}", ran.err);
+                let debug = ["Other(", "CaUsed", "Error(", "UnknownIssuer", "{", "not_after:"];
+                assert!(!debug.iter().any(|word| ran.err.contains(word)), "{name}: {}", ran.err);
+            }
+        }
     }
 }

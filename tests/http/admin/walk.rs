@@ -21,6 +21,18 @@ const ROUTES: &[(&str, Methods)] = &[
         &[("GET", [401, 401, 200, 200, 403]), ("PUT", [401, 401, 403, 200, 403])],
     ),
     (
+        "/api/v1/endpoint-services/prod/logs?dry_run=true",
+        &[("GET", [401, 401, 400, 400, 400]), ("PUT", [401, 401, 200, 200, 403])],
+    ),
+    (
+        "/api/v1/endpoint-services/prod/logs?dry_run=false",
+        &[("GET", [401, 401, 400, 400, 400]), ("PUT", [401, 401, 403, 200, 403])],
+    ),
+    (
+        "/api/v1/endpoint-services/test/other?dry_run=true",
+        &[("GET", [401, 401, 400, 400, 400]), ("PUT", [401, 401, 403, 403, 200])],
+    ),
+    (
         "/api/v1/endpoint-services/prod/4189d3c2-8882-4871-a3c2-d380272eed88",
         &[("GET", [401, 401, 200, 200, 403]), ("PUT", [401, 401, 403, 200, 403])],
     ),

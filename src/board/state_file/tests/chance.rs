@@ -112,6 +112,7 @@ impl Chance {
             request_id: chance.maybe(Self::text),
             retry_after: chance.maybe(Self::duration),
             never_sent: false,
+            own_limit: false,
             retry_at: None,
         });
         PollRecord { at: self.date(), duration: self.duration(), trace, error }

@@ -224,6 +224,11 @@ pub(super) fn bad() -> Vec<(String, Vec<&'static str>)> {
         &["\"<\"", "\">\"", "\"a\\nb\"", "\"\\t\"", "\"\\u0000\"", "\"\u{7f}\"", "\"\u{85}\""],
         "/description characters",
     ));
+    bodies.extend(fields(
+        "description",
+        &["\"a\u{2028}b\"", "\"\\u2029\""],
+        "/description characters",
+    ));
     bodies.extend(fields("ip", &["null"], "/ip null"));
     bodies.extend(fields("ip", &["1", "true"], "/ip type"));
     let (label, name) = ("a".repeat(64), format!("{}b", "a.".repeat(127)));

@@ -30,7 +30,9 @@ pub(super) fn complaint(fields: &ServiceFields, allow_proxy_vni: bool) -> Option
         return Some("port_id");
     }
     if text("description").is_some_and(|text| {
-        text.chars().count() > 512 || text.contains(['<', '>']) || text.contains(char::is_control)
+        text.chars().count() > 512
+            || text.contains(['<', '>', '\u{2028}', '\u{2029}'])
+            || text.contains(char::is_control)
     }) {
         return Some("description");
     }

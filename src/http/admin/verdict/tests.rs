@@ -142,6 +142,19 @@ fn answers_of_the_cloud_have_their_status() {
     }
 }
 
+/// The cloud has no part in it.
+#[test]
+fn our_own_rate_limit_is_named() {
+    let change = of_report(&report(Outcome::NotSent, true, Some(CloudError::no_turn()))).unwrap();
+    let read = of_refusal(&Refusal::Unreadable(Box::new(CloudError::no_turn())));
+    for verdict in [change, read] {
+        assert_eq!((verdict.status.as_u16(), verdict.kind), (503, kind::OWN_LIMIT));
+        assert_eq!((verdict.retry_after, verdict.safe_to_retry), (Some(NO_TURN), true));
+        let detail = verdict.detail;
+        assert!(detail.contains("own rate limit") && !detail.contains("the cloud"), "{detail}");
+    }
+}
+
 #[test]
 fn the_missing_permission_is_named() {
     let error = || error(Reason::Forbidden, 403, "");
