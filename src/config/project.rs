@@ -59,8 +59,8 @@ pub(super) fn project(
     let region = region?;
     if !is_known(&region) && written.api_endpoints.is_empty() {
         let what = format!(
-            "{region} is no region that is known here; it is taken to be at {} and the like, and \
-             api_endpoints would say where it is",
+            "{region} is not a region known here; its API hosts are derived, like {}: set \
+             api_endpoints if they are elsewhere",
             derived(Service::Css, &region)
         );
         notes.warning(&at("region"), what);

@@ -181,6 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn regions_of_the_public_cloud_are_known_and_slips_of_the_pen_are_not() {
+        let known = |region| is_known(&RegionId::parse(region).unwrap());
+        let public = ["cn-north-4", "ap-southeast-3", "eu-west-101", "sa-argentina-1"];
+        assert_eq!(public.map(known), [true; 4]);
+        let others = ["cn-nroth-4", "cn-north-44", "eu-de", "sim-region-1"];
+        assert_eq!(others.map(known), [false; 4]);
+    }
+
+    #[test]
     fn hosts_follow_the_region_with_the_known_exceptions() {
         let cases = [
             (Service::Css, "cn-north-4", "https://css.cn-north-4.myhuaweicloud.com"),
