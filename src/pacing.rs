@@ -1,8 +1,8 @@
 //! How fast the cloud may be called: a token bucket that every request must draw from.
 //!
 //! A [`Token`] is the right to send one request; it cannot be copied, so no request goes out
-//! unpaid. Waiting is first come, first served among equals: calls of the admin go before polls, and a
-//! poll that has begun before those that have not. When the cloud throttles, the bucket closes for a while, slows down and recovers little by little.
+//! unpaid. Waiting is first come, first served among equals: calls of the admin go before polls, a
+//! poll that has begun before those that have not, and a cluster without data before the others. When the cloud throttles, the bucket closes for a while, slows down and recovers little by little.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -41,12 +41,14 @@ pub enum Priority {
     /// of polls that have not begun it would never end. Also a look at a service, for which somebody
     /// waits but nothing depends on it.
     Begun,
-    /// A scheduled poll.
+    /// A poll of a cluster without data: nothing is shown of it yet.
+    First,
+    /// Any other scheduled poll.
     Poll,
 }
 
 impl Priority {
-    const COUNT: usize = 3;
+    const COUNT: usize = 4;
 
     /// That of the further requests of an operation that has its first token.
     pub fn once_begun(self) -> Self {
@@ -242,6 +244,7 @@ mod tests {
         let callers = [
             ("poll 1", Priority::Poll),
             ("poll 2", Priority::Poll),
+            ("first poll", Priority::First),
             ("second page", Priority::Poll.once_begun()),
             ("admin", Priority::Admin),
             ("admin's second", Priority::Admin.once_begun()),
@@ -255,7 +258,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         while tasks.join_next().await.is_some() {}
-        let expected = ["admin", "admin's second", "second page", "poll 1", "poll 2"];
+        let expected = ["admin", "admin's second", "second page", "first poll", "poll 1", "poll 2"];
         assert_eq!(*order.lock().unwrap(), expected);
     }
 

@@ -210,12 +210,12 @@ impl<C: Cloud> Scheduler<C> {
 
     fn start_due(&mut self) {
         let now = Instant::now();
-        while let Some(id) = self.roster.take_due(now) {
+        while let Some((id, priority)) = self.roster.take_due(now) {
             let Some(entry) = self.roster.entry(id) else { continue };
             if entry.is_in_flight() {
                 self.set_overdue(id, true);
             } else {
-                self.start(id, Priority::Poll);
+                self.start(id, priority);
             }
         }
     }
