@@ -198,7 +198,9 @@ impl<C: Cloud> Scheduler<C> {
         let (board, now) = (self.board.snapshot(), self.clock.now());
         let has_data = |cluster: &ClusterId, interval: Duration| {
             let state = board.cluster(cluster);
-            state.is_some_and(|state| state.shown(now, interval * INTERVALS_OF_USE).is_some())
+            state.is_some_and(|state| {
+                state.shown(now, interval.saturating_mul(INTERVALS_OF_USE)).is_some()
+            })
         };
         for (cluster, due) in self.roster.replace(projects, now, has_data) {
             self.board.schedule(&cluster, self.date_of(due));

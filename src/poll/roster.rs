@@ -55,9 +55,9 @@ impl Entry {
         self.in_flight.is_some()
     }
 
-    /// Whether it has no place in the schedule yet.
+    /// Whether it has no place in the schedule yet, or its first poll has not been started.
     fn is_new(&self) -> bool {
-        self.interval.is_zero()
+        self.interval.is_zero() || self.first_beat.is_some()
     }
 }
 
