@@ -2,8 +2,8 @@
 //!
 //! A [`Token`] is the right to send one request; it cannot be copied, so no request goes out
 //! unpaid. Waiting is first come, first served among equals: a change that was begun goes first, then
-//! calls of the admin, then polls that have begun, then those that have not. When the cloud throttles,
-//! the bucket closes for a while, slows down and recovers little by little.
+//! calls of the admin, then polls that have begun, then clusters without data, then the other polls.
+//! When the cloud throttles, the bucket closes for a while, slows down and recovers little by little.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -45,12 +45,14 @@ pub enum Priority {
     /// of polls that have not begun it would never end. Also a look at a service, for which somebody
     /// waits but nothing depends on it.
     Begun,
-    /// A scheduled poll.
+    /// A poll of a cluster without data: nothing is shown of it yet.
+    First,
+    /// Any other scheduled poll.
     Poll,
 }
 
 impl Priority {
-    const COUNT: usize = 4;
+    const COUNT: usize = Self::Poll as usize + 1;
 
     /// That of the further requests of an operation that has its first token.
     pub fn once_begun(self) -> Self {
@@ -246,6 +248,7 @@ mod tests {
         let callers = [
             ("poll 1", Priority::Poll),
             ("poll 2", Priority::Poll),
+            ("first poll", Priority::First),
             ("second page", Priority::Poll.once_begun()),
             ("admin", Priority::Admin),
             ("admin's second", Priority::Admin.once_begun()),
@@ -262,8 +265,8 @@ mod tests {
         }
         while tasks.join_next().await.is_some() {}
         let order = order.lock().unwrap();
-        assert_eq!(order[..2], ["change", "change's second"]);
-        assert_eq!(order[2..], ["admin", "admin's second", "second page", "poll 1", "poll 2"]);
+        assert_eq!(order[..4], ["change", "change's second", "admin", "admin's second"]);
+        assert_eq!(order[4..], ["second page", "first poll", "poll 1", "poll 2"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -198,7 +198,9 @@ impl<C: Cloud> Scheduler<C> {
         let (board, now) = (self.board.snapshot(), self.clock.now());
         let has_data = |cluster: &ClusterId, interval: Duration| {
             let state = board.cluster(cluster);
-            state.is_some_and(|state| state.shown(now, interval * INTERVALS_OF_USE).is_some())
+            state.is_some_and(|state| {
+                state.shown(now, interval.saturating_mul(INTERVALS_OF_USE)).is_some()
+            })
         };
         for (cluster, due) in self.roster.replace(projects, now, has_data) {
             self.board.schedule(&cluster, self.date_of(due));
@@ -210,12 +212,12 @@ impl<C: Cloud> Scheduler<C> {
 
     fn start_due(&mut self) {
         let now = Instant::now();
-        while let Some(id) = self.roster.take_due(now) {
+        while let Some((id, priority)) = self.roster.take_due(now) {
             let Some(entry) = self.roster.entry(id) else { continue };
             if entry.is_in_flight() {
                 self.set_overdue(id, true);
             } else {
-                self.start(id, Priority::Poll);
+                self.start(id, priority);
             }
         }
     }

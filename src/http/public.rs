@@ -66,8 +66,11 @@ impl Readiness {
         let is_ready = was_ready.load(Ordering::Relaxed)
             || Instant::now() >= *grace_ends
             || snapshot.clusters().iter().all(|state| state.up().is_some());
-        was_ready.store(is_ready, Ordering::Relaxed);
-        if is_ready { Ok(()) } else { Err("some clusters were not polled yet\n") }
+        if !is_ready {
+            return Err("some clusters were not polled yet\n");
+        }
+        was_ready.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 use super::{PollNowError, Project, report::Report, schedule, turn::Turn};
 use crate::{
     model::{ClusterId, RegionId},
-    pacing::Pacer,
+    pacing::{Pacer, Priority},
 };
 
 /// Never used twice, so that a poll cannot be taken for one of a cluster that came back.
@@ -55,9 +55,9 @@ impl Entry {
         self.in_flight.is_some()
     }
 
-    /// Whether it has no place in the schedule yet.
+    /// Whether it has no place in the schedule yet, or its first poll has not been started.
     fn is_new(&self) -> bool {
-        self.interval.is_zero()
+        self.interval.is_zero() || self.first_beat.is_some()
     }
 }
 
@@ -205,20 +205,20 @@ impl<C> Roster<C> {
         self.due.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// An entry whose beat has come; its next beat is laid out.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<EntryId> {
+    /// An entry whose beat has come, and how urgent its poll is; its next beat is laid out.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(EntryId, Priority)> {
         loop {
             let Reverse((due, id)) = *self.due.peek().filter(|Reverse((due, _))| *due <= now)?;
             self.due.pop();
             if let Some(entry) = self.entries.get_mut(&id)
                 && entry.due == due
             {
-                entry.due = entry
-                    .first_beat
-                    .take()
-                    .unwrap_or_else(|| schedule::next_after(due, entry.interval, now));
+                let first_beat = entry.first_beat.take();
+                let priority = if first_beat.is_some() { Priority::First } else { Priority::Poll };
+                entry.due =
+                    first_beat.unwrap_or_else(|| schedule::next_after(due, entry.interval, now));
                 self.due.push(Reverse((entry.due, id)));
-                return Some(id);
+                return Some((id, priority));
             }
         }
     }

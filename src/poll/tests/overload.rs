@@ -83,6 +83,22 @@ async fn after_a_throttling_all_have_their_turns_again() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_has_no_data_goes_before_those_that_have_some() {
+    let cloud = Fake::new();
+    let pacer = scarce();
+    let crowded = |clusters| {
+        let mut crowded = project("p", &cloud, 0..clusters);
+        crowded.pacer = pacer.clone();
+        crowded
+    };
+    let running = run(vec![crowded(CLUSTERS)]);
+    tokio::time::sleep(ROUND + MINUTE).await;
+    running.replace(vec![crowded(CLUSTERS + 1)]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(running.state(CLUSTERS).up(), Some(true));
+}
+
 /// In such a project nearly every cluster waits for its token at any time.
 #[tokio::test(start_paused = true)]
 async fn whoever_wants_a_cluster_now_does_not_wait_in_the_queue_of_polls() {
