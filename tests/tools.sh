@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How the scripts of the tests get what they need from Debian, PyPI and Go's module proxy. To be sourced, in the folder of
+# How the scripts of the tests get what they need from Debian and PyPI. To be sourced, in the folder of
 # the repository. What is not installed for everybody stays below the target folder.
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
@@ -47,8 +47,8 @@ alertmanager_unpacked() {
     fi
 }
 
-# built PACKAGE VERSION FLAG…: builds a program of Go, and prints its path.
-built() {
+# go_program PACKAGE VERSION FLAG…: builds a program of Go, and prints its path.
+go_program() {
     local package=$1 version=$2
     local folder=$target/tools/go/${package##*/}-$version
     shift 2

@@ -25,5 +25,5 @@ unpacked mandoc mandoc
 # Rules and their tests must hold under the newest Prometheus too. Debian's is older than Prometheus 3, which
 # reads ranges otherwise. The build takes about 2 minutes, once, and would take longer with the service
 # discoveries, of which rules know nothing.
-NEWEST_PROMTOOL=$(built github.com/prometheus/prometheus/cmd/promtool v0.316.0 -tags remove_all_sd)
+NEWEST_PROMTOOL=$(go_program github.com/prometheus/prometheus/cmd/promtool v0.316.0 -tags remove_all_sd)
 export NEWEST_PROMTOOL
