@@ -35,8 +35,10 @@ pub(crate) async fn printed(process: &mut Process, word: &str) -> String {
 
 /// Where a program of the Prometheus project says that it listens.
 pub(crate) fn listening(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once(r#"msg="Listening on" address="#)?;
-    rest.split_whitespace().next().map(str::to_owned)
+    // Prometheus 3 names the component in between.
+    let (_, rest) = line.split_once(r#"msg="Listening on" "#)?;
+    let (_, address) = rest.split_once("address=")?;
+    address.split_whitespace().next().map(str::to_owned)
 }
 
 /// All that an ended process said, for people to read.

@@ -114,7 +114,7 @@ async fn prometheus_asks_for_openmetrics_and_gets_it_compressed() {
     };
     // Nobody told Prometheus to.
     let accept = line(&asked, "accept").expect("it says what it takes");
-    assert!(accept.starts_with("application/openmetrics-text;version=1.0.0,"), "{accept}");
+    assert!(accept.starts_with("application/openmetrics-text;version=1.0.0"), "{accept}");
     assert_eq!(line(&asked, "accept-encoding").as_deref(), Some("gzip"));
     assert!(answered.starts_with("http/1.1 200 ok\r\n"), "{answered}");
     assert_eq!(
