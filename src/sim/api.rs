@@ -150,13 +150,13 @@ fn operate(
             connection_changes::whitelist(&mut state.world, cluster, body, now)
         }
         Operation::VpcepServices => services::list(state, query, now_ms),
-        Operation::VpcepDescribe => service_lists::describe(&state.world, query),
-        Operation::VpcepPublic => service_lists::public(&state.world, query),
         Operation::VpcepService => services::detail(state, service, now_ms),
         Operation::VpcepUpdate => return service_update::update(state, service, body, now, now_ms),
-        Operation::VpcepConnections => service_lists::connections(state, service, query),
-        Operation::VpcepPermissions => service_lists::permissions(state, service, query),
-        Operation::VpcepQuotas => service_lists::quotas(&state.world, query),
+        Operation::VpcepDescribe
+        | Operation::VpcepPublic
+        | Operation::VpcepConnections
+        | Operation::VpcepPermissions
+        | Operation::VpcepQuotas => service_lists::answer(state, route.operation, service, query),
         Operation::IamProjects => iam::projects(query, base_url),
         Operation::IamDomains => iam::domains(base_url),
         Operation::IamToken => iam::token(state, body, now),

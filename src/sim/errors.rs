@@ -120,8 +120,7 @@ impl Refusal {
 
 /// A refusal of the gateway, which ends the connection with it.
 fn unauthorized(code: &str, message: &str) -> Reply {
-    let reply = gateway(401, code, message).with("Server", "api-gateway");
-    reply.with("Connection", "close").with("Transfer-Encoding", "chunked")
+    gateway(401, code, message).with("Server", "api-gateway").with("Connection", "close")
 }
 
 /// No API has this address and method, or it was not published.

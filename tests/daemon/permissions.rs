@@ -1,5 +1,5 @@
-//! The policies of README.md, "Permissions", as they stand there: each is enough, and each of its actions is
-//! needed.
+//! The policies of README.md, "Permissions", as they stand there: they are enough, and each of their
+//! actions is needed.
 
 use css_vpcep_exporter::clock::Clock;
 use reqwest::Method;
@@ -15,10 +15,9 @@ use crate::support::{
 
 const README: &str = include_str!("../../README.md");
 
-/// The actions of the policies in the order of the document: for reading, and besides that for changes.
+/// The actions of the two policies: for reading, and for changes besides that.
 fn documented() -> [Vec<String>; 2] {
-    let section = README.split("\n### Permissions\n").nth(1).expect("a section");
-    let section = section.split("\n### ").next().expect("it has an end");
+    let section = section("\n### Permissions\n", "\n### ");
     let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next());
     let policies: Vec<_> = blocks
         .map(|block| {
@@ -31,6 +30,26 @@ fn documented() -> [Vec<String>; 2] {
         })
         .collect();
     policies.try_into().expect("two policies")
+}
+
+fn section(begin: &str, end: &str) -> &'static str {
+    let rest = README.split(begin).nth(1).expect("a section");
+    rest.split(end).next().expect("it has an end")
+}
+
+#[test]
+fn the_table_of_calls_names_the_permissions_of_the_policies() {
+    let mut named: Vec<_> = section("\n## Pointing it at the real cloud\n", "\n### ")
+        .lines()
+        .filter_map(|line| line.trim_end_matches(" |").rsplit_once("| "))
+        .flat_map(|(_, permission)| permission.split('`').skip(1).step_by(2))
+        .filter(|action| action.contains(':'))
+        .collect();
+    let policies = documented().concat();
+    let mut policies: Vec<_> = policies.iter().map(String::as_str).collect();
+    named.sort_unstable();
+    policies.sort_unstable();
+    assert_eq!(named, policies);
 }
 
 fn without(actions: &[String], one: &str) -> Vec<String> {

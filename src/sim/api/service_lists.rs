@@ -1,5 +1,5 @@
-//! VPCEP beside the services themselves: their connections and whitelists, the basic information that
-//! other accounts may see, public services, and quotas (VPCEP API Reference).
+//! What VPCEP tells beside the services themselves: their connections and whitelists, the basic
+//! information for other accounts, public services, and quotas (VPCEP API Reference).
 //!
 //! Owns these answers. Connections and whitelist are those of the cluster that the service is behind.
 
@@ -14,8 +14,7 @@ use crate::sim::clock::shifted;
 use crate::sim::cloud::State;
 use crate::sim::errors::{Reply, vpcep};
 use crate::sim::query::Query;
-use crate::sim::service::Service;
-use crate::sim::world::{Cluster, Connection, World};
+use crate::sim::world::{Cluster, Connection, Permission, World};
 
 /// Statuses by which connections can be asked for; they take more (Table 2).
 const STATUSES: [&str; 4] = ["pendingAcceptance", "accepted", "rejected", "failed"];
@@ -24,69 +23,52 @@ const LARGEST_PAGE_OF_WHITELIST: i64 = 500;
 /// Of a project, unless more was asked for (VPCEP User Guide, Quotas).
 const SERVICES: usize = 20;
 const ENDPOINTS: usize = 50;
+/// In seconds before the start of the world.
+const AGE_OF_PUBLIC: i64 = -900 * 86_400;
+
+/// A body, or the code of an error.
+type Outcome = Result<Value, &'static str>;
+
+/// Answers one of these calls; `id` is the service's, where the path has one.
+pub(super) fn answer(state: &mut State, operation: Operation, id: &str, query: &Query) -> Reply {
+    let outcome = match operation {
+        Operation::VpcepDescribe => describe(&state.world, query),
+        Operation::VpcepPublic => public(&state.world, query),
+        Operation::VpcepQuotas => quotas(&state.world, query),
+        _ => behind(state, operation, id, query),
+    };
+    outcome.map_or_else(vpcep, |body| Reply::json(200, &body))
+}
+
+fn behind(state: &mut State, operation: Operation, id: &str, query: &Query) -> Outcome {
+    if let Some((_, code)) = state.modes.refusal(operation, Some(id)) {
+        return Err(code);
+    }
+    let found = state.world.services().find(|(service, _)| service.id == id);
+    let (_, cluster) = found.ok_or("0005")?;
+    if operation == Operation::VpcepConnections {
+        connections(cluster, query)
+    } else {
+        permissions(cluster, query)
+    }
+}
 
 /// Querying Connections of a VPC Endpoint Service.
-pub(super) fn connections(state: &mut State, id: &str, query: &Query) -> Reply {
-    listed(state, Operation::VpcepConnections, id, |cluster| {
-        let listing = Listing::read(query, LARGEST_PAGE)?;
-        let endpoint = text(query, "id", "2017")?;
-        let status = among(query, "status", "0019", &STATUSES)?;
-        let number = |marker: &str| marker.parse::<i64>().map_err(|_| "0021");
-        let marker = text(query, "marker_id", "0021")?.map(number).transpose()?;
-        let rows: Vec<&Connection> = cluster
-            .connections
-            .iter()
-            .filter(|one| {
-                endpoint.is_none_or(|id| *one.id == *id)
-                    && status.is_none_or(|status| one.status == status)
-                    && marker.is_none_or(|marker| marker_of(one) == marker)
-            })
-            .collect();
-        let total = rows.len();
-        let page = listing.page(rows, |one| (one.created_at, updated(one)));
-        Ok(json!({"connections": page.map(connection).collect::<Vec<_>>(), "total_count": total}))
-    })
-}
-
-/// Querying Whitelist Records of a VPC Endpoint Service.
-pub(super) fn permissions(state: &mut State, id: &str, query: &Query) -> Reply {
-    listed(state, Operation::VpcepPermissions, id, |cluster| {
-        let listing = Listing::read(query, LARGEST_PAGE_OF_WHITELIST)?;
-        let part = text(query, "permission", "0002")?.unwrap_or_default();
-        let rows = cluster.permissions.iter().filter(|one| one.permission.contains(part));
-        let rows: Vec<_> = rows.collect();
-        let total = rows.len();
-        let page = listing.page(rows, |one| (one.created_at, one.created_at)).map(|one| {
-            json!({
-                "id": one.id,
-                "permission": one.permission,
-                "permission_type": "domainId",
-                "created_at": one.created_at.to_string(),
-                "description": "",
-            })
-        });
-        Ok(json!({"permissions": page.collect::<Vec<_>>(), "total_count": total}))
-    })
-}
-
-/// The answer about the cluster behind a service, unless a mode, or the lack of it, refuses that.
-fn listed(
-    state: &mut State,
-    operation: Operation,
-    id: &str,
-    answer: impl FnOnce(&Cluster) -> Result<Value, &'static str>,
-) -> Reply {
-    if let Some((_, code)) = state.modes.refusal(operation, Some(id)) {
-        return vpcep(code);
-    }
-    let Some((_, cluster)) = find(&state.world, |service| service.id == id) else {
-        return vpcep("0005");
-    };
-    answer(cluster).map_or_else(vpcep, |body| Reply::json(200, &body))
-}
-
-fn find(world: &World, wanted: impl Fn(&Service) -> bool) -> Option<(&Service, &Cluster)> {
-    world.services().find(|(service, _)| wanted(service))
+fn connections(cluster: &Cluster, query: &Query) -> Outcome {
+    let listing = Listing::read(query, LARGEST_PAGE)?;
+    let endpoint = text(query, "id", "2017")?;
+    let status = among(query, "status", "0019", &STATUSES)?;
+    let number = |marker: &str| marker.parse::<i64>().map_err(|_| "0021");
+    let marker = text(query, "marker_id", "0021")?.map(number).transpose()?;
+    let mut rows: Vec<&Connection> = cluster.connections.iter().collect();
+    rows.retain(|one| {
+        endpoint.is_none_or(|id| *one.id == *id)
+            && status.is_none_or(|status| one.status == status)
+            && marker.is_none_or(|marker| marker_of(one) == marker)
+    });
+    let total = rows.len();
+    let page = listing.page(rows, |one| (one.created_at, updated(one)));
+    Ok(json!({"connections": page.map(connection).collect::<Vec<_>>(), "total_count": total}))
 }
 
 fn connection(one: &Connection) -> Value {
@@ -115,82 +97,85 @@ fn marker_of(one: &Connection) -> i64 {
     i64::from(u32::from_str_radix(part, 16).unwrap_or_default() >> 1)
 }
 
-/// Querying Basic Information About a VPC Endpoint Service: by its id or its name, whoever owns it.
-pub(super) fn describe(world: &World, query: &Query) -> Reply {
-    let asked = || Ok((text(query, "id", "0002")?, text(query, "endpoint_service_name", "0002")?));
-    let found = match asked() {
-        Ok((Some(id), None)) if !is_uuid(id) => return vpcep("3062"),
-        Ok((Some(id), None)) => find(world, |service| service.id == id),
-        Ok((None, Some(name))) => find(world, |service| service.service_name == name),
-        Ok(_) => return vpcep("0002"),
-        Err(code) => return vpcep(code),
-    };
-    let Some((service, _)) = found else { return vpcep("0005") };
-    Reply::json(
-        200,
-        &json!({
-            "id": service.id,
-            "service_name": service.service_name,
-            "service_type": services::TYPE,
-            "created_at": service.created_at.to_string(),
-            "is_charge": true,
-            "public_border_group": services::BORDER_GROUP,
-            "enable_policy": service.enable_policy,
-        }),
-    )
+/// Querying Whitelist Records of a VPC Endpoint Service.
+fn permissions(cluster: &Cluster, query: &Query) -> Outcome {
+    let listing = Listing::read(query, LARGEST_PAGE_OF_WHITELIST)?;
+    let part = text(query, "permission", "0002")?.unwrap_or_default();
+    let mut rows: Vec<&Permission> = cluster.permissions.iter().collect();
+    rows.retain(|one| one.permission.contains(part));
+    let total = rows.len();
+    let page = listing.page(rows, |one| (one.created_at, one.created_at)).map(|one| {
+        json!({
+            "id": one.id,
+            "permission": one.permission,
+            "permission_type": "domainId",
+            "created_at": one.created_at.to_string(),
+            "description": "",
+        })
+    });
+    Ok(json!({"permissions": page.collect::<Vec<_>>(), "total_count": total}))
 }
 
-/// Querying Public VPC Endpoint Services: those that the cloud itself offers, whose names have no id.
-pub(super) fn public(world: &World, query: &Query) -> Reply {
-    let asked = || {
-        let listing = Listing::read(query, LARGEST_PAGE)?;
-        let part = text(query, "endpoint_service_name", "1003")?.unwrap_or_default();
-        Ok((listing, part.to_lowercase(), text(query, "id", "3062")?))
-    };
-    let (listing, part, id) = match asked() {
-        Ok(asked) => asked,
-        Err(code) => return vpcep(code),
-    };
-    // The name, the type, an id, and the age in days.
-    let all = [
-        ("obs", "gateway", "0b5d5e52-7c3a-4a35-9d0c-6f3f5b0f0001", 900),
-        ("dns", services::TYPE, "0b5d5e52-7c3a-4a35-9d0c-6f3f5b0f0002", 800),
-    ];
-    let rows = all.map(|(name, kind, id, days)| {
-        let created = shifted(world.start, -86_400 * days);
-        let row = json!({
+/// Querying Basic Information About a VPC Endpoint Service, by its id or by its name.
+fn describe(world: &World, query: &Query) -> Outcome {
+    let id = text(query, "id", "0002")?;
+    let name = text(query, "endpoint_service_name", "0002")?;
+    if id.is_some() == name.is_some() {
+        return Err("0002");
+    }
+    if id.is_some_and(|id| !is_uuid(id)) {
+        return Err("3062");
+    }
+    let mut services = world.services().map(|(service, _)| service);
+    let found = services.find(|one| id == Some(&*one.id) || name == Some(&*one.service_name));
+    let service = found.ok_or("0005")?;
+    Ok(json!({
+        "id": service.id,
+        "service_name": service.service_name,
+        "service_type": services::TYPE,
+        "created_at": service.created_at.to_string(),
+        "is_charge": true,
+        "public_border_group": services::BORDER_GROUP,
+        "enable_policy": service.enable_policy,
+    }))
+}
+
+/// Querying Public VPC Endpoint Services: the cloud's own, whose names end in no id.
+fn public(world: &World, query: &Query) -> Outcome {
+    let listing = Listing::read(query, LARGEST_PAGE)?;
+    let part = text(query, "endpoint_service_name", "1003")?.unwrap_or_default().to_lowercase();
+    let wanted = text(query, "id", "3062")?;
+    let row = |name: &str, kind: &str, id: &str| {
+        json!({
             "id": id,
             "owner": "system",
             "service_name": format!("com.sim.{REGION}.{name}"),
             "service_type": kind,
-            "created_at": created.to_string(),
+            "created_at": shifted(world.start, AGE_OF_PUBLIC).to_string(),
             "is_charge": false,
             "enable_policy": false,
-        });
-        (created, row)
-    });
-    let fits = |row: &Value| {
-        let name = row["service_name"].as_str().unwrap_or_default();
-        name.contains(&part) && id.is_none_or(|id| row["id"] == id)
+        })
     };
-    let rows: Vec<_> = rows.into_iter().filter(|(_, row)| fits(row)).collect();
+    let mut rows = vec![
+        row("dns", services::TYPE, "0b5d5e52-7c3a-4a35-9d0c-6f3f5b0f0001"),
+        row("obs", "gateway", "0b5d5e52-7c3a-4a35-9d0c-6f3f5b0f0002"),
+    ];
+    rows.retain(|row| {
+        let fits = row["service_name"].as_str().is_some_and(|name| name.contains(&part));
+        fits && wanted.is_none_or(|id| row["id"] == id)
+    });
     let total = rows.len();
-    let page = listing.page(rows, |(created, _)| (*created, *created)).map(|(_, row)| row);
-    Reply::json(200, &json!({"endpoint_services": page.collect::<Vec<_>>(), "total_count": total}))
+    let page = listing.page(rows, |_| (world.start, world.start));
+    Ok(json!({"endpoint_services": page.collect::<Vec<_>>(), "total_count": total}))
 }
 
 /// Querying the Quota.
-pub(super) fn quotas(world: &World, query: &Query) -> Reply {
-    let kind = match among(query, "type", "0002", &["endpoint_service", "endpoint"]) {
-        Ok(kind) => kind,
-        Err(code) => return vpcep(code),
-    };
+fn quotas(world: &World, query: &Query) -> Outcome {
+    let kind = among(query, "type", "0002", &["endpoint_service", "endpoint"])?;
     let services = world.services().count();
-    let all = [("endpoint_service", services, SERVICES.max(services)), ("endpoint", 0, ENDPOINTS)];
-    let resources: Vec<Value> = all
-        .into_iter()
-        .filter(|(name, ..)| kind.is_none_or(|kind| kind == *name))
-        .map(|(name, used, quota)| json!({"type": name, "used": used, "quota": quota}))
-        .collect();
-    Reply::json(200, &json!({"quotas": {"resources": resources}}))
+    let mut all =
+        vec![("endpoint_service", services, SERVICES.max(services)), ("endpoint", 0, ENDPOINTS)];
+    all.retain(|(name, ..)| kind.is_none_or(|kind| kind == *name));
+    let resource = |(name, used, quota)| json!({"type": name, "used": used, "quota": quota});
+    Ok(json!({"quotas": {"resources": all.into_iter().map(resource).collect::<Vec<_>>()}}))
 }
