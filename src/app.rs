@@ -292,12 +292,11 @@ impl App {
         let mut parts = JoinSet::new();
         let public_address = self.public_address();
         let listeners = [
-            ("public", "public listener", Some(self.public), &stop),
-            ("admin", "admin listener", self.admin, &changes_ended),
+            ("public listener", Some(self.public), &stop),
+            ("admin listener", self.admin, &changes_ended),
         ];
-        for (listener, name, bound, stop) in listeners {
+        for (name, bound, stop) in listeners {
             if let Some((bound, router)) = bound {
-                tracing::info!(address = %bound.address(), listener, "listening");
                 let stopped = stopped(stop.subscribe());
                 spawn(&mut parts, name, bound.serve(router, stopped));
             }

@@ -14,9 +14,11 @@ mod token;
 mod visible;
 
 use std::{
+    fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::LazyLock,
 };
 
 use clap::{
@@ -24,7 +26,11 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser as _},
 };
 
-use crate::config::{self, Config};
+use crate::{
+    app::App,
+    config::{self, Config},
+    stats::{REVISION, VERSION},
+};
 
 /// Everything went well.
 const FINE: u8 = 0;
@@ -33,11 +39,14 @@ const FAILED: u8 = 1;
 /// The command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
 
+static VERSION_LINE: LazyLock<String> =
+    LazyLock::new(|| format!("{VERSION} (revision {REVISION})"));
+
 /// Prometheus exporter for the VPC endpoint connections of Huawei Cloud CSS clusters.
 ///
 /// Without a command it serves, as `serve` does. `demo` needs no configuration and no account.
 #[derive(Debug, Parser)]
-#[command(name = "css-vpcep-exporter", version, args_conflicts_with_subcommands = true)]
+#[command(name = "css-vpcep-exporter", version = &**VERSION_LINE, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -113,6 +122,38 @@ impl ConfigArgs {
     }
 }
 
+/// What the first line of the daemon's log says of its configuration.
+struct Beginning {
+    clusters: usize,
+    public_tls: bool,
+    admin_tls: bool,
+}
+
+impl Beginning {
+    fn of(config: &Config) -> Self {
+        Self {
+            clusters: config.own_clusters().count(),
+            public_tls: config.web.tls.is_some(),
+            admin_tls: config.admin.as_ref().is_some_and(|admin| admin.web.tls.is_some()),
+        }
+    }
+
+    fn log(self, app: &App, config_file: impl fmt::Display) {
+        let admin = app.admin_address();
+        tracing::info!(
+            version = VERSION,
+            revision = REVISION,
+            %config_file,
+            clusters = self.clusters,
+            public = %app.public_address(),
+            public_tls = self.public_tls,
+            admin = admin.map(tracing::field::display),
+            admin_tls = admin.map(|_| self.admin_tls),
+            "listening"
+        );
+    }
+}
+
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -150,9 +191,10 @@ pub fn main() -> ExitCode {
 }
 
 /// A line for the person at the terminal.
-#[expect(clippy::print_stderr, reason = "the terminal is this module's business")]
 fn complain(line: &str) {
-    eprintln!("{line}");
+    use std::io::Write as _;
+    // Nothing can be done about a terminal that is gone.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A line of a command's result. False when nobody reads them any more.

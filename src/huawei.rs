@@ -18,6 +18,7 @@ mod seen;
 mod services;
 mod session;
 pub mod sign;
+mod surprises;
 pub mod transport;
 pub mod wire;
 
@@ -36,8 +37,9 @@ use self::{
     paging::{FALLBACK_LIMIT, LargeLimit, Page, Pages, Paging},
     seen::{Seen, SeenPage, Walk},
     session::{Parts, Session},
+    surprises::{Logged, Place},
     transport::{Answer, Method, Request, Transport},
-    wire::{SERVICE_NOT_ENABLED, Surprise},
+    wire::{Oddity, SERVICE_NOT_ENABLED, Surprise},
 };
 use crate::{
     cloud::{Budget, Cloud, CloudError, Reason, Trace, Traced},
@@ -110,6 +112,7 @@ struct Inner {
     project_id: OnceCell<ProjectId>,
     limits: Limits,
     seen: Seen,
+    surprises: Logged,
 }
 
 impl Project {
@@ -135,6 +138,7 @@ impl Project {
             stats: common.stats.clone(),
             limits: Limits::default(),
             seen: Seen::new(),
+            surprises: Logged::default(),
         }))
     }
 
@@ -180,7 +184,7 @@ impl Inner {
                 let mut own = Budget { first_token: None, ..*budget };
                 let answer = self.session.send(&request, &mut own, trace).await?;
                 let id = iam::one_project(&answer, region)?;
-                tracing::info!(project = &**name, project_id = id.as_str(), "project id found");
+                tracing::debug!(project = &**name, project_id = id.as_str(), "project id found");
                 Ok(id)
             })
             .await
@@ -225,6 +229,12 @@ impl Inner {
                 let ClusterPages { read, mut surprises, .. } = pages;
                 surprises[Surprise::DuplicateId as usize] += walked.duplicates;
                 self.count(Surprise::DuplicateId, walked.duplicates);
+                let twice = walked.duplicate_id.map(|value| Oddity {
+                    kind: Surprise::DuplicateId,
+                    field: "id".to_owned(),
+                    value,
+                });
+                self.surprises.tell(self.place(cluster), twice.into_iter().collect(), None);
                 // Other bytes may mean the same; what is shown stays what it is.
                 let list = match before {
                     Some((_, list)) if *list == walked.list => list,
@@ -254,6 +264,11 @@ impl Inner {
                  paging.limit of the project saves the request that is refused, once an hour"
             );
         }
+    }
+
+    fn place<'a>(&'a self, cluster: &'a ClusterId) -> Place<'a> {
+        let cluster_id = Some(cluster.as_str());
+        Place { project: &self.settings.name, operation: CSS_CONNECTIONS, cluster_id }
     }
 
     fn count_all(&self, surprises: &[u64; Surprise::ALL.len()]) {
@@ -353,6 +368,8 @@ impl Pages for &mut ClusterPages<'_> {
         let (page, answer) = self.next(offset, limit).await?;
         let decoded = wire::page(&answer.body).map_err(|error| answer.explain(error))?;
         self.project.count_all(&decoded.surprises);
+        let place = self.project.place(self.cluster);
+        self.project.surprises.tell(place, decoded.oddities, Some(&answer));
         for (sum, more) in self.surprises.iter_mut().zip(decoded.surprises) {
             *sum += more;
         }

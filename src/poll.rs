@@ -25,6 +25,7 @@ use tokio::{
 };
 
 use self::{
+    report::Report,
     roster::{EntryId, InFlight, Roster, Shared},
     turn::Turn,
 };
@@ -147,6 +148,7 @@ pub struct Scheduler<C> {
     board: Board,
     clock: Clock,
     stats: Arc<Stats>,
+    report: Report,
 }
 
 impl<C: Cloud> Scheduler<C> {
@@ -168,6 +170,7 @@ impl<C: Cloud> Scheduler<C> {
             board,
             clock,
             stats,
+            report: Report::default(),
         };
         scheduler.replace(projects);
         (scheduler, PollHandle(sender), RosterHandle(roster_sender))
@@ -205,6 +208,7 @@ impl<C: Cloud> Scheduler<C> {
         for (cluster, due) in self.roster.replace(projects, now, has_data) {
             self.board.schedule(&cluster, self.date_of(due));
         }
+        self.report.keep_only(|cluster| self.roster.find(cluster).is_some());
         for (name, overdue) in self.roster.overdue() {
             self.stats.polls_overdue(name, overdue);
         }
@@ -241,8 +245,9 @@ impl<C: Cloud> Scheduler<C> {
         let Some((entry, project)) = self.roster.entry_and_project(id) else { return };
         let reason = attempt.outcome.result.as_ref().err().map(|error| error.reason.as_str());
         self.stats.poll_ended(&project.name, attempt.duration, reason);
-        if let Some(state) = self.board.snapshot().cluster(&entry.cluster) {
-            entry.report.poll_ended(&state.meta, &attempt);
+        let before = self.board.snapshot().cluster(&entry.cluster).cloned();
+        if let Some(state) = &before {
+            self.report.poll_ended(&state.meta, &attempt);
         }
         entry.in_flight = None;
         if !entry.waiters.is_empty() {
@@ -251,6 +256,9 @@ impl<C: Cloud> Scheduler<C> {
         let waiters = std::mem::take(&mut entry.waiters);
         let (cluster, due) = (entry.cluster.clone(), entry.due);
         self.board.record(&cluster, attempt, self.date_of(due));
+        if let (Some(before), Some(after)) = (before, self.board.snapshot().cluster(&cluster)) {
+            report::transitions(&before, after);
+        }
         for waiter in waiters {
             // Whoever waited may have hung up.
             let _ = waiter.send(Ok(()));
@@ -376,7 +384,26 @@ impl<C: Cloud> Poll<C> {
             priority: priority.once_begun(),
         };
         let outcome = self.walk(budget).await;
-        Attempt { at: self.clock.now(), duration: started.elapsed(), outcome }
+        let attempt = Attempt { at: self.clock.now(), duration: started.elapsed(), outcome };
+        self.log(&attempt);
+        attempt
+    }
+
+    fn log(&self, attempt: &Attempt) {
+        let Traced { result, trace } = &attempt.outcome;
+        let error = result.as_ref().err();
+        tracing::debug!(
+            project = &*self.project,
+            cluster_id = self.cluster.as_str(),
+            duration_seconds = attempt.duration.as_secs_f64(),
+            pages = trace.pages,
+            requests = trace.requests,
+            connections = result.as_ref().ok().map(|list| list.connections.len()),
+            complete = result.as_ref().ok().map(|list| list.complete),
+            reason = error.map(|error| error.reason.as_str()),
+            error = error.map(tracing::field::display),
+            "a poll has ended"
+        );
     }
 
     async fn walk(&self, budget: Budget) -> Traced<Arc<ConnectionList>> {

@@ -29,6 +29,15 @@ pub use definitions::{DEFINITIONS, Definition, Kind};
 /// From a fast answer on the same network to the 30 s after which the cloud gives up itself.
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// The version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The revision of the source that was built, where the build was told.
+pub const REVISION: &str = match option_env!("CSS_VPCEP_EXPORTER_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
 /// Why the admin listener turns a request away.
 pub const ADMIN_DENIALS: [&str; 5] = ["token", "role", "service", "host", "limit"];
 
@@ -114,8 +123,7 @@ impl Stats {
             projects: RwLock::default(),
             registry: registry.clone(),
         };
-        let revision = option_env!("CSS_VPCEP_EXPORTER_REVISION").unwrap_or("unknown");
-        gauges(&BUILD_INFO).with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1.0);
+        gauges(&BUILD_INFO).with_label_values(&[VERSION, REVISION]).set(1.0);
         for reason in ADMIN_DENIALS {
             stats.admin_denied.with_label_values(&[reason]);
         }

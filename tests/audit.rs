@@ -133,7 +133,7 @@ fn verify_says_what_the_log_has_and_where_it_breaks() {
     let expected = format!(
         "log: 6 records, seq 1 to 6, 2026-01-02T03:04:05.000Z to 2026-01-02T03:04:10.000Z, head {head}\n\
          intent without outcome: seq 5, oncall from 10.0.0.7, \
-         prod/4189d3c2-8882-4871-a3c2-d380272eed88, change 019b7c2e-0000-7000-8000-000000000003\n"
+         prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000003\n"
     );
     assert_eq!((fine.status.code(), text(&fine)), (Some(0), &*expected));
 
@@ -151,6 +151,29 @@ fn verify_says_what_the_log_has_and_where_it_breaks() {
         let said = text(&broken);
         assert!(broken.status.code() == Some(1) && said.contains(expected), "{expected}: {said}");
     }
+    // An emptied log is no log.
+    fs::write(folder.join("log"), "").unwrap();
+    let empty = audit(&["verify", "log"], &folder);
+    assert!(empty.status.code() == Some(1) && text(&empty).contains("log: no records"));
+    // One that was cut off at a record is whole by itself, and not what was noted elsewhere.
+    let cut = lines[..4].concat();
+    let last_of = |log: &str| log[log.len() - 67..log.len() - 3].to_owned();
+    let cases = [
+        (GOLDEN, "6", last_of(GOLDEN), 0),
+        (GOLDEN, "4", last_of(&cut), 0),
+        (&cut, "6", last_of(GOLDEN), 1),
+        (&cut, "3", last_of(&cut), 1),
+        (GOLDEN, "7", last_of(GOLDEN), 1),
+    ];
+    for (log, seq, head, code) in cases {
+        fs::write(folder.join("log"), log).unwrap();
+        let both = ["verify", "log", "--expect-sequence", seq, "--expect-head", &head];
+        let verified = audit(&both, &folder);
+        assert_eq!(verified.status.code(), Some(code), "{seq} {head}: {}", text(&verified));
+        assert_eq!(text(&verified).contains("there is no record with seq"), code == 1);
+    }
+    let wrong = audit(&["verify", "log", "--expect-head", "ABC"], &folder);
+    assert_eq!(wrong.status.code(), Some(64));
     let absent = audit(&["verify", "absent"], &folder);
     assert!(absent.status.code() == Some(1) && text(&absent).contains("absent: cannot be read"));
     assert_eq!(audit(&["verify"], &folder).status.code(), Some(64));
@@ -191,12 +214,12 @@ fn show_is_readable_and_harmless() {
     fs::write(folder.join("log"), GOLDEN).unwrap();
     let whole = audit(&["show", "log"], &folder);
     let expected = r#"2026-01-02T03:04:05.000Z  opened (created)
-2026-01-02T03:04:07.250Z  applied, oncall from 10.0.0.7, prod/4189d3c2-8882-4871-a3c2-d380272eed88, change 019b7c2e-0000-7000-8000-000000000001
+2026-01-02T03:04:07.250Z  applied, oncall from 10.0.0.7, prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000001
     service_name: "a" -> "b"
     cloud: {"request_id":"r-1","status":200}
-2026-01-02T03:04:08.000Z  unchanged, oncall from 10.0.0.7, prod/4189d3c2-8882-4871-a3c2-d380272eed88, change 019b7c2e-0000-7000-8000-000000000002
+2026-01-02T03:04:08.000Z  unchanged, oncall from 10.0.0.7, prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000002
 2026-01-02T03:04:10.000Z  denied (token), 1 times, nobody known from 10.0.0.9
-2026-01-02T03:04:09.999Z  no outcome, oncall from 10.0.0.7, prod/4189d3c2-8882-4871-a3c2-d380272eed88, change 019b7c2e-0000-7000-8000-000000000003
+2026-01-02T03:04:09.999Z  no outcome, oncall from 10.0.0.7, prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000003
     service_name: "b" -> "é\u{2028}\u{85}\u001b[2J"
 "#;
     assert_eq!((whole.status.code(), text(&whole)), (Some(0), expected));
@@ -204,8 +227,17 @@ fn show_is_readable_and_harmless() {
     let lines: Vec<&str> = GOLDEN.split_inclusive('\n').collect();
     let first = "019b7c2e-0000-7000-8000-000000000001";
     let service = "prod/4189d3c2-8882-4871-a3c2-d380272eed88";
-    let cases: [(&[&str], &[&str]); 4] = [
+    let cases: [(&[&str], &[&str]); 13] = [
         (&["--change", first], &lines[1..3]),
+        (&["--service", "logs"], &lines[1..5]),
+        (&["--service", "prod/logs"], &lines[1..5]),
+        (&["--service", "test/logs"], &[]),
+        (&["--actor", "oncall"], &lines[1..5]),
+        (&["--actor", "anna"], &[]),
+        (&["--outcome", "applied"], &lines[2..3]),
+        (&["--since", "2026-01-02", "--outcome", "token"], &lines[5..]),
+        (&["--until", "2026-01-01"], &[]),
+        (&["--until", "2026-01-02T03:04:06Z", "--since", "2026-01-02T03:04:06"], &lines[1..2]),
         (&["--since", "2026-01-02T03:04:08Z"], &lines[3..]),
         (&["--service", service], &lines[1..5]),
         (&["--since", "1s"], &[]),
@@ -218,6 +250,9 @@ fn show_is_readable_and_harmless() {
             "{filter:?}"
         );
     }
+    // The diff of a change stands in its intent, which has no outcome.
+    let applied = audit(&["show", "log", "--outcome", "applied"], &folder);
+    assert_eq!(text(&applied).lines().count(), 3, "{}", text(&applied));
     assert_eq!(audit(&["show", "log", "--since", "then"], &folder).status.code(), Some(64));
     fs::write(folder.join("log"), format!("{GOLDEN}junk\u{1b}\n")).unwrap();
     let broken = audit(&["show", "log"], &folder);

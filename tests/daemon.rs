@@ -10,6 +10,7 @@ mod daemon {
     mod golden;
     mod http;
     mod imports;
+    mod log;
     mod outage;
     mod pages;
     mod paging;
@@ -20,6 +21,7 @@ mod daemon {
     mod shards;
     mod signals;
     mod supervisor;
+    mod terminal;
     mod tls;
     mod web;
 }

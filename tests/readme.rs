@@ -441,7 +441,7 @@ fn commands_and_flags_are_those_of_the_help() {
         "Flags and environment variables",
         flags.iter().map(|(flag, commands)| {
             let default = flag.default.as_deref().map_or_else(String::new, code);
-            let environment = code(&flag.environment);
+            let environment = flag.environment.as_deref().map_or_else(String::new, code);
             row(&[&code(&flag.name), &environment, &default, &codes(commands), &flag.help])
         }),
     );
@@ -469,7 +469,10 @@ fn commands_and_flags_are_those_of_the_help() {
             word.strip_prefix("--").is_some_and(|rest| rest.starts_with(char::is_alphabetic));
         assert!(!is_flag || names.contains(word) || others.contains(&word), "no flag {word}");
         let is_variable = word.starts_with("CSS_VPCEP_EXPORTER_") && !word.ends_with('_');
-        let is_known = || word == no_flag || flags.iter().any(|(flag, _)| flag.environment == word);
+        let is_known = || {
+            word == no_flag
+                || flags.iter().any(|(flag, _)| flag.environment.as_deref() == Some(word))
+        };
         assert!(!is_variable || is_known(), "no environment variable {word}");
     }
 }
@@ -554,7 +557,8 @@ fn table(heading: &str) -> impl Iterator<Item = &'static str> {
 }
 
 fn row(cells: &[&str]) -> String {
-    format!("| {} |", cells.join(" | ")).replace("|  |", "| |")
+    let cell = |cell: &&str| if cell.is_empty() { " ".to_owned() } else { format!(" {cell} ") };
+    format!("|{}|", cells.iter().map(cell).collect::<Vec<_>>().join("|"))
 }
 
 fn cells(row: &str) -> Vec<String> {
@@ -680,7 +684,7 @@ fn in_place_of_zzz(error: &ConfigError) -> Vec<String> {
 #[derive(PartialEq)]
 struct Flag {
     name: String,
-    environment: String,
+    environment: Option<String>,
     default: Option<String>,
     help: String,
 }
@@ -722,7 +726,7 @@ fn read_flag(text: &str) -> Flag {
         let (_, rest) = text.split_once(&format!("[{name}: "))?;
         rest.split_once(']').map(|(value, _)| value.to_owned())
     };
-    let (head, _) = text.split_once(" [").expect("a flag has notes");
+    let head = text.split_once(" [").map_or(text, |(head, _)| head);
     // A flag that is there or not has no value.
     let (usage, what) =
         head.split_once('>').or_else(|| head.split_once(' ')).expect("a flag has a meaning");
@@ -730,7 +734,7 @@ fn read_flag(text: &str) -> Flag {
     let values = note("possible values");
     Flag {
         name: usage.split(' ').next().unwrap_or_default().to_owned(),
-        environment: note("env").expect("a flag has a variable").trim_end_matches('=').to_owned(),
+        environment: note("env").map(|name| name.trim_end_matches('=').to_owned()),
         default: note("default"),
         help: values.map_or_else(|| what.to_owned(), |values| format!("{what}: {values}")),
     }

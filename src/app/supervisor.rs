@@ -4,12 +4,7 @@
 //! be told is no reason to end: metrics are served all the same.
 
 use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    os::{linux::net::SocketAddrExt as _, unix::net as unix},
-    sync::Arc,
-    time::Duration,
+    convert::Infallible, io, net::SocketAddr, os::unix::net as unix, sync::Arc, time::Duration,
 };
 
 use tokio::{
@@ -115,10 +110,21 @@ async fn beats(
 /// A path, or `@` and a name in the abstract name space.
 fn address(name: &str) -> io::Result<unix::SocketAddr> {
     match name.strip_prefix('@') {
-        Some(name) => unix::SocketAddr::from_abstract_name(name),
+        Some(name) => abstract_address(name),
         None if name.starts_with('/') => unix::SocketAddr::from_pathname(name),
         None => Err(io::Error::other("expected an absolute path, or @ and a name")),
     }
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_address(name: &str) -> io::Result<unix::SocketAddr> {
+    use std::os::linux::net::SocketAddrExt as _;
+    unix::SocketAddr::from_abstract_name(name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_address(_: &str) -> io::Result<unix::SocketAddr> {
+    Err(io::Error::other("only Linux has sockets with such names"))
 }
 
 fn connect(address: &unix::SocketAddr) -> io::Result<UnixDatagram> {
@@ -165,8 +171,10 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn sockets_are_paths_and_abstract_names() {
+        use std::os::linux::net::SocketAddrExt as _;
         let path = address("/run/systemd/notify").unwrap();
         assert_eq!(path.as_pathname(), Some(Path::new("/run/systemd/notify")));
         let name = address("@a/b").unwrap();

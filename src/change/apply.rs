@@ -63,8 +63,28 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         let result = self.steps().await;
         if let Ok(report) = &result {
             self.env.stats.admin_change(report.outcome.as_str());
+            if !self.request.dry_run {
+                self.log(report);
+            }
         }
         result
+    }
+
+    fn log(&self, report: &Report) {
+        let failure = report.failure.as_ref();
+        let answered = report.answered.as_ref().and_then(|answered| answered.request_id.as_deref());
+        tracing::info!(
+            change_id = report.change_id,
+            actor = &*self.request.actor,
+            remote = %self.request.remote,
+            project = &*self.meta.project,
+            service_id = self.meta.id.as_str(),
+            service_name = &*self.meta.name,
+            outcome = report.outcome.as_str(),
+            code = failure.and_then(|failure| failure.code.as_deref()),
+            request_id = failure.and_then(|failure| failure.request_id.as_deref()).or(answered),
+            "a change of an endpoint service has ended"
+        );
     }
 
     async fn steps(&mut self) -> Result<Report, Refusal> {

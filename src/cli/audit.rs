@@ -25,10 +25,11 @@ enum AuditCommand {
     /// Checks that no record was changed, removed, inserted or moved
     ///
     /// Several files are one log, in pieces: they are read in the order of their first records. Whether
-    /// records are missing at the very end cannot be seen in the files: compare the head and the last
-    /// seq with css_vpcep_exporter_audit_last_sequence, or with a copy kept elsewhere.
+    /// records are missing at the very end cannot be seen in the files: say with --expect-sequence and
+    /// --expect-head what css_vpcep_exporter_audit_last_sequence showed, or what was noted elsewhere.
     ///
-    /// The exit code is 1 where the chain is broken.
+    /// The exit code is 1 where the chain is broken, a file is missing or empty, or what is expected is
+    /// not there.
     Verify(VerifyArgs),
     /// Shows the changes, the refusals and when the log was opened
     ///
@@ -41,27 +42,60 @@ struct VerifyArgs {
     /// The files of the log, rotated ones too
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// The log must have a record with this number
+    #[arg(long, value_name = "SEQ", env = "CSS_VPCEP_EXPORTER_EXPECT_SEQUENCE")]
+    expect_sequence: Option<u64>,
+    /// The log must have a record with this hash; with --expect-sequence, with that number too
+    #[arg(long, value_name = "HASH", env = "CSS_VPCEP_EXPORTER_EXPECT_HEAD", value_parser = hash)]
+    expect_head: Option<String>,
+}
+
+fn hash(text: &str) -> Result<String, String> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    match text.len() == 64 && text.bytes().all(is_digit) {
+        true => Ok(text.to_owned()),
+        false => Err("expected 64 lower-case hexadecimal digits, as verify prints a head".into()),
+    }
+}
+
+impl VerifyArgs {
+    /// Whether a record is the one that is expected, where one is.
+    fn expects(&self, record: &Record) -> bool {
+        let has_head = |head: &String| *head == record.hash.to_string();
+        self.expect_sequence.is_none_or(|seq| seq == record.seq)
+            && self.expect_head.as_ref().is_none_or(has_head)
+    }
+
+    fn missing(&self) -> String {
+        let seq = self.expect_sequence.map(|seq| format!(" with seq {seq}"));
+        let head = self.expect_head.as_ref().map(|head| format!(" with head {head}"));
+        format!("there is no record{}{}", seq.unwrap_or_default(), head.unwrap_or_default())
+    }
 }
 
 pub(super) fn run(args: AuditArgs) -> u8 {
     let is_fine = match args.command {
-        AuditCommand::Verify(args) => verify(&args.files),
+        AuditCommand::Verify(args) => verify(&args),
         AuditCommand::Show(args) => show::show(&args),
     };
     if is_fine { FINE } else { FAILED }
 }
 
 /// Checks the files as one chain and prints what there is to say; false if it is broken.
-fn verify(files: &[PathBuf]) -> bool {
+fn verify(args: &VerifyArgs) -> bool {
     let mut is_sound = true;
     let mut unresolved = Unresolved::default();
+    let mut is_expected_there = false;
     let mut after: Option<(Head, &Path)> = None;
-    for path in in_order(files) {
+    for path in in_order(&args.files) {
         let name = visible(&path.display().to_string());
         let head = after.map(|(head, _)| head);
         let read =
             File::open(path).map_err(|error| format!("cannot be read: {error}")).and_then(|file| {
-                let take = |record: Record, _| unresolved.take(&record);
+                let take = |record: Record, _| {
+                    is_expected_there |= args.expects(&record);
+                    unresolved.take(&record);
+                };
                 audit::read(BufReader::new(file), head, take).map_err(|broken| broken.to_string())
             });
         let reading = match read {
@@ -80,7 +114,10 @@ fn verify(files: &[PathBuf]) -> bool {
             }
         };
         let records = match reading.span {
-            None => "no records".to_owned(),
+            None => {
+                is_sound = false;
+                "no records; the exporter begins each file with one".to_owned()
+            }
             Some([(first, from), (last, to)]) => format!(
                 "{} records, seq {first} to {last}, {from:.3} to {to:.3}, head {}",
                 reading.records, reading.head.hash
@@ -99,6 +136,10 @@ fn verify(files: &[PathBuf]) -> bool {
         if reading.records > 0 {
             after = Some((reading.head, path));
         }
+    }
+    if !is_expected_there && (args.expect_sequence.is_some() || args.expect_head.is_some()) {
+        print(&args.missing());
+        is_sound = false;
     }
     for intent in unresolved.intents() {
         print(&format!("intent without outcome: seq {}, {}", intent.seq, show::subject(&intent)));

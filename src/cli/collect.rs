@@ -1,16 +1,23 @@
 //! `collect`: every cluster once, then the metrics on stdout.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{ConfigArgs, FAILED, FINE, USAGE, complain, log::LogArgs, print, random_seed, signals};
 use crate::{
     app::{self, Collector},
+    board::{ClusterState, Snapshot},
     clock::Clock,
+    cloud::CloudError,
     config::Config,
     exposition::{self, Format, Small, Store},
     poll,
 };
+
+/// Enough names to see what they have in common; the metric `up` has them all.
+const MOST_NAMED: usize = 10;
 
 #[derive(Args, Debug)]
 pub(super) struct CollectArgs {
@@ -21,7 +28,8 @@ pub(super) struct CollectArgs {
 }
 
 pub(super) async fn run(args: CollectArgs) -> u8 {
-    args.log.init();
+    let bar = ProgressBar::hidden();
+    args.log.init_above(bar.clone());
     let Some(config) = args.config.load(None) else { return USAGE };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -29,7 +37,7 @@ pub(super) async fn run(args: CollectArgs) -> u8 {
     let collected = async {
         let (shutdown, others) = signals::listen()?.split(None);
         tokio::select! {
-            collected = collect(config) => collected,
+            collected = collect(config, bar) => collected,
             () = shutdown => Err("interrupted".to_owned()),
             never = others => match never {},
         }
@@ -45,52 +53,77 @@ pub(super) async fn run(args: CollectArgs) -> u8 {
 }
 
 /// Prints the page; false if a cluster was not read, or not whole.
-async fn collect(mut config: Config) -> Result<bool, String> {
+async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, String> {
     let clock = Clock::system();
     let clusters = config.own_clusters().count();
     let settings = config.exposition;
     let collector = app::collector(&mut config, &clock, random_seed());
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
-    let bar = progress_bar(clusters as u64);
-    poll::once(projects, &board, &clock, &stats, |cluster, error| {
-        if let Some(error) = error {
-            bar.suspend(|| {
-                tracing::error!(
-                    cluster_id = cluster.as_str(),
-                    reason = error.reason.as_str(),
-                    request_id = error.request_id,
-                    "a cluster cannot be read: {error}"
-                );
-            });
-        }
-        bar.inc(1);
-    })
-    .await;
+    show(&bar, clusters as u64);
+    poll::once(projects, &board, &clock, &stats, |_, _| bar.inc(1)).await;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
-    let read = snapshot.clusters().iter().filter(|state| state.observation.is_some());
-    for state in read.filter(|state| !state.is_whole()) {
-        let meta = &state.meta;
-        tracing::error!(
-            project = &*meta.project,
-            cluster_id = meta.id.as_str(),
-            cluster_name = &*meta.name,
-            "not every connection of a cluster could be read"
-        );
+    for (cause, clusters) in causes(&snapshot) {
+        tell(cause, &clusters);
     }
     let page = Store::default().page(&snapshot, &settings, clock.now());
     print(exposition::text(page, &Small::own(stats), Format::Text004).trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
+/// Why clusters were not read, or not whole: project, reason and code.
+type Cause<'a> = (&'a str, Option<(&'a str, Option<&'a str>)>);
+
+/// What failed for the same reason is told together, so that an outage is one line.
+fn causes(snapshot: &Snapshot) -> BTreeMap<Cause<'_>, Vec<&ClusterState>> {
+    let mut causes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for state in snapshot.clusters().iter().filter(|state| !state.is_whole()) {
+        let error = error_of(state).map(|error| (error.reason.as_str(), error.code.as_deref()));
+        causes.entry((&*state.meta.project, error)).or_default().push(&**state);
+    }
+    causes
+}
+
+fn error_of(state: &ClusterState) -> Option<&CloudError> {
+    state.last_poll().and_then(|poll| poll.error.as_ref())
+}
+
+fn tell((project, _): Cause<'_>, clusters: &[&ClusterState]) {
+    let named = clusters.iter().take(MOST_NAMED).map(|state| &*state.meta.name);
+    let mut cluster_names = named.collect::<Vec<_>>().join(", ");
+    if clusters.len() > MOST_NAMED {
+        cluster_names.push_str(", …");
+    }
+    let Some(first) = clusters.first() else { return };
+    match error_of(first) {
+        Some(error) => tracing::error!(
+            project,
+            cluster_id = first.meta.id.as_str(),
+            clusters = clusters.len(),
+            cluster_names,
+            reason = error.reason.as_str(),
+            code = error.code,
+            request_id = error.request_id,
+            "clusters cannot be read: {error}"
+        ),
+        None => tracing::error!(
+            project,
+            cluster_id = first.meta.id.as_str(),
+            clusters = clusters.len(),
+            cluster_names,
+            "not every connection of these clusters could be read"
+        ),
+    }
+}
+
 /// Drawn on stderr, and only where that is a terminal.
-fn progress_bar(clusters: u64) -> ProgressBar {
-    let bar = ProgressBar::new(clusters);
+fn show(bar: &ProgressBar, clusters: u64) {
     let style = ProgressStyle::with_template(
         "{bar:40} {pos}/{len} clusters, {elapsed} elapsed, {eta} to go",
     );
     if let Ok(style) = style {
         bar.set_style(style);
     }
-    bar
+    bar.set_length(clusters);
+    bar.set_draw_target(ProgressDrawTarget::stderr());
 }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::{
-    FAILED, FINE, complain,
+    Beginning, FAILED, FINE, complain,
     log::LogArgs,
     print, random_seed, signals,
     token::{random_hex, token},
@@ -60,6 +60,7 @@ async fn demo() -> Result<(), String> {
     let load: Loader = Arc::new(move || load(&text, &keys));
     let config = load().map_err(|error| error.to_string())?;
     let cloud = sim.url();
+    let beginning = Beginning::of(&config);
     let app = App::bind(
         config,
         Options {
@@ -87,6 +88,7 @@ async fn demo() -> Result<(), String> {
     for (word, value) in lines {
         print(&format!("{word} {value}"));
     }
+    beginning.log(&app, "none: this is the demo");
     let (stop, mut stopped) = watch::channel(false);
     let (app, sim) = tokio::join!(
         async {

@@ -26,7 +26,43 @@ pub(super) struct ManArgs {
 pub(super) fn completions(args: &CompletionsArgs) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), PROGRAM, &mut script);
-    print(&script)
+    let script = String::from_utf8_lossy(&script);
+    let mended = match args.shell {
+        Shell::Bash => with_one_name(&script),
+        Shell::Fish => with_dotted_flags(&script),
+        _ => script.into_owned(),
+    };
+    print(mended.as_bytes())
+}
+
+/// The script for bash with the same names where it stores and where it looks up how far the line has
+/// come. The generator replaces the hyphens of a program's name in two ways, so that nothing below the
+/// first level would be found.
+fn with_one_name(script: &str) -> String {
+    let [looked_up, stored] = ["__subcmd__", "__"].map(|by| PROGRAM.replace('-', by));
+    script.replace(&looked_up, &stored)
+}
+
+/// The script for fish with another way to find the command. The generator's parses the line with
+/// fish's `argparse`, which takes no flag with a dot in its name and so finds nothing. None is needed:
+/// the program's own flags stand before no command.
+fn with_dotted_flags(script: &str) -> String {
+    const COMMAND: &str = "function __fish_css_vpcep_exporter_needs_command
+    # The command, if there is one, is the first word.
+    set -l words (commandline -opc)
+    set -e words[1]
+    if set -q words[1]; and not string match -q -- '-*' $words[1]
+        echo $words[1]
+        return 1
+    end
+    return 0
+end
+
+";
+    match script.find("function __fish_css_vpcep_exporter_using_subcommand") {
+        Some(rest) => format!("{COMMAND}{}", &script[rest..]),
+        None => script.to_owned(),
+    }
 }
 
 pub(super) fn man(args: &ManArgs) -> u8 {

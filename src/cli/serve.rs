@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    ConfigArgs, FAILED, FINE, ListenAddress, USAGE, WebArgs, complain, log::LogArgs,
+    Beginning, ConfigArgs, FAILED, FINE, ListenAddress, USAGE, WebArgs, complain, log::LogArgs,
     parse_listen_address, random_seed, signals,
 };
 use crate::{
@@ -82,6 +82,7 @@ impl Failure {
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let (file, web) = (args.config.config_file, args.web.file());
+    let config_file = file.display().to_string();
     let load: Loader = Arc::new(move || {
         config::load_with_web(&file, web.as_deref(), &config::process_environment)
     });
@@ -89,6 +90,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let beginning = Beginning::of(&config);
     let mut signals = signals::listen().map_err(|error| Failure::new(FAILED, error))?;
     let options = Options {
         listen: args.listen.0,
@@ -107,6 +109,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         StartError::Configuration(_) => Failure::new(USAGE, error),
         StartError::Machine(_) => Failure::new(FAILED, error),
     })?;
+    beginning.log(&app, config_file);
     let supervisor = Supervisor::of_environment(&config::process_environment);
     let supervisor = supervisor.unwrap_or_else(|why| {
         tracing::warn!("the service manager cannot be told how it goes: {why}");

@@ -86,7 +86,7 @@ enum ServiceCommand {
         #[command(flatten)]
         change: ChangeArgs,
         /// Does not ask
-        #[arg(long, env = "CSS_VPCEP_EXPORTER_YES", value_parser = FalseyValueParser::new())]
+        #[arg(long)]
         yes: bool,
     },
 }
@@ -103,7 +103,7 @@ struct ChangeArgs {
     #[command(flatten)]
     id: IdArgs,
     /// What shall change, in JSON; - is the standard input
-    #[arg(short = 'f', long = "file", value_name = "FILE", env = "CSS_VPCEP_EXPORTER_FILE")]
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
     file: PathBuf,
 }
 
@@ -233,19 +233,21 @@ async fn apply(api: &ApiArgs, out: &Out, change: &ChangeArgs, yes: bool) -> Resu
         out.raw(&planned);
         return Ok(FINE);
     }
-    if !yes && !confirmed()? {
+    if !yes && !confirmed(&text::question(&current.json, client.base()))? {
         return Err(End::Failed("nothing was changed".into()));
     }
     let answer = client.change(&path, &update, false, Some(&etag)).await?;
     out.raw(&answer);
-    for line in text::outcome(&answer.json, &out.paint) {
+    // What was said with the plan is not said again.
+    let planned = planned.json["warnings"].as_array();
+    for line in text::outcome(&answer.json, planned.map_or(&[], Vec::as_slice), &out.paint) {
         out.say(&line);
     }
     Ok(FINE)
 }
 
-fn confirmed() -> Result<bool, End> {
-    complain("Apply this? Only yes is taken for yes.");
+fn confirmed(question: &str) -> Result<bool, End> {
+    complain(question);
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);
     read.map_err(|error| End::Failed(format!("no answer: {error}")))?;

@@ -1,4 +1,5 @@
-//! `token`: makes an admin token. It is shown once; the configuration holds its SHA-256.
+//! `token`: makes an admin token. It goes to stdout alone, so that `token > file` makes a token file;
+//! the lines for the configuration, which holds only its SHA-256, go to stderr.
 
 use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
@@ -50,9 +51,12 @@ fn label(text: &str) -> Result<String, String> {
 pub(super) fn run(args: &TokenArgs) -> u8 {
     match token() {
         Ok(token) => {
-            print(&token);
+            if !print(&token) {
+                complain("the token could not be written: it is lost");
+                return FAILED;
+            }
             for line in configuration(args, &token) {
-                print(&line);
+                complain(&line);
             }
             FINE
         }
@@ -87,7 +91,8 @@ fn configuration(args: &TokenArgs, token: &str) -> [String; 3] {
         RoleArg::Editor => "editor",
     };
     [
-        "# The line above is the token; it is not shown again. For the configuration:".to_owned(),
+        "# The token is on the standard output; it is not shown again. For the configuration:"
+            .to_owned(),
         "# admin: { tokens: [ … ] }".to_owned(),
         format!(
             "- {{ name: {}, sha256: {}, role: {role}, services: [{}] }}",

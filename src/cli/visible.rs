@@ -1,13 +1,14 @@
 //! Texts of others on a terminal.
 
-/// A text without anything that a terminal obeys or that turns its direction: control characters
-/// and those with `Bidi_Control` (Unicode, UAX #9, 2) are escaped, and so are the separators of lines
-/// and paragraphs.
+/// Whether a terminal obeys a character, or turns its direction at it: control characters and those
+/// with `Bidi_Control` (Unicode, UAX #9, 2). So are the separators of lines and paragraphs.
+pub(super) fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text in which every odd character is escaped.
 pub(super) fn visible(text: &str) -> String {
-    let is_odd = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let mut shown = String::new();
     for character in text.chars() {
         if is_odd(character) {

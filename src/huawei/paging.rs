@@ -91,6 +91,8 @@ pub struct Walked {
     pub list: ConnectionList,
     /// Rows that came more than once.
     pub duplicates: u64,
+    /// The id of one of them.
+    pub duplicate_id: Option<String>,
     /// The first walk through the pages agreed with what the cloud reports.
     pub at_once: bool,
 }
@@ -145,13 +147,15 @@ pub async fn walk(
     };
     let mut round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
     let mut duplicates = round.duplicates;
+    let mut duplicate_id = round.duplicate_id.take();
     let at_once = round.is_consistent();
     if !at_once {
         let first_page = pages.page(paging.first, limit).await?;
         round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
         duplicates += round.duplicates;
+        duplicate_id = duplicate_id.or(round.duplicate_id.take());
     }
-    Ok(Walked { list: round.into_list(), duplicates, at_once })
+    Ok(Walked { list: round.into_list(), duplicates, duplicate_id, at_once })
 }
 
 /// A parameter is bad, or out of range (CSS error codes). Other codes with the same status say nothing
@@ -173,6 +177,7 @@ struct Round {
     /// The same id came with two different states.
     contradictory: bool,
     duplicates: u64,
+    duplicate_id: Option<String>,
 }
 
 impl Round {
@@ -190,6 +195,7 @@ impl Round {
             reached_the_end: false,
             contradictory: false,
             duplicates: 0,
+            duplicate_id: None,
         };
         let mut page = first_page;
         let mut offset = first_offset;
@@ -246,6 +252,7 @@ impl Round {
             match self.rows.last_mut() {
                 Some(last) if last.endpoint_id() == row.endpoint_id() => {
                     self.duplicates += 1;
+                    self.duplicate_id.get_or_insert_with(|| row.endpoint_id().to_owned());
                     self.contradictory |= last.status != row.status;
                     *last = row;
                 }

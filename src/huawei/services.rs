@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Inner, Project, Request,
+    surprises::Place,
     transport::{Answer, Method},
     wire::{self, DecodedServices},
     within,
@@ -49,11 +50,15 @@ impl Inner {
 
     fn decoded(
         &self,
+        operation: &str,
         answer: &Answer,
         decode: impl FnOnce(&[u8]) -> Result<DecodedServices, CloudError>,
     ) -> Result<DecodedServices, CloudError> {
-        let decoded = decode(&answer.body).map_err(|error| answer.explain(error))?;
+        let mut decoded = decode(&answer.body).map_err(|error| answer.explain(error))?;
         self.count_all(&decoded.surprises);
+        let oddities = std::mem::take(&mut decoded.oddities);
+        let place = Place { project: &self.settings.name, operation, cluster_id: None };
+        self.surprises.tell(place, oddities, Some(answer));
         Ok(decoded)
     }
 
@@ -65,7 +70,7 @@ impl Inner {
     ) -> Result<EndpointService, CloudError> {
         let get = (DETAIL, Method::Get);
         let answer = self.vpcep(get, &format!("/{service}"), &[], budget, trace).await?;
-        let decoded = self.decoded(&answer, wire::service)?;
+        let decoded = self.decoded(DETAIL, &answer, wire::service)?;
         let found = decoded.services.into_iter().find(|found| found.id == *service);
         found.ok_or_else(|| {
             let message = "the answer is about another service";
@@ -91,7 +96,7 @@ impl Inner {
                 query.push(("id", only.as_str()));
             }
             let answer = self.vpcep((LIST, Method::Get), "", &query, budget, trace).await?;
-            let page = self.decoded(&answer, wire::services)?;
+            let page = self.decoded(LIST, &answer, wire::services)?;
             trace.pages += 1;
             received = received.saturating_add(page.received);
             without_id += page.without_id;

@@ -73,6 +73,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// A text of the cloud, without the secrets that were sent to it.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.sent.hide(text)
+    }
+
     /// Adds to a decoding error what the answer itself has to say: some services answer 200 with an
     /// error body.
     pub fn explain(&self, error: CloudError) -> CloudError {

@@ -47,6 +47,11 @@ impl Surprise {
         Self::DuplicateId,
     ];
 
+    /// Whether the value does not matter: a new field is one surprise, and so is a field's wrong type.
+    const fn has_any_value(self) -> bool {
+        matches!(self, Self::UnknownField | Self::CoercedType)
+    }
+
     /// The label value.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,6 +61,29 @@ impl Surprise {
             Self::UnparsableValue => "unparsable_value",
             Self::DuplicateId => "duplicate_id",
         }
+    }
+}
+
+/// A surprise in full: what the cloud sent, and where. As it came, so not fit to be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Oddity {
+    /// What kind of surprise it is.
+    pub kind: Surprise,
+    /// The field, as the cloud calls it.
+    pub field: String,
+    /// Its value, nearly as JSON has it.
+    pub value: String,
+}
+
+impl Oddity {
+    /// Whether two are the same surprise. A new field and a wrong type are the same whatever the value.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.is_of(other.kind, &other.field)
+            && (self.kind.has_any_value() || self.value == other.value)
+    }
+
+    fn is_of(&self, kind: Surprise, field: &str) -> bool {
+        self.kind == kind && self.field == field
     }
 }
 

@@ -1,79 +1,130 @@
-//! What the log says of a cluster's polls: the first failure, then silence while it lasts, then the
-//! recovery. A thousand clusters behind a dead region would else drown everything.
+//! What the log says of polls: one line for a cause, when it begins, and one when it is over. A thousand
+//! clusters behind a dead region would else drown everything.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::time::Instant;
 
 use crate::{
-    board::{Attempt, ClusterMeta},
+    board::{Attempt, ClusterMeta, ClusterState},
     cloud::{CloudError, Reason},
-    model::ConnectionList,
+    model::{ClusterId, ConnectionList},
 };
 
-/// The run of failures that a cluster is in.
+/// What is wrong now, and where.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    outage: Option<Outage>,
-    was_incomplete: bool,
+    troubles: HashMap<ClusterId, Cause>,
+    causes: HashMap<Cause, Spread>,
 }
 
+/// The same in several clusters of a project is one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Cause {
+    project: Arc<str>,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum What {
+    Failed(Reason, Option<String>),
+    Incomplete,
+}
+
+/// How far a cause has spread.
 #[derive(Debug)]
-struct Outage {
-    reason: Reason,
+struct Spread {
     since: jiff::Timestamp,
-    failures: u64,
-    was_told: bool,
+    /// When it came to the latest of its clusters.
+    newest: Instant,
+    clusters: usize,
+    most_clusters: usize,
 }
 
 impl Report {
     /// Logs what is new about a poll.
     pub(super) fn poll_ended(&mut self, cluster: &ClusterMeta, attempt: &Attempt) {
-        match &attempt.outcome.result {
-            Err(error) => self.failed(cluster, attempt, error),
-            Ok(list) => {
-                self.recovered(cluster);
-                if !list.complete && !self.was_incomplete {
-                    incomplete(cluster, list, &attempt.outcome.trace.request_ids);
-                }
-                self.was_incomplete = !list.complete;
-            }
+        let outcome = &attempt.outcome;
+        let what = match &outcome.result {
+            Err(error) => Some(What::Failed(error.reason, error.code.clone())),
+            Ok(list) if !list.complete => Some(What::Incomplete),
+            Ok(_) => None,
+        };
+        let cause = what.map(|what| Cause { project: cluster.project.clone(), what });
+        if self.troubles.get(&cluster.id) == cause.as_ref() {
+            return;
         }
-    }
-
-    fn failed(&mut self, cluster: &ClusterMeta, attempt: &Attempt, error: &CloudError) {
-        let before = self.outage.take();
-        let is_new = before.as_ref().is_none_or(|outage| outage.reason != error.reason);
-        // Credentials in back-off are told once where the back-off begins, not for each cluster.
-        let is_told = is_new && error.retry_at.is_none();
-        if is_told {
-            tracing::warn!(
-                project = &*cluster.project,
-                cluster_id = cluster.id.as_str(),
-                cluster_name = &*cluster.name,
-                reason = error.reason.as_str(),
-                status = error.status,
-                code = error.code,
-                request_id = error.request_id,
-                "a cluster cannot be read: {error}"
-            );
+        let over = self.leave(&cluster.id);
+        let is_new = cause.is_some_and(|cause| self.join(cluster, cause, attempt.at));
+        match &outcome.result {
+            // Credentials in back-off are told once where the back-off begins, not for each cluster.
+            Err(error) if is_new && error.retry_at.is_none() => failed(cluster, error),
+            Ok(list) if is_new => incomplete(cluster, list, &outcome.trace.request_ids),
+            _ => {}
         }
-        self.outage = Some(Outage {
-            reason: error.reason,
-            since: before.as_ref().map_or(attempt.at, |outage| outage.since),
-            failures: before.as_ref().map_or(0, |outage| outage.failures) + 1,
-            was_told: is_told || before.is_some_and(|outage| outage.was_told),
-        });
-    }
-
-    fn recovered(&mut self, cluster: &ClusterMeta) {
-        if let Some(outage) = self.outage.take().filter(|outage| outage.was_told) {
+        if let Some((Cause { what: What::Failed(reason, code), .. }, spread)) = over
+            && outcome.result.is_ok()
+        {
             tracing::info!(
                 project = &*cluster.project,
-                cluster_id = cluster.id.as_str(),
-                cluster_name = &*cluster.name,
-                failed_polls = outage.failures,
-                since = %outage.since,
-                "a cluster can be read again"
+                reason = reason.as_str(),
+                code,
+                clusters = spread.most_clusters,
+                since = %spread.since,
+                "what could not be read can be read again"
             );
         }
     }
+
+    /// Forgets clusters that are not polled any more.
+    pub(super) fn keep_only(&mut self, is_polled: impl Fn(&ClusterId) -> bool) {
+        let gone: Vec<_> = self.troubles.keys().filter(|id| !is_polled(id)).cloned().collect();
+        for cluster in gone {
+            self.leave(&cluster);
+        }
+    }
+
+    /// Takes a cluster out of its trouble, which is over if it was the last one.
+    fn leave(&mut self, cluster: &ClusterId) -> Option<(Cause, Spread)> {
+        let cause = self.troubles.remove(cluster)?;
+        let spread = self.causes.get_mut(&cause)?;
+        spread.clusters -= 1;
+        if spread.clusters > 0 {
+            return None;
+        }
+        self.causes.remove_entry(&cause)
+    }
+
+    /// True where the cause is news. It reaches each of its clusters within their intervals; one that
+    /// comes later has its own reason to fail alike.
+    fn join(&mut self, cluster: &ClusterMeta, cause: Cause, at: jiff::Timestamp) -> bool {
+        let now = Instant::now();
+        self.troubles.insert(cluster.id.clone(), cause.clone());
+        let spread = self.causes.entry(cause).or_insert(Spread {
+            since: at,
+            newest: now,
+            clusters: 0,
+            most_clusters: 0,
+        });
+        let is_new = spread.clusters == 0 || now - spread.newest > cluster.interval * 2;
+        spread.newest = now;
+        spread.clusters += 1;
+        spread.most_clusters = spread.most_clusters.max(spread.clusters);
+        is_new
+    }
+}
+
+fn failed(cluster: &ClusterMeta, error: &CloudError) {
+    tracing::warn!(
+        project = &*cluster.project,
+        cluster_id = cluster.id.as_str(),
+        cluster_name = &*cluster.name,
+        reason = error.reason.as_str(),
+        status = error.status,
+        code = error.code,
+        request_id = error.request_id,
+        "a cluster cannot be read: {error}"
+    );
 }
 
 fn incomplete(cluster: &ClusterMeta, list: &ConnectionList, request_ids: &[String]) {
@@ -84,9 +135,45 @@ fn incomplete(cluster: &ClusterMeta, list: &ConnectionList, request_ids: &[Strin
         cluster_name = &*cluster.name,
         read,
         reported = list.reported,
-        ?request_ids,
+        request_ids = request_ids.join(","),
         "the connections of a cluster are incomplete: it has more than the API lets anybody read \
          (about 2000), or its pages are counted otherwise than configured (paging.parameter and \
          paging.first of the project)"
     );
 }
+
+/// Logs the transitions that a poll has added to a cluster's state.
+pub(super) fn transitions(before: &ClusterState, after: &ClusterState) {
+    let count = |state: &ClusterState| state.transitions.iter().sum::<u64>();
+    let new = count(after).saturating_sub(count(before));
+    if new == 0 {
+        return;
+    }
+    let meta = &after.meta;
+    // The board keeps so many at most, and no more are logged of one poll.
+    let kept = after.recent_transitions.len().min(usize::try_from(new).unwrap_or(usize::MAX));
+    for transition in after.recent_transitions.range(after.recent_transitions.len() - kept..) {
+        tracing::info!(
+            project = &*meta.project,
+            region_id = meta.region.as_str(),
+            cluster_id = meta.id.as_str(),
+            cluster_name = &*meta.name,
+            endpoint_id = transition.endpoint_id.as_str(),
+            from = transition.from.as_str(),
+            to = transition.to.as_str(),
+            "the status of a connection has changed"
+        );
+    }
+    if new > kept as u64 {
+        tracing::info!(
+            project = &*meta.project,
+            cluster_id = meta.id.as_str(),
+            cluster_name = &*meta.name,
+            transitions = new - kept as u64,
+            "more connections of the cluster have changed in the same poll"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{PollNowError, Project, report::Report, schedule, turn::Turn};
+use super::{PollNowError, Project, schedule, turn::Turn};
 use crate::{
     model::{ClusterId, RegionId},
     pacing::{Pacer, Priority},
@@ -41,7 +41,6 @@ pub(super) struct Entry {
     /// When the last poll ended that somebody waited for.
     pub(super) asked: Option<Instant>,
     pub(super) waiters: Vec<oneshot::Sender<Result<(), PollNowError>>>,
-    pub(super) report: Report,
 }
 
 /// A poll that waits for its token or walks.
@@ -196,7 +195,6 @@ impl<C> Roster<C> {
             again: false,
             asked: None,
             waiters: Vec::new(),
-            report: Report::default(),
         };
         (EntryId(self.ids), entry)
     }

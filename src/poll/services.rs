@@ -18,6 +18,7 @@ use crate::{
     board::{ServiceBoard, ServiceState},
     clock::Clock,
     cloud::{Budget, CloudError, Clouds, Services},
+    model::EndpointService,
     pacing::Priority,
 };
 
@@ -150,33 +151,43 @@ async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clo
     };
     let result = cloud.services(&wanted, budget).await.result;
     let results = result.unwrap_or_else(|error| vec![Err(error); services.len()]);
+    report(&project, &services, &results);
     for (state, result) in services.into_iter().zip(results) {
-        report(&state, result.as_ref().err());
         board.record_since(&state.meta, result, date, began);
     }
 }
 
-/// A line when reading begins to fail, and one when it works again.
-fn report(state: &ServiceState, error: Option<&CloudError>) {
-    let meta = &state.meta;
-    match error {
+/// A line for each cause when reading begins to fail, and one when it works again.
+fn report(
+    project: &str,
+    services: &[Arc<ServiceState>],
+    results: &[Result<EndpointService, CloudError>],
+) {
+    let mut told: Vec<&CloudError> = Vec::new();
+    for (state, result) in services.iter().zip(results) {
+        let Err(error) = result else { continue };
         // Credentials in back-off are told once where the back-off begins, not for each service.
-        Some(error) if state.up != Some(false) && error.retry_at.is_none() => tracing::warn!(
-            project = &*meta.project,
-            service = &*meta.name,
-            service_id = meta.id.as_str(),
-            reason = error.reason.as_str(),
-            code = error.code,
-            request_id = error.request_id,
-            "the endpoint service cannot be read: {error}"
-        ),
-        None if state.up == Some(false) => tracing::info!(
-            project = &*meta.project,
-            service = &*meta.name,
-            service_id = meta.id.as_str(),
-            "the endpoint service can be read again"
-        ),
-        _ => {}
+        let is_known = state.up == Some(false) || error.retry_at.is_some();
+        if !is_known && !told.contains(&error) {
+            told.push(error);
+            tracing::warn!(
+                project,
+                service_name = &*state.meta.name,
+                service_id = state.meta.id.as_str(),
+                reason = error.reason.as_str(),
+                code = error.code,
+                request_id = error.request_id,
+                "the endpoint service cannot be read: {error}"
+            );
+        }
+    }
+    let was_lost =
+        |(state, result): &(&Arc<ServiceState>, &Result<EndpointService, CloudError>)| {
+            state.up == Some(false) && result.is_ok()
+        };
+    let again = services.iter().zip(results).filter(was_lost).count();
+    if again > 0 {
+        tracing::info!(project, services = again, "endpoint services can be read again");
     }
 }
 
@@ -190,7 +201,7 @@ mod tests {
     use crate::{
         board::ServiceMeta,
         cloud::{Listed, Reason, Trace, Traced},
-        model::{EndpointService, RegionId, ServiceFields, ServiceId, ServiceName, ServiceStatus},
+        model::{RegionId, ServiceFields, ServiceId, ServiceName, ServiceStatus},
     };
 
     #[derive(Clone, Default)]

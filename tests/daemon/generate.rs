@@ -1,6 +1,8 @@
 //! What packages install beside the binary: completions and manual pages.
 
-use crate::support::process::{exporter, run};
+use std::fs::File;
+
+use crate::support::process::{Folder, bare, exporter, run};
 
 async fn printed(arguments: &[&str]) -> String {
     let ended = run(exporter(arguments)).await;
@@ -16,7 +18,107 @@ async fn completions_know_commands_and_flags() {
             assert!(script.contains(word), "{shell}: {word} is not in {script}");
         }
     }
+    // It takes no flag with a dot in its name, and then nothing is completed.
+    assert!(!printed(&["completions", "fish"]).await.contains("argparse"));
     assert_eq!(run(exporter(&["completions", "dos"])).await.code, Some(64));
+}
+
+/// Every command, with those that it has below.
+const COMMANDS: [&[&str]; 15] = [
+    &[],
+    &["serve"],
+    &["demo"],
+    &["simulate"],
+    &["collect"],
+    &["check-config"],
+    &["service"],
+    &["service", "list"],
+    &["service", "show"],
+    &["service", "plan"],
+    &["service", "apply"],
+    &["audit"],
+    &["audit", "verify"],
+    &["audit", "show"],
+    &["token"],
+];
+
+/// Asks the function that bash asks when the tab key is pressed, for lines whose last word is begun.
+const ASK: &str = r#"
+    source "$1"
+    function=$(complete -p css-vpcep-exporter | grep -oE '_css[a-z_]+')
+    while read -ra COMP_WORDS; do
+        # A dot stands for a word that is not begun.
+        last=${COMP_WORDS[-1]}; COMP_WORDS[-1]=${last%.}
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        "$function" css-vpcep-exporter "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
+        echo "${COMPREPLY[*]}"
+    done
+"#;
+
+/// What bash offers for each line.
+async fn offered(folder: &Folder, lines: &[String]) -> Vec<Vec<String>> {
+    let script = folder.write("script", &printed(&["completions", "bash"]).await);
+    let mut bash = bare("bash");
+    bash.args(["--norc", "-c", ASK, "bash"]).arg(script);
+    let asked = File::open(folder.write("lines", &(lines.join("\n") + "\n"))).expect("written");
+    bash.stdin(asked);
+    let answers = run(bash).await;
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+    let offered: Vec<Vec<String>> = answers.out.lines().map(words).collect();
+    assert_eq!(offered.len(), lines.len(), "{answers:?}");
+    offered
+}
+
+/// The commands and flags of a help text, and the values of flags that have a closed list of them.
+fn documented(help: &str) -> (Vec<String>, Vec<(String, Vec<String>)>) {
+    let section =
+        |name: &str| help.split_once(&format!("\n{name}:\n")).map_or("", |(_, rest)| rest);
+    let commands = section("Commands").lines().take_while(|line| !line.is_empty());
+    let mut words: Vec<String> =
+        commands.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+    let mut values = Vec::new();
+    for line in section("Options").lines() {
+        if let Some(at) = line.find("--").filter(|_| line.trim_start().starts_with('-')) {
+            let flag = line[at..].split([' ', '.', '<']).next().unwrap_or_default();
+            let dotted = line[at..].split([' ', '<']).next().unwrap_or_default();
+            words.push(if dotted.ends_with("...") { flag } else { dotted }.to_owned());
+        }
+        if let Some((_, list)) = line.split_once("[possible values: ") {
+            let list = list.split([',', ' ', ']']).filter(|word| !word.is_empty());
+            let flag = words.last().cloned().unwrap_or_default();
+            values.push((flag, list.map(str::to_owned).collect()));
+        }
+    }
+    (words, values)
+}
+
+#[tokio::test]
+async fn bash_completes_every_level() {
+    let folder = Folder::new("bash_completes_every_level");
+    let (mut lines, mut expected) = (Vec::new(), Vec::new());
+    for command in COMMANDS {
+        let mut help = exporter(&[command, &["--help"]].concat());
+        // Wide enough for every line.
+        help.env("COLUMNS", "1000");
+        let (words, values) = documented(&run(help).await.out);
+        let line = [&["css-vpcep-exporter"], command].concat().join(" ");
+        for word in words {
+            // All but its last letter, which is enough to be one of those that are offered.
+            lines.push(format!("{line} {}", &word[..word.len() - 1]));
+            expected.push(vec![word]);
+        }
+        for (flag, values) in values {
+            lines.push(format!("{line} {flag} ."));
+            expected.push(values);
+        }
+    }
+    assert!(lines.len() > 100, "{lines:?}");
+    for ((line, offered), expected) in
+        lines.iter().zip(offered(&folder, &lines).await).zip(expected)
+    {
+        let missing = expected.iter().find(|word| !offered.contains(word));
+        assert_eq!(missing, None, "{line}: {offered:?}");
+    }
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "poll",
             "secret",
             "sim",
+            "stats",
         ],
     ),
 ];

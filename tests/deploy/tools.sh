@@ -8,6 +8,7 @@
 tools=$target/deploy
 mkdir -p "$tools"
 environment "$tools/venv" tests/deploy/requirements.txt
+installed fish fish --version
 installed npm npm --version
 installed systemd systemd-analyze --version
 # The copy is made last, as above.

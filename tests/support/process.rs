@@ -45,9 +45,13 @@ impl Drop for Folder {
     }
 }
 
+/// Names another build of the binary to test.
+const BINARY: &str = "EXPORTER_BINARY";
+
 /// The exporter with these arguments.
 pub(crate) fn exporter(arguments: &[&str]) -> Command {
-    let mut command = bare(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
+    let built = || env!("CARGO_BIN_EXE_css-vpcep-exporter").into();
+    let mut command = bare(std::env::var_os(BINARY).unwrap_or_else(built));
     command.args(arguments);
     command
 }
@@ -100,12 +104,11 @@ impl Process {
 
     /// Where a daemon listens: `public` or `admin`.
     pub(crate) async fn address(&mut self, listener: &str) -> String {
-        // In logfmt and in JSON alike.
+        let [logfmt, json] = [format!(" {listener}="), format!(",\"{listener}\":\"")];
         self.line(Process::err, |line| {
-            let (before, _) = line.split_once(listener).filter(|_| line.contains("listening"))?;
-            let address = &before[before.find("127.0.0.1:")?..];
-            let port = |at: char| at.is_ascii_digit() || at == '.' || at == ':';
-            Some(address[..address.find(|at| !port(at))?].to_owned())
+            let line = Some(line).filter(|line| line.contains("listening"))?;
+            let (_, rest) = line.split_once(&logfmt).or_else(|| line.split_once(&json))?;
+            rest.split([' ', '"']).next().map(str::to_owned)
         })
         .await
     }

@@ -100,8 +100,8 @@ impl Exporter {
         let address = process
             .line(Process::err, |line| {
                 let line: Value = serde_json::from_str(line).ok()?;
-                let found = line["message"] == "listening" && line["listener"] == "public";
-                found.then(|| line["address"].as_str().expect("an address is text").to_owned())
+                let found = line["msg"] == "listening";
+                found.then(|| line["public"].as_str().expect("an address is text").to_owned())
             })
             .await;
         Exporter { _process: process, address }

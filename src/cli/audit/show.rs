@@ -9,7 +9,11 @@ use std::{
 };
 
 use clap::{Args, builder::FalseyValueParser};
-use jiff::Timestamp;
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime, Time},
+    tz::TimeZone,
+};
 use serde_json::Value;
 
 use super::{
@@ -27,14 +31,23 @@ pub(super) struct ShowArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Only this change
-    #[arg(long, value_name = "ID", env = "CSS_VPCEP_EXPORTER_CHANGE", value_parser = change_id)]
+    #[arg(long, value_name = "ID", value_parser = change_id)]
     change: Option<ChangeId>,
-    /// Only this endpoint service: its id, or PROJECT/ID
-    #[arg(long, value_name = "SERVICE", env = "CSS_VPCEP_EXPORTER_SERVICE")]
+    /// Only this endpoint service: its id or name, or PROJECT/ID or PROJECT/NAME
+    #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
-    /// Only what is not older: a date of RFC 3339, or a duration such as 2h
+    /// Only what this token did, by its name
+    #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_ACTOR")]
+    actor: Option<String>,
+    /// Only what ended so, such as applied; of refusals the reason
+    #[arg(long, value_name = "OUTCOME", env = "CSS_VPCEP_EXPORTER_OUTCOME")]
+    outcome: Option<String>,
+    /// Only what is not older: a date (in UTC), a time, or a duration such as 2h
     #[arg(long, value_name = "TIME", env = "CSS_VPCEP_EXPORTER_SINCE", value_parser = since)]
     since: Option<Timestamp>,
+    /// Only what is not newer: a date (in UTC, with all of that day), a time, or a duration such as 2h
+    #[arg(long, value_name = "TIME", env = "CSS_VPCEP_EXPORTER_UNTIL", value_parser = until)]
+    until: Option<Timestamp>,
     /// Prints the lines of the file as they are
     #[arg(long, env = "CSS_VPCEP_EXPORTER_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
@@ -45,12 +58,41 @@ fn change_id(text: &str) -> Result<ChangeId, String> {
 }
 
 fn since(text: &str) -> Result<Timestamp, String> {
-    if let Ok(date) = text.parse() {
-        return Ok(date);
+    match date(text) {
+        Some(date) => in_utc(date.to_datetime(Time::midnight())),
+        None => time(text),
     }
-    let ago: Duration = humantime::parse_duration(text)
-        .map_err(|_| "expected a date like 2026-01-02T03:04:05Z, or a duration like 2h")?;
+}
+
+fn until(text: &str) -> Result<Timestamp, String> {
+    match date(text) {
+        Some(date) => in_utc(date.to_datetime(Time::MAX)),
+        None => time(text),
+    }
+}
+
+fn date(text: &str) -> Option<Date> {
+    // Nothing longer, which could be a date with a time.
+    text.parse().ok().filter(|_| text.len() == "2026-01-02".len())
+}
+
+/// A time without a zone is in UTC, as the times of the log are.
+fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    if let Ok(time) = text.parse() {
+        return in_utc(time);
+    }
+    let ago: Duration = humantime::parse_duration(text).map_err(|_| {
+        "expected a date like 2026-01-02, a time like 2026-01-02T03:04:05Z, or a duration like 2h"
+    })?;
     Clock::system().now().checked_sub(ago).map_err(|error| error.to_string())
+}
+
+fn in_utc(time: DateTime) -> Result<Timestamp, String> {
+    let time = time.to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?;
+    Ok(time.timestamp())
 }
 
 /// Prints what was asked for; false if something could not be read.
@@ -79,13 +121,14 @@ pub(super) fn show(args: &ShowArgs) -> bool {
                     is_whole = false;
                 }
                 Ok((record, line)) if args.wants(&record) => {
-                    is_empty = false;
-                    let more = if args.json {
-                        print(&String::from_utf8_lossy(&line))
-                    } else {
-                        entry(record, &mut open).iter().all(|line| print(line))
+                    let is_shown = args.wants_outcome(&record);
+                    let lines = match args.json {
+                        true => vec![String::from_utf8_lossy(&line).into_owned()],
+                        // An intent without its outcome may belong to one that is asked for.
+                        false => entry(record, &mut open),
                     };
-                    if !more {
+                    is_empty &= !is_shown;
+                    if is_shown && !lines.iter().all(|line| print(line)) {
                         return is_whole;
                     }
                 }
@@ -93,7 +136,8 @@ pub(super) fn show(args: &ShowArgs) -> bool {
             }
         }
     }
-    let mut open: Vec<_> = open.into_values().collect();
+    let is_asked_for = |record: &Record| args.wants_outcome(record);
+    let mut open: Vec<_> = open.into_values().filter(is_asked_for).collect();
     open.sort_by_key(|record| record.seq);
     for intent in &open {
         change(intent, Some(intent), "no outcome").iter().for_each(|line| {
@@ -112,11 +156,19 @@ impl ShowArgs {
         let is_service = |wanted: &String| {
             let id = content.service_id.as_ref().map_or("", |id| id.as_str());
             let project = content.project.as_deref().unwrap_or_default();
-            wanted == id || *wanted == format!("{project}/{id}")
+            let is = |name: &str| *wanted == name || *wanted == format!("{project}/{name}");
+            is(id) || content.service_name.as_deref().is_some_and(is)
         };
         self.change.as_ref().is_none_or(|id| content.change_id.as_ref() == Some(id))
             && self.service.as_ref().is_none_or(is_service)
+            && self.actor.as_ref().is_none_or(|actor| content.actor.as_deref() == Some(actor))
             && self.since.is_none_or(|since| record.time >= since)
+            && self.until.is_none_or(|until| record.time <= until)
+    }
+
+    fn wants_outcome(&self, record: &Record) -> bool {
+        let own = record.content.outcome.as_deref();
+        self.outcome.as_ref().is_none_or(|outcome| own == Some(outcome))
     }
 }
 
@@ -195,7 +247,10 @@ pub(super) fn subject(record: &Record) -> String {
         text += &format!(" from {remote}");
     }
     if let (Some(project), Some(service)) = (&content.project, &content.service_id) {
-        text += &format!(", {project}/{service}");
+        text += &match &content.service_name {
+            Some(name) => format!(", {project}/{name} ({service})"),
+            None => format!(", {project}/{service}"),
+        };
     }
     if let Some(id) = &content.change_id {
         text += &format!(", change {id}");
@@ -206,6 +261,24 @@ pub(super) fn subject(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    #[test]
+    fn dates_are_whole_days_in_utc() {
+        let cases = [
+            ("2026-11-26", "2026-11-26T00:00:00Z", "2026-11-26T23:59:59.999999999Z"),
+            ("2026-11-26T10:00", "2026-11-26T10:00:00Z", "2026-11-26T10:00:00Z"),
+            ("2026-11-26 10:00:01", "2026-11-26T10:00:01Z", "2026-11-26T10:00:01Z"),
+            ("2026-11-26T10:00:00+08:00", "2026-11-26T02:00:00Z", "2026-11-26T02:00:00Z"),
+        ];
+        for (text, first, last) in cases {
+            assert_eq!(since(text).unwrap().to_string(), first, "{text}");
+            assert_eq!(until(text).unwrap().to_string(), last, "{text}");
+        }
+        assert!(since("2h").unwrap() < Clock::system().now());
+        for text in ["", "2026-13-01", "yesterday", "2026-11", "11-26", "2026-11-26Z"] {
+            assert!(since(text).is_err() && until(text).is_err(), "{text}");
+        }
+    }
 
     use super::*;
     use crate::{

@@ -65,6 +65,11 @@ impl Client {
         Ok(Self { http, base, token })
     }
 
+    /// Where the admin listener is.
+    pub(super) fn base(&self) -> &str {
+        self.base.as_str()
+    }
+
     pub(super) async fn list(&self) -> Result<Answer, End> {
         let answer = self.send(self.request(Method::GET, &["endpoint-services"])).await?;
         self.expect(answer, "list of endpoint services", |json| {

@@ -122,7 +122,7 @@ pub(super) fn plan(change: &Value, paint: &Paint) -> Vec<String> {
     }
     let mut lines: Vec<_> =
         items(&change["diff"]).iter().flat_map(|field| difference(field, paint)).collect();
-    lines.extend(warnings(change, paint));
+    lines.extend(warnings(change, &[], paint));
     lines
 }
 
@@ -149,13 +149,26 @@ fn difference(change: &Value, paint: &Paint) -> Vec<String> {
     lines
 }
 
-fn warnings(change: &Value, paint: &Paint) -> Vec<String> {
-    let warnings = items(&change["warnings"]).iter();
+fn warnings(change: &Value, said: &[Value], paint: &Paint) -> Vec<String> {
+    let warnings = items(&change["warnings"]).iter().filter(|warning| !said.contains(warning));
     warnings.map(|warning| paint.with("33", &format!("Warning: {}", text(warning)))).collect()
 }
 
-/// How a change ended, and what to do now.
-pub(super) fn outcome(change: &Value, paint: &Paint) -> Vec<String> {
+/// What is asked before a change: what it changes, and where.
+pub(super) fn question(service: &Value, listener: &str) -> String {
+    format!(
+        "Apply this to the endpoint service {} ({}) of project {} in region {}, through {}? Only yes \
+         is taken for yes.",
+        text(&service["name"]),
+        text(&service["service_id"]),
+        text(&service["project"]),
+        text(&service["region_id"]),
+        visible(listener),
+    )
+}
+
+/// How a change ended, and what to do now. Warnings that were `said` are left out.
+pub(super) fn outcome(change: &Value, said: &[Value], paint: &Paint) -> Vec<String> {
     let outcome = change["outcome"].as_str().unwrap_or("unknown");
     let meaning = match outcome {
         "applied" => "Reading back shows what was wanted.",
@@ -178,7 +191,7 @@ pub(super) fn outcome(change: &Value, paint: &Paint) -> Vec<String> {
         _ => paint.gone(&visible(outcome)),
     };
     let mut lines = vec![format!("Outcome: {painted}. {meaning}")];
-    lines.extend(warnings(change, paint));
+    lines.extend(warnings(change, said, paint));
     let cloud = &change["cloud"];
     if !cloud.is_null() {
         let parts = ["status", "code", "message", "request_id"].map(|name| &cloud[name]);
@@ -218,7 +231,7 @@ pub(super) fn refusal(status: u16, problem: &Value, paint: &Paint) -> Vec<String
     match status {
         401 => lines.push("Is it the right token, and is it still in admin.tokens?".to_owned()),
         412 => lines.push("Somebody changed the service meanwhile: plan again.".to_owned()),
-        _ if problem["outcome"].is_string() => lines.extend(outcome(problem, paint)),
+        _ if problem["outcome"].is_string() => lines.extend(outcome(problem, &[], paint)),
         _ => {}
     }
     lines
@@ -234,7 +247,7 @@ mod tests {
     #[test]
     fn every_outcome_has_a_meaning_of_its_own() {
         let meaning = |word: &str| {
-            let lines = outcome(&json!({ "outcome": word }), &Paint(false));
+            let lines = outcome(&json!({ "outcome": word }), &[], &Paint(false));
             lines[0].strip_prefix(&format!("Outcome: {word}. ")).map(str::to_owned)
         };
         let meanings: BTreeSet<_> =
@@ -261,7 +274,8 @@ mod tests {
             list(&everything, &paint),
             service(&everything),
             plan(&everything, &paint),
-            outcome(&everything, &paint),
+            outcome(&everything, &[], &paint),
+            vec![question(&everything, hostile)],
             refusal(400, &everything, &paint),
         ];
         for line in all.concat() {

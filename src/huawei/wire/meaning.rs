@@ -1,97 +1,117 @@
-//! From raw values to meaning, with a count of what was odd on the way.
+//! From raw values to meaning, with a note of what was odd on the way.
 
 use std::borrow::Cow;
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::{Surprise, scalar::Scalar, shown};
+use super::{Oddity, Surprise, scalar::Scalar, shown};
 
 /// Longer texts of the cloud are cut: addresses are short, and a DNS name has 255 bytes.
 pub(super) const LONGEST_TEXT: usize = 256;
 
-/// Turns raw values into meaning, and counts what was odd on the way.
+/// An answer with more kinds of oddities than this is of a version that nobody knows.
+const MOST_ODDITIES: usize = 32;
+
+/// The fields of an object that no version of the document has.
+pub(super) type UnknownFields<'a> = Vec<(Cow<'a, str>, Scalar<'a>)>;
+
+/// Turns raw values into meaning, and notes what was odd on the way.
 #[derive(Default)]
 pub(super) struct Meaning {
     pub(super) surprises: [u64; Surprise::ALL.len()],
+    /// What the surprises were, each once.
+    pub(super) oddities: Vec<Oddity>,
 }
 
 impl Meaning {
-    pub(super) fn count(&mut self, surprise: Surprise, times: u64) {
-        self.surprises[surprise as usize] += times;
+    #[cold]
+    pub(super) fn odd(&mut self, kind: Surprise, field: &str, value: &Scalar<'_>) {
+        self.surprises[kind as usize] += 1;
+        let is_known =
+            kind.has_any_value() && self.oddities.iter().any(|known| known.is_of(kind, field));
+        if !is_known && self.oddities.len() < MOST_ODDITIES {
+            let oddity = Oddity { kind, field: field.to_owned(), value: value.to_string() };
+            if self.oddities.iter().all(|known| !known.is_like(&oddity)) {
+                self.oddities.push(oddity);
+            }
+        }
     }
 
-    pub(super) fn unparsable<T>(&mut self) -> Option<T> {
-        self.count(Surprise::UnparsableValue, 1);
+    pub(super) fn unknown(&mut self, fields: UnknownFields<'_>) {
+        for (name, value) in fields {
+            self.odd(Surprise::UnknownField, &name, &value);
+        }
+    }
+
+    fn unparsable<T>(&mut self, field: &str, value: &Scalar<'_>) -> Option<T> {
+        self.odd(Surprise::UnparsableValue, field, value);
         None
     }
 
     /// A whole number; documented as a JSON number, or as a text that holds one.
-    pub(super) fn number(&mut self, value: Scalar<'_>, documented_as_number: bool) -> Option<u64> {
-        match value {
-            Scalar::Null => None,
-            Scalar::Unsigned(number) => {
-                self.count(Surprise::CoercedType, u64::from(!documented_as_number));
-                Some(number)
-            }
-            Scalar::Text(text) => match text.trim().parse() {
-                Ok(number) => {
-                    self.count(Surprise::CoercedType, u64::from(documented_as_number));
-                    Some(number)
-                }
-                Err(_) => self.unparsable(),
-            },
-            _ => self.unparsable(),
-        }
-    }
-
-    pub(super) fn switch(&mut self, value: Scalar<'_>) -> Option<bool> {
-        let text = match value {
+    pub(super) fn number(
+        &mut self,
+        field: &str,
+        value: Scalar<'_>,
+        documented_as_number: bool,
+    ) -> Option<u64> {
+        let number = match &value {
             Scalar::Null => return None,
-            Scalar::Bool(switch) => return Some(switch),
-            Scalar::Text(text) => text,
-            _ => return self.unparsable(),
+            Scalar::Unsigned(number) => Some(*number),
+            Scalar::Text(text) => text.trim().parse().ok(),
+            _ => None,
         };
-        match text.as_ref() {
-            "true" | "false" => {
-                self.count(Surprise::CoercedType, 1);
-                Some(text == "true")
-            }
-            _ => self.unparsable(),
+        let Some(number) = number else { return self.unparsable(field, &value) };
+        if matches!(value, Scalar::Unsigned(_)) != documented_as_number {
+            self.odd(Surprise::CoercedType, field, &value);
         }
+        Some(number)
     }
 
-    pub(super) fn text(&mut self, value: Scalar<'_>, cap: usize) -> Option<String> {
-        self.raw_text(value).map(|text| shown(&text, cap))
+    pub(super) fn switch(&mut self, field: &str, value: Scalar<'_>) -> Option<bool> {
+        let switch = match &value {
+            Scalar::Null => return None,
+            Scalar::Bool(switch) => return Some(*switch),
+            Scalar::Text(text) if text == "true" => true,
+            Scalar::Text(text) if text == "false" => false,
+            _ => return self.unparsable(field, &value),
+        };
+        self.odd(Surprise::CoercedType, field, &value);
+        Some(switch)
+    }
+
+    pub(super) fn text(&mut self, field: &str, value: Scalar<'_>, cap: usize) -> Option<String> {
+        self.raw_text(field, value).map(|text| shown(&text, cap))
     }
 
     /// A text as it is, for what is compared: cleaned, two texts could be the same. It is no longer
     /// than the answer that it came in.
-    pub(super) fn raw_text(&mut self, value: Scalar<'_>) -> Option<String> {
+    pub(super) fn raw_text(&mut self, field: &str, value: Scalar<'_>) -> Option<String> {
         match value {
             Scalar::Null => None,
             Scalar::Text(text) => Some(text.into_owned()),
             Scalar::Unsigned(number) => {
-                self.count(Surprise::CoercedType, 1);
+                self.odd(Surprise::CoercedType, field, &value);
                 Some(number.to_string())
             }
-            _ => self.unparsable(),
+            _ => self.unparsable(field, &value),
         }
     }
 
     /// A text for a label; empty where there is none. Borrowed where it can be shown as it is.
-    pub(super) fn label<'a>(&mut self, value: Scalar<'a>) -> Cow<'a, str> {
+    pub(super) fn label<'a>(&mut self, field: &str, value: Scalar<'a>) -> Cow<'a, str> {
         match value {
             Scalar::Text(text) if is_plain(&text, LONGEST_TEXT) => text,
-            other => self.text(other, LONGEST_TEXT).unwrap_or_default().into(),
+            other => self.text(field, other, LONGEST_TEXT).unwrap_or_default().into(),
         }
     }
 
     /// ISO 8601 with or without a zone; without one it is UTC, as in the document's examples.
-    pub(super) fn time(&mut self, value: Scalar<'_>) -> Option<Timestamp> {
-        let text = match value {
+    pub(super) fn time(&mut self, field: &str, value: Scalar<'_>) -> Option<Timestamp> {
+        let text = match &value {
             Scalar::Null => return None,
             Scalar::Text(text) => text,
-            _ => return self.unparsable(),
+            _ => return self.unparsable(field, &value),
         };
         if let Some(time) = usual_time(text.as_bytes()) {
             return Some(time);
@@ -102,7 +122,7 @@ impl Meaning {
         let civil = text.parse::<DateTime>().ok();
         match civil.and_then(|time| time.to_zoned(TimeZone::UTC).ok()) {
             Some(time) => Some(time.timestamp()),
-            None => self.unparsable(),
+            None => self.unparsable(field, &value),
         }
     }
 }

@@ -15,8 +15,8 @@ use serde::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Surprise,
-    meaning::{LONGEST_TEXT, Meaning, is_plain},
+    Oddity, Surprise,
+    meaning::{LONGEST_TEXT, Meaning, UnknownFields, is_plain},
     not_the_document,
     scalar::{Name, Scalar},
     shown,
@@ -38,6 +38,8 @@ pub struct DecodedPage {
     pub page: Page,
     /// How often each kind of surprise was met, in the order of [`Surprise::ALL`].
     pub surprises: [u64; Surprise::ALL.len()],
+    /// What they were, each once.
+    pub oddities: Vec<Oddity>,
 }
 
 /// Decodes a page.
@@ -90,8 +92,8 @@ impl Rows {
     /// The page of these rows; none if it has no list of them, and does not say that it is empty.
     fn finish(self, head: RawHead<'_>, has_list: bool) -> Option<DecodedPage> {
         let mut meaning = self.meaning;
-        meaning.count(Surprise::UnknownField, head.unknown_fields);
-        let total = meaning.number(head.total_count, true);
+        meaning.unknown(head.unknown_fields);
+        let total = meaning.number("total_count", head.total_count, true);
         if !has_list && total != Some(0) {
             return None;
         }
@@ -99,13 +101,13 @@ impl Rows {
             rows: self.connections.finish(),
             received: self.received,
             total,
-            update_switch: meaning.switch(head.update_switch),
+            update_switch: meaning.switch("vpcepUpdateSwitch", head.update_switch),
             permissions: head.permissions,
             service_name: meaning
-                .text(head.service_name, LONGEST_TEXT)
+                .text("vpcServiceName", head.service_name, LONGEST_TEXT)
                 .map(|name| ServiceName::new(&name)),
         };
-        Some(DecodedPage { page, surprises: meaning.surprises })
+        Some(DecodedPage { page, surprises: meaning.surprises, oddities: meaning.oddities })
     }
 }
 
@@ -116,28 +118,28 @@ impl Meaning {
         {
             return status;
         }
-        self.count(Surprise::UnknownStatus, 1);
+        self.odd(Surprise::UnknownStatus, "status", &value);
         Status::Unknown
     }
 
     /// Adds a connection, if it has an id: without one it can be neither shown nor told apart.
     fn connection(&mut self, row: &mut RawRow<'_>, connections: &mut Connections) {
-        self.count(Surprise::UnknownField, row.unknown_fields);
+        self.unknown(take(&mut row.unknown_fields));
         let id = match take(&mut row.id) {
             Scalar::Text(id) if !id.is_empty() => id,
-            _ => return self.count(Surprise::UnparsableValue, 1),
+            other => return self.odd(Surprise::UnparsableValue, "id", &other),
         };
         connections.push(&ConnectionFields {
             endpoint_id: &shown_id(&id),
             status: self.status(take(&mut row.status)),
-            max_sessions: self.number(take(&mut row.max_session), false),
-            created: self.time(take(&mut row.created_at)),
-            updated: self.time(take(&mut row.update_at)),
-            specification_name: &self.label(take(&mut row.specification_name)),
-            domain_id: &self.label(take(&mut row.domain_id)),
-            ip: &self.label(take(&mut row.ip)),
-            ipv6: &self.label(take(&mut row.ipv6)),
-            dns_name: &self.label(take(&mut row.dns_name)),
+            max_sessions: self.number("maxSession", take(&mut row.max_session), false),
+            created: self.time("created_at", take(&mut row.created_at)),
+            updated: self.time("update_at", take(&mut row.update_at)),
+            specification_name: &self.label("specificationName", take(&mut row.specification_name)),
+            domain_id: &self.label("domain_id", take(&mut row.domain_id)),
+            ip: &self.label("vpcepIp", take(&mut row.ip)),
+            ipv6: &self.label("vpcepIpv6Address", take(&mut row.ipv6)),
+            dns_name: &self.label("vpcepDnsName", take(&mut row.dns_name)),
         });
     }
 }
@@ -169,7 +171,7 @@ struct RawHead<'a> {
     permissions: Option<u64>,
     update_switch: Scalar<'a>,
     total_count: Scalar<'a>,
-    unknown_fields: u64,
+    unknown_fields: UnknownFields<'a>,
 }
 
 #[derive(Default)]
@@ -184,7 +186,7 @@ struct RawRow<'a> {
     ip: Scalar<'a>,
     ipv6: Scalar<'a>,
     dns_name: Scalar<'a>,
-    unknown_fields: u64,
+    unknown_fields: UnknownFields<'a>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawPage<'a> {
@@ -212,8 +214,8 @@ impl<'de> Visitor<'de> for PageVisitor {
                 "vpcepUpdateSwitch" => page.head.update_switch = fields.next_value()?,
                 "total_count" => page.head.total_count = fields.next_value()?,
                 _ => {
-                    fields.next_value::<IgnoredAny>()?;
-                    page.head.unknown_fields += 1;
+                    let value = fields.next_value()?;
+                    page.head.unknown_fields.push((name.0, value));
                 }
             }
         }
@@ -293,8 +295,8 @@ impl<'de> Visitor<'de> for RowVisitor {
         let mut row = RawRow::default();
         while let Some(name) = fields.next_key::<Name<'de>>()? {
             let Some(field) = row.field(Field::of(&name.0)) else {
-                fields.next_value::<IgnoredAny>()?;
-                row.unknown_fields += 1;
+                let value = fields.next_value()?;
+                row.unknown_fields.push((name.0, value));
                 continue;
             };
             *field = fields.next_value()?;

@@ -15,9 +15,23 @@ pub(super) enum Scalar<'a> {
     Bool(bool),
     Unsigned(u64),
     /// A negative number, or one with a fraction.
-    OtherNumber,
+    OtherNumber(f64),
     Text(Cow<'a, str>),
     ArrayOrObject,
+}
+
+impl fmt::Display for Scalar<'_> {
+    /// As JSON has it, without escapes; what is in an array or an object is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(switch) => write!(f, "{switch}"),
+            Self::Unsigned(number) => write!(f, "{number}"),
+            Self::OtherNumber(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "\"{text}\""),
+            Self::ArrayOrObject => f.write_str("an array or an object"),
+        }
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
@@ -44,11 +58,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
             }
 
             fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-                Ok(u64::try_from(value).map_or(Scalar::OtherNumber, Scalar::Unsigned))
+                let other = Scalar::OtherNumber(value as f64);
+                Ok(u64::try_from(value).map_or(other, Scalar::Unsigned))
             }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Scalar::OtherNumber)
+            fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+                Ok(Scalar::OtherNumber(value))
             }
 
             fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {

@@ -6,7 +6,7 @@ mod raw;
 use serde::Serialize;
 
 use self::raw::{RawList, RawPort, RawService};
-use super::{Surprise, meaning::Meaning, not_the_document, scalar::Scalar};
+use super::{Oddity, Surprise, meaning::Meaning, not_the_document, scalar::Scalar};
 use crate::{
     cloud::{CloudError, Reason},
     model::{EndpointService, PortMapping, ServiceFields, ServiceId, ServiceName, ServiceStatus},
@@ -27,6 +27,8 @@ pub struct DecodedServices {
     pub total: Option<u64>,
     /// How often each kind of surprise was met, in the order of [`Surprise::ALL`].
     pub surprises: [u64; Surprise::ALL.len()],
+    /// What they were, each once.
+    pub oddities: Vec<Oddity>,
 }
 
 /// Decodes one endpoint service.
@@ -47,6 +49,7 @@ pub fn service(body: &[u8]) -> Result<DecodedServices, CloudError> {
         received: 1,
         total: None,
         surprises: meaning.surprises,
+        oddities: meaning.oddities,
     })
 }
 
@@ -59,13 +62,14 @@ pub fn services(body: &[u8]) -> Result<DecodedServices, CloudError> {
     let raw: RawList<'_> =
         serde_json::from_slice(body).map_err(|error| not_the_document(&error))?;
     let mut meaning = Meaning::default();
-    meaning.count(Surprise::UnknownField, raw.unknown_fields);
-    let total = meaning.number(raw.total_count, true);
+    meaning.unknown(raw.unknown_fields);
+    let total = meaning.number("total_count", raw.total_count, true);
     let rows = raw.services.ok_or_else(|| bad_shape("the answer has no list of services"))?;
     let received = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     let mut services = Vec::with_capacity(rows.len());
     let (mut unreadable, mut without_id) = (Vec::new(), 0);
     for row in rows {
+        let shown = row.id.clone();
         let read = match service_id(&row) {
             Some(id) => meaning.service(id.clone(), row).map_err(|_| unreadable.push(id)),
             None => {
@@ -75,11 +79,11 @@ pub fn services(body: &[u8]) -> Result<DecodedServices, CloudError> {
         };
         match read {
             Ok(service) => services.push(service),
-            Err(()) => meaning.count(Surprise::UnparsableValue, 1),
+            Err(()) => meaning.odd(Surprise::UnparsableValue, "endpoint_services", &shown),
         }
     }
-    let surprises = meaning.surprises;
-    Ok(DecodedServices { services, unreadable, without_id, received, total, surprises })
+    let Meaning { surprises, oddities } = meaning;
+    Ok(DecodedServices { services, unreadable, without_id, received, total, surprises, oddities })
 }
 
 /// The body of a change: what is asked for and nothing else. `false` is sent, not left out: an
@@ -144,34 +148,34 @@ impl Meaning {
         id: ServiceId,
         raw: RawService<'_>,
     ) -> Result<EndpointService, CloudError> {
-        self.count(Surprise::UnknownField, raw.unknown_fields);
+        self.unknown(raw.unknown_fields);
         let ports = match raw.ports {
             Some(ports) => Some(self.ports(ports)?),
             None => None,
         };
-        let name = self.raw_text(raw.service_name);
+        let name = self.raw_text("service_name", raw.service_name);
         let full_name = ServiceName::new(name.as_deref().unwrap_or_default());
         Ok(EndpointService {
             id,
             status: self.service_status(&raw.status),
             fields: ServiceFields {
-                approval_enabled: self.switch(raw.approval_enabled),
+                approval_enabled: self.switch("approval_enabled", raw.approval_enabled),
                 service_name: name.is_some().then(|| full_name.short_name().into()),
                 ports,
-                port_id: self.optional(raw.port_id),
-                tcp_proxy: self.optional(raw.tcp_proxy),
-                description: self.optional(raw.description),
-                ip: self.optional(raw.ip),
+                port_id: self.optional("port_id", raw.port_id),
+                tcp_proxy: self.optional("tcp_proxy", raw.tcp_proxy),
+                description: self.optional("description", raw.description),
+                ip: self.optional("ip", raw.ip),
             },
             full_name,
-            connections: self.number(raw.connection_count, true),
-            created: self.time(raw.created_at),
-            updated: self.time(raw.updated_at),
+            connections: self.number("connection_count", raw.connection_count, true),
+            created: self.time("created_at", raw.created_at),
+            updated: self.time("updated_at", raw.updated_at),
         })
     }
 
-    fn optional(&mut self, value: Scalar<'_>) -> Option<Box<str>> {
-        self.raw_text(value).map(Into::into)
+    fn optional(&mut self, field: &str, value: Scalar<'_>) -> Option<Box<str>> {
+        self.raw_text(field, value).map(Into::into)
     }
 
     fn service_status(&mut self, value: &Scalar<'_>) -> ServiceStatus {
@@ -180,7 +184,7 @@ impl Meaning {
         {
             return status;
         }
-        self.count(Surprise::UnknownStatus, 1);
+        self.odd(Surprise::UnknownStatus, "status", value);
         ServiceStatus::Unknown
     }
 
@@ -188,16 +192,16 @@ impl Meaning {
     fn ports(&mut self, raw: Vec<RawPort<'_>>) -> Result<Vec<PortMapping>, CloudError> {
         let mut ports = Vec::with_capacity(raw.len());
         for raw in raw {
-            self.count(Surprise::UnknownField, raw.unknown_fields);
+            self.unknown(raw.unknown_fields);
             let port = |number: Option<u64>| {
                 number.and_then(|number| u16::try_from(number).ok()).filter(|&port| port > 0)
             };
-            let client_port = port(self.number(raw.client_port, true));
-            let server_port = port(self.number(raw.server_port, true));
+            let client_port = port(self.number("client_port", raw.client_port, true));
+            let server_port = port(self.number("server_port", raw.server_port, true));
             let (Some(client_port), Some(server_port)) = (client_port, server_port) else {
                 return Err(bad_shape("a port mapping of the service cannot be read"));
             };
-            let protocol = self.raw_text(raw.protocol);
+            let protocol = self.raw_text("protocol", raw.protocol);
             let protocol = protocol.unwrap_or_else(|| "TCP".to_owned()).into();
             ports.push(PortMapping { client_port, server_port, protocol });
         }

@@ -41,8 +41,8 @@ pub(super) fn page(body: &[u8]) -> Option<DecodedPage> {
             "vpcepUpdateSwitch" => head.update_switch = input.scalar()?,
             "total_count" => head.total_count = input.scalar()?,
             _ => {
-                input.skip()?;
-                head.unknown_fields += 1;
+                let value = input.unknown()?;
+                head.unknown_fields.push((name.into(), value));
             }
         }
     }
@@ -143,8 +143,8 @@ impl<'a> Input<'a> {
             match row.field(field) {
                 Some(value) => *value = self.scalar()?,
                 None => {
-                    self.skip()?;
-                    row.unknown_fields += 1;
+                    let value = self.unknown()?;
+                    row.unknown_fields.push((name_in(pattern[place].0).into(), value));
                 }
             }
         }
@@ -195,10 +195,10 @@ impl<'a> Input<'a> {
     }
 
     /// Takes whatever comes; of the names in it, nobody asks.
-    fn skip(&mut self) -> Option<()> {
+    fn unknown(&mut self) -> Option<Scalar<'a>> {
         match self.peek()? {
-            b'[' | b'{' => self.any::<IgnoredAny>().map(|_| ()),
-            _ => self.scalar().map(|_| ()),
+            b'[' | b'{' => self.any::<IgnoredAny>().map(|_| Scalar::ArrayOrObject),
+            _ => self.scalar(),
         }
     }
 
@@ -212,6 +212,12 @@ impl<'a> Input<'a> {
         self.at += values.byte_offset();
         Some(value)
     }
+}
+
+/// The name in what stands before a value: the only text there, and without escapes.
+fn name_in(before: &[u8]) -> &str {
+    let name = before.split(|byte| *byte == b'"').nth(1);
+    name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
 }
 
 /// How many bytes there are before the first quotation mark, backslash or control character.

@@ -26,8 +26,8 @@ fn first_row(fields: &str) -> Connection {
 #[test]
 fn the_example_of_the_document_is_understood_to_the_letter() {
     let body = include_str!("../../../../tests/data/css-connections-example.json");
-    let DecodedPage { page, surprises } = decoded(body);
-    assert_eq!(surprises, [0; 5]);
+    let DecodedPage { page, surprises, oddities } = decoded(body);
+    assert_eq!((surprises, oddities), ([0; 5], Vec::new()));
     assert_eq!((page.received, page.total), (2, Some(2)));
     assert_eq!(page.update_switch, Some(false));
     assert_eq!(page.permissions, Some(1));
@@ -209,4 +209,38 @@ fn texts_are_capped_and_ids_stay_distinct() {
     let ids: Vec<_> = rows.iter().map(|row| row.endpoint_id()).collect();
     assert!(ids.iter().all(|id| id.len() <= LONGEST_ID && !id.contains('\n')), "{ids:?}");
     assert!(ids[0] != ids[1] && ids[2].starts_with("new\u{FFFD}line-"), "{ids:?}");
+}
+
+#[test]
+fn a_surprise_is_told_with_its_field_and_value_once() {
+    let body = br#"{"connections":[
+        {"id":"a","status":"frozen\u001b[2J","maxSession":3000,"new":{"x":1}},
+        {"id":"b","status":"frozen\u001b[2J","maxSession":3001,"new":7,"created_at":"soon"},
+        {"id":7,"status":"accepted"}],
+        "total_count":-1.5,"newer":"text"}"#;
+    let told: Vec<_> = decoded_bytes(body)
+        .oddities
+        .into_iter()
+        .map(|odd| (odd.kind.as_str(), odd.field, odd.value))
+        .collect();
+    let expected = [
+        ("unknown_field", "new", "an array or an object"),
+        ("unknown_status", "status", "\"frozen\u{1b}[2J\""),
+        ("coerced_type", "maxSession", "3000"),
+        ("unparsable_value", "created_at", "\"soon\""),
+        ("unparsable_value", "id", "7"),
+        ("unknown_field", "newer", "\"text\""),
+        ("unparsable_value", "total_count", "-1.5"),
+    ];
+    let expected = expected.map(|(kind, field, value)| (kind, field.to_owned(), value.to_owned()));
+    assert_eq!(told, expected);
+    let many = (0..1000).map(|n| format!(r#"{{"id":"a{n}","status":"s{n}"}}"#));
+    let many = format!(r#"{{"connections":[{}]}}"#, many.collect::<Vec<_>>().join(","));
+    let decoded = decoded_bytes(many.as_bytes());
+    assert_eq!(decoded.surprises[Surprise::UnknownStatus as usize], 1000);
+    assert_eq!(decoded.oddities.len(), 32);
+}
+
+fn decoded_bytes(body: &[u8]) -> DecodedPage {
+    page(body).unwrap()
 }

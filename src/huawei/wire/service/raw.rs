@@ -7,7 +7,10 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use crate::huawei::wire::scalar::{Name, Scalar};
+use crate::huawei::wire::{
+    meaning::UnknownFields,
+    scalar::{Name, Scalar},
+};
 
 /// Known fields that say nothing to us.
 const UNUSED: [&str; 15] = [
@@ -32,7 +35,7 @@ const UNUSED: [&str; 15] = [
 pub(super) struct RawList<'a> {
     pub(super) services: Option<Vec<RawService<'a>>>,
     pub(super) total_count: Scalar<'a>,
-    pub(super) unknown_fields: u64,
+    pub(super) unknown_fields: UnknownFields<'a>,
 }
 
 #[derive(Default)]
@@ -49,7 +52,7 @@ pub(super) struct RawService<'a> {
     pub(super) connection_count: Scalar<'a>,
     pub(super) created_at: Scalar<'a>,
     pub(super) updated_at: Scalar<'a>,
-    pub(super) unknown_fields: u64,
+    pub(super) unknown_fields: UnknownFields<'a>,
 }
 
 #[derive(Default)]
@@ -57,7 +60,7 @@ pub(super) struct RawPort<'a> {
     pub(super) client_port: Scalar<'a>,
     pub(super) server_port: Scalar<'a>,
     pub(super) protocol: Scalar<'a>,
-    pub(super) unknown_fields: u64,
+    pub(super) unknown_fields: UnknownFields<'a>,
 }
 
 /// A JSON object whose fields are taken one by one; an array in its place is refused.
@@ -67,7 +70,8 @@ trait Object<'de>: Default {
     /// Takes the value of a field. False where the field is not known; its value is then still there.
     fn take<A: MapAccess<'de>>(&mut self, name: &str, fields: &mut A) -> Result<bool, A::Error>;
 
-    fn unknown(&mut self);
+    /// Where fields go that are not known.
+    fn unknown(&mut self) -> &mut UnknownFields<'de>;
 }
 
 struct ObjectVisitor<T>(PhantomData<T>);
@@ -83,8 +87,8 @@ impl<'de, T: Object<'de>> Visitor<'de> for ObjectVisitor<T> {
         let mut object = T::default();
         while let Some(name) = fields.next_key::<Name<'de>>()? {
             if !object.take(&name.0, &mut fields)? {
-                fields.next_value::<IgnoredAny>()?;
-                object.unknown();
+                let value = fields.next_value()?;
+                object.unknown().push((name.0, value));
             }
         }
         Ok(object)
@@ -103,8 +107,8 @@ impl<'de> Object<'de> for RawList<'de> {
         Ok(true)
     }
 
-    fn unknown(&mut self) {
-        self.unknown_fields += 1;
+    fn unknown(&mut self) -> &mut UnknownFields<'de> {
+        &mut self.unknown_fields
     }
 }
 
@@ -138,8 +142,8 @@ impl<'de> Object<'de> for RawService<'de> {
         Ok(true)
     }
 
-    fn unknown(&mut self) {
-        self.unknown_fields += 1;
+    fn unknown(&mut self) -> &mut UnknownFields<'de> {
+        &mut self.unknown_fields
     }
 }
 
@@ -157,8 +161,8 @@ impl<'de> Object<'de> for RawPort<'de> {
         Ok(true)
     }
 
-    fn unknown(&mut self) {
-        self.unknown_fields += 1;
+    fn unknown(&mut self) -> &mut UnknownFields<'de> {
+        &mut self.unknown_fields
     }
 }
 

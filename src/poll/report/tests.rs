@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    cloud::{Trace, Traced},
+    model::RegionId,
+};
+
+fn cluster(project: &str, number: u32) -> ClusterMeta {
+    ClusterMeta {
+        region: RegionId::parse("r").unwrap(),
+        project: project.into(),
+        id: ClusterId::parse(&format!("{number:08x}-8882-4871-a3c2-d380272eed88")).unwrap(),
+        name: format!("c{number}").into(),
+        interval: Duration::from_secs(60),
+    }
+}
+
+fn ended(result: Result<Arc<ConnectionList>, CloudError>) -> Attempt {
+    Attempt {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        duration: Duration::ZERO,
+        outcome: Traced { result, trace: Trace::default() },
+    }
+}
+
+fn failure(reason: Reason) -> Attempt {
+    ended(Err(CloudError::new(reason, "gone")))
+}
+
+fn success() -> Attempt {
+    ended(Ok(Arc::new(ConnectionList::service_not_enabled())))
+}
+
+/// The messages that are logged, each with its project.
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::field::Visit for Lines {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        if ["message", "project", "clusters"].contains(&field.name()) {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let one = Self::default();
+        event.record(&mut one.clone());
+        let words = one.0.lock().unwrap().join(" ");
+        self.0.lock().unwrap().push(words);
+    }
+}
+
+fn logged(say: impl FnOnce()) -> Vec<String> {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::registry().with(lines.clone());
+    tracing::subscriber::with_default(subscriber, say);
+    lines.0.lock().unwrap().clone()
+}
+
+const FAILED: &str = "a cluster cannot be read: gone";
+const AGAIN: &str = "what could not be read can be read again";
+
+#[tokio::test(start_paused = true)]
+async fn one_cause_is_one_line_for_all_clusters_of_a_project() {
+    let mut report = Report::default();
+    let poll_all = |report: &mut Report, attempt: fn() -> Attempt| {
+        for number in 0..100 {
+            report.poll_ended(&cluster("a", number), &attempt());
+        }
+        report.poll_ended(&cluster("b", 1000), &attempt());
+    };
+    let lines = logged(|| {
+        poll_all(&mut report, || failure(Reason::Dns));
+        poll_all(&mut report, || failure(Reason::Dns));
+    });
+    assert_eq!(lines, [format!("{FAILED} \"a\""), format!("{FAILED} \"b\"")]);
+    let lines = logged(|| poll_all(&mut report, || failure(Reason::Connect)));
+    assert_eq!(lines.len(), 2, "another reason is another cause: {lines:?}");
+    let lines = logged(|| poll_all(&mut report, success));
+    assert_eq!(lines, [format!("{AGAIN} \"a\" 100"), format!("{AGAIN} \"b\" 1")]);
+    assert!(report.troubles.is_empty() && report.causes.is_empty(), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_fails_alike_much_later_is_news() {
+    let mut report = Report::default();
+    let first = logged(|| report.poll_ended(&cluster("a", 1), &failure(Reason::NotFound)));
+    tokio::time::advance(Duration::from_secs(119)).await;
+    let soon = logged(|| report.poll_ended(&cluster("a", 2), &failure(Reason::NotFound)));
+    tokio::time::advance(Duration::from_secs(121)).await;
+    let later = logged(|| report.poll_ended(&cluster("a", 3), &failure(Reason::NotFound)));
+    assert_eq!([first.len(), soon.len(), later.len()], [1, 0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clusters_that_are_gone_are_forgotten() {
+    let mut report = Report::default();
+    report.poll_ended(&cluster("a", 1), &failure(Reason::Dns));
+    report.poll_ended(&cluster("a", 2), &failure(Reason::Dns));
+    report.keep_only(|id| *id == cluster("a", 1).id);
+    let lines = logged(|| report.poll_ended(&cluster("a", 1), &success()));
+    assert_eq!(lines.len(), 1, "it is the last one: {lines:?}");
+    report.poll_ended(&cluster("a", 2), &failure(Reason::Dns));
+    report.keep_only(|_| false);
+    assert!(report.troubles.is_empty() && report.causes.is_empty(), "{report:?}");
+}
