@@ -379,7 +379,7 @@ async fn bind(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
 async fn answer_that_it_starts(public: &Bound) -> Infallible {
     match public.second() {
         Ok(bound) => {
-            tracing::info!(address = %bound.address(), listener = "public", "listening during the start");
+            tracing::info!(public = %bound.address(), "listening during the start");
             bound.serve(http::starting_router(), pending()).await;
         }
         Err(error) => tracing::warn!("nothing is answered during the start: {error}"),

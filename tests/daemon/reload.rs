@@ -451,10 +451,8 @@ async fn a_cluster_of_a_renamed_project_is_a_new_one() {
     assert_eq!(of_cluster(&page, "up", id), None);
     assert_eq!(of_cluster(&page, "last_success_timestamp_seconds", id), None);
     cloud.set_faults(json!([])).await;
-    polled_on(&serve, &[id]).await;
-    let page = serve.metrics().await;
-    let up = page.value(&data("up"), &[("cluster_id", id), ("project", "new")]);
-    assert_eq!(up, Some(1.0));
+    let up = |page: &Page| page.value(&data("up"), &[("cluster_id", id), ("project", "new")]);
+    let page = serve.page_where("it is read", |page| up(page) == Some(1.0)).await;
     assert_eq!(page.sum(&transitions, &[]), 0.0);
 }
 

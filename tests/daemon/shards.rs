@@ -43,7 +43,7 @@ async fn the_shards_are_disjoint_and_their_union_is_the_whole() {
             let twice = owners.insert(sample.labels["cluster_id"].clone(), ordinal);
             assert_eq!(twice, None, "two shards show {:?}", sample.labels);
         }
-        let has_admin = process.err().contains("listener=admin");
+        let has_admin = process.err().contains(" admin=");
         assert_eq!(has_admin, ordinal == 0, "the admin listener is of shard 0 alone");
     }
     let mut all: Vec<_> = cloud.clusters.iter().map(|(id, _)| id.clone()).collect();

@@ -1,5 +1,6 @@
 //! How the process begins and ends: exit codes, signals, and what it says to the terminal.
 
+use css_vpcep_exporter::stats::{REVISION, VERSION};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -199,6 +200,6 @@ async fn usage_is_exit_code_64_and_help_is_0() {
         assert!(ended.out.contains("Usage: css-vpcep-exporter"), "{arguments:?}: {ended:?}");
     }
     let ended = says(&["--version"]).await;
-    let version = format!("css-vpcep-exporter {}\n", env!("CARGO_PKG_VERSION"));
+    let version = format!("css-vpcep-exporter {VERSION} (revision {REVISION})\n");
     assert_eq!((ended.code, ended.out), (Some(0), version));
 }
