@@ -147,14 +147,10 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     async fn read_current(&mut self) -> Result<Current, Refusal> {
         let deadline = Instant::now() + READ_TIME;
         let service = self.request.service.clone();
-        let read = readback::read(
-            &self.project.cloud,
-            &service,
-            Priority::Admin,
-            deadline,
-            &mut self.stop,
-        )
-        .await;
+        // After every change: whoever only looks must not keep one from its turn.
+        let priority = if self.request.dry_run { Priority::Begun } else { Priority::Admin };
+        let (cloud, stop) = (&self.project.cloud, &mut self.stop);
+        let read = readback::read(cloud, &service, priority, deadline, stop).await;
         // During a change of somebody else a plan may see anything.
         if !self.request.dry_run {
             let now = self.env.clock.now();
