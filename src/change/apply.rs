@@ -12,7 +12,7 @@ use super::{
     Answered, ChangeRequest, Current, Outcome, Recorder, Refusal, Report,
     engine::Env,
     parts::Project,
-    plan::{Precondition, etag, plan, precondition, state_of},
+    plan::{Precondition, etag, plan, precondition},
     readback::{self, GRACE, READ_BACK_TIME, READ_TIME, Stop, bounded, read_back, stopped},
     record,
 };
@@ -233,7 +233,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     }
 
     async fn find_out(&mut self, report: &mut Report) {
-        let before = state_of(&report.before);
+        let before = report.before.state();
         let ChangeRequest { service, update, .. } = &self.request;
         let cloud = &self.project.cloud;
         match read_back(cloud, service, &before, update, &mut self.stop).await {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Answered, FieldChange};
 use crate::{
     cloud::CloudError,
-    model::{EndpointService, PortMapping, ServiceFields, ServiceName},
+    model::{EndpointService, FieldValue, PortMapping, ServiceFields, ServiceName},
 };
 
 /// The fields that are there, as the API writes them.
@@ -76,17 +76,11 @@ pub(super) fn fields_from_json(json: &Value) -> ServiceFields {
 
 /// One field, if it is there.
 pub(super) fn value(fields: &ServiceFields, name: &str) -> Option<Value> {
-    let text = |text: &Option<Box<str>>| text.as_deref().map(Value::from);
-    match name {
-        "approval_enabled" => fields.approval_enabled.map(Value::from),
-        "service_name" => text(&fields.service_name),
-        "ports" => fields.ports.as_ref().map(|ports| ports.iter().map(port_to_json).collect()),
-        "port_id" => text(&fields.port_id),
-        "tcp_proxy" => text(&fields.tcp_proxy),
-        "description" => text(&fields.description),
-        "ip" => text(&fields.ip),
-        _ => None,
-    }
+    Some(match fields.get(name)? {
+        FieldValue::Flag(flag) => flag.into(),
+        FieldValue::Ports(ports) => ports.iter().map(port_to_json).collect(),
+        FieldValue::Text(text) => text.into(),
+    })
 }
 
 fn port_to_json(mapping: &PortMapping) -> Value {
