@@ -72,6 +72,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
 
     fn log(&self, report: &Report) {
         let failure = report.failure.as_ref();
+        let why = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
         let answered = report.answered.as_ref().and_then(|answered| answered.request_id.as_deref());
         tracing::info!(
             change_id = report.change_id,
@@ -81,9 +82,10 @@ impl<C: Services, R: Recorder> Apply<C, R> {
             service_id = self.meta.id.as_str(),
             service_name = &*self.meta.name,
             outcome = report.outcome.as_str(),
+            reason = failure.map(|failure| failure.reason.as_str()),
             code = failure.and_then(|failure| failure.code.as_deref()),
             request_id = failure.and_then(|failure| failure.request_id.as_deref()).or(answered),
-            "a change of an endpoint service has ended"
+            "a change of an endpoint service has ended{why}"
         );
     }
 
