@@ -255,9 +255,12 @@ impl<C: Services, R: Recorder> Apply<C, R> {
             }
         }
         report.safe_to_retry = report.outcome == Outcome::NotApplied;
-        let no_answer = report.failure.as_ref().is_some_and(|error| error.status.is_none());
-        if no_answer && report.outcome != Outcome::Applied {
-            report.warnings.push("no answer came; the request may take effect later".to_owned());
+        if let Some(error) = report.failure.as_ref().filter(|error| error.status.is_none()) {
+            let later = match report.outcome {
+                Outcome::Applied => "",
+                _ => "; the request may take effect later",
+            };
+            report.warnings.push(format!("no answer came: {error}{later}"));
         }
     }
 

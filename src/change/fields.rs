@@ -39,22 +39,22 @@ pub fn diff_to_json(diff: &[FieldChange]) -> Value {
     diff.iter().map(one).collect()
 }
 
-/// What the cloud answered to a change, or, without a status, why no answer came.
+/// What the cloud answered to a change; null where it answered nothing.
 pub fn cloud_to_json(failure: Option<&CloudError>, answered: Option<&Answered>) -> Value {
     match (failure, answered) {
-        (Some(error), _) => json!({
+        (Some(error), _) if error.status.is_some() => json!({
             "status": error.status,
             "code": error.code,
             "message": error.message,
             "request_id": error.request_id,
         }),
-        (None, Some(answered)) => json!({
+        (_, Some(answered)) => json!({
             "status": answered.status,
             "code": null,
             "message": null,
             "request_id": answered.request_id,
         }),
-        (None, None) => Value::Null,
+        (_, None) => Value::Null,
     }
 }
 
@@ -139,6 +139,9 @@ mod tests {
         (error.status, error.code) = (Some(400), Some("EndPoint.3044".into()));
         let answered = Answered { status: 200, request_id: Some("r".into()) };
         assert_eq!(cloud_to_json(Some(&error), None)["code"], "EndPoint.3044");
+        for own in [CloudError::no_turn(), CloudError::new(Reason::Timeout, "no answer came")] {
+            assert_eq!(cloud_to_json(Some(&own), None), Value::Null);
+        }
         assert_eq!(cloud_to_json(None, Some(&answered))["request_id"], "r");
         assert_eq!(cloud_to_json(None, None), Value::Null);
     }
