@@ -254,11 +254,11 @@ impl CloudError {
         Self { never_sent: true, ..self }
     }
 
-    /// The error of an operation for which the rate limit left no turn in its time.
+    /// The error of a request for which the rate limit left no turn in its time: it was not sent.
     pub fn no_turn() -> Self {
         let message =
             "the exporter's own rate limit (rate_limit in its configuration) left no turn";
-        Self { own_limit: true, ..Self::new(Reason::Timeout, message) }
+        Self { own_limit: true, ..Self::new(Reason::Timeout, message).unsent() }
     }
 
     /// What became of a write that failed so, after all the requests of `trace`. Requests that went
@@ -332,6 +332,8 @@ mod tests {
             (failed(Reason::Auth, Some(401), true), &sent, Fate::NotSent),
             // No token for the write, because IAM failed.
             (failed(Reason::Http5xx, Some(500), true), &sent, Fate::NotSent),
+            // No turn for the write; the request before it was for a token, or was refused for one.
+            (CloudError::no_turn(), &sent, Fate::NotSent),
         ];
         for (error, trace, fate) in cases {
             assert_eq!(error.fate_of_write(trace), fate, "{error:?}");

@@ -8,7 +8,9 @@ mod service;
 use std::{fmt, sync::Arc};
 
 pub use connection::{Connection, ConnectionFields, Connections};
-pub use service::{EndpointService, PortMapping, ServiceFields, ServiceStatus, TcpProxy};
+pub use service::{
+    EndpointService, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,
+};
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -39,11 +39,11 @@ pub enum Priority {
     /// A change that was begun: its request, and the readings that tell what it did. Those that come
     /// later do not take its turn.
     Change,
-    /// The reading before a change or a plan, or a poll that a person asked for.
+    /// The reading before a change, or a poll that a person asked for.
     Admin,
     /// The next page, or the next try, of a poll under way: its deadline runs, and behind a long queue
-    /// of polls that have not begun it would never end. Also a look at a service, for which somebody
-    /// waits but nothing depends on it.
+    /// of polls that have not begun it would never end. Also a look at a service, or a plan for one:
+    /// somebody waits for it, but nothing depends on it.
     Begun,
     /// A poll of a cluster without data: nothing is shown of it yet.
     First,

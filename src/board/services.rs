@@ -170,7 +170,7 @@ impl ServiceBoard {
                 state.expected.ask(asked);
             }
             if let Some(seen) = &state.seen {
-                state.expected.see(&seen.service.fields);
+                state.expected.see(&seen.service);
             }
         });
     }
@@ -233,12 +233,12 @@ impl ServiceBoard {
                     if let Some(before) = &old.seen {
                         let is_explained = is_ours
                             || old.changing != Changing::No
-                            || old.expected.explains(&before.service.fields, &service.fields);
+                            || old.expected.explains(&before.service, &service);
                         next.unattributed_changes += u64::from(!is_explained);
                         // Only the list of services says it.
                         service.connections = service.connections.or(before.service.connections);
                     }
-                    next.expected.see(&service.fields);
+                    next.expected.see(&service);
                     next.seen = Some(SeenService { at, service, moment });
                     next.up = Some(true);
                     next.last_error = None;

@@ -12,7 +12,7 @@ use super::{
     Answered, ChangeRequest, Current, Outcome, Recorder, Refusal, Report,
     engine::Env,
     parts::Project,
-    plan::{Precondition, etag, plan, precondition, state_of},
+    plan::{Precondition, etag, plan, precondition},
     readback::{self, GRACE, READ_BACK_TIME, READ_TIME, Stop, bounded, read_back, stopped},
     record,
 };
@@ -72,6 +72,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
 
     fn log(&self, report: &Report) {
         let failure = report.failure.as_ref();
+        let why = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
         let answered = report.answered.as_ref().and_then(|answered| answered.request_id.as_deref());
         tracing::info!(
             change_id = report.change_id,
@@ -81,9 +82,10 @@ impl<C: Services, R: Recorder> Apply<C, R> {
             service_id = self.meta.id.as_str(),
             service_name = &*self.meta.name,
             outcome = report.outcome.as_str(),
+            reason = failure.map(|failure| failure.reason.as_str()),
             code = failure.and_then(|failure| failure.code.as_deref()),
             request_id = failure.and_then(|failure| failure.request_id.as_deref()).or(answered),
-            "a change of an endpoint service has ended"
+            "a change of an endpoint service has ended{why}"
         );
     }
 
@@ -147,14 +149,10 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     async fn read_current(&mut self) -> Result<Current, Refusal> {
         let deadline = Instant::now() + READ_TIME;
         let service = self.request.service.clone();
-        let read = readback::read(
-            &self.project.cloud,
-            &service,
-            Priority::Admin,
-            deadline,
-            &mut self.stop,
-        )
-        .await;
+        // After every change: whoever only looks must not keep one from its turn.
+        let priority = if self.request.dry_run { Priority::Begun } else { Priority::Admin };
+        let (cloud, stop) = (&self.project.cloud, &mut self.stop);
+        let read = readback::read(cloud, &service, priority, deadline, stop).await;
         // During a change of somebody else a plan may see anything.
         if !self.request.dry_run {
             let now = self.env.clock.now();
@@ -237,7 +235,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     }
 
     async fn find_out(&mut self, report: &mut Report) {
-        let before = state_of(&report.before);
+        let before = report.before.state();
         let ChangeRequest { service, update, .. } = &self.request;
         let cloud = &self.project.cloud;
         match read_back(cloud, service, &before, update, &mut self.stop).await {
@@ -257,9 +255,12 @@ impl<C: Services, R: Recorder> Apply<C, R> {
             }
         }
         report.safe_to_retry = report.outcome == Outcome::NotApplied;
-        let no_answer = report.failure.as_ref().is_some_and(|error| error.status.is_none());
-        if no_answer && report.outcome != Outcome::Applied {
-            report.warnings.push("no answer came; the request may take effect later".to_owned());
+        if let Some(error) = report.failure.as_ref().filter(|error| error.status.is_none()) {
+            let later = match report.outcome {
+                Outcome::Applied => "",
+                _ => "; the request may take effect later",
+            };
+            report.warnings.push(format!("no answer came: {error}{later}"));
         }
     }
 

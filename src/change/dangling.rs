@@ -54,7 +54,8 @@ pub(super) async fn resolve<C: Services, R: Recorder>(dangling: Dangling<C, R>) 
     tracing::warn!(
         change_id,
         project = &*subject.project,
-        service = subject.service_id.as_str(),
+        service_id = subject.service_id.as_str(),
+        service_name = subject.service_name.as_deref(),
         outcome = outcome.as_str(),
         "a change was under way when the exporter ended"
     );

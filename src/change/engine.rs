@@ -34,9 +34,10 @@ use crate::{
     stats::Stats,
 };
 
-/// Changes and plans under way at once: people make them, and each may wait for a slow cloud.
+/// Changes under way at once: people make them, and each may wait for a slow cloud.
 pub const MOST_CHANGES: usize = 16;
-/// Readings under way at once, for the same reason.
+/// Readings and plans under way at once, for the same reason. They have a limit of their own, because a
+/// viewer may ask for them and must not keep an editor from a change.
 pub const MOST_READS: usize = 16;
 /// How long a shutdown waits for the changes that are under way. Service managers must wait longer
 /// before they kill: else the outcome of a change is found out and recorded only by the next start.
@@ -78,9 +79,27 @@ impl<C, R> fmt::Debug for Engine<C, R> {
 }
 
 enum Running {
-    Change { answer: oneshot::Sender<Result<Report, Refusal>>, gate: Option<Key>, trail: Trail },
+    /// A change, or without a gate a plan.
+    Change {
+        answer: oneshot::Sender<Result<Report, Refusal>>,
+        gate: Option<Key>,
+        trail: Trail,
+    },
     Read(Reading),
-    Dangling { gate: Key, task: AbortHandle },
+    Dangling {
+        gate: Key,
+        task: AbortHandle,
+    },
+}
+
+impl Running {
+    const fn only_looks(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::Change { gate: None, .. })
+    }
+
+    const fn may_change(&self) -> bool {
+        matches!(self, Self::Change { gate: Some(_), .. })
+    }
 }
 
 struct Reading {
@@ -170,10 +189,8 @@ impl<C: Services, R: Recorder> Engine<C, R> {
                 Err(refusal) => drop(answer.send(Err(refusal))),
             },
             Command::Read { project, service, answer } => {
-                let reads =
-                    self.running.values().filter(|running| matches!(running, Running::Read(_)));
                 let refusal = match self.known(&project, &service) {
-                    Some(_) if reads.count() >= MOST_READS => Refusal::TooMany,
+                    Some(_) if self.count(Running::only_looks) >= MOST_READS => Refusal::TooMany,
                     Some((meta, project)) => return self.read(meta, project, answer),
                     None => Refusal::UnknownService,
                 };
@@ -190,8 +207,8 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         Some((meta, project))
     }
 
-    /// The same service in whatever project it is configured now.
-    fn known_elsewhere(&self, service: &ServiceId) -> Option<(Arc<ServiceMeta>, Project<C>)> {
+    /// The service in whatever project it is configured now: an id is the same one everywhere.
+    fn known_anywhere(&self, service: &ServiceId) -> Option<(Arc<ServiceMeta>, Project<C>)> {
         let services = self.env.board.snapshot();
         let mut same = services.iter().filter(|state| state.meta.id == *service);
         same.find_map(|state| self.known(&state.meta.project, service))
@@ -203,12 +220,15 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         if !request.dry_run && self.gates.contains_key(&known.0.id) {
             return Err(Refusal::InProgress);
         }
-        let changes =
-            self.running.values().filter(|running| matches!(running, Running::Change { .. }));
-        if changes.count() >= MOST_CHANGES {
-            return Err(Refusal::TooMany);
-        }
-        Ok(known)
+        let is_full = match request.dry_run {
+            true => self.count(Running::only_looks) >= MOST_READS,
+            false => self.count(Running::may_change) >= MOST_CHANGES,
+        };
+        if is_full { Err(Refusal::TooMany) } else { Ok(known) }
+    }
+
+    fn count(&self, is_one: impl Fn(&Running) -> bool) -> usize {
+        self.running.values().filter(|running| is_one(running)).count()
     }
 
     fn change(
@@ -260,8 +280,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
 
     fn resolve(&mut self, intent: Intent) {
         let gate = intent.subject.service_id.clone();
-        let known =
-            self.known(&intent.subject.project, &gate).or_else(|| self.known_elsewhere(&gate));
+        let known = self.known_anywhere(&gate);
         let (env, stop) = (self.env.clone(), self.stop.subscribe());
         let resolution = Dangling { env, known, intent, stop };
         let task = self.tasks.spawn(async move {

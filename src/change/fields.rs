@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Answered, FieldChange};
 use crate::{
     cloud::CloudError,
-    model::{EndpointService, PortMapping, ServiceFields, ServiceName},
+    model::{EndpointService, FieldValue, PortMapping, ServiceFields, ServiceName},
 };
 
 /// The fields that are there, as the API writes them.
@@ -39,22 +39,22 @@ pub fn diff_to_json(diff: &[FieldChange]) -> Value {
     diff.iter().map(one).collect()
 }
 
-/// What the cloud answered to a change, or, without a status, why no answer came.
+/// What the cloud answered to a change; null where it answered nothing.
 pub fn cloud_to_json(failure: Option<&CloudError>, answered: Option<&Answered>) -> Value {
     match (failure, answered) {
-        (Some(error), _) => json!({
+        (Some(error), _) if error.status.is_some() => json!({
             "status": error.status,
             "code": error.code,
             "message": error.message,
             "request_id": error.request_id,
         }),
-        (None, Some(answered)) => json!({
+        (_, Some(answered)) => json!({
             "status": answered.status,
             "code": null,
             "message": null,
             "request_id": answered.request_id,
         }),
-        (None, None) => Value::Null,
+        (_, None) => Value::Null,
     }
 }
 
@@ -76,17 +76,11 @@ pub(super) fn fields_from_json(json: &Value) -> ServiceFields {
 
 /// One field, if it is there.
 pub(super) fn value(fields: &ServiceFields, name: &str) -> Option<Value> {
-    let text = |text: &Option<Box<str>>| text.as_deref().map(Value::from);
-    match name {
-        "approval_enabled" => fields.approval_enabled.map(Value::from),
-        "service_name" => text(&fields.service_name),
-        "ports" => fields.ports.as_ref().map(|ports| ports.iter().map(port_to_json).collect()),
-        "port_id" => text(&fields.port_id),
-        "tcp_proxy" => text(&fields.tcp_proxy),
-        "description" => text(&fields.description),
-        "ip" => text(&fields.ip),
-        _ => None,
-    }
+    Some(match fields.get(name)? {
+        FieldValue::Flag(flag) => flag.into(),
+        FieldValue::Ports(ports) => ports.iter().map(port_to_json).collect(),
+        FieldValue::Text(text) => text.into(),
+    })
 }
 
 fn port_to_json(mapping: &PortMapping) -> Value {
@@ -145,6 +139,9 @@ mod tests {
         (error.status, error.code) = (Some(400), Some("EndPoint.3044".into()));
         let answered = Answered { status: 200, request_id: Some("r".into()) };
         assert_eq!(cloud_to_json(Some(&error), None)["code"], "EndPoint.3044");
+        for own in [CloudError::no_turn(), CloudError::new(Reason::Timeout, "no answer came")] {
+            assert_eq!(cloud_to_json(Some(&own), None), Value::Null);
+        }
         assert_eq!(cloud_to_json(None, Some(&answered))["request_id"], "r");
         assert_eq!(cloud_to_json(None, None), Value::Null);
     }

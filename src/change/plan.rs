@@ -25,19 +25,9 @@ pub struct Plan {
 
 /// Compares what is with what was asked.
 pub fn plan(current: &EndpointService, update: &ServiceFields) -> Plan {
-    let (is, wanted) = (state_of(current), canonical(update));
-    let diff: Vec<_> = asked(update)
-        .filter_map(|field| {
-            let (from, to) = (value(&is, field), value(&wanted, field));
-            // An empty text or list was asked for as such.
-            let shown = || to.clone().or_else(|| value(update, field)).unwrap_or(Value::Null);
-            (from != to).then(|| FieldChange {
-                field,
-                to: shown(),
-                from: from.unwrap_or(Value::Null),
-            })
-        })
-        .collect();
+    let (is, wanted) = (current.state(), update.canonical());
+    let differs = asked(update).filter(|field| is.get(field) != wanted.get(field));
+    let diff: Vec<_> = differs.map(|field| difference(field, [&is, &wanted], update)).collect();
     let mut warnings = Vec::new();
     for change in &diff {
         match change.field {
@@ -89,7 +79,7 @@ fn ports(fields: &ServiceFields) -> &[PortMapping] {
 
 /// The entity tag of a state: a digest of the fields that can be changed. HTTP puts it in quotes.
 pub fn etag(service: &EndpointService) -> String {
-    let state = state_of(service);
+    let state = service.state();
     let mut digest = Sha256::new();
     for name in ServiceFields::NAMES {
         // Values are JSON, so no text can look like two fields; a mapping is an array, because the
@@ -147,23 +137,21 @@ enum Found {
     Other,
 }
 
-/// Fields that have a value in every service. Of the others, a cloud may leave out what is empty, so that
-/// an absent one is empty.
-const NEVER_EMPTY: [&str; 3] = ["approval_enabled", "service_name", "tcp_proxy"];
-
 /// Judges a change by the states before and after it.
 pub(super) fn judge(
     before: &ServiceFields,
     update: &ServiceFields,
     after: &EndpointService,
 ) -> Verdict {
-    let (was, wanted, is) = (canonical(before), canonical(update), state_of(after));
+    let (was, wanted, is) = (before.canonical(), update.canonical(), after.state());
     let look = |field: &'static str| {
-        let [was, wanted, is] = [&was, &wanted, &is].map(|fields| value(fields, field));
+        let [was, wanted, is] = [&was, &wanted, &is].map(|fields| fields.get(field));
         let state = match () {
             () if is == wanted && was == wanted => Found::Kept,
             () if is == wanted => Found::Wanted,
-            () if is.is_none() && was.is_none() && NEVER_EMPTY.contains(&field) => Found::Untold,
+            () if is.is_none() && was.is_none() && ServiceFields::NEVER_EMPTY.contains(&field) => {
+                Found::Untold
+            }
             () if is == was => Found::Before,
             () => Found::Other,
         };
@@ -202,7 +190,7 @@ fn side_effects(
     after: &EndpointService,
 ) -> Vec<String> {
     let moved = differences(was, after).into_iter();
-    let moved = moved.filter(|change| value(update, change.field).is_none());
+    let moved = moved.filter(|change| update.get(change.field).is_none());
     let warning = |FieldChange { field, from, to }: FieldChange| match field {
         "approval_enabled" | "tcp_proxy" => {
             format!("{field} was changed from {from} to {to} although not asked")
@@ -214,49 +202,22 @@ fn side_effects(
 
 /// What differs afterwards; a field that was not told before or after is left out.
 pub(super) fn differences(was: &ServiceFields, after: &EndpointService) -> Vec<FieldChange> {
-    let (was, is) = (canonical(was), state_of(after));
-    let differs = |field: &'static str| {
-        let (from, to) = (value(&was, field), value(&is, field));
-        let is_told = from.is_some() && to.is_some() || !NEVER_EMPTY.contains(&field);
-        // An empty text or list is shown as the cloud has it.
-        let shown = || to.clone().or_else(|| value(&after.fields, field)).unwrap_or_default();
-        (is_told && from != to).then(|| FieldChange {
-            field,
-            to: shown(),
-            from: from.unwrap_or_default(),
-        })
-    };
-    ServiceFields::NAMES.into_iter().filter_map(differs).collect()
+    let (was, is) = (was.canonical(), after.state());
+    was.moved(&is).map(|field| difference(field, [&was, &is], &after.fields)).collect()
+}
+
+/// A field that differs between two states in canonical form. An empty text or list is shown as `raw`
+/// has it: as it was asked for, or as the cloud has it.
+fn difference(
+    field: &'static str,
+    [from, to]: [&ServiceFields; 2],
+    raw: &ServiceFields,
+) -> FieldChange {
+    let to = value(to, field).or_else(|| value(raw, field));
+    FieldChange { field, from: value(from, field).unwrap_or_default(), to: to.unwrap_or_default() }
 }
 
 /// Names of the fields that an update asks for.
 pub(super) fn asked(update: &ServiceFields) -> impl Iterator<Item = &'static str> + '_ {
-    ServiceFields::NAMES.into_iter().filter(|name| value(update, name).is_some())
-}
-
-/// The fields of a service in canonical form, with the short name where only the full one is known.
-pub(super) fn state_of(service: &EndpointService) -> ServiceFields {
-    let mut fields = canonical(&service.fields);
-    let short = || Some(service.full_name.short_name()).filter(|name| !name.is_empty());
-    fields.service_name = fields.service_name.or_else(|| short().map(Box::from));
-    fields
-}
-
-/// Ports in canonical order; what is empty is absent, as the API leaves out what is empty.
-fn canonical(fields: &ServiceFields) -> ServiceFields {
-    let mut fields = fields.clone();
-    if let Some(ports) = &mut fields.ports {
-        ports.sort();
-    }
-    fields.ports = fields.ports.filter(|ports| !ports.is_empty());
-    for text in [
-        &mut fields.service_name,
-        &mut fields.port_id,
-        &mut fields.tcp_proxy,
-        &mut fields.description,
-        &mut fields.ip,
-    ] {
-        *text = text.take().filter(|text| !text.is_empty());
-    }
-    fields
+    ServiceFields::NAMES.into_iter().filter(|name| update.get(name).is_some())
 }

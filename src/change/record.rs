@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     ChangeRequest, Condition, FieldChange, Outcome, Report,
     fields::{cloud_to_json, diff_to_json, fields_to_json, service_to_json},
-    plan::{differences, state_of},
+    plan::differences,
 };
 use crate::audit::{self, Audit, AuditError, ChangeId, Intent, Subject};
 
@@ -81,7 +81,7 @@ pub(super) fn intent(subject: Subject, request: &ChangeRequest, report: &Report)
 
 /// What became of it. `diff` is what was found to have changed, asked for or not.
 pub(super) fn outcome(subject: Subject, report: &Report) -> audit::Outcome {
-    let before = state_of(&report.before);
+    let before = report.before.state();
     let found = |after: &super::EndpointService| differences(&before, after);
     let found: Option<Vec<FieldChange>> = report.after.as_ref().map(found);
     let cloud = cloud_to_json(report.failure.as_ref(), report.answered.as_ref());

@@ -4,6 +4,7 @@ mod attribution;
 mod dangling;
 mod fake;
 mod faults;
+mod lines;
 mod log;
 mod plans;
 mod property;

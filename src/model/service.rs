@@ -49,10 +49,80 @@ pub struct ServiceFields {
     pub ip: Option<Box<str>>,
 }
 
+impl EndpointService {
+    /// The fields in canonical form, with the short name where only the full one is known.
+    pub fn state(&self) -> ServiceFields {
+        let mut fields = self.fields.canonical();
+        let short = || Some(self.full_name.short_name()).filter(|name| !name.is_empty());
+        fields.service_name = fields.service_name.or_else(|| short().map(Box::from));
+        fields
+    }
+}
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldValue<'a> {
+    /// `approval_enabled`.
+    Flag(bool),
+    /// `ports`.
+    Ports(&'a [PortMapping]),
+    /// Any other field.
+    Text(&'a str),
+}
+
 impl ServiceFields {
     /// The names of the fields, as the document has them and in its order.
     pub const NAMES: [&str; 7] =
         ["approval_enabled", "service_name", "ports", "port_id", "tcp_proxy", "description", "ip"];
+
+    /// Fields that have a value in every service. Of the others, a cloud may leave out what is empty, so
+    /// that an absent one is empty.
+    pub const NEVER_EMPTY: [&str; 3] = ["approval_enabled", "service_name", "tcp_proxy"];
+
+    /// One field, by its name, if it is there.
+    pub fn get(&self, name: &str) -> Option<FieldValue<'_>> {
+        let text = match name {
+            "approval_enabled" => return self.approval_enabled.map(FieldValue::Flag),
+            "ports" => return self.ports.as_deref().map(FieldValue::Ports),
+            "service_name" => &self.service_name,
+            "port_id" => &self.port_id,
+            "tcp_proxy" => &self.tcp_proxy,
+            "description" => &self.description,
+            "ip" => &self.ip,
+            _ => return None,
+        };
+        text.as_deref().map(FieldValue::Text)
+    }
+
+    /// Ports in canonical order; what is empty is absent, as the API leaves out what is empty.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let mut fields = self.clone();
+        if let Some(ports) = &mut fields.ports {
+            ports.sort();
+        }
+        fields.ports = fields.ports.filter(|ports| !ports.is_empty());
+        for text in [
+            &mut fields.service_name,
+            &mut fields.port_id,
+            &mut fields.tcp_proxy,
+            &mut fields.description,
+            &mut fields.ip,
+        ] {
+            *text = text.take().filter(|text| !text.is_empty());
+        }
+        fields
+    }
+
+    /// The names of the fields that are others afterwards; both are in canonical form. A field that is
+    /// never empty and absent from one of them was not told, and is left out.
+    pub fn moved<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'static str> + 'a {
+        Self::NAMES.into_iter().filter(|name| {
+            let (from, to) = (self.get(name), after.get(name));
+            let is_told = from.is_some() && to.is_some() || !Self::NEVER_EMPTY.contains(name);
+            is_told && from != to
+        })
+    }
 }
 
 /// A port of the endpoint and where it leads. The order is the canonical order of a list of them.

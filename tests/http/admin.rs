@@ -45,14 +45,19 @@ use super::read_to_end;
 const LOGS: &str = "4189d3c2-8882-4871-a3c2-d380272eed88";
 /// A service of project `test` that is called `other`.
 const OTHER: &str = "5189d3c2-8882-4871-a3c2-d380272eed88";
+/// A service of project `lab` that is called as the id of one that is no longer configured.
+const HEIR: &str = "6189d3c2-8882-4871-a3c2-d380272eed88";
+const GONE: &str = "7189d3c2-8882-4871-a3c2-d380272eed88";
 /// A change of each.
 const CHANGE_OF_LOGS: &str = "0190b1f2-7c3e-7a41-8c21-000000000001";
 const CHANGE_OF_OTHER: &str = "0190b1f2-7c3e-7a41-8c21-000000000002";
+const CHANGE_OF_GONE: &str = "0190b1f2-7c3e-7a41-8c21-000000000003";
 
 const VIEWER: &str = "token-of-a-viewer";
 const EDITOR: &str = "token-of-an-editor";
 const ELSEWHERE: &str = "token-of-an-editor-of-other-services";
 const NOWHERE: &str = "token-of-an-editor-of-nothing";
+const OF_HEIR: &str = "token-of-a-viewer-of-one-id";
 
 const ETAG: &str = "state-1";
 
@@ -126,8 +131,11 @@ impl Admin {
             stale_after: std::time::Duration::from_secs(60),
         };
         let (live, shown) = watch::channel(Live::of(&settings, String::new()));
-        let services =
-            ServiceBoard::new([meta("prod", LOGS, "logs"), meta("test", OTHER, "other")]);
+        let services = ServiceBoard::new([
+            meta("prod", LOGS, "logs"),
+            meta("test", OTHER, "other"),
+            meta("lab", HEIR, GONE),
+        ]);
         let (pages, own) = (Store::default(), stats.clone());
         let shared = Shared { board, services, pages, live: shown, stats: own, clock, polls };
         let bound = Bound::listen(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
@@ -149,6 +157,7 @@ impl Admin {
                 token("editor", EDITOR, Role::Editor, &["prod/logs"]),
                 token("elsewhere", ELSEWHERE, Role::Editor, &["test/*"]),
                 token("nowhere", NOWHERE, Role::Editor, &[]),
+                token("heir", OF_HEIR, Role::Viewer, &[&format!("lab/{HEIR}")]),
             ],
         };
         let (access, may_enter) = watch::channel(Access::of(&admin, address));
@@ -310,6 +319,7 @@ impl ChangeLog for Log {
             change(CHANGE_OF_OTHER, "test", OTHER),
             change(CHANGE_OF_LOGS, "prod", LOGS),
             change("older", "prod", LOGS),
+            change(CHANGE_OF_GONE, "lab", GONE),
         ];
         let seen = all.into_iter().filter(|change| sees(&change.project, &change.service_id));
         Some(seen.take(limit).collect())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::ServiceFields;
+use crate::model::{EndpointService, ServiceFields};
 
 /// The cloud shows what it did within seconds, and a gateway gives a request up within minutes: what
 /// shows later than this is somebody else's doing.
@@ -15,50 +15,52 @@ const MOST: usize = 16;
 
 /// What was asked for and not seen, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Expected(Vec<(Instant, ServiceFields)>);
+pub(super) struct Expected(Vec<Asked>);
+
+/// What one change asked for.
+#[derive(Clone, Debug)]
+struct Asked {
+    at: Instant,
+    /// The fields that no reading has shown yet.
+    awaited: Vec<&'static str>,
+    /// In canonical form.
+    wanted: ServiceFields,
+}
+
+impl Asked {
+    fn explains(&self, field: &str, is: &ServiceFields) -> bool {
+        self.awaited.contains(&field) && self.wanted.get(field) == is.get(field)
+    }
+}
 
 impl Expected {
     /// A change may have done this.
     pub(super) fn ask(&mut self, asked: &ServiceFields) {
-        self.0.push((Instant::now(), asked.clone()));
+        let names = ServiceFields::NAMES.into_iter();
+        let awaited = names.filter(|name| asked.get(name).is_some()).collect();
+        self.0.push(Asked { at: Instant::now(), awaited, wanted: asked.canonical() });
         if self.0.len() > MOST {
             self.0.remove(0);
         }
     }
 
     /// A reading shows this; what is seen is awaited no longer.
-    pub(super) fn see(&mut self, seen: &ServiceFields) {
-        fn forget<T: PartialEq>(asked: &mut Option<T>, seen: &Option<T>) {
-            asked.take_if(|asked| Some(&*asked) == seen.as_ref());
-        }
-        let now = Instant::now();
-        self.0.retain_mut(|(at, asked)| {
-            forget(&mut asked.approval_enabled, &seen.approval_enabled);
-            forget(&mut asked.service_name, &seen.service_name);
-            forget(&mut asked.ports, &seen.ports);
-            forget(&mut asked.port_id, &seen.port_id);
-            forget(&mut asked.tcp_proxy, &seen.tcp_proxy);
-            forget(&mut asked.description, &seen.description);
-            forget(&mut asked.ip, &seen.ip);
-            is_awaited(*at, now) && *asked != ServiceFields::default()
+    pub(super) fn see(&mut self, seen: &EndpointService) {
+        let (seen, now) = (seen.state(), Instant::now());
+        self.0.retain_mut(|Asked { at, awaited, wanted }| {
+            awaited.retain(|name| wanted.get(name) != seen.get(name));
+            is_awaited(*at, now) && !awaited.is_empty()
         });
     }
 
     /// Whether every field that two readings tell differently is what was asked for.
-    pub(super) fn explains(&self, before: &ServiceFields, after: &ServiceFields) -> bool {
-        let now = Instant::now();
-        let awaited = self.0.iter().filter(|(at, _)| is_awaited(*at, now));
-        let awaited: Vec<_> = awaited.map(|(_, asked)| asked).collect();
-        macro_rules! is_explained {
-            ($($field:ident),*) => {
-                $({
-                    let (from, to) = (&before.$field, &after.$field);
-                    let moved = from.is_some() && to.is_some() && from != to;
-                    !moved || awaited.iter().any(|asked| asked.$field == *to)
-                })&&*
-            };
-        }
-        is_explained!(approval_enabled, service_name, ports, port_id, tcp_proxy, description, ip)
+    pub(super) fn explains(&self, before: &EndpointService, after: &EndpointService) -> bool {
+        let (before, after, now) = (before.state(), after.state(), Instant::now());
+        let is_explained = |field| {
+            let mut awaited = self.0.iter().filter(|asked| is_awaited(asked.at, now));
+            awaited.any(|asked| asked.explains(field, &after))
+        };
+        before.moved(&after).all(is_explained)
     }
 }
 

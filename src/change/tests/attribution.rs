@@ -92,6 +92,41 @@ async fn what_was_asked_for_long_ago_or_often_explains_nothing() {
     assert_eq!(read(&rig, "prod").await, 1, "as many are remembered");
 }
 
+/// A cloud may leave out what is empty, and has no order of ports.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_out_is_empty_and_an_order_is_no_change() {
+    let rig = Rig::new();
+    assert_eq!(read(&rig, "prod").await, 0);
+    let change = |change: fn(&mut ServiceFields)| {
+        change(&mut rig.fake.state().services.get_mut(&id()).unwrap().fields);
+    };
+    change(|fields| fields.description = None);
+    assert_eq!(read(&rig, "prod").await, 1, "somebody cleared it");
+    change(|fields| fields.description = Some("".into()));
+    assert_eq!(read(&rig, "prod").await, 1, "it is empty still");
+    change(|fields| fields.ports.as_mut().unwrap().reverse());
+    assert_eq!(read(&rig, "prod").await, 1, "the same ports");
+    // These have a value in every service, so that an absent one is only not told.
+    change(|fields| (fields.approval_enabled, fields.tcp_proxy) = (None, None));
+    assert_eq!(read(&rig, "prod").await, 1);
+    change(|fields| fields.service_name = None);
+    assert_eq!(read(&rig, "prod").await, 1, "the full name tells it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_we_cleared_late_is_ours_though_the_cloud_leaves_it_out() {
+    let rig = Rig::new();
+    rig.put(Put::acts(Acts::NotAtAll));
+    let cleared = ServiceFields { description: Some("".into()), ..ServiceFields::default() };
+    assert_eq!(rig.ask(cleared).await.unwrap().outcome, Outcome::NotApplied);
+    rig.fake.state().services.get_mut(&id()).unwrap().fields.description = None;
+    assert_eq!(read(&rig, "prod").await, 0);
+    becomes(&rig, &described("by somebody else"));
+    assert_eq!(read(&rig, "prod").await, 1);
+    rig.fake.state().services.get_mut(&id()).unwrap().fields.description = None;
+    assert_eq!(read(&rig, "prod").await, 2, "ours was seen before");
+}
+
 /// Gives the project a second name, and maybe takes the first one away.
 fn known_as(rig: &Rig, names: &[&str]) {
     rig.projects.send_modify(|projects| {
@@ -127,7 +162,7 @@ async fn a_change_is_ours_where_its_project_is_renamed_meanwhile() {
     assert_eq!(read(&rig, "renamed").await, 0);
 }
 
-fn dangling(project: &str) -> Record {
+pub(super) fn dangling(project: &str) -> Record {
     let content = Content {
         kind: Kind::Intent,
         change_id: ChangeId::parse("017f22e2-79b0-7cc3-98c4-dc0c0c07398f"),
@@ -135,7 +170,7 @@ fn dangling(project: &str) -> Record {
         remote: Some("127.0.0.1".into()),
         project: Some(project.into()),
         service_id: Some(id()),
-        service_name: None,
+        service_name: Some("logs".into()),
         before: Some(service_to_json(&service())),
         request: Some(json!({ "if_match": "*", "update": fields_to_json(&update()) })),
         diff: None,

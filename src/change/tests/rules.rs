@@ -299,6 +299,28 @@ async fn there_is_a_limit_to_readings_too() {
     }
 }
 
+/// A viewer may plan, and must not keep an editor from a change by it.
+#[tokio::test(start_paused = true)]
+async fn plans_count_with_the_readings_and_not_with_the_changes() {
+    let rig = Rig::new();
+    rig.fake.state().reads = Reads::Hang;
+    let ask = |dry_run| {
+        let (changes, request) = (rig.changes.clone(), request(update()));
+        tokio::spawn(async move { changes.change(ChangeRequest { dry_run, ..request }).await })
+    };
+    let plans: Vec<_> = (0..MOST_READS.max(MOST_CHANGES)).map(|_| ask(true)).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let change = ask(false);
+    assert!(matches!(ask(true).await.unwrap(), Err(Refusal::TooMany)));
+    let read = rig.changes.read("prod".into(), id()).await;
+    assert!(matches!(read, Err(Refusal::TooMany)), "{read:?}");
+    let change = change.await.unwrap();
+    assert!(matches!(change, Err(Refusal::Unreadable(_))), "it had its turn: {change:?}");
+    for caller in plans {
+        assert!(matches!(caller.await.unwrap(), Err(Refusal::Unreadable(_))));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_rate_limit_is_the_pace_of_changes() {
     let rig = Rig::new();
@@ -344,9 +366,13 @@ async fn whoever_only_looks_waits_behind_those_who_change() {
     let rig = Rig::new();
     rig.changes.read("prod".into(), id()).await.unwrap();
     assert_eq!(rig.fake.state().priority, Some(Priority::Begun));
-    rig.change().await;
-    assert_eq!(rig.fake.state().priority, Some(Priority::Change));
     let plan = ChangeRequest { dry_run: true, ..request(update()) };
     rig.changes.change(plan).await.unwrap();
+    assert_eq!(rig.fake.state().priority, Some(Priority::Begun));
+    rig.fake.state().reads = Reads::Fail;
+    assert!(rig.ask(update()).await.is_err());
     assert_eq!(rig.fake.state().priority, Some(Priority::Admin));
+    rig.fake.state().reads = Reads::Answer;
+    rig.change().await;
+    assert_eq!(rig.fake.state().priority, Some(Priority::Change));
 }

@@ -196,9 +196,7 @@ pub(super) fn outcome(change: &Value, said: &[Value], paint: &Paint) -> Vec<Stri
     if !cloud.is_null() {
         let parts = ["status", "code", "message", "request_id"].map(|name| &cloud[name]);
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_null()).map(text).collect();
-        // Without a status it is the exporter that says why no answer came.
-        let who = if cloud["status"].is_null() { "Why" } else { "The cloud" };
-        lines.push(format!("{who}: {}", parts.join(", ")));
+        lines.push(format!("The cloud: {}", parts.join(", ")));
     }
     if change["safe_to_retry"].is_boolean() {
         let safe = change["safe_to_retry"] == true;

@@ -209,7 +209,9 @@ pub(super) async fn one(
 
 impl Admin {
     fn may_see(&self, caller: &Caller, project: &str, service_id: &str) -> bool {
-        match self.shared.services.find(project, service_id) {
+        let found = self.shared.services.find(project, service_id);
+        // Another service may be called like the id of this one.
+        match found.filter(|state| state.meta.id.as_str() == service_id) {
             Some(state) => caller.token.sees(&state.meta),
             // One that is no longer configured is known by its id alone.
             None => caller.token.sees_one_of(project, &[service_id]),

@@ -127,12 +127,11 @@ pub(super) struct Difference {
     to: Value,
 }
 
-/// What the cloud answered; what it did not say is null. Without a status, `message` says why no answer
-/// came.
+/// What the cloud answered; what it did not say is null.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is the schema of what `cloud_to_json` writes")]
 pub(super) struct CloudAnswer {
-    status: Option<u16>,
+    status: u16,
     code: Option<String>,
     message: Option<String>,
     request_id: Option<String>,

@@ -137,7 +137,7 @@
     if (json.sent !== undefined) {
       box.append(make("p", `${json.sent ? "A request went to the cloud" : "Nothing was sent to the cloud"}; trying again is ${json.safe_to_retry ? "safe" : "not safe before you have read the service again"}.`, "quiet"));
     }
-    if (json.cloud) box.append(make("p", `${json.cloud.status ? "The cloud" : "Why"}: ${[json.cloud.status, json.cloud.code, json.cloud.message, json.cloud.request_id && `request ${json.cloud.request_id}`].filter(Boolean).join(", ")}`, "quiet"));
+    if (json.cloud) box.append(make("p", `The cloud: ${[json.cloud.status, json.cloud.code, json.cloud.message, json.cloud.request_id && `request ${json.cloud.request_id}`].filter(Boolean).join(", ")}`, "quiet"));
     if (json.change_id) box.append(make("p", `Change ${json.change_id}`, "quiet"));
     at("result").replaceChildren(box);
   };

@@ -262,7 +262,8 @@ async fn our_own_rate_limit_is_not_the_cloud() {
     let arguments = ["apply", "logs", "-f", "-", "--yes"];
     let ran = run(admin.address, Some(EDITOR), &arguments, r#"{"description":"x"}"#).await;
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("own rate limit") && ran.err.contains("503"), "{}", ran.err);
+    assert_eq!(ran.err.matches("own rate limit").count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("503"), "{}", ran.err);
     assert!(!ran.err.contains("The cloud") && !ran.err.contains("the cloud"), "{}", ran.err);
 }
 

@@ -169,6 +169,16 @@ async fn nobody_learns_which_services_there_are() {
     assert_eq!(denied[1], ("service", local, nowhere, None));
 }
 
+/// A service may be called as the id of one that was removed; it is another one all the same.
+#[tokio::test]
+async fn a_name_shows_no_changes_of_the_service_with_that_id() {
+    let admin = Admin::start().await;
+    let list = admin.ask("GET", "/api/v1/changes", Some(OF_HEIR), &[], "").await;
+    assert_eq!(list.json(), json!({"changes": []}));
+    let path = format!("/api/v1/changes/{CHANGE_OF_GONE}");
+    assert_eq!(admin.ask("GET", &path, Some(OF_HEIR), &[], "").await.status, 404);
+}
+
 /// Whoever guesses is held up, and whoever knows is not.
 #[tokio::test]
 async fn guessing_is_limited_and_knowing_is_not() {
