@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How the scripts of the tests get what they need from Debian, PyPI and Go's module proxy. To be sourced, in
-# the folder of the repository. What is not installed for everybody stays below the target folder.
+# the folder of the repository. What is not installed for everybody stays below the target folder,
+# but for the Alertmanager's templates, which go to /usr/share/prometheus/alertmanager.
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
@@ -53,8 +54,9 @@ go_installed() {
     local folder=$target/tools/go/${package##*/}-$version
     shift 2
     if [[ ! -x $folder/${package##*/} ]]; then
-        installed golang-go go version >&2
-        GOBIN=$folder go install "$@" "$package@$version" >&2
+        # Errors end it by hand: the shell of a $(…) does not go by the `set -e` around it.
+        installed golang-go go version >&2 || return
+        GOBIN=$folder go install "$@" "$package@$version" >&2 || return
     fi
     echo "$folder/${package##*/}"
 }

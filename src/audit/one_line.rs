@@ -4,8 +4,10 @@ use std::io;
 
 use serde::Serialize;
 
-/// A value as compact JSON in which texts have no control characters and no line breaks: serde_json
-/// escapes the C0 characters, this also DEL, the C1 characters and the line and paragraph separators.
+use crate::text::may_be_shown;
+
+/// A value as compact JSON in which every character is escaped that may not be shown: serde_json
+/// escapes the C0 characters, this the others.
 ///
 /// # Errors
 /// Where the value cannot be JSON.
@@ -24,17 +26,14 @@ impl serde_json::ser::Formatter for OneLine {
         fragment: &str,
     ) -> io::Result<()> {
         let mut plain = fragment;
-        while let Some(at) = plain.find(needs_escape) {
+        while let Some(at) = plain.find(|character| !may_be_shown(character)) {
             let (before, rest) = plain.split_at(at);
             let mut rest = rest.chars();
+            // All of these have four digits.
             let odd = rest.next().map_or(0, u32::from);
             write!(writer, "{before}\\u{odd:04x}")?;
             plain = rest.as_str();
         }
         writer.write_all(plain.as_bytes())
     }
-}
-
-fn needs_escape(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

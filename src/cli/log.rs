@@ -22,7 +22,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use super::visible::is_odd;
+use crate::text::may_be_shown;
 
 /// The targets of the exporter's own lines begin with the name of its library.
 const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
@@ -229,7 +229,7 @@ impl Visit for Fields {
 /// Quotes what is not one plain word.
 fn push_word(out: &mut impl fmt::Write, value: &str) -> fmt::Result {
     let plain = |character: char| {
-        !character.is_whitespace() && !is_odd(character) && !"\"=\\".contains(character)
+        !character.is_whitespace() && may_be_shown(character) && !"\"=\\".contains(character)
     };
     if !value.is_empty() && value.chars().all(plain) {
         return out.write_str(value);
@@ -245,7 +245,7 @@ fn push_quoted(out: &mut impl fmt::Write, value: &str) -> fmt::Result {
             '"' | '\\' => write!(out, "\\{character}")?,
             '\n' => out.write_str("\\n")?,
             // All of these have four digits at most.
-            odd if is_odd(odd) => write!(out, "\\u{:04x}", u32::from(odd))?,
+            odd if !may_be_shown(odd) => write!(out, "\\u{:04x}", u32::from(odd))?,
             other => out.write_char(other)?,
         }
     }

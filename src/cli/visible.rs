@@ -1,20 +1,15 @@
 //! Texts of others on a terminal.
 
-/// Whether a terminal obeys a character, or turns its direction at it: control characters and those
-/// with `Bidi_Control` (Unicode, UAX #9, 2). So are the separators of lines and paragraphs.
-pub(super) fn is_odd(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use crate::text::may_be_shown;
 
-/// A text in which every odd character is escaped.
+/// A text in which every character is escaped that may not be shown.
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {
-        if is_odd(character) {
-            shown.extend(character.escape_unicode());
-        } else {
+        if may_be_shown(character) {
             shown.push(character);
+        } else {
+            shown.extend(character.escape_unicode());
         }
     }
     shown

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{transport::Answer, wire::Oddity};
 
-/// More kinds of surprises in one project are a new API: they are counted, and not logged.
-const MOST_LOGGED: usize = 100;
+/// More surprises of one kind in one project are a new API: they are counted, and not logged.
+const MOST_OF_A_KIND: usize = 20;
 /// Enough of an odd value to find it in the cloud's console.
 const LONGEST: usize = 100;
 
@@ -31,7 +31,7 @@ impl Logged {
         };
         for Oddity { kind, field, value } in oddities {
             let oddity = Oddity { kind, field: fit(field), value: fit(value) };
-            if self.is_new(&oddity) {
+            if let Some(is_last) = self.is_new(&oddity) {
                 let Place { project, operation, cluster_id } = place;
                 tracing::info!(
                     project,
@@ -43,18 +43,27 @@ impl Logged {
                     request_id = answer.and_then(|answer| answer.request_id.as_deref()),
                     "the API answered something that is not documented"
                 );
+                if is_last {
+                    tracing::info!(
+                        project,
+                        kind = oddity.kind.as_str(),
+                        "further surprises of this kind are only counted, in css_vpcep_exporter_api_surprises_total"
+                    );
+                }
             }
         }
     }
 
-    fn is_new(&self, oddity: &Oddity) -> bool {
+    /// Whether it is the last of its kind that is logged; none if it is not logged at all.
+    fn is_new(&self, oddity: &Oddity) -> Option<bool> {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new =
-            logged.len() < MOST_LOGGED && logged.iter().all(|known| !known.is_like(oddity));
-        if is_new {
-            logged.push(oddity.clone());
+        let of_its_kind = logged.iter().filter(|known| known.kind == oddity.kind).count();
+        let is_known = logged.iter().any(|known| known.is_like(oddity));
+        if is_known || of_its_kind == MOST_OF_A_KIND {
+            return None;
         }
-        is_new
+        logged.push(oddity.clone());
+        Some(of_its_kind + 1 == MOST_OF_A_KIND)
     }
 }
 
@@ -81,12 +90,16 @@ mod tests {
             (oddity(Surprise::UnknownStatus, "status", "x"), false),
         ];
         for (oddity, expected) in &cases {
-            assert_eq!(logged.is_new(oddity), *expected, "{oddity:?}");
+            assert_eq!(logged.is_new(oddity).is_some(), *expected, "{oddity:?}");
         }
-        let many = 0..2 * MOST_LOGGED;
-        let new = many.filter(|number| {
+        let many = 0..2 * MOST_OF_A_KIND;
+        let new = many.filter_map(|number| {
             logged.is_new(&oddity(Surprise::UnparsableValue, "f", &number.to_string()))
         });
-        assert_eq!(new.count(), MOST_LOGGED - 5);
+        let mut expected = vec![false; MOST_OF_A_KIND];
+        expected[MOST_OF_A_KIND - 1] = true;
+        assert_eq!(new.collect::<Vec<_>>(), expected, "the last one says so");
+        let other = oddity(Surprise::UnknownField, "c", "1");
+        assert_eq!(logged.is_new(&other), Some(false), "another kind has its own limit");
     }
 }

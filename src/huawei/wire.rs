@@ -3,7 +3,7 @@
 //! The cloud's types are not always the documented ones (a switch sent as the text `"false"`, a
 //! number sent as text), and fields arrive over the years. What can be understood is taken and
 //! counted as a [`Surprise`]; what cannot is absent, never a made-up zero. Texts are capped and
-//! freed of control characters here, so that nothing later needs to; only those of endpoint services,
+//! freed of what may not be shown here, so that nothing later needs to; only those of endpoint services,
 //! which are compared, stay as they are.
 
 mod error_body;
@@ -16,7 +16,10 @@ pub use error_body::{ErrorBody, Hide, error_body};
 pub use page::{DecodedPage, page};
 pub use service::{DecodedServices, service, services, update};
 
-use crate::cloud::{CloudError, Reason};
+use crate::{
+    cloud::{CloudError, Reason},
+    text::may_be_shown,
+};
 
 /// 400 with this code means that the cluster has no endpoint service (CSS error codes): a state of
 /// the cluster, not a failure.
@@ -102,12 +105,11 @@ fn not_the_document(error: &serde_json::Error) -> CloudError {
     }
 }
 
-/// A text of the cloud, fit to be shown: at most `cap` bytes, control characters replaced.
+/// A text of the cloud, fit to be shown: at most `cap` bytes, and what may not be shown replaced.
 pub fn shown(text: &str, cap: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(cap));
     for character in text.chars() {
-        let line_break = matches!(character, '\u{2028}' | '\u{2029}');
-        let safe = if character.is_control() || line_break { '\u{FFFD}' } else { character };
+        let safe = if may_be_shown(character) { character } else { '\u{FFFD}' };
         if shown.len() + safe.len_utf8() > cap {
             break;
         }
@@ -127,6 +129,7 @@ mod tests {
             shown("a\nb\u{1b}[31m\u{2028}\u{7f}", 40),
             "a\u{FFFD}b\u{FFFD}[31m\u{FFFD}\u{FFFD}"
         );
+        assert_eq!(shown("1\u{202e}2\u{2066}3\u{61c}", 40), "1\u{FFFD}2\u{FFFD}3\u{FFFD}");
         assert_eq!(shown("éééé", 5), "éé");
         assert_eq!(shown(&"x".repeat(1000), 128).len(), 128);
     }

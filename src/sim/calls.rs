@@ -90,6 +90,11 @@ impl Operation {
         self.call().is_some_and(|call| call.path.starts_with("/v1/"))
     }
 
+    /// Whether its path names an endpoint service.
+    pub(crate) fn names_a_service(self) -> bool {
+        self.call().is_some_and(|call| call.path.contains("{service}"))
+    }
+
     pub(crate) fn is_css(self) -> bool {
         self.call().is_some_and(|call| call.path.starts_with("/v1.0/"))
     }

@@ -112,7 +112,7 @@ impl Active {
         });
         let meant = match self.operation {
             Some(only) => operation == only,
-            None if self.mode == Mode::NotYours => operation != Operation::VpcepServices,
+            None if self.mode == Mode::NotYours => service.is_some(),
             None => operation == Operation::VpcepUpdate,
         };
         named && meant && self.times != Some(0)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use css_vpcep_exporter::{clock::Clock, sim::Fault};
+use css_vpcep_exporter::{clock::Clock, sim::Fault, text::may_be_shown};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::{JoinSet, LocalSet};
@@ -256,6 +256,11 @@ impl Struck {
         same("redirections followed", &self.requests["trap_hits"].as_u64(), &Some(0));
         let now = dates()[1].as_second() as f64;
         same("last attempt", &data(&self.after, "last_attempt_timestamp_seconds"), &Some(now));
+        let labels = self.after.samples.iter().flat_map(|sample| sample.labels.values().cloned());
+        let odd = labels
+            .chain([self.cluster.to_string()])
+            .find(|text| text.contains(|character| !may_be_shown(character)));
+        same("a text that may not be shown", &odd, &None::<String>);
         match &row.outcome {
             Outcome::Failed { reason, code } => {
                 same("up", &data(&self.after, "up"), &Some(0.0));

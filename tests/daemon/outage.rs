@@ -81,7 +81,7 @@ async fn a_wrong_key_is_one_line_in_the_log_and_shows_what_the_cloud_said() {
     let folder = Folder::new("a_wrong_key_is_one_line");
     let cloud = Cloud::start(4, 5).await;
     let mut configuration = configuration(&cloud);
-    configuration["poll"] = json!({"interval": "2s", "timeout": "1s", "stale_after": "1h"});
+    configuration["poll"] = json!({"interval": "3s", "timeout": "3s", "stale_after": "1h"});
     let wrong = json!({"access_key": cloud.access_key, "secret_key": "wrong"});
     configuration["projects"][0]["credentials"] = json!({ "static": wrong });
     let serve = Serve::start(&folder, "serve", &configuration, &["--web.enable-lifecycle"]).await;

@@ -191,6 +191,7 @@ async fn a_damaged_file_is_set_aside() {
         let err = serve.process.err();
         let lines: Vec<_> = err.lines().filter(|line| line.contains(" is damaged ")).collect();
         assert_eq!(lines.len(), 1, "{at}: {err}");
+        assert!(!err.contains("state restored"), "{at}: nothing of it is used: {err}");
         let moved = set_aside(&watched.folder.path);
         let [moved] = &*moved else { panic!("{at}: {moved:?}") };
         assert!(lines[0].contains(moved.to_str().unwrap()), "{at}: {}", lines[0]);

@@ -22,7 +22,7 @@ use tokio_rustls::{
 };
 
 use crate::support::{
-    certificates::{Authority, Issued, self_signed},
+    certificates::{Authority, Issued},
     process::{Folder, exporter, run},
 };
 
@@ -108,7 +108,7 @@ async fn what_is_wrong_with_a_certificate_is_told_and_asked_about_once() {
         ),
         (
             "self-signed",
-            presents(self_signed(local)),
+            presents(Authority::self_signed(local, false)),
             "the certificate of the API is signed by nobody whom this machine trusts",
         ),
         (

@@ -109,6 +109,23 @@ async fn a_change_may_be_refused_at_the_door() {
         let seen = cloud.get(&format!("/{}", cloud.id)).await.0 == 200;
         assert_eq!(seen, mode != "not-yours", "{mode}");
     }
+    for (operation, rest) in [
+        ("vpcep_services", "".to_owned()),
+        ("vpcep_describe", format!("/describe?id={}", cloud.id)),
+        ("vpcep_public", "/public".to_owned()),
+        ("vpcep_service", format!("/{}", cloud.id)),
+        ("vpcep_connections", format!("/{}/connections", cloud.id)),
+        ("vpcep_permissions", format!("/{}/permissions", cloud.id)),
+        ("vpcep_quotas", "/../quotas".to_owned()),
+    ] {
+        cloud.modes(json!([{"name": "not-allowed", "operation": operation, "times": 1}])).await;
+        let (status, body) = cloud.get(&rest).await;
+        assert_eq!((status, &body["error_code"]), (403, &json!("EndPoint.0004")), "{operation}");
+        assert_eq!(cloud.get(&rest).await.0, 200, "{operation}");
+    }
+    // What names no service is nobody's.
+    cloud.modes(json!([{"name": "not-yours"}])).await;
+    assert_eq!(cloud.get("/../quotas").await.0, 200);
     let only = json!([{"name": "not-yours", "services": [&cloud.id]}]);
     cloud.modes(only).await;
     assert_eq!(cloud.get("").await.1["total_count"], 12);

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::MODE;
+use crate::text::may_be_shown;
 
 /// A number and the name of a machine.
 const LONGEST_HOLDER: u64 = 512;
@@ -51,7 +52,7 @@ impl Lock {
 fn holder(file: File) -> String {
     let mut text = String::new();
     let read = file.take(LONGEST_HOLDER).read_to_string(&mut text);
-    let text: String = text.trim().chars().filter(|one| !one.is_control()).collect();
+    let text: String = text.trim().chars().filter(|one| may_be_shown(*one)).collect();
     // It has the lock, but has not written yet.
     if read.is_err() || text.is_empty() { "another process".into() } else { text }
 }

@@ -264,7 +264,7 @@ fn a_file_belongs_to_one_process_which_is_named_to_others() {
     assert_eq!(fs::read_to_string(&temporary).unwrap(), "under way", "nothing is touched");
     // What is written there is for people: the lock is what counts.
     for (text, holder) in
-        [("", "another process"), ("a\u{1b}[2J\nb", "a[2Jb"), ("\u{0}", "another process")]
+        [("", "another process"), ("a\u{1b}[2J\n\u{202e}b", "a[2Jb"), ("\u{0}", "another process")]
     {
         fs::write(&lock, text).unwrap();
         assert!(refused().ends_with(&format!(" belongs to {holder}")), "{}", refused());

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Checks, quoted, rule};
-use crate::{change::json::Node, model::TcpProxy};
+use crate::{change::json::Node, model::TcpProxy, text::may_be_shown};
 
 /// Characters of a name (Table 3, `service_name`).
 const LONGEST_NAME: usize = 16;
@@ -68,9 +68,10 @@ impl Checks {
     pub(super) fn description(&mut self, at: &str, node: Node) -> Option<Box<str>> {
         let text = self.text(at, node, "a string")?;
         self.length(at, &text, 0, LONGEST_DESCRIPTION)?;
-        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-        let ok = |c: char| c != '<' && c != '>' && !breaks(c);
-        self.characters(at, text, ok, "anything but <, >, control characters and line breaks")
+        let ok = |c: char| c != '<' && c != '>' && may_be_shown(c);
+        let expected =
+            "anything but <, >, line breaks, and what controls a terminal or a direction";
+        self.characters(at, text, ok, expected)
     }
 
     pub(super) fn tcp_proxy(&mut self, at: &str, node: Node) -> Option<Box<str>> {

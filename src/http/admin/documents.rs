@@ -190,7 +190,7 @@ pub(super) struct Update {
     /// How client addresses are handed to the backend.
     #[schema(nullable = false, required = false, value_type = UpdateTcpProxy)]
     tcp_proxy: Option<String>,
-    /// Free text, without control characters and line breaks.
+    /// Free text, without control characters, line breaks and what changes the direction of text.
     #[schema(
         nullable = false,
         max_length = 512,

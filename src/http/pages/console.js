@@ -18,8 +18,11 @@
     td.append(content instanceof Node ? content : document.createTextNode(content ?? ""));
     row.append(td);
   };
-  const show = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-  const port = (p) => `${p.client_port} \u2192 ${p.server_port}/${p.protocol}`;
+  // What ends a line, moves a terminal or turns the direction is escaped: a value cannot look like more than one.
+  const plain = (text) => String(text).replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu,
+    (odd) => (odd === "\n" ? "\\n" : `\\u{${odd.codePointAt(0).toString(16)}}`));
+  const show = (value) => plain(typeof value === "string" ? value : JSON.stringify(value));
+  const port = (p) => `${p.client_port} \u2192 ${p.server_port}/${plain(p.protocol)}`;
 
   const notice = (text) => {
     at("notice").textContent = text;

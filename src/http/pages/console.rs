@@ -79,6 +79,20 @@ mod tests {
         assert!(!policy.contains("unsafe"), "{policy}");
     }
 
+    /// Texts stand where line breaks are kept: one with a break could forge a line of a difference.
+    #[test]
+    fn what_may_not_be_shown_is_escaped_in_each_value() {
+        let lines = [
+            // The characters of `text::may_be_shown`.
+            r"const plain = (text) => String(text).replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu,",
+            r"const show = (value) => plain(",
+            r"const port = (p) => `${p.client_port} \u2192 ${p.server_port}/${plain(p.protocol)}`;",
+        ];
+        for line in lines {
+            assert!(SCRIPT.contains(line), "{line}");
+        }
+    }
+
     /// Texts of the cloud become text, and never markup, code or style.
     #[test]
     fn the_script_makes_no_markup() {

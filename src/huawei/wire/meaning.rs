@@ -9,11 +9,32 @@ use super::{Oddity, Surprise, scalar::Scalar, shown};
 /// Longer texts of the cloud are cut: addresses are short, and a DNS name has 255 bytes.
 pub(super) const LONGEST_TEXT: usize = 256;
 
-/// An answer with more kinds of oddities than this is of a version that nobody knows.
-const MOST_ODDITIES: usize = 32;
+/// An answer with more oddities of one kind is of a version that nobody knows.
+const MOST_OF_A_KIND: usize = 32;
+
+/// An object with more unknown fields than this is of another document: the others are counted alone,
+/// so that an answer of many short fields takes no more memory than one of a few long ones.
+const MOST_UNKNOWN_FIELDS: usize = 8;
 
 /// The fields of an object that no version of the document has.
-pub(super) type UnknownFields<'a> = Vec<(Cow<'a, str>, Scalar<'a>)>;
+#[derive(Default)]
+pub(super) struct UnknownFields<'a> {
+    /// The first ones, each name once. They are whole: what is secret in them is found later.
+    first: Vec<(Cow<'a, str>, Scalar<'a>)>,
+    /// How many there are.
+    times: u64,
+}
+
+impl<'a> UnknownFields<'a> {
+    #[cold]
+    pub(super) fn push(&mut self, name: Cow<'a, str>, value: Scalar<'a>) {
+        self.times += 1;
+        let has_room = self.first.len() < MOST_UNKNOWN_FIELDS;
+        if has_room && self.first.iter().all(|(known, _)| *known != name) {
+            self.first.push((name, value));
+        }
+    }
+}
 
 /// Turns raw values into meaning, and notes what was odd on the way.
 #[derive(Default)]
@@ -27,9 +48,15 @@ impl Meaning {
     #[cold]
     pub(super) fn odd(&mut self, kind: Surprise, field: &str, value: &Scalar<'_>) {
         self.surprises[kind as usize] += 1;
+        self.note(kind, field, value);
+    }
+
+    /// Notes a surprise, where it is the first of its like.
+    fn note(&mut self, kind: Surprise, field: &str, value: &Scalar<'_>) {
         let is_known =
             kind.has_any_value() && self.oddities.iter().any(|known| known.is_of(kind, field));
-        if !is_known && self.oddities.len() < MOST_ODDITIES {
+        let of_its_kind = self.oddities.iter().filter(|known| known.kind == kind).count();
+        if !is_known && of_its_kind < MOST_OF_A_KIND {
             let oddity = Oddity { kind, field: field.to_owned(), value: value.to_string() };
             if self.oddities.iter().all(|known| !known.is_like(&oddity)) {
                 self.oddities.push(oddity);
@@ -38,8 +65,9 @@ impl Meaning {
     }
 
     pub(super) fn unknown(&mut self, fields: UnknownFields<'_>) {
-        for (name, value) in fields {
-            self.odd(Surprise::UnknownField, &name, &value);
+        self.surprises[Surprise::UnknownField as usize] += fields.times;
+        for (name, value) in fields.first {
+            self.note(Surprise::UnknownField, &name, &value);
         }
     }
 
@@ -209,6 +237,21 @@ mod tests {
             }
         }
         assert!(usual > 10_000);
+    }
+
+    #[test]
+    fn unknown_fields_are_all_counted_and_few_are_kept() {
+        let mut fields = UnknownFields::default();
+        for number in 0..100_000_u64 {
+            let name = if number < 10 { "again".into() } else { number.to_string().into() };
+            fields.push(name, Scalar::Unsigned(number));
+        }
+        assert_eq!((fields.first.len(), fields.first.capacity()), (8, 8));
+        let mut meaning = Meaning::default();
+        meaning.unknown(fields);
+        assert_eq!(meaning.surprises[Surprise::UnknownField as usize], 100_000);
+        let names: Vec<_> = meaning.oddities.iter().map(|odd| &*odd.field).collect();
+        assert_eq!(names, ["again", "10", "11", "12", "13", "14", "15", "16"]);
     }
 
     #[test]

@@ -58,11 +58,8 @@ pub fn page(body: &[u8]) -> Result<DecodedPage, CloudError> {
 fn any_page(body: &[u8]) -> Result<DecodedPage, CloudError> {
     let raw: RawPage<'_> =
         serde_json::from_slice(body).map_err(|error| not_the_document(&error))?;
-    let mut rows = Rows::with_capacity(raw.connections.as_ref().map_or(0, Vec::len), 0);
-    let has_list = raw.connections.is_some();
-    for mut row in raw.connections.into_iter().flatten() {
-        rows.take(&mut row);
-    }
+    let has_list = raw.connections.0.is_some();
+    let rows = raw.connections.0.unwrap_or_else(|| Rows::with_capacity(0, 0));
     rows.finish(raw.head, has_list)
         .ok_or_else(|| CloudError::new(Reason::BadShape, "the answer has no list of connections"))
 }
@@ -160,7 +157,7 @@ fn shown_id(id: &str) -> Cow<'_, str> {
 }
 
 struct RawPage<'a> {
-    connections: Option<Vec<RawRow<'a>>>,
+    connections: RowList,
     head: RawHead<'a>,
 }
 
@@ -205,7 +202,7 @@ impl<'de> Visitor<'de> for PageVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut page = RawPage { connections: None, head: RawHead::default() };
+        let mut page = RawPage { connections: RowList(None), head: RawHead::default() };
         while let Some(name) = fields.next_key::<Name<'de>>()? {
             match &*name.0 {
                 "connections" => page.connections = fields.next_value()?,
@@ -215,11 +212,43 @@ impl<'de> Visitor<'de> for PageVisitor {
                 "total_count" => page.head.total_count = fields.next_value()?,
                 _ => {
                     let value = fields.next_value()?;
-                    page.head.unknown_fields.push((name.0, value));
+                    page.head.unknown_fields.push(name.0, value);
                 }
             }
         }
         Ok(page)
+    }
+}
+
+/// The rows of a list, each taken before the next is read: a raw row is larger than a short one of the
+/// answer. None for `null`.
+struct RowList(Option<Rows>);
+
+impl<'de> Deserialize<'de> for RowList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowListVisitor;
+
+        impl<'de> Visitor<'de> for RowListVisitor {
+            type Value = RowList;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of connections")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(RowList(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut rows = Rows::with_capacity(0, 0);
+                while let Some(mut row) = items.next_element::<RawRow<'de>>()? {
+                    rows.take(&mut row);
+                }
+                Ok(RowList(Some(rows)))
+            }
+        }
+
+        deserializer.deserialize_any(RowListVisitor)
     }
 }
 
@@ -296,7 +325,7 @@ impl<'de> Visitor<'de> for RowVisitor {
         while let Some(name) = fields.next_key::<Name<'de>>()? {
             let Some(field) = row.field(Field::of(&name.0)) else {
                 let value = fields.next_value()?;
-                row.unknown_fields.push((name.0, value));
+                row.unknown_fields.push(name.0, value);
                 continue;
             };
             *field = fields.next_value()?;

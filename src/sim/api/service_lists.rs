@@ -31,6 +31,10 @@ type Outcome = Result<Value, &'static str>;
 
 /// Answers one of these calls; `id` is the service's, where the path has one.
 pub(super) fn answer(state: &mut State, operation: Operation, id: &str, query: &Query) -> Reply {
+    let service = Some(id).filter(|id| !id.is_empty());
+    if let Some((_, code)) = state.modes.refusal(operation, service) {
+        return vpcep(code);
+    }
     let outcome = match operation {
         Operation::VpcepDescribe => describe(&state.world, query),
         Operation::VpcepPublic => public(&state.world, query),
@@ -40,10 +44,7 @@ pub(super) fn answer(state: &mut State, operation: Operation, id: &str, query: &
     outcome.map_or_else(vpcep, |body| Reply::json(200, &body))
 }
 
-fn behind(state: &mut State, operation: Operation, id: &str, query: &Query) -> Outcome {
-    if let Some((_, code)) = state.modes.refusal(operation, Some(id)) {
-        return Err(code);
-    }
+fn behind(state: &State, operation: Operation, id: &str, query: &Query) -> Outcome {
     let found = state.world.services().find(|(service, _)| service.id == id);
     let (_, cluster) = found.ok_or("0005")?;
     if operation == Operation::VpcepConnections {

@@ -75,6 +75,9 @@ fn active(entry: Entry) -> Result<Active, Reply> {
         if known.is_none() || mode.refusal().is_none() {
             return Err(refused(format!("{} cannot be about {name:?}", entry.name)));
         }
+        if entry.services.is_some() && !known.is_some_and(Operation::names_a_service) {
+            return Err(refused(format!("{name} is about no single service")));
+        }
         active.operation = known;
     }
     if (entry.gets.is_some() || entry.ms.is_some()) && mode != Mode::Delayed {
@@ -151,6 +154,7 @@ mod tests {
             r#"{"name":"partial","change":{}}"#,
             r#"{"name":"partial","operation":"vpcep_service"}"#,
             r#"{"name":"not-yours","operation":"css_clusters"}"#,
+            r#"{"name":"not-yours","operation":"vpcep_quotas","services":["a"]}"#,
             r#"{"name":"second-writer","change":{"updated_at":"yesterday"}}"#,
             r#"{"name":"second-writer","percent":5}"#,
         ] {

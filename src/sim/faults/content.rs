@@ -14,8 +14,8 @@ const DEEP: &str = "@deep@";
 const SURROGATE: &str = "@surrogate@";
 const DEPTH: usize = 100_000;
 
-/// Quotes, backslashes, line ends, control characters, U+2028 and emoji.
-const ODD_TEXT: &str = "a\"b\\c\nd\re\tf\u{1}g\u{7f}h\u{2028}i\u{1f980}{j}='k'";
+/// Quotes, backslashes, line ends, control characters, U+2028, emoji, and what turns the direction.
+const ODD_TEXT: &str = "a\"b\\c\nd\re\tf\u{1}g\u{7f}h\u{2028}i\u{1f980}{j}='k'\u{202e}l\u{2066}";
 
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Login</title></head><body>\
     <form method=\"post\" action=\"/authui/login\"><input name=\"user\"></form></body></html>\n";

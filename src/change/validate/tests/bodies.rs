@@ -226,7 +226,7 @@ pub(super) fn bad() -> Vec<(String, Vec<&'static str>)> {
     ));
     bodies.extend(fields(
         "description",
-        &["\"a\u{2028}b\"", "\"\\u2029\""],
+        &["\"a\u{2028}b\"", "\"\\u2029\"", "\"\u{202e}\"", "\"\\u2066\""],
         "/description characters",
     ));
     bodies.extend(fields("ip", &["null"], "/ip null"));

@@ -31,8 +31,8 @@ pub(super) fn complaint(fields: &ServiceFields, allow_proxy_vni: bool) -> Option
     }
     if text("description").is_some_and(|text| {
         text.chars().count() > 512
-            || text.contains(['<', '>', '\u{2028}', '\u{2029}'])
-            || text.contains(char::is_control)
+            || text.contains(['<', '>'])
+            || !text.chars().all(crate::text::may_be_shown)
     }) {
         return Some("description");
     }

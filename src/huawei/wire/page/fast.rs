@@ -42,7 +42,7 @@ pub(super) fn page(body: &[u8]) -> Option<DecodedPage> {
             "total_count" => head.total_count = input.scalar()?,
             _ => {
                 let value = input.unknown()?;
-                head.unknown_fields.push((name.into(), value));
+                head.unknown_fields.push(name.into(), value);
             }
         }
     }
@@ -144,7 +144,7 @@ impl<'a> Input<'a> {
                 Some(value) => *value = self.scalar()?,
                 None => {
                     let value = self.unknown()?;
-                    row.unknown_fields.push((name_in(pattern[place].0).into(), value));
+                    row.unknown_fields.push(name_in(pattern[place].0).into(), value);
                 }
             }
         }

@@ -235,10 +235,12 @@ fn a_surprise_is_told_with_its_field_and_value_once() {
     let expected = expected.map(|(kind, field, value)| (kind, field.to_owned(), value.to_owned()));
     assert_eq!(told, expected);
     let many = (0..1000).map(|n| format!(r#"{{"id":"a{n}","status":"s{n}"}}"#));
-    let many = format!(r#"{{"connections":[{}]}}"#, many.collect::<Vec<_>>().join(","));
+    let many = many.collect::<Vec<_>>().join(",");
+    let many = format!(r#"{{"connections":[{many}],"new":1}}"#);
     let decoded = decoded_bytes(many.as_bytes());
     assert_eq!(decoded.surprises[Surprise::UnknownStatus as usize], 1000);
-    assert_eq!(decoded.oddities.len(), 32);
+    assert_eq!(decoded.oddities.len(), 32 + 1);
+    assert_eq!(decoded.oddities[32].field, "new", "one kind does not hide another");
 }
 
 fn decoded_bytes(body: &[u8]) -> DecodedPage {

@@ -88,7 +88,7 @@ impl<'de, T: Object<'de>> Visitor<'de> for ObjectVisitor<T> {
         while let Some(name) = fields.next_key::<Name<'de>>()? {
             if !object.take(&name.0, &mut fields)? {
                 let value = fields.next_value()?;
-                object.unknown().push((name.0, value));
+                object.unknown().push(name.0, value);
             }
         }
         Ok(object)
