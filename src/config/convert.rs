@@ -104,7 +104,14 @@ fn shard(notes: &mut Notes<'_>, written: &file::Shard, lookup: Option<Lookup<'_>
             notes.mistake("shard.index", index, format_args!("less than shard.count ({count})"));
             0
         }
-        (None, Some("hostname-ordinal")) => ordinal(notes, written.count, lookup).unwrap_or(0),
+        (None, Some("hostname-ordinal")) => {
+            if written.count.is_none() {
+                notes.mistake("shard.count", "nothing", "how many shards there are");
+            }
+            // Without a host's name the text is about the whole fleet, and not about one shard of it.
+            let Some(lookup) = lookup else { return Shard::ONLY };
+            written.count.and_then(|count| ordinal(notes, count, lookup)).unwrap_or(0)
+        }
         (None, Some(other)) => {
             notes.mistake("shard.from", format_args!("{other:?}"), "hostname-ordinal");
             0
@@ -122,12 +129,8 @@ fn shard(notes: &mut Notes<'_>, written: &file::Shard, lookup: Option<Lookup<'_>
 }
 
 /// The number at the end of a name like `css-vpcep-exporter-2`, as a StatefulSet gives it.
-fn ordinal(notes: &mut Notes<'_>, count: Option<u32>, lookup: Option<Lookup<'_>>) -> Option<u32> {
-    let Some(count) = count else {
-        notes.mistake("shard.count", "nothing", "how many shards there are");
-        return None;
-    };
-    let Some(name) = lookup?(HOST_NAME) else {
+fn ordinal(notes: &mut Notes<'_>, count: u32, lookup: Lookup<'_>) -> Option<u32> {
+    let Some(name) = lookup(HOST_NAME) else {
         let expected = "the environment variable HOSTNAME with a name that ends like -2";
         notes.mistake("shard.from", "no HOSTNAME", expected);
         return None;
