@@ -14,7 +14,7 @@ use super::{
     poll::{Intervals, Poll, poll},
     project::project,
 };
-use crate::{huawei::credentials::Environment, poll::Shard};
+use crate::{exposition, huawei::credentials::Environment, poll::Shard};
 
 /// Each cluster is hashed once for every shard.
 const MOST_SHARDS: u32 = 1000;
@@ -24,6 +24,7 @@ const HOST_NAME: &str = "HOSTNAME";
 /// What came out of a file without a mistake.
 pub(super) struct Converted {
     pub(super) poll: Poll,
+    pub(super) exposition: exposition::Settings,
     pub(super) state_file: Option<PathBuf>,
     pub(super) shard: Shard,
     pub(super) projects: Vec<Project>,
@@ -80,13 +81,13 @@ pub(super) fn convert(
         notes.unique(&mut names, &format!("{path}.name"), &written.name);
         projects.extend(project(&mut notes, &path, written, &mut context));
     }
-    let poll = poll(&mut notes, &file.poll, &context.intervals);
+    let (poll, exposition) = poll(&mut notes, &file.poll, &context.intervals);
     let admin = file.admin.and_then(|written| admin::admin(&mut notes, written, &context));
     let state_file = file.state_file.map(|written| context.path(&written));
     if !notes.mistakes.is_empty() {
         return Err(notes.mistakes);
     }
-    Ok(Converted { poll, state_file, shard, projects, admin, warnings: notes.warnings })
+    Ok(Converted { poll, exposition, state_file, shard, projects, admin, warnings: notes.warnings })
 }
 
 /// What a project's endpoint services are called, right or wrong.
