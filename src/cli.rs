@@ -4,6 +4,7 @@ mod audit;
 mod check_config;
 mod collect;
 mod demo;
+mod failures;
 mod generate;
 mod log;
 mod serve;

@@ -226,7 +226,7 @@ fn parse_as(text: &str, path: &Path, lookup: Option<Lookup<'_>>) -> Result<Confi
     let sha256 = Sha256::digest(text.as_bytes());
     let (admin, audit_log) = converted.admin.map(|admin| (admin.listener, admin.audit_log)).unzip();
     Ok(Config {
-        exposition: converted.poll.exposition,
+        exposition: converted.exposition,
         state_file: converted.state_file,
         shard: converted.shard,
         projects: converted.projects,

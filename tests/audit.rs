@@ -253,6 +253,17 @@ fn show_is_readable_and_harmless() {
     // The diff of a change stands in its intent, which has no outcome.
     let applied = audit(&["show", "log", "--outcome", "applied"], &folder);
     assert_eq!(text(&applied).lines().count(), 3, "{}", text(&applied));
+    // A change is shown by its end: the times of its intent hide neither the end nor the diff.
+    let at = |flag: &str, time: &str| {
+        let shown = audit(&["show", "log", flag, time, "--change", first], &folder);
+        assert_eq!(shown.status.code(), Some(0), "{flag} {time}");
+        text(&shown).to_owned()
+    };
+    assert_eq!(at("--until", "2026-01-02T03:04:06.5Z"), "");
+    let applied: String = expected.split_inclusive('\n').skip(1).take(3).collect();
+    assert_eq!(at("--since", "2026-01-02T03:04:07Z"), applied);
+    assert_eq!(at("--until", "2026-01-02T03:04:08Z"), applied);
+    assert_eq!(at("--since", "2026-01-02T03:04:08Z"), "");
     assert_eq!(audit(&["show", "log", "--since", "then"], &folder).status.code(), Some(64));
     fs::write(folder.join("log"), format!("{GOLDEN}junk\u{1b}\n")).unwrap();
     let broken = audit(&["show", "log"], &folder);

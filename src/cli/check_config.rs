@@ -81,7 +81,7 @@ async fn check(config: &mut Config, args: &CheckConfigArgs) -> Result<bool, Stri
         let failed: usize = failures.iter().map(|failure| failure.clusters.len()).sum();
         print(&format!("read {} of {own} clusters", own - failed));
         let sizes: Vec<_> = projects.iter().map(Clusters::size).collect();
-        failures.iter().flat_map(|failure| failure.lines(&sizes)).for_each(|line| {
+        failures.iter().flat_map(|failure| online::lines(failure, &sizes)).for_each(|line| {
             print(&line);
         });
     }

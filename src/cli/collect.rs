@@ -1,23 +1,24 @@
 //! `collect`: every cluster once, then the metrics on stdout.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{ConfigArgs, FAILED, FINE, USAGE, complain, log::LogArgs, print, random_seed, signals};
+use super::{
+    ConfigArgs, FAILED, FINE, USAGE, complain,
+    failures::{Failure, MOST_NAMED, failures},
+    log::LogArgs,
+    print, random_seed, signals,
+};
 use crate::{
     app::{self, Collector},
-    board::{ClusterState, Snapshot},
+    board::{ClusterMeta, Snapshot},
     clock::Clock,
-    cloud::CloudError,
     config::Config,
     exposition::{self, Format, Small, Store},
     poll,
 };
-
-/// Enough names to see what they have in common; the metric `up` has them all.
-const MOST_NAMED: usize = 10;
 
 #[derive(Args, Debug)]
 pub(super) struct CollectArgs {
@@ -63,57 +64,54 @@ async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, String> {
     poll::once(projects, &board, &clock, &stats, |_, _| bar.inc(1)).await;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
-    for (cause, clusters) in causes(&snapshot) {
-        tell(cause, &clusters);
-    }
+    tell(&snapshot);
     let page = Store::default().page(&snapshot, &settings, clock.now());
     print(exposition::text(page, &Small::own(stats), Format::Text004).trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
-/// Why clusters were not read, or not whole: project, reason and code.
-type Cause<'a> = (&'a str, Option<(&'a str, Option<&'a str>)>);
-
-/// What failed for the same reason is told together, so that an outage is one line.
-fn causes(snapshot: &Snapshot) -> BTreeMap<Cause<'_>, Vec<&ClusterState>> {
-    let mut causes: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for state in snapshot.clusters().iter().filter(|state| !state.is_whole()) {
-        let error = error_of(state).map(|error| (error.reason.as_str(), error.code.as_deref()));
-        causes.entry((&*state.meta.project, error)).or_default().push(&**state);
+/// Says why clusters were not read, or not whole.
+fn tell(snapshot: &Snapshot) {
+    for states in snapshot.clusters().chunk_by(|one, other| one.meta.project == other.meta.project)
+    {
+        for Failure { error, clusters } in failures(states) {
+            let (first, cluster_names) = named(&clusters);
+            tracing::error!(
+                project = &*first.project,
+                cluster_id = first.id.as_str(),
+                clusters = clusters.len(),
+                cluster_names,
+                reason = error.reason.as_str(),
+                code = error.code,
+                request_id = error.request_id,
+                "clusters cannot be read: {error}"
+            );
+        }
+        let in_part =
+            states.iter().filter(|state| state.observation.is_some() && !state.is_whole());
+        let in_part: Vec<_> = in_part.map(|state| state.meta.clone()).collect();
+        if !in_part.is_empty() {
+            let (first, cluster_names) = named(&in_part);
+            tracing::error!(
+                project = &*first.project,
+                cluster_id = first.id.as_str(),
+                clusters = in_part.len(),
+                cluster_names,
+                "not every connection of these clusters could be read"
+            );
+        }
     }
-    causes
 }
 
-fn error_of(state: &ClusterState) -> Option<&CloudError> {
-    state.last_poll().and_then(|poll| poll.error.as_ref())
-}
-
-fn tell((project, _): Cause<'_>, clusters: &[&ClusterState]) {
-    let named = clusters.iter().take(MOST_NAMED).map(|state| &*state.meta.name);
-    let mut cluster_names = named.collect::<Vec<_>>().join(", ");
+/// The first of some clusters, and the names of so many that one sees what they have in common; the
+/// metric `up` has them all.
+fn named(clusters: &[Arc<ClusterMeta>]) -> (&ClusterMeta, String) {
+    let named = clusters.iter().take(MOST_NAMED).map(|cluster| &*cluster.name);
+    let mut names = named.collect::<Vec<_>>().join(", ");
     if clusters.len() > MOST_NAMED {
-        cluster_names.push_str(", …");
+        names.push_str(", …");
     }
-    let Some(first) = clusters.first() else { return };
-    match error_of(first) {
-        Some(error) => tracing::error!(
-            project,
-            cluster_id = first.meta.id.as_str(),
-            clusters = clusters.len(),
-            cluster_names,
-            reason = error.reason.as_str(),
-            code = error.code,
-            request_id = error.request_id,
-            "clusters cannot be read: {error}"
-        ),
-        None => tracing::error!(
-            project,
-            cluster_id = first.meta.id.as_str(),
-            clusters = clusters.len(),
-            cluster_names,
-            "not every connection of these clusters could be read"
-        ),
-    }
+    (&clusters[0], names)
 }
 
 /// Drawn on stderr, and only where that is a terminal.

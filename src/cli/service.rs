@@ -135,14 +135,17 @@ pub(super) async fn run(args: ServiceArgs) -> u8 {
             complain(&why);
             FAILED
         }
-        Err(End::Refused(answer)) => {
-            out.raw(&answer);
-            for line in text::refusal(answer.status, &answer.json, &out.paint) {
-                out.say_wrong(&line);
-            }
-            FAILED
-        }
+        Err(End::Refused(answer)) => refused(&out, &answer, &[]),
     }
+}
+
+/// Shows a refusal, without the warnings that were `said`.
+fn refused(out: &Out, answer: &Answer, said: &[Value]) -> u8 {
+    out.raw(answer);
+    for line in text::refusal(answer.status, &answer.json, said, &out.paint) {
+        complain(&line);
+    }
+    FAILED
 }
 
 /// Where words go: with `--json` the results are the answer, and nothing else.
@@ -158,10 +161,6 @@ impl Out {
         } else {
             print(line);
         }
-    }
-
-    fn say_wrong(&self, line: &str) {
-        complain(line);
     }
 
     fn raw(&self, answer: &Answer) {
@@ -236,11 +235,14 @@ async fn apply(api: &ApiArgs, out: &Out, change: &ChangeArgs, yes: bool) -> Resu
     if !yes && !confirmed(&text::question(&current.json, client.base()))? {
         return Err(End::Failed("nothing was changed".into()));
     }
-    let answer = client.change(&path, &update, false, Some(&etag)).await?;
-    out.raw(&answer);
     // What was said with the plan is not said again.
-    let planned = planned.json["warnings"].as_array();
-    for line in text::outcome(&answer.json, planned.map_or(&[], Vec::as_slice), &out.paint) {
+    let said = planned.json["warnings"].as_array().map_or(&[][..], Vec::as_slice);
+    let answer = match client.change(&path, &update, false, Some(&etag)).await {
+        Err(End::Refused(answer)) => return Ok(refused(out, &answer, said)),
+        ended => ended?,
+    };
+    out.raw(&answer);
+    for line in text::outcome(&answer.json, said, &out.paint) {
         out.say(&line);
     }
     Ok(FINE)

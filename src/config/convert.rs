@@ -14,7 +14,7 @@ use super::{
     poll::{Intervals, Poll, poll},
     project::project,
 };
-use crate::{huawei::credentials::Environment, poll::Shard};
+use crate::{exposition, huawei::credentials::Environment, poll::Shard};
 
 /// Each cluster is hashed once for every shard.
 const MOST_SHARDS: u32 = 1000;
@@ -24,6 +24,7 @@ const HOST_NAME: &str = "HOSTNAME";
 /// What came out of a file without a mistake.
 pub(super) struct Converted {
     pub(super) poll: Poll,
+    pub(super) exposition: exposition::Settings,
     pub(super) state_file: Option<PathBuf>,
     pub(super) shard: Shard,
     pub(super) projects: Vec<Project>,
@@ -80,13 +81,13 @@ pub(super) fn convert(
         notes.unique(&mut names, &format!("{path}.name"), &written.name);
         projects.extend(project(&mut notes, &path, written, &mut context));
     }
-    let poll = poll(&mut notes, &file.poll, &context.intervals);
+    let (poll, exposition) = poll(&mut notes, &file.poll, &context.intervals);
     let admin = file.admin.and_then(|written| admin::admin(&mut notes, written, &context));
     let state_file = file.state_file.map(|written| context.path(&written));
     if !notes.mistakes.is_empty() {
         return Err(notes.mistakes);
     }
-    Ok(Converted { poll, state_file, shard, projects, admin, warnings: notes.warnings })
+    Ok(Converted { poll, exposition, state_file, shard, projects, admin, warnings: notes.warnings })
 }
 
 /// What a project's endpoint services are called, right or wrong.
@@ -104,7 +105,14 @@ fn shard(notes: &mut Notes<'_>, written: &file::Shard, lookup: Option<Lookup<'_>
             notes.mistake("shard.index", index, format_args!("less than shard.count ({count})"));
             0
         }
-        (None, Some("hostname-ordinal")) => ordinal(notes, written.count, lookup).unwrap_or(0),
+        (None, Some("hostname-ordinal")) => {
+            if written.count.is_none() {
+                notes.mistake("shard.count", "nothing", "how many shards there are");
+            }
+            // Without a host's name the text is about the whole fleet, and not about one shard of it.
+            let Some(lookup) = lookup else { return Shard::ONLY };
+            written.count.and_then(|count| ordinal(notes, count, lookup)).unwrap_or(0)
+        }
         (None, Some(other)) => {
             notes.mistake("shard.from", format_args!("{other:?}"), "hostname-ordinal");
             0
@@ -122,12 +130,8 @@ fn shard(notes: &mut Notes<'_>, written: &file::Shard, lookup: Option<Lookup<'_>
 }
 
 /// The number at the end of a name like `css-vpcep-exporter-2`, as a StatefulSet gives it.
-fn ordinal(notes: &mut Notes<'_>, count: Option<u32>, lookup: Option<Lookup<'_>>) -> Option<u32> {
-    let Some(count) = count else {
-        notes.mistake("shard.count", "nothing", "how many shards there are");
-        return None;
-    };
-    let Some(name) = lookup?(HOST_NAME) else {
+fn ordinal(notes: &mut Notes<'_>, count: u32, lookup: Lookup<'_>) -> Option<u32> {
+    let Some(name) = lookup(HOST_NAME) else {
         let expected = "the environment variable HOSTNAME with a name that ends like -2";
         notes.mistake("shard.from", "no HOSTNAME", expected);
         return None;

@@ -6,10 +6,12 @@ use crate::{
     secret::Secret,
 };
 
+/// What [`check_printable`] takes.
+const PRINTABLE: &str = "ASCII characters without spaces";
 const KINDS: &str = "exactly one of static, environment, profile, password, token";
 
 /// Where a project's credentials come from. They are read once now, so that a mistake is found at the
-/// start and not at the first poll.
+/// start and not at the first poll: those that are written here each at its key, the others here.
 pub(super) fn source(
     notes: &mut Notes<'_>,
     path: &str,
@@ -32,19 +34,21 @@ pub(super) fn source(
     if context.text_only {
         return Some(source);
     }
-    let mistake = match source.resolve() {
-        Ok(_) => return Some(source),
-        Err(mistake) => mistake,
-    };
-    match &source {
-        Source::Profile { .. } => {
-            let expected = "a file of mode 600 or 640 with ak and sk in the section";
-            notes.mistake(&format!("{path}.profile.file"), mistake, expected);
+    let (key, expected) = match source {
+        Source::Chain(_) => {
+            ("", "an access key and a secret key in the environment or a profile file")
         }
-        Source::Environment(_) => notes.refuse(&format!("{path}.environment"), mistake),
-        _ => notes.refuse(path, mistake),
-    }
-    None
+        Source::Environment(_) => {
+            (".environment", "an access key and a secret key in the environment")
+        }
+        Source::Profile { .. } => {
+            (".profile.file", "a file of mode 600 or 640 with ak and sk in the section")
+        }
+        Source::Static { .. } | Source::Password { .. } | Source::Token(_) => return Some(source),
+    };
+    let resolved = source.resolve();
+    resolved.map_err(|found| notes.mistake(&format!("{path}{key}"), found, expected)).ok()?;
+    Some(source)
 }
 
 fn kind(
@@ -79,8 +83,7 @@ fn kind(
         }
         file::CredentialKinds { token: Some(written), .. } => {
             let file = SecretText::File(context.path(&written.file));
-            read(notes, &format!("{path}.file"), file, Some("the token"), context)
-                .map(Source::Token)
+            read(notes, &format!("{path}.file"), file, Kind::Key, context).map(Source::Token)
         }
         _ => Some(Source::Environment(context.environment.clone())),
     }
@@ -94,18 +97,12 @@ fn static_keys(
 ) -> Option<Source> {
     let file::StaticKeys { access_key, secret_key, secret_key_file, .. } = written;
     let at = |key: &str| format!("{path}.{key}");
-    let known = check_printable("the access key", &access_key);
-    let known = known.map_err(|mistake| notes.refuse(&at("access_key"), mistake));
-    let what = Some("the secret key");
-    let secret_key = required(
-        notes,
-        &at("secret_key"),
-        Written { inline: secret_key, file: secret_key_file, what },
-        context,
-    );
-    let what = Some("the security token");
+    let known = check_printable(&access_key);
+    let known = known.map_err(|found| notes.mistake(&at("access_key"), found, PRINTABLE));
+    let secret_key = Written { inline: secret_key, file: secret_key_file, kind: Kind::Key };
+    let secret_key = required(notes, &at("secret_key"), secret_key, context);
     let (inline, file) = (written.security_token, written.security_token_file);
-    let token = Written { inline, file, what };
+    let token = Written { inline, file, kind: Kind::Key };
     let security_token = secret(notes, &at("security_token"), token, context);
     known.ok()?;
     Some(Source::Static {
@@ -144,7 +141,7 @@ fn password(
     let file::Password { domain, user, password, password_file } = written;
     notes.name(&format!("{path}.domain"), &domain);
     notes.name(&format!("{path}.user"), &user);
-    let written = Written { inline: password, file: password_file, what: None };
+    let written = Written { inline: password, file: password_file, kind: Kind::Password };
     let password = required(notes, &format!("{path}.password"), written, context)?;
     Some(Source::Password { domain, user, password })
 }
@@ -153,8 +150,27 @@ fn password(
 struct Written {
     inline: Option<Secret>,
     file: Option<String>,
-    /// What it is called, if it must be printable.
-    what: Option<&'static str>,
+    kind: Kind,
+}
+
+/// What a secret may be.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A key or a token: printable.
+    Key,
+    /// Anything but nothing.
+    Password,
+}
+
+impl Kind {
+    /// The error says what was found and what was expected, without the value.
+    fn check(self, text: &str) -> Result<(), (&'static str, &'static str)> {
+        match check_printable(text) {
+            Err(found) if matches!(self, Self::Key) => Err((found, PRINTABLE)),
+            Err(found) if text.is_empty() => Err((found, "a password")),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn required(
@@ -177,7 +193,7 @@ struct Noted;
 fn secret(
     notes: &mut Notes<'_>,
     path: &str,
-    Written { inline, file, what }: Written,
+    Written { inline, file, kind }: Written,
     context: &Context<'_>,
 ) -> Result<Option<SecretText>, Noted> {
     let (_, key) = path.rsplit_once('.').unwrap_or(("", path));
@@ -195,11 +211,11 @@ fn secret(
                      control"
                 ),
             );
-            read(notes, path, SecretText::Inline(secret), what, context).map(Some).ok_or(Noted)
+            read(notes, path, SecretText::Inline(secret), kind, context).map(Some).ok_or(Noted)
         }
         (None, Some(file)) => {
             let file = SecretText::File(context.path(&file));
-            read(notes, &format!("{path}_file"), file, what, context).map(Some).ok_or(Noted)
+            read(notes, &format!("{path}_file"), file, kind, context).map(Some).ok_or(Noted)
         }
     }
 }
@@ -209,25 +225,21 @@ fn read(
     notes: &mut Notes<'_>,
     path: &str,
     secret: SecretText,
-    what: Option<&str>,
+    kind: Kind,
     context: &Context<'_>,
 ) -> Option<SecretText> {
     if context.text_only && matches!(secret, SecretText::File(_)) {
         return Some(secret);
     }
-    match secret.read() {
-        Ok(value) => {
-            let printable = what.map(|what| check_printable(what, value.expose()));
-            if let Some(Err(mistake)) = printable {
-                notes.refuse(path, mistake);
-                return None;
-            }
-            Some(secret)
-        }
+    let checked = match secret.read() {
+        Ok(value) => kind.check(value.expose()).map_err(|(found, expected)| {
+            notes.mistake(path, found, expected);
+        }),
         Err(mistake) => {
             let expected = "a file of mode 600 or 640 with one line, the secret";
             notes.mistake(path, mistake, expected);
-            None
+            Err(())
         }
-    }
+    };
+    checked.ok().map(|()| secret)
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Config, EndpointService, Project, notes::human};
 use crate::{
     board::ClusterMeta,
+    exposition,
     http::{AdminToken, Role},
     huawei::credentials::{SecretText, Source},
     pacing::RateLimit,
@@ -44,7 +45,7 @@ struct File<'a> {
 impl<'a> File<'a> {
     fn of(config: &'a Config) -> Self {
         Self {
-            poll: Poll::of(&config.poll),
+            poll: Poll::of(&config.poll, &config.exposition),
             state_file: config.state_file.as_ref().map(|path| path.display().to_string()),
             shard: Shard { index: config.shard.index, count: config.shard.count },
             projects: config.projects.iter().map(OneProject::of).collect(),
@@ -64,14 +65,14 @@ struct Poll {
 }
 
 impl Poll {
-    fn of(poll: &super::poll::Poll) -> Self {
+    fn of(poll: &super::poll::Poll, exposition: &exposition::Settings) -> Self {
         Self {
             interval: human(poll.interval),
             timeout: human(poll.timeout),
             concurrency: poll.concurrency,
-            stale_after: human(poll.exposition.stale_after),
-            per_connection: poll.exposition.per_connection,
-            per_connection_limit: poll.exposition.per_connection_limit,
+            stale_after: human(exposition.stale_after),
+            per_connection: exposition.per_connection,
+            per_connection_limit: exposition.per_connection_limit,
         }
     }
 }

@@ -30,7 +30,6 @@ pub struct Poll {
     pub timeout: Duration,
     /// Polls of one project in flight at most.
     pub concurrency: usize,
-    pub(super) exposition: exposition::Settings,
 }
 
 /// The intervals at which clusters are polled.
@@ -107,7 +106,11 @@ impl Intervals {
 
 /// The section, with what depends on the intervals: a value that is not written follows from them,
 /// one that is written must fit them.
-pub(super) fn poll(notes: &mut Notes<'_>, written: &file::Poll, intervals: &Intervals) -> Poll {
+pub(super) fn poll(
+    notes: &mut Notes<'_>,
+    written: &file::Poll,
+    intervals: &Intervals,
+) -> (Poll, exposition::Settings) {
     let shortest = intervals.or_default(intervals.shortest.as_ref());
     let longest = intervals.or_default(intervals.longest.as_ref());
     let path = "poll.timeout";
@@ -147,5 +150,5 @@ pub(super) fn poll(notes: &mut Notes<'_>, written: &file::Poll, intervals: &Inte
         per_connection_limit: per_connection_limit as usize,
     };
     let interval = intervals.default;
-    Poll { interval, timeout, concurrency: concurrency as usize, exposition }
+    (Poll { interval, timeout, concurrency: concurrency as usize }, exposition)
 }

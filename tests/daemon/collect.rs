@@ -164,3 +164,25 @@ async fn one_cluster_that_cannot_be_read_fails_the_command_and_hides_no_other() 
     assert_eq!(told.len(), 1, "{}", collected.err);
     assert!(told[0].contains(cloud.id(1)) && told[0].contains("reason=not_found"), "{}", told[0]);
 }
+
+/// Errors without a code are told apart by what they say, those of one kind are told together.
+#[tokio::test]
+async fn each_cause_is_told_once() {
+    let folder = Folder::new("each_cause_is_told_once");
+    let cloud = Cloud::start(4, 1).await;
+    let faults = [(0, "junk"), (1, "empty-body"), (2, "empty-body")];
+    cloud.break_clusters(&faults.map(|(cluster, name)| (cloud.id(cluster), name))).await;
+
+    let collected = collect(&folder, &configuration(&cloud)).await;
+
+    assert_eq!(collected.code, Some(1), "{collected:?}");
+    let told = collected.err.lines().filter(|line| line.contains("clusters cannot be read"));
+    let told: Vec<_> = told.filter(|line| line.contains("reason=bad_json")).collect();
+    let of = |clusters: &str| told.iter().filter(|line| line.contains(clusters)).count();
+    assert_eq!(
+        (told.len(), of(" clusters=1 "), of(" clusters=2 ")),
+        (2, 1, 1),
+        "{}",
+        collected.err
+    );
+}

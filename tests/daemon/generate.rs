@@ -23,24 +23,35 @@ async fn completions_know_commands_and_flags() {
     assert_eq!(run(exporter(&["completions", "dos"])).await.code, Some(64));
 }
 
-/// Every command, with those that it has below.
-const COMMANDS: [&[&str]; 15] = [
-    &[],
-    &["serve"],
-    &["demo"],
-    &["simulate"],
-    &["collect"],
-    &["check-config"],
-    &["service"],
-    &["service", "list"],
-    &["service", "show"],
-    &["service", "plan"],
-    &["service", "apply"],
-    &["audit"],
-    &["audit", "verify"],
-    &["audit", "show"],
-    &["token"],
-];
+/// The help of a command, each item on one line.
+async fn help(command: &[String]) -> String {
+    let arguments: Vec<_> = command.iter().map(String::as_str).chain(["--help"]).collect();
+    let mut help = exporter(&arguments);
+    // Wide enough for every line.
+    help.env("COLUMNS", "1000");
+    run(help).await.out
+}
+
+/// Every command with its help, from the program down. Those that no help names are for packages.
+async fn commands() -> Vec<(Vec<String>, String)> {
+    let hidden = ["completions", "man"].map(|name| vec![name.to_owned()]);
+    let mut found = [vec![Vec::new()], hidden.to_vec()].concat();
+    let mut commands = Vec::new();
+    while let Some(command) = found.pop() {
+        let help = help(&command).await;
+        let below = named(&help).filter(|name| *name != "help");
+        found.extend(below.map(|name| [&command[..], &[name.to_owned()]].concat()));
+        commands.push((command, help));
+    }
+    commands
+}
+
+/// The commands that a help text names.
+fn named(help: &str) -> impl Iterator<Item = &str> {
+    let list = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
+    let list = list.lines().take_while(|line| !line.is_empty());
+    list.filter_map(|line| line.split_whitespace().next())
+}
 
 /// Asks the function that bash asks when the tab key is pressed, for lines whose last word is begun.
 const ASK: &str = r#"
@@ -71,13 +82,10 @@ async fn offered(folder: &Folder, lines: &[String]) -> Vec<Vec<String>> {
 
 /// The commands and flags of a help text, and the values of flags that have a closed list of them.
 fn documented(help: &str) -> (Vec<String>, Vec<(String, Vec<String>)>) {
-    let section =
-        |name: &str| help.split_once(&format!("\n{name}:\n")).map_or("", |(_, rest)| rest);
-    let commands = section("Commands").lines().take_while(|line| !line.is_empty());
-    let mut words: Vec<String> =
-        commands.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+    let mut words: Vec<String> = named(help).map(str::to_owned).collect();
     let mut values = Vec::new();
-    for line in section("Options").lines() {
+    let options = help.split_once("\nOptions:\n").map_or("", |(_, rest)| rest);
+    for line in options.lines() {
         if let Some(at) = line.find("--").filter(|_| line.trim_start().starts_with('-')) {
             let flag = line[at..].split([' ', '.', '<']).next().unwrap_or_default();
             let dotted = line[at..].split([' ', '<']).next().unwrap_or_default();
@@ -96,12 +104,9 @@ fn documented(help: &str) -> (Vec<String>, Vec<(String, Vec<String>)>) {
 async fn bash_completes_every_level() {
     let folder = Folder::new("bash_completes_every_level");
     let (mut lines, mut expected) = (Vec::new(), Vec::new());
-    for command in COMMANDS {
-        let mut help = exporter(&[command, &["--help"]].concat());
-        // Wide enough for every line.
-        help.env("COLUMNS", "1000");
-        let (words, values) = documented(&run(help).await.out);
-        let line = [&["css-vpcep-exporter"], command].concat().join(" ");
+    for (command, help) in commands().await {
+        let (words, values) = documented(&help);
+        let line = [&["css-vpcep-exporter".to_owned()][..], &command].concat().join(" ");
         for word in words {
             // All but its last letter, which is enough to be one of those that are offered.
             lines.push(format!("{line} {}", &word[..word.len() - 1]));

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use reqwest::Method;
 use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use crate::support::{
-    DEADLINE,
+    DEADLINE, ask,
     cloud::Cloud,
     daemon::configuration,
     eventually,
@@ -194,14 +195,21 @@ async fn applying_a_change_asks_by_name() {
          {admin}? Only yes is taken for yes.",
         service["service_id"].as_str().expect("an id")
     );
-    for (answer, code, last_words) in [("y\n", 1, "nothing was changed"), ("yes\n", 0, "Change: ")]
-    {
+    let fault = json!({"name": "forbidden", "operation": "vpcep_update", "times": 1});
+    let faults = json!({ "faults": [fault] }).to_string();
+    let broken = ask(Method::PUT, &format!("{}/__sim/faults", value("cloud ")), &[], faults).await;
+    assert_eq!(broken.expect("the simulator answers").status, 200);
+    for (answer, code, meaning, last_words) in [
+        ("y\n", 1, "", "nothing was changed"),
+        ("yes\n", 1, "The cloud refused it, and nothing changed.", "Change: "),
+        ("yes\n", 0, "Reading back shows what was wanted.", "Change: "),
+    ] {
         let mut asking = OnTerminal::start(&folder, plain(&apply));
         // The terminal breaks no lines: that is for who draws it.
         asking.shows(&question).await;
         asking.types(answer);
         let (ended, screen) = asking.end(last_words).await;
-        assert_eq!(ended, Some(code), "{screen}");
+        assert!(ended == Some(code) && screen.contains(meaning), "{screen}");
         assert_eq!(screen.matches("these mappings vanish").count(), 1, "{screen}");
     }
     // Nothing in the environment confirms, or names what is changed.

@@ -95,15 +95,20 @@ fn runbooks() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The program without its comments, and with strings whole that are broken over lines.
+/// The program without its comments and its tests, and with strings whole that are broken over lines.
 fn code() -> String {
     fn add(folder: &Path, code: &mut String) {
         for entry in fs::read_dir(folder).expect("the folder is there") {
             let path = entry.expect("it can be listed").path();
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                continue;
+            }
             if path.is_dir() {
                 add(&path, code);
             } else if path.extension().is_some_and(|end| end == "rs" || end == "html") {
                 let text = fs::read_to_string(&path).expect("it is text");
+                // They are the last thing in a file.
+                let text = text.split("mod tests {\n").next().unwrap_or_default();
                 let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
                 for line in lines {
                     *code += line.trim_end_matches('\\');

@@ -121,24 +121,26 @@ pub(super) fn show(args: &ShowArgs) -> bool {
                     is_whole = false;
                 }
                 Ok((record, line)) if args.wants(&record) => {
-                    let is_shown = args.wants_outcome(&record);
+                    let is_shown = args.wants_to_see(&record);
                     let lines = match args.json {
                         true => vec![String::from_utf8_lossy(&line).into_owned()],
-                        // An intent without its outcome may belong to one that is asked for.
+                        // Of a change, one record may be asked for that needs what the other has.
                         false => entry(record, &mut open),
                     };
-                    is_empty &= !is_shown;
-                    if is_shown && !lines.iter().all(|line| print(line)) {
-                        return is_whole;
+                    if is_shown {
+                        is_empty &= lines.is_empty();
+                        if !lines.iter().all(|line| print(line)) {
+                            return is_whole;
+                        }
                     }
                 }
                 Ok(_) => {}
             }
         }
     }
-    let is_asked_for = |record: &Record| args.wants_outcome(record);
-    let mut open: Vec<_> = open.into_values().filter(is_asked_for).collect();
+    let mut open: Vec<_> = open.into_values().filter(|it| args.wants_to_see(it)).collect();
     open.sort_by_key(|record| record.seq);
+    is_empty &= open.is_empty();
     for intent in &open {
         change(intent, Some(intent), "no outcome").iter().for_each(|line| {
             print(line);
@@ -151,6 +153,7 @@ pub(super) fn show(args: &ShowArgs) -> bool {
 }
 
 impl ShowArgs {
+    /// By what the records of a change have in common.
     fn wants(&self, record: &Record) -> bool {
         let content = &record.content;
         let is_service = |wanted: &String| {
@@ -162,13 +165,14 @@ impl ShowArgs {
         self.change.as_ref().is_none_or(|id| content.change_id.as_ref() == Some(id))
             && self.service.as_ref().is_none_or(is_service)
             && self.actor.as_ref().is_none_or(|actor| content.actor.as_deref() == Some(actor))
-            && self.since.is_none_or(|since| record.time >= since)
-            && self.until.is_none_or(|until| record.time <= until)
     }
 
-    fn wants_outcome(&self, record: &Record) -> bool {
+    /// By what the record that is shown has for itself.
+    fn wants_to_see(&self, record: &Record) -> bool {
         let own = record.content.outcome.as_deref();
         self.outcome.as_ref().is_none_or(|outcome| own == Some(outcome))
+            && self.since.is_none_or(|since| record.time >= since)
+            && self.until.is_none_or(|until| record.time <= until)
     }
 }
 

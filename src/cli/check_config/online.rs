@@ -6,24 +6,15 @@ use super::cost::{Count, Expected};
 use crate::{
     app::{self, Collector},
     board::ClusterMeta,
-    cli::random_seed,
+    cli::{
+        failures::{Failure, MOST_NAMED, failures},
+        random_seed,
+    },
     clock::Clock,
-    cloud::{CloudError, Reason},
+    cloud::Reason,
     config::Config,
-    model::ClusterId,
     poll,
 };
-
-/// As many clusters of a project are named; more would push the next error out of sight.
-const MOST_NAMED: usize = 10;
-
-/// One cause, and the clusters that were not read because of it.
-#[derive(Debug)]
-pub(super) struct Failure {
-    /// Of the first of them.
-    error: CloudError,
-    pub(super) clusters: Vec<Arc<ClusterMeta>>,
-}
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards.
 pub(super) async fn read(
@@ -33,69 +24,35 @@ pub(super) async fn read(
     let clock = Clock::system();
     let collector = app::collector(config, &clock, random_seed());
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
-    let mut errors: HashMap<ClusterId, CloudError> = HashMap::new();
-    poll::once(projects, &board, &clock, &stats, |cluster, error| {
-        errors.extend(error.map(|error| (cluster.clone(), error.clone())));
-    })
-    .await;
-    let (mut known, mut failed) = (HashMap::new(), Vec::new());
-    for state in board.snapshot().clusters() {
+    poll::once(projects, &board, &clock, &stats, |_, _| {}).await;
+    let snapshot = board.snapshot();
+    let mut known = HashMap::new();
+    for state in snapshot.clusters() {
         if let Some(observation) = &state.observation {
             let read = observation.list.connections.len() as u64;
             let reported = observation.list.reported.unwrap_or(read).max(read);
             known.insert(state.meta.id.clone(), Count { reported, read });
-            continue;
-        }
-        let died = || CloudError::new(Reason::Internal, "the poll ended without a result");
-        let error = errors.remove(&state.meta.id).unwrap_or_else(died);
-        failed.push((state.meta.clone(), error));
-    }
-    let expected = Expected::of(known, default, !failed.is_empty());
-    Ok((expected, by_cause(failed)))
-}
-
-/// Failures with the same cause become one, in the order of the first of each.
-fn by_cause(failed: Vec<(Arc<ClusterMeta>, CloudError)>) -> Vec<Failure> {
-    let mut failures: Vec<Failure> = Vec::new();
-    for (cluster, error) in failed {
-        match failures.iter_mut().find(|failure| is_same_cause(&failure.error, &error)) {
-            Some(failure) => failure.clusters.push(cluster),
-            None => failures.push(Failure { error, clusters: vec![cluster] }),
         }
     }
-    failures
+    let failures = failures(snapshot.clusters());
+    Ok((Expected::of(known, default, !failures.is_empty()), failures))
 }
 
-/// The cloud's message may name the request, its code does not.
-fn is_same_cause(one: &CloudError, other: &CloudError) -> bool {
-    one.reason == other.reason
-        && match (&one.code, &other.code) {
-            (None, None) => one.message == other.message,
-            (code, other) => code == other,
+/// What happened, where, and what to do about it. `projects` says how many clusters each has.
+pub(super) fn lines(failure: &Failure, projects: &[(Arc<str>, usize)]) -> Vec<String> {
+    let error = &failure.error;
+    let id = error.request_id.as_ref();
+    let request = id.map_or_else(String::new, |id| format!(", request id {id}"));
+    let mut lines = vec![format!("error: {}{request}: {error}", error.reason.as_str())];
+    for (project, all) in projects {
+        let clusters = failure.clusters.iter().filter(|cluster| cluster.project == *project);
+        let clusters: Vec<_> = clusters.collect();
+        if !clusters.is_empty() {
+            lines.push(format!("  project {project}: {}", listed(&clusters, *all)));
         }
-}
-
-impl Failure {
-    /// What happened, where, and what to do about it. `projects` says how many clusters each has.
-    pub(super) fn lines(&self, projects: &[(Arc<str>, usize)]) -> Vec<String> {
-        let error = &self.error;
-        let mut line = format!("error: {}", error.reason.as_str());
-        for (word, value) in [("code", &error.code), ("request id", &error.request_id)] {
-            if let Some(value) = value {
-                line.push_str(&format!(", {word} {value}"));
-            }
-        }
-        let mut lines = vec![format!("{line}: {error}")];
-        for (project, all) in projects {
-            let clusters = self.clusters.iter().filter(|cluster| cluster.project == *project);
-            let clusters: Vec<_> = clusters.collect();
-            if !clusters.is_empty() {
-                lines.push(format!("  project {project}: {}", listed(&clusters, *all)));
-            }
-        }
-        lines.push(format!("  to do: {}", to_do(error.reason)));
-        lines
     }
+    lines.push(format!("  to do: {}", to_do(error.reason)));
+    lines
 }
 
 /// How many of a project's clusters, and which.
@@ -140,58 +97,24 @@ const fn to_do(reason: Reason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::model::RegionId;
-
-    fn failed(project: &str, number: u32, error: &CloudError) -> (Arc<ClusterMeta>, CloudError) {
-        let cluster = ClusterMeta {
-            region: RegionId::parse("cn-north-4").unwrap(),
-            project: project.into(),
-            id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
-            name: format!("c{number}").into(),
-            interval: Duration::from_secs(60),
-        };
-        let request_id = Some(format!("request-{number}"));
-        (Arc::new(cluster), CloudError { request_id, ..error.clone() })
-    }
+    use crate::cli::failures::tests::some;
 
     #[test]
-    fn one_cause_is_told_once_with_all_it_concerns() {
-        let of_cloud = |reason, code: &str, message: &str| CloudError {
-            status: Some(401),
-            code: Some(code.into()),
-            ..CloudError::new(reason, message)
-        };
-        let wrong_key = of_cloud(Reason::Auth, "APIGW.0301", "verify aksk signature fail");
-        let elsewhere = of_cloud(Reason::Auth, "APIGW.0301", "fail, canonicalRequest:GET|/v1.0/2");
-        let forbidden = of_cloud(Reason::Forbidden, "CSS.0015", "no permission");
-        let timeout = CloudError::new(Reason::Timeout, "no answer in time");
-        let dns = CloudError::new(Reason::Dns, "no such host a");
-        let other_dns = CloudError::new(Reason::Dns, "no such host b");
-        let mut all: Vec<_> = (0..120).map(|number| failed("prod", number, &wrong_key)).collect();
-        all.extend((200..213).map(|number| failed("test", number, &forbidden)));
-        all.push(failed("test", 300, &elsewhere));
-        all.push(failed("test", 301, &timeout));
-        all.push(failed("test", 302, &dns));
-        all.push(failed("test", 303, &other_dns));
-        let failures = by_cause(all);
-        let clusters: Vec<_> = failures.iter().map(|failure| failure.clusters.len()).collect();
-        assert_eq!(clusters, [121, 13, 1, 1, 1]);
+    fn an_error_names_its_clusters_and_what_to_do() {
+        let failures = some();
         let projects = [("prod".into(), 120), ("test".into(), 20)];
-        let lines = failures[0].lines(&projects);
+        let first = lines(&failures[0], &projects);
         let expected = [
-            "error: auth, code APIGW.0301, request id request-0: verify aksk signature fail \
-             (HTTP 401, APIGW.0301)",
+            "error: auth, request id request-0: verify aksk signature fail (HTTP 401, APIGW.0301)",
             "  project prod: all 120 clusters",
             "  project test: 1 of 20 clusters: c300 (0000012c-5b35-4f50-8984-76387e42451a)",
             "  to do: check the credentials: the key may be wrong, disabled or locked",
         ];
-        assert_eq!(lines, expected);
-        let lines = failures[1].lines(&projects);
-        assert!(lines[1].starts_with("  project test: 13 of 20 clusters: c200 ("), "{lines:?}");
-        assert!(lines[1].contains("c209 (") && !lines[1].contains("c210 ("), "{lines:?}");
-        assert!(lines[1].ends_with("), and 3 more"), "{lines:?}");
+        assert_eq!(first, expected);
+        let second = lines(&failures[1], &projects);
+        assert!(second[1].starts_with("  project test: 13 of 20 clusters: c200 ("), "{second:?}");
+        assert!(second[1].contains("c209 (") && !second[1].contains("c210 ("), "{second:?}");
+        assert!(second[1].ends_with("), and 3 more"), "{second:?}");
     }
 }

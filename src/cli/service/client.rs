@@ -47,21 +47,26 @@ impl Client {
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT);
-        let wrong = |why: String| {
-            ca_file.map_or(why.clone(), |file| format!("--admin.ca-file {}: {why}", file.display()))
-        };
-        let unreadable = |error: reqwest::Error| {
-            wrong(format!("a certificate cannot be read: {}", failure::explained(&error, "")))
+        let unusable = |error: reqwest::Error| {
+            let why = failure::explained(&error, "");
+            match ca_file {
+                Some(file) => {
+                    let file = file.display();
+                    format!("--admin.ca-file {file}: a certificate cannot be read: {why}")
+                }
+                None => format!("no HTTP client can be made: {why}"),
+            }
         };
         if let Some(file) = ca_file {
-            let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-            let all = Certificate::from_pem_bundle(&pem).map_err(unreadable)?;
+            let wrong = |why: &str| format!("--admin.ca-file {}: {why}", file.display());
+            let pem = std::fs::read(file).map_err(|error| wrong(&error.to_string()))?;
+            let all = Certificate::from_pem_bundle(&pem).map_err(unusable)?;
             if all.is_empty() {
-                return Err(wrong("there is no certificate in it".to_owned()));
+                return Err(wrong("there is no certificate in it"));
             }
             http = http.tls_certs_merge(all);
         }
-        let http = http.build().map_err(unreadable)?;
+        let http = http.build().map_err(unusable)?;
         Ok(Self { http, base, token })
     }
 

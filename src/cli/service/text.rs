@@ -211,8 +211,8 @@ pub(super) fn outcome(change: &Value, said: &[Value], paint: &Paint) -> Vec<Stri
     lines
 }
 
-/// A refusal, and what it has to say of the change.
-pub(super) fn refusal(status: u16, problem: &Value, paint: &Paint) -> Vec<String> {
+/// A refusal, and what it has to say of the change. Warnings that were `said` are left out.
+pub(super) fn refusal(status: u16, problem: &Value, said: &[Value], paint: &Paint) -> Vec<String> {
     let detail = match &problem["detail"] {
         Value::Null => "no reason was given; is that the admin listener?".to_owned(),
         detail => text(detail),
@@ -229,7 +229,7 @@ pub(super) fn refusal(status: u16, problem: &Value, paint: &Paint) -> Vec<String
     match status {
         401 => lines.push("Is it the right token, and is it still in admin.tokens?".to_owned()),
         412 => lines.push("Somebody changed the service meanwhile: plan again.".to_owned()),
-        _ if problem["outcome"].is_string() => lines.extend(outcome(problem, &[], paint)),
+        _ if problem["outcome"].is_string() => lines.extend(outcome(problem, said, paint)),
         _ => {}
     }
     lines
@@ -274,7 +274,7 @@ mod tests {
             plan(&everything, &paint),
             outcome(&everything, &[], &paint),
             vec![question(&everything, hostile)],
-            refusal(400, &everything, &paint),
+            refusal(400, &everything, &[], &paint),
         ];
         for line in all.concat() {
             assert_eq!(line, visible(&line));

@@ -90,9 +90,8 @@ impl Environment {
 
     fn keys(&self) -> Result<Keys, CredentialsError> {
         for (access_key, secret_key, security_token) in KEY_VARIABLES {
-            let half = |set, missing| {
-                Err(CredentialsError::Broken(format!("{set} is set, but {missing} is not")))
-            };
+            let half =
+                |set, missing| Err(CredentialsError::Broken(format!("{set} without {missing}")));
             match (self.get(access_key), self.get(secret_key)) {
                 (Some(access), Some(secret)) => {
                     return checked(Keys {
@@ -107,10 +106,7 @@ impl Environment {
             }
         }
         let names = KEY_VARIABLES.map(|(access, secret, _)| format!("{access} and {secret}"));
-        Err(CredentialsError::Absent(format!(
-            "the environment has neither {}",
-            names.join(" nor ")
-        )))
+        Err(CredentialsError::Absent(format!("neither {}", names.join(" nor "))))
     }
 
     /// The profile file that the official SDK would read.
@@ -159,7 +155,7 @@ impl Source {
             })),
             Self::Token(token) => {
                 let token = token.read()?;
-                check_printable("the token", token.expose())?;
+                checked_text("a token", token.expose())?;
                 Ok(Identity::Token(token))
             }
         }
@@ -181,29 +177,34 @@ fn chain(environment: &Environment) -> Result<Identity, CredentialsError> {
         },
         None => attempts.push(format!("neither {PROFILE_VARIABLE} nor HOME is set")),
     }
-    Err(CredentialsError::Absent(format!("no credentials: {}", attempts.join("; "))))
+    Err(CredentialsError::Absent(attempts.join("; ")))
 }
 
 fn checked(keys: Keys) -> Result<Keys, CredentialsError> {
-    check_printable("the access key", &keys.access_key)?;
-    check_printable("the secret key", keys.secret_key.expose())?;
+    checked_text("an access key", &keys.access_key)?;
+    checked_text("a secret key", keys.secret_key.expose())?;
     if let Some(token) = &keys.security_token {
-        check_printable("the security token", token.expose())?;
+        checked_text("a security token", token.expose())?;
     }
     Ok(keys)
 }
 
+fn checked_text(what: &str, text: &str) -> Result<(), CredentialsError> {
+    let broken = |found| CredentialsError::Broken(format!("{what} with {found}"));
+    check_printable(text).map_err(broken)
+}
+
 /// Keys and tokens become header values, so they must be printable; a stray line break is the usual
-/// mistake. The message names the thing, not its value.
+/// mistake.
 ///
 /// # Errors
-/// [`CredentialsError::Broken`] where a text is empty or has other characters.
-pub fn check_printable(what: &str, text: &str) -> Result<(), CredentialsError> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let mistake = format!("{what} is empty or has characters that no key has");
-        return Err(CredentialsError::Broken(mistake));
+/// What it has instead, without the value.
+pub fn check_printable(text: &str) -> Result<(), &'static str> {
+    match text {
+        "" => Err("an empty text"),
+        text if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(()),
+        _ => Err("characters that no key has"),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -244,7 +245,7 @@ mod tests {
         let empty = environment(&[("HUAWEICLOUD_SDK_AK", ""), ("HUAWEICLOUD_SDK_SK", "")]);
         assert!(matches!(empty.keys(), Err(CredentialsError::Absent(_))));
         let half = environment(&[("HUAWEICLOUD_SDK_AK", "canary")]).keys().unwrap_err();
-        let text = "HUAWEICLOUD_SDK_AK is set, but HUAWEICLOUD_SDK_SK is not";
+        let text = "HUAWEICLOUD_SDK_AK without HUAWEICLOUD_SDK_SK";
         assert_eq!(half, CredentialsError::Broken(text.into()));
         let line = environment(&[("CLOUD_SDK_AK", "a"), ("CLOUD_SDK_SK", "canary\n")]).keys();
         assert!(matches!(&line, Err(CredentialsError::Broken(text)) if !text.contains("canary")));

@@ -311,3 +311,16 @@ async fn what_is_wrong_with_a_certificate_is_said_in_words() {
         }
     }
 }
+
+/// Nobody named a certificate, so the complaint is not of one that was named.
+#[tokio::test]
+async fn a_machine_that_trusts_nobody_is_told_so() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
+    command.env_clear().env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere");
+    command.args(["service", "list"]).env("CSS_VPCEP_EXPORTER_ADMIN_TOKEN", VIEWER);
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.starts_with("no HTTP client can be made: "), "{said}");
+    assert!(said.contains("No CA certificates"), "{said}");
+}

@@ -1,0 +1,99 @@
+//! Clusters that could not be read, told together where the cause is the same, so that an outage is
+//! one error and not one for each cluster.
+
+use std::sync::Arc;
+
+use crate::{
+    board::{ClusterMeta, ClusterState},
+    cloud::{CloudError, Reason},
+};
+
+/// As many clusters of a project are named; more would push the next error out of sight.
+pub(super) const MOST_NAMED: usize = 10;
+
+/// One cause, and the clusters that were not read because of it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Of the first of them.
+    pub(super) error: CloudError,
+    pub(super) clusters: Vec<Arc<ClusterMeta>>,
+}
+
+/// Why clusters were not read that were polled once.
+pub(super) fn failures(states: &[Arc<ClusterState>]) -> Vec<Failure> {
+    let failed = states.iter().filter(|state| state.observation.is_none());
+    by_cause(failed.map(|state| {
+        let died = || CloudError::new(Reason::Internal, "the poll ended without a result");
+        (state.meta.clone(), state.last_error().cloned().unwrap_or_else(died))
+    }))
+}
+
+/// Failures with the same cause become one, in the order of the first of each.
+fn by_cause(failed: impl Iterator<Item = (Arc<ClusterMeta>, CloudError)>) -> Vec<Failure> {
+    let mut failures: Vec<Failure> = Vec::new();
+    for (cluster, error) in failed {
+        match failures.iter_mut().find(|failure| is_same_cause(&failure.error, &error)) {
+            Some(failure) => failure.clusters.push(cluster),
+            None => failures.push(Failure { error, clusters: vec![cluster] }),
+        }
+    }
+    failures
+}
+
+/// The cloud's message may name the request, its code does not.
+fn is_same_cause(one: &CloudError, other: &CloudError) -> bool {
+    one.reason == other.reason
+        && match (&one.code, &other.code) {
+            (None, None) => one.message == other.message,
+            (code, other) => code == other,
+        }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{ClusterId, RegionId};
+
+    fn failed(project: &str, number: u32, error: &CloudError) -> (Arc<ClusterMeta>, CloudError) {
+        let cluster = ClusterMeta {
+            region: RegionId::parse("cn-north-4").unwrap(),
+            project: project.into(),
+            id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
+            name: format!("c{number}").into(),
+            interval: Duration::from_secs(60),
+        };
+        let request_id = Some(format!("request-{number}"));
+        (Arc::new(cluster), CloudError { request_id, ..error.clone() })
+    }
+
+    /// Failures of 120 clusters of one project, and of 17 of another.
+    pub(in crate::cli) fn some() -> Vec<Failure> {
+        let of_cloud = |reason, code: &str, message: &str| CloudError {
+            status: Some(401),
+            code: Some(code.into()),
+            ..CloudError::new(reason, message)
+        };
+        let wrong_key = of_cloud(Reason::Auth, "APIGW.0301", "verify aksk signature fail");
+        let elsewhere = of_cloud(Reason::Auth, "APIGW.0301", "fail, canonicalRequest:GET|/v1.0/2");
+        let forbidden = of_cloud(Reason::Forbidden, "CSS.0015", "no permission");
+        let timeout = CloudError::new(Reason::Timeout, "no answer in time");
+        let dns = CloudError::new(Reason::Dns, "no such host a");
+        let other_dns = CloudError::new(Reason::Dns, "no such host b");
+        let mut all: Vec<_> = (0..120).map(|number| failed("prod", number, &wrong_key)).collect();
+        all.extend((200..213).map(|number| failed("test", number, &forbidden)));
+        all.push(failed("test", 300, &elsewhere));
+        all.push(failed("test", 301, &timeout));
+        all.push(failed("test", 302, &dns));
+        all.push(failed("test", 303, &other_dns));
+        by_cause(all.into_iter())
+    }
+
+    #[test]
+    fn one_cause_is_told_once_with_all_it_concerns() {
+        let failures = some();
+        let clusters: Vec<_> = failures.iter().map(|failure| failure.clusters.len()).collect();
+        assert_eq!(clusters, [121, 13, 1, 1, 1]);
+    }
+}
