@@ -6,6 +6,7 @@ mod collect;
 mod demo;
 mod generate;
 mod log;
+mod offered;
 mod serve;
 mod service;
 mod signals;
@@ -71,10 +72,8 @@ enum Command {
     /// Checks the audit log, or shows what it says
     Audit(audit::AuditArgs),
     /// Prints a script that completes commands and flags in a shell
-    #[command(hide = true)]
     Completions(generate::CompletionsArgs),
     /// Prints the manual page of the program or of one of its commands
-    #[command(hide = true)]
     Man(generate::ManArgs),
     /// Makes an admin token
     Token(token::TokenArgs),

@@ -24,7 +24,7 @@ async fn completions_know_commands_and_flags() {
 }
 
 /// Every command, with those that it has below.
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 17] = [
     &[],
     &["serve"],
     &["demo"],
@@ -39,6 +39,8 @@ const COMMANDS: [&[&str]; 15] = [
     &["audit"],
     &["audit", "verify"],
     &["audit", "show"],
+    &["completions"],
+    &["man"],
     &["token"],
 ];
 
@@ -111,6 +113,18 @@ async fn bash_completes_every_level() {
             lines.push(format!("{line} {flag} ."));
             expected.push(values);
         }
+    }
+    // What takes other values too, or many, and names them elsewhere in its help.
+    let commands = ["serve", "check-config", "service", "man", "token"];
+    let outcomes = ["applied", "not_applied", "role", "token"];
+    let values: [(_, &[&str]); 3] = [
+        ("man .", &commands),
+        ("simulate --fault .", &["hang", "throttled", "unknown-status"]),
+        ("audit show --outcome .", &outcomes),
+    ];
+    for (line, values) in values {
+        lines.push(format!("css-vpcep-exporter {line}"));
+        expected.push(values.iter().map(|&word| word.to_owned()).collect());
     }
     assert!(lines.len() > 100, "{lines:?}");
     for ((line, offered), expected) in
