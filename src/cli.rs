@@ -7,6 +7,7 @@ mod demo;
 mod failures;
 mod generate;
 mod log;
+mod offered;
 mod serve;
 mod service;
 mod signals;
@@ -72,10 +73,8 @@ enum Command {
     /// Checks the audit log, or shows what it says
     Audit(audit::AuditArgs),
     /// Prints a script that completes commands and flags in a shell
-    #[command(hide = true)]
     Completions(generate::CompletionsArgs),
     /// Prints the manual page of the program or of one of its commands
-    #[command(hide = true)]
     Man(generate::ManArgs),
     /// Makes an admin token
     Token(token::TokenArgs),

@@ -247,6 +247,7 @@ impl<C: Cloud> Scheduler<C> {
         self.stats.poll_ended(&project.name, attempt.duration, reason);
         let before = self.board.snapshot().cluster(&entry.cluster).cloned();
         if let Some(state) = &before {
+            report::ended(&state.meta, &attempt);
             self.report.poll_ended(&state.meta, &attempt);
         }
         entry.in_flight = None;
@@ -384,26 +385,7 @@ impl<C: Cloud> Poll<C> {
             priority: priority.once_begun(),
         };
         let outcome = self.walk(budget).await;
-        let attempt = Attempt { at: self.clock.now(), duration: started.elapsed(), outcome };
-        self.log(&attempt);
-        attempt
-    }
-
-    fn log(&self, attempt: &Attempt) {
-        let Traced { result, trace } = &attempt.outcome;
-        let error = result.as_ref().err();
-        tracing::debug!(
-            project = &*self.project,
-            cluster_id = self.cluster.as_str(),
-            duration_seconds = attempt.duration.as_secs_f64(),
-            pages = trace.pages,
-            requests = trace.requests,
-            connections = result.as_ref().ok().map(|list| list.connections.len()),
-            complete = result.as_ref().ok().map(|list| list.complete),
-            reason = error.map(|error| error.reason.as_str()),
-            error = error.map(tracing::field::display),
-            "a poll has ended"
-        );
+        Attempt { at: self.clock.now(), duration: started.elapsed(), outcome }
     }
 
     async fn walk(&self, budget: Budget) -> Traced<Arc<ConnectionList>> {

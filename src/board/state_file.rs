@@ -128,6 +128,10 @@ impl Restored {
     }
 }
 
+fn lacks_folder(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder != Path::new("") && !folder.exists())
+}
+
 impl StateFile {
     /// Takes the lock, proves that the state can be written at `path` and reads what is there. No file
     /// is a first start. A damaged one is renamed with the date `now` in its name. Blocks, but does not
@@ -150,6 +154,10 @@ impl StateFile {
         let lock_file = with_suffix(path, ".lock");
         let lock = Lock::take(&lock_file).map_err(|error| match error {
             LockError::Held(holder) => OpenError::Held { path: path.to_owned(), holder },
+            LockError::Io(cause) if lacks_folder(path) => {
+                let cause = io::Error::new(cause.kind(), "its folder does not exist");
+                failed("use as a state file", path)(cause)
+            }
             LockError::Io(cause) => failed("take the lock", &lock_file)(cause),
         })?;
         let file = Self {

@@ -1,13 +1,16 @@
 //! `completions` and `man`: what a package installs beside the binary, made from the command line's
 //! own description.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::LazyLock,
+};
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _, builder::StringValueParser};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::{Cli, FAILED, FINE, USAGE, complain};
+use super::{Cli, FAILED, FINE, USAGE, complain, offered::Offering};
 
 const PROGRAM: &str = "css-vpcep-exporter";
 
@@ -20,7 +23,16 @@ pub(super) struct CompletionsArgs {
 #[derive(Args, Debug)]
 pub(super) struct ManArgs {
     /// The command whose page is printed, instead of the program's
+    #[arg(
+        value_parser = Offering { parser: StringValueParser::new(), words: commands },
+        hide_possible_values = true
+    )]
     command: Option<String>,
+}
+
+fn commands() -> Vec<&'static str> {
+    static PROGRAM: LazyLock<Command> = LazyLock::new(Cli::command);
+    PROGRAM.get_subcommands().map(Command::get_name).collect()
 }
 
 pub(super) fn completions(args: &CompletionsArgs) -> u8 {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{FAILED, FINE, complain, print, signals};
+use super::{FAILED, FINE, complain, offered::Offering, print, signals};
 use crate::sim::{Fault, Pace, Settings, Sim};
 
 /// Changes come slowly enough to be followed, and fast enough not to wait for.
@@ -40,7 +40,9 @@ pub(super) struct SimulateArgs {
         value_name = "NAME",
         env = "CSS_VPCEP_EXPORTER_FAULT",
         num_args = 1..,
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = Offering { parser: str::parse::<Fault>, words: faults },
+        hide_possible_values = true
     )]
     fault: Vec<Fault>,
 }
@@ -57,6 +59,10 @@ fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
         Ok(_) => Err("it accepts anybody's changes, so only a loopback address is allowed".into()),
         Err(error) => Err(format!("{error}; expected an address like 127.0.0.1:10069")),
     }
+}
+
+fn faults() -> Vec<&'static str> {
+    Fault::NAMES.iter().map(|(name, _)| *name).collect()
 }
 
 fn fault_names() -> String {

@@ -31,7 +31,7 @@ pub(super) struct TokenArgs {
         value_name = "PATTERN",
         env = "CSS_VPCEP_EXPORTER_SERVICES",
         value_delimiter = ',',
-        value_parser = label
+        value_parser = pattern
     )]
     services: Vec<String>,
 }
@@ -46,6 +46,15 @@ enum RoleArg {
 fn label(text: &str) -> Result<String, String> {
     check_name(text).map_err(|expected| format!("expected {expected}"))?;
     Ok(text.to_owned())
+}
+
+/// A pattern that fits a service of some project: one that never can is refused, as in the configuration.
+fn pattern(text: &str) -> Result<String, String> {
+    let has_both_parts = text.split_once('/').is_some_and(|(_, name)| !name.is_empty());
+    if text.starts_with('/') || !text.contains('*') && !has_both_parts {
+        return Err("expected PROJECT/NAME or PROJECT/ID, or a pattern of these".to_owned());
+    }
+    label(text)
 }
 
 pub(super) fn run(args: &TokenArgs) -> u8 {
@@ -113,7 +122,18 @@ mod tests {
         for name in ["", "a\nb", &"a".repeat(129)] {
             assert_eq!(label(name).unwrap_err(), expected);
         }
-        assert_eq!(label("prod/*").unwrap(), "prod/*");
+    }
+
+    #[test]
+    fn a_pattern_that_fits_no_service_whatever_is_configured_gets_no_token() {
+        for good in ["*", "*/*", "prod/*", "prod/logs", "pr*", "pr*logs", "*/logs", "prod/a/b"] {
+            assert_eq!(pattern(good).unwrap(), good);
+        }
+        let expected = "expected PROJECT/NAME or PROJECT/ID, or a pattern of these";
+        for bad in ["demo", "/logs", "/*", "/", "prod/"] {
+            assert_eq!(pattern(bad).unwrap_err(), expected, "{bad}");
+        }
+        assert!(pattern("").is_err() && pattern("a/\n").is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     Lookup, Project, admin,
     admin::Admin,
     file,
-    notes::Notes,
+    notes::{Notes, in_order},
     poll::{Intervals, Poll, poll},
     project::project,
 };
@@ -85,9 +85,10 @@ pub(super) fn convert(
     let admin = file.admin.and_then(|written| admin::admin(&mut notes, written, &context));
     let state_file = file.state_file.map(|written| context.path(&written));
     if !notes.mistakes.is_empty() {
-        return Err(notes.mistakes);
+        return Err(in_order(notes.mistakes));
     }
-    Ok(Converted { poll, exposition, state_file, shard, projects, admin, warnings: notes.warnings })
+    let warnings = in_order(notes.warnings);
+    Ok(Converted { poll, exposition, state_file, shard, projects, admin, warnings })
 }
 
 /// What a project's endpoint services are called, right or wrong.

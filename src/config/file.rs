@@ -79,6 +79,8 @@ fn plain_message(error: &Error) -> String {
         "expected mapping start" => "expected a mapping (key: value)".into(),
         "expected sequence start" => "expected a list (- item)".into(),
         "expected string scalar" => "expected a text".into(),
+        "invalid u32" => format!("expected a whole number, 0 to {}", u32::MAX),
+        "invalid floating point" => "expected a number".into(),
         // What was found could be a secret that is in the wrong place.
         line if line.starts_with("invalid type: ") || line.starts_with("invalid value: ") => line
             .rsplit_once(", expected ")

@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::HashMap, fmt::Display, path::Path, time::Duration};
 
-use super::places::Places;
+use super::places::{Place, Places};
 
 /// Names are labels on every series.
 const LONGEST_NAME: usize = 128;
@@ -14,8 +14,20 @@ pub(super) struct Notes<'a> {
     text: &'a str,
     /// Looked for when there is something to say, which is rare.
     places: OnceCell<Places>,
-    pub(super) mistakes: Vec<String>,
-    pub(super) warnings: Vec<String>,
+    pub(super) mistakes: Vec<Note>,
+    pub(super) warnings: Vec<Note>,
+}
+
+/// What is wrong, and where, if it is somewhere.
+pub(super) struct Note {
+    place: Option<Place>,
+    line: String,
+}
+
+/// The lines in the order of the file, which is not that of the checks.
+pub(super) fn in_order(mut notes: Vec<Note>) -> Vec<String> {
+    notes.sort_by_key(|note| note.place);
+    notes.into_iter().map(|note| note.line).collect()
 }
 
 impl<'a> Notes<'a> {
@@ -31,21 +43,20 @@ impl<'a> Notes<'a> {
 
     /// A mistake that is told in other words.
     pub(super) fn refuse(&mut self, path: &str, what: impl Display) {
-        let line = self.line(path, what);
-        self.mistakes.push(line);
+        let note = self.note(path, what);
+        self.mistakes.push(note);
     }
 
     pub(super) fn warning(&mut self, path: &str, what: impl Display) {
-        let line = self.line(path, what);
-        self.warnings.push(line);
+        let note = self.note(path, what);
+        self.warnings.push(note);
     }
 
-    fn line(&self, path: &str, what: impl Display) -> String {
+    fn note(&self, path: &str, what: impl Display) -> Note {
         let file = self.file.display();
-        match self.places().nearest(path) {
-            Some((place, _)) => format!("{file}:{}:{}: {path}: {what}", place.line, place.column),
-            None => format!("{file}: {path}: {what}"),
-        }
+        let place = self.places().nearest(path).map(|(place, _)| place);
+        let at = place.map(|Place { line, column }| format!(":{line}:{column}"));
+        Note { place, line: format!("{file}{}: {path}: {what}", at.unwrap_or_default()) }
     }
 
     fn places(&self) -> &Places {

@@ -11,7 +11,7 @@ use serde_saphyr::{Location, Spanned};
 use super::file;
 
 /// A line and a column, both from 1, as editors count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) line: u64,
     pub(super) column: u64,

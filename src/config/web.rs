@@ -9,7 +9,11 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use axum::http::{HeaderName, HeaderValue};
 
 use self::file::Hidden;
-use super::{ConfigError, file as yaml, notes::Notes, read};
+use super::{
+    ConfigError, file as yaml,
+    notes::{Notes, in_order},
+    read,
+};
 use crate::http::{PasswordHash, RequestLimit, Users, WebSettings};
 
 /// More than this at once is no limit.
@@ -73,7 +77,7 @@ fn parse(text: &str, path: &Path, text_only: bool) -> Result<WebConfig, ConfigEr
     let headers = headers(&mut notes, file.http_server_config.headers);
     let rate_limit = file.rate_limit.and_then(|written| rate_limit(&mut notes, &written));
     if !notes.mistakes.is_empty() {
-        return Err(ConfigError { mistakes: notes.mistakes });
+        return Err(ConfigError { mistakes: in_order(notes.mistakes) });
     }
     let settings = WebSettings {
         file: Some(path.to_owned()),
@@ -82,7 +86,7 @@ fn parse(text: &str, path: &Path, text_only: bool) -> Result<WebConfig, ConfigEr
         headers,
         rate_limit: rate_limit.map(Arc::new),
     };
-    Ok(WebConfig { settings, warnings: notes.warnings })
+    Ok(WebConfig { settings, warnings: in_order(notes.warnings) })
 }
 
 fn users(notes: &mut Notes<'_>, written: BTreeMap<String, Hidden>) -> Users {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Poll, Project, roster::Shared};
+use super::{Poll, Project, report, roster::Shared};
 use crate::{
     board::{Attempt, Board},
     clock::Clock,
@@ -43,6 +43,9 @@ pub async fn once<C: Cloud>(
         let reason = error.map(|error| error.reason.as_str());
         stats.poll_ended(&project, attempt.duration, reason);
         ended(&cluster, error);
+        if let Some(state) = board.snapshot().cluster(&cluster) {
+            report::ended(&state.meta, &attempt);
+        }
         let at = attempt.at;
         board.record(&cluster, attempt, at);
     }

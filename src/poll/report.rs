@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     board::{Attempt, ClusterMeta, ClusterState},
-    cloud::{CloudError, Reason},
+    cloud::{CloudError, Reason, Traced},
     model::{ClusterId, ConnectionList},
 };
 
@@ -142,8 +142,29 @@ fn incomplete(cluster: &ClusterMeta, list: &ConnectionList, request_ids: &[Strin
     );
 }
 
-/// Logs the transitions that a poll has added to a cluster's state.
+/// Logs that a poll has ended, good or bad.
+pub(super) fn ended(cluster: &ClusterMeta, attempt: &Attempt) {
+    let Traced { result, trace } = &attempt.outcome;
+    let (list, error) = (result.as_ref().ok(), result.as_ref().err());
+    tracing::debug!(
+        project = &*cluster.project,
+        cluster_id = cluster.id.as_str(),
+        cluster_name = &*cluster.name,
+        duration_seconds = attempt.duration.as_secs_f64(),
+        pages = trace.pages,
+        requests = trace.requests,
+        connections = list.map(|list| list.connections.len()),
+        complete = list.map(|list| list.complete),
+        reason = error.map(|error| error.reason.as_str()),
+        error = error.map(tracing::field::display),
+        "a poll has ended"
+    );
+}
+
+/// Logs that the endpoint service of a cluster was switched, and the transitions of its connections,
+/// which a poll has added to its state.
 pub(super) fn transitions(before: &ClusterState, after: &ClusterState) {
+    switched(before, after);
     let count = |state: &ClusterState| state.transitions.iter().sum::<u64>();
     let new = count(after).saturating_sub(count(before));
     if new == 0 {
@@ -172,6 +193,29 @@ pub(super) fn transitions(before: &ClusterState, after: &ClusterState) {
             transitions = new - kept as u64,
             "more connections of the cluster have changed in the same poll"
         );
+    }
+}
+
+/// Off cuts every client of the cluster off.
+fn switched(before: &ClusterState, after: &ClusterState) {
+    let is_on = |state: &ClusterState| Some(state.observation.as_ref()?.list.service_enabled);
+    let ClusterMeta { region, project, id, name, .. } = &*after.meta;
+    match (is_on(before), is_on(after)) {
+        (Some(true), Some(false)) => tracing::warn!(
+            project = &**project,
+            region_id = region.as_str(),
+            cluster_id = id.as_str(),
+            cluster_name = &**name,
+            "the endpoint service of a cluster was switched off"
+        ),
+        (Some(false), Some(true)) => tracing::info!(
+            project = &**project,
+            region_id = region.as_str(),
+            cluster_id = id.as_str(),
+            cluster_name = &**name,
+            "the endpoint service of a cluster was switched on"
+        ),
+        _ => {}
     }
 }
 

@@ -86,19 +86,21 @@ pub(super) fn unexpected(path: &Path, text: &str, mistakes: &[String]) -> Vec<St
     }
     let count = remarks(text, "mistakes").first().map_or(1, |count| count.parse().unwrap());
     check(mistakes.len() == count, format!("not {count}"));
+    let places: Vec<_> = mistakes.iter().map(|mistake| place(path, mistake)).collect();
+    check(places.is_sorted(), "in the order of the file".into());
     let has_place = remarks(text, "no place").is_empty();
     for mistake in mistakes {
         check(mistake.starts_with(path), "without the file's name".into());
-        check(names_a_place(path, mistake) == has_place, "line and column".into());
+        check(place(path, mistake).is_some() == has_place, "line and column".into());
         check(!mistake.contains(CANARY), "shows a secret".into());
         check(!mistake.contains(['\n', '\r']), "more than a line".into());
     }
     complaints
 }
 
-/// Whether a message begins as `FILE:LINE:COLUMN: `.
-fn names_a_place(path: &str, mistake: &str) -> bool {
-    let numbers: Vec<_> = mistake[path.len()..].splitn(4, ':').collect();
-    matches!(numbers[..], ["", line, column, what]
-        if line.parse::<u32>().is_ok() && column.parse::<u32>().is_ok() && what.starts_with(' '))
+/// The line and the column of a message that begins as `FILE:LINE:COLUMN: `.
+fn place(path: &str, mistake: &str) -> Option<(u32, u32)> {
+    let numbers: Vec<_> = mistake.strip_prefix(path)?.splitn(4, ':').collect();
+    let ["", line, column, what] = numbers[..] else { return None };
+    what.starts_with(' ').then_some((line.parse().ok()?, column.parse().ok()?))
 }

@@ -1,5 +1,7 @@
 //! What the log says, and how often.
 
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -139,8 +141,15 @@ async fn a_token_goes_into_a_file_alone() {
     // What was written is a token file.
     let folder = Folder::new("a_token_goes_into_a_file_alone");
     let file = folder.write("token", &ended.out);
-    let mut list = exporter(&["service", "list", "--admin.url", "http://127.0.0.1:1"]);
-    list.arg("--admin.token-file").arg(file);
-    let ended = run(list).await;
+    let list = || {
+        let mut list = exporter(&["service", "list", "--admin.url", "http://127.0.0.1:1"]);
+        list.arg("--admin.token-file").arg(&file);
+        list
+    };
+    let ended = run(list()).await;
     assert_eq!(ended.code, Some(1), "the token is taken, and nobody is there: {ended:?}");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("the file is ours");
+    let ended = run(list()).await;
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    assert!(ended.err.contains("every user of the machine can use it (mode 644)"), "{ended:?}");
 }

@@ -136,7 +136,15 @@ async fn the_status_page_shows_what_needs_somebody_first_and_since_when() {
     assert!(page.contains("8 need somebody"), "{page}");
     let row: BTreeMap<_, _> = rows.into_iter().collect();
     let expected: [(&str, &[&str]); 9] = [
-        ("switched-off", &["b bad\">service switched off", ">3m 20s ago<", "CSS.5182"]),
+        (
+            "switched-off",
+            &[
+                "<td><span class=\"b bad\">off</span></td>",
+                "b bad\">service switched off",
+                ">3m 20s ago<",
+                "CSS.5182",
+            ],
+        ),
         ("rejected", &["b bad\">7</span>"]),
         ("stale", &["b bad\">stale", "no data", "internal error"]),
         (

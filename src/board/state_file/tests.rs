@@ -233,7 +233,7 @@ fn a_place_where_nothing_can_be_kept_is_an_error_at_the_start() {
     let may_all = File::create(read_only.join("try")).is_ok();
     let read_only = if may_all { PathBuf::from("/proc") } else { read_only };
     let cases = [
-        (folder.0.join("missing/state"), "cannot take the lock"),
+        (folder.0.join("missing/state"), "cannot use as a state file"),
         (folder.0.join("state/state"), "cannot take the lock"),
         (folder.0.join("blocked"), "cannot write the state to"),
         (read_only.join("state"), "cannot take the lock"),
@@ -247,6 +247,8 @@ fn a_place_where_nothing_can_be_kept_is_an_error_at_the_start() {
         assert!(text.contains(&path.display().to_string()), "{text}");
         assert!(std::error::Error::source(&error).is_some());
     }
+    let missing = StateFile::open(&folder.0.join("missing/state"), now()).unwrap_err().to_string();
+    assert!(missing.ends_with("missing/state: its folder does not exist"), "{missing}");
     assert!(StateFile::open(&folder.file(), now()).is_ok());
 }
 

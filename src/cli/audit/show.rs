@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, builder::FalseyValueParser};
+use clap::{
+    Args,
+    builder::{FalseyValueParser, StringValueParser},
+};
 use jiff::{
     Timestamp,
     civil::{Date, DateTime, Time},
@@ -17,12 +20,14 @@ use jiff::{
 use serde_json::Value;
 
 use super::{
-    super::{complain, visible::visible},
+    super::{complain, offered::Offering, visible::visible},
     in_order, print,
 };
 use crate::{
     audit::{ChangeId, Kind, LineFault, MAX_LINE_BYTES, Record},
+    change::Outcome,
     clock::Clock,
+    stats::ADMIN_DENIALS,
 };
 
 #[derive(Args, Debug)]
@@ -40,7 +45,7 @@ pub(super) struct ShowArgs {
     #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_ACTOR")]
     actor: Option<String>,
     /// Only what ended so, such as applied; of refusals the reason
-    #[arg(long, value_name = "OUTCOME", env = "CSS_VPCEP_EXPORTER_OUTCOME")]
+    #[arg(long, value_name = "OUTCOME", env = "CSS_VPCEP_EXPORTER_OUTCOME", value_parser = Offering { parser: StringValueParser::new(), words: outcomes }, hide_possible_values = true)]
     outcome: Option<String>,
     /// Only what is not older: a date (in UTC), a time, or a duration such as 2h
     #[arg(long, value_name = "TIME", env = "CSS_VPCEP_EXPORTER_SINCE", value_parser = since)]
@@ -51,6 +56,11 @@ pub(super) struct ShowArgs {
     /// Prints the lines of the file as they are
     #[arg(long, env = "CSS_VPCEP_EXPORTER_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
+}
+
+/// Of changes and of refusals.
+fn outcomes() -> Vec<&'static str> {
+    Outcome::ALL.into_iter().map(Outcome::as_str).chain(ADMIN_DENIALS).collect()
 }
 
 fn change_id(text: &str) -> Result<ChangeId, String> {

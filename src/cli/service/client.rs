@@ -6,7 +6,10 @@ use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy
 use serde_json::Value;
 
 use super::{super::visible::visible, End, failure};
-use crate::{change::LONGEST_CHANGE, config::process_environment, secret::Secret};
+use crate::{
+    change::LONGEST_CHANGE, config::process_environment, huawei::credentials::SecretText,
+    secret::Secret,
+};
 
 /// Where the token is, if no file has it.
 const TOKEN_VARIABLE: &str = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
@@ -16,9 +19,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = LONGEST_CHANGE.saturating_add(CONNECT_TIMEOUT);
 /// The longest answers are lists; a service with 200 ports has some 15 KB.
 const MOST_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-/// A token has fewer characters.
-const MOST_TOKEN_BYTES: u64 = 4096;
-
 /// An answer, read to its end.
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -225,14 +225,10 @@ fn base(url: &str) -> Result<Url, String> {
 fn token(file: Option<&Path>) -> Result<Secret, String> {
     let (from, text) = match file {
         Some(file) => {
+            let text = SecretText::File(file.to_owned()).read();
+            let text = text.map_err(|mistake| format!("--admin.token-file {mistake}"))?;
             let from = format!("--admin.token-file {}", file.display());
-            let wrong = |error: std::io::Error| format!("{from}: {error}");
-            let length = std::fs::metadata(file).map_err(wrong)?.len();
-            if length > MOST_TOKEN_BYTES {
-                return Err(format!("{from}: too long for a token"));
-            }
-            let text = std::fs::read_to_string(file).map_err(wrong)?;
-            (from, Secret::new(text.trim()))
+            (from, Secret::new(text.expose().trim()))
         }
         None => {
             let text = process_environment(TOKEN_VARIABLE).unwrap_or_default();

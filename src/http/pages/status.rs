@@ -110,9 +110,15 @@ fn row(
 ) {
     let freshness = state.freshness(now, stale_after);
     let is_blind = needs.contains(&Need::Blind);
+    let is_off = needs.contains(&Need::SwitchedOff);
     page.raw("<tr><td><span class=\"b ");
-    page.raw(if is_blind { "bad" } else { colour(freshness) }).raw("\">");
-    page.raw(freshness.as_str()).raw("</span>");
+    match freshness {
+        // Nobody takes a row for a good one that begins in green.
+        Freshness::Fresh if is_off => page.raw("bad\">off"),
+        _ if is_blind => page.raw("bad\">").raw(freshness.as_str()),
+        _ => page.raw(colour(freshness)).raw("\">").raw(freshness.as_str()),
+    };
+    page.raw("</span>");
     if needs.contains(&Need::Incomplete) {
         page.raw(" <span class=\"b warn\">incomplete</span>");
     }

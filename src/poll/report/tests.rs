@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
+    board::Board,
     cloud::{Trace, Traced},
     model::RegionId,
 };
@@ -16,7 +17,7 @@ fn cluster(project: &str, number: u32) -> ClusterMeta {
     }
 }
 
-fn ended(result: Result<Arc<ConnectionList>, CloudError>) -> Attempt {
+fn attempt(result: Result<Arc<ConnectionList>, CloudError>) -> Attempt {
     Attempt {
         at: jiff::Timestamp::UNIX_EPOCH,
         duration: Duration::ZERO,
@@ -25,40 +26,47 @@ fn ended(result: Result<Arc<ConnectionList>, CloudError>) -> Attempt {
 }
 
 fn failure(reason: Reason) -> Attempt {
-    ended(Err(CloudError::new(reason, "gone")))
+    attempt(Err(CloudError::new(reason, "gone")))
 }
 
 fn success() -> Attempt {
-    ended(Ok(Arc::new(ConnectionList::service_not_enabled())))
+    attempt(Ok(Arc::new(ConnectionList::service_not_enabled())))
 }
 
-/// The messages that are logged, each with its project.
-#[derive(Clone, Default)]
-struct Lines(Arc<std::sync::Mutex<Vec<String>>>);
+/// The lines that are logged: some of their fields.
+#[derive(Clone)]
+struct Lines(&'static [&'static str], Arc<std::sync::Mutex<Vec<String>>>);
 
 impl tracing::field::Visit for Lines {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        if ["message", "project", "clusters"].contains(&field.name()) {
-            self.0.lock().unwrap().push(format!("{value:?}"));
+        if self.0.contains(&field.name()) {
+            self.1.lock().unwrap().push(format!("{value:?}"));
         }
     }
 }
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        let one = Self::default();
+        let one = Self(self.0, Arc::default());
+        if self.0.contains(&"level") {
+            one.1.lock().unwrap().push(event.metadata().level().to_string());
+        }
         event.record(&mut one.clone());
-        let words = one.0.lock().unwrap().join(" ");
-        self.0.lock().unwrap().push(words);
+        let words = one.1.lock().unwrap().join(" ");
+        self.1.lock().unwrap().push(words);
     }
 }
 
 fn logged(say: impl FnOnce()) -> Vec<String> {
+    logged_with(&["message", "project", "clusters"], say)
+}
+
+fn logged_with(fields: &'static [&'static str], say: impl FnOnce()) -> Vec<String> {
     use tracing_subscriber::layer::SubscriberExt as _;
-    let lines = Lines::default();
+    let lines = Lines(fields, Arc::default());
     let subscriber = tracing_subscriber::registry().with(lines.clone());
     tracing::subscriber::with_default(subscriber, say);
-    lines.0.lock().unwrap().clone()
+    lines.1.lock().unwrap().clone()
 }
 
 const FAILED: &str = "a cluster cannot be read: gone";
@@ -107,4 +115,41 @@ async fn clusters_that_are_gone_are_forgotten() {
     report.poll_ended(&cluster("a", 2), &failure(Reason::Dns));
     report.keep_only(|_| false);
     assert!(report.troubles.is_empty() && report.causes.is_empty(), "{report:?}");
+}
+
+#[test]
+fn an_endpoint_service_that_is_switched_off_or_on_is_one_line() {
+    let at = |is_on: bool| {
+        let board = Board::new([cluster("a", 1)]);
+        let list =
+            ConnectionList { service_enabled: is_on, ..ConnectionList::service_not_enabled() };
+        board.record(&cluster("a", 1).id, attempt(Ok(Arc::new(list))), jiff::Timestamp::UNIX_EPOCH);
+        ClusterState::clone(&board.snapshot().clusters()[0])
+    };
+    let never = ClusterState::new(cluster("a", 1));
+    let fields = &["level", "message", "project", "region_id", "cluster_id", "cluster_name"];
+    let said = |before: &ClusterState, after: &ClusterState| {
+        logged_with(fields, || transitions(before, after))
+    };
+    let line = |level, way| {
+        let id = "00000001-8882-4871-a3c2-d380272eed88";
+        let what = format!("the endpoint service of a cluster was switched {way}");
+        [format!("{level} {what} \"a\" \"r\" \"{id}\" \"c1\"")]
+    };
+    assert_eq!(said(&at(true), &at(false)), line("WARN", "off"));
+    assert_eq!(said(&at(false), &at(true)), line("INFO", "on"));
+    for (before, after) in [(&never, &at(false)), (&at(true), &at(true)), (&at(false), &never)] {
+        assert_eq!(said(before, after), [""; 0]);
+    }
+}
+
+#[test]
+fn a_poll_that_has_ended_names_its_cluster() {
+    let fields = &["level", "message", "project", "cluster_id", "cluster_name", "reason"];
+    let lines = logged_with(fields, || {
+        ended(&cluster("a", 1), &success());
+        ended(&cluster("a", 1), &failure(Reason::Dns));
+    });
+    let line = "DEBUG a poll has ended \"a\" \"00000001-8882-4871-a3c2-d380272eed88\" \"c1\"";
+    assert_eq!(lines, [line.to_owned(), format!("{line} \"dns\"")]);
 }
