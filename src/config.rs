@@ -20,6 +20,7 @@ mod web;
 use std::{
     fmt, fs,
     io::Read as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -181,13 +182,9 @@ fn read(path: &Path) -> Result<String, String> {
         let what = if metadata.is_dir() { "a directory" } else { "no plain file" };
         return Err(format!(" {what}, a file is expected"));
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o002 != 0 {
-            return Err(format!(" every user of the machine can change it (mode {mode:03o})"));
-        }
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o002 != 0 {
+        return Err(format!(" every user of the machine can change it (mode {mode:03o})"));
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;

@@ -34,12 +34,12 @@ use self::{
     endpoints::Endpoints,
     iam::Scope,
     limits::Limits,
-    paging::{FALLBACK_LIMIT, LargeLimit, Page, Pages, Paging},
+    paging::{FALLBACK_LIMIT, LargeLimit, Page, Pages, Paging, says_not_enabled},
     seen::{Seen, SeenPage, Walk},
     session::{Parts, Session},
     surprises::{Logged, Place},
     transport::{Answer, Method, Request, Transport},
-    wire::{Oddity, SERVICE_NOT_ENABLED, Surprise},
+    wire::{Oddity, Surprise},
 };
 use crate::{
     cloud::{Budget, Cloud, CloudError, Reason, Trace, Traced},
@@ -284,12 +284,6 @@ impl Inner {
     }
 }
 
-/// The documented form only, and only in place of the first page: the same code in another answer, or
-/// after rows were read, is a contradiction and no state of the cluster.
-fn says_not_enabled(error: &CloudError) -> bool {
-    error.status == Some(400) && error.has_code(SERVICE_NOT_ENABLED)
-}
-
 /// The pages of one cluster.
 struct ClusterPages<'a> {
     project: &'a Inner,
@@ -401,21 +395,4 @@ async fn within<T>(
 ) -> Result<T, CloudError> {
     let late = || CloudError::new(Reason::Timeout, format!("{what} did not end in its time"));
     tokio::time::timeout_at(deadline, operation).await.unwrap_or_else(|_| Err(late()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_documented_answer_means_that_the_service_is_not_enabled() {
-        for (status, expected) in [(Some(400), true), (Some(200), false), (Some(502), false)] {
-            let error = CloudError {
-                status,
-                code: Some(SERVICE_NOT_ENABLED.to_owned()),
-                ..CloudError::new(Reason::Http4xx, "")
-            };
-            assert_eq!(says_not_enabled(&error), expected, "{status:?}");
-        }
-    }
 }

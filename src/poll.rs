@@ -4,9 +4,9 @@
 //! dead region or a panic delays nobody. A poll waits for its token of the rate limit, then for one
 //! of its project's slots, then walks; its deadline runs from the token on. A poll never overlaps
 //! itself: a beat that comes while the poll before still runs is skipped and counted. A cluster
-//! without data is polled at once, and from then on at its place in the interval. A poll that somebody
-//! wants now and that still waits for its token moves to the front. Endpoint services have a small
-//! reader of their own, the `ServiceReader`.
+//! without data is polled at once, again soon if that fails, and from then on at its place in the
+//! interval. A poll that somebody wants now and that still waits for its token moves to the front.
+//! Endpoint services have a small reader of their own, the `ServiceReader`.
 
 mod once;
 mod report;
@@ -30,7 +30,7 @@ use self::{
     turn::Turn,
 };
 use crate::{
-    board::{Attempt, Board, ClusterMeta},
+    board::{Attempt, Board, ClusterMeta, ClusterState},
     clock::Clock,
     cloud::{Budget, Cloud, CloudError, Reason, Trace, Traced},
     model::{ClusterId, ConnectionList, RegionId},
@@ -50,6 +50,11 @@ const COMMAND_QUEUE: usize = 16;
 const MAX_WAITERS: usize = 16;
 /// Data that are older than so many intervals are as good as none: alerts call the cluster blind.
 const INTERVALS_OF_USE: u32 = 3;
+
+/// A cluster without data that could not be read is tried again after this time, or at its beat if that
+/// is sooner: as long as credentials are in back-off, so that a cause that has passed leaves no cluster
+/// blind for an interval of hours.
+const RETRY_WITHOUT_DATA: Duration = Duration::from_secs(300);
 
 /// A project's clusters share its cloud, its rate limit and its slots.
 #[derive(Debug)]
@@ -200,10 +205,7 @@ impl<C: Cloud> Scheduler<C> {
     fn replace(&mut self, projects: Vec<Project<C>>) {
         let (board, now) = (self.board.snapshot(), self.clock.now());
         let has_data = |cluster: &ClusterId, interval: Duration| {
-            let state = board.cluster(cluster);
-            state.is_some_and(|state| {
-                state.shown(now, interval.saturating_mul(INTERVALS_OF_USE)).is_some()
-            })
+            board.cluster(cluster).is_some_and(|state| has_data(state, interval, now))
         };
         for (cluster, due) in self.roster.replace(projects, now, has_data) {
             self.board.schedule(&cluster, self.date_of(due));
@@ -255,7 +257,14 @@ impl<C: Cloud> Scheduler<C> {
             entry.asked = Some(Instant::now());
         }
         let waiters = std::mem::take(&mut entry.waiters);
-        let (cluster, due) = (entry.cluster.clone(), entry.due);
+        let cluster = entry.cluster.clone();
+        if let Some(state) = &before
+            && reason.is_some()
+            && !has_data(state, state.meta.interval, attempt.at)
+        {
+            self.roster.bring_forward(id, Instant::now() + RETRY_WITHOUT_DATA);
+        }
+        let due = self.roster.entry(id).map_or_else(Instant::now, |entry| entry.due);
         self.board.record(&cluster, attempt, self.date_of(due));
         if let (Some(before), Some(after)) = (before, self.board.snapshot().cluster(&cluster)) {
             report::transitions(&before, after);
@@ -339,6 +348,11 @@ impl<C: Cloud> Scheduler<C> {
         let (now, date) = (Instant::now(), self.clock.now());
         date.saturating_add(moment.saturating_duration_since(now)).unwrap_or(date)
     }
+}
+
+/// Whether what is known of a cluster is of use.
+fn has_data(state: &ClusterState, interval: Duration, now: jiff::Timestamp) -> bool {
+    state.shown(now, interval.saturating_mul(INTERVALS_OF_USE)).is_some()
 }
 
 async fn sleep_until(moment: Option<Instant>) {

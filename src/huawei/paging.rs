@@ -5,6 +5,7 @@
 
 use std::{cmp::Ordering, future::Future};
 
+use super::wire::SERVICE_NOT_ENABLED;
 use crate::{
     cloud::{CloudError, Reason},
     model::{Connection, ConnectionList, ServiceName},
@@ -123,8 +124,8 @@ impl LargeLimit {
 /// What is learnt about the limit goes to `large_limit`.
 ///
 /// # Errors
-/// That of the first page that fails: nothing half-read is shown. Where a smaller limit does not help
-/// either, that of the larger one.
+/// That of the first page that fails: nothing half-read is shown. Where a smaller limit is refused as
+/// well, that of the larger one.
 pub async fn walk(
     paging: &Paging,
     large_limit: &mut LargeLimit,
@@ -138,10 +139,11 @@ pub async fn walk(
             let second = pages.page(paging.first, limit).await;
             *large_limit = match &second {
                 Ok(_) => LargeLimit::Refused,
+                Err(error) if says_not_enabled(error) => LargeLimit::Refused,
                 Err(error) if refuses_a_parameter(error) => LargeLimit::NotTheCause,
                 Err(_) => LargeLimit::Usual,
             };
-            second.map_err(|_| refused)?
+            second.map_err(|error| if refuses_a_parameter(&error) { refused } else { error })?
         }
         other => other?,
     };
@@ -162,6 +164,12 @@ pub async fn walk(
 /// of the limit, some of them pass.
 fn refuses_a_parameter(error: &CloudError) -> bool {
     error.status == Some(400) && (error.has_code("CSS.0001") || error.has_code("CSS.5038"))
+}
+
+/// The documented form only, and only in place of the first page: the same code in another answer, or
+/// after rows were read, is a contradiction and no state of the cluster.
+pub(super) fn says_not_enabled(error: &CloudError) -> bool {
+    error.status == Some(400) && error.has_code(SERVICE_NOT_ENABLED)
 }
 
 /// One walk from the first page to the last.

@@ -31,8 +31,8 @@ pub(super) struct Entry {
     region: RegionId,
     interval: Duration,
     pub(super) due: Instant,
-    /// While the first poll is due out of turn: the beat that comes after it.
-    first_beat: Option<Instant>,
+    /// While a poll is due before its beat: the beat that comes after it.
+    next_beat: Option<Instant>,
     pub(super) in_flight: Option<InFlight>,
     /// A beat came while the poll before was still under way.
     overdue: bool,
@@ -54,9 +54,15 @@ impl Entry {
         self.in_flight.is_some()
     }
 
-    /// Whether it has no place in the schedule yet, or its first poll has not been started.
-    fn is_new(&self) -> bool {
-        self.interval.is_zero() || self.first_beat.is_some()
+    /// Makes it due at `at`, if it would be later, and then on its beat again. True where that is new.
+    fn bring_forward(&mut self, at: Instant) -> bool {
+        if self.due < at {
+            return false;
+        }
+        let beat = self.next_beat.unwrap_or(self.due);
+        self.next_beat = Some(schedule::beat_after_a_poll(beat, self.interval, at));
+        self.due = at;
+        true
     }
 }
 
@@ -116,9 +122,9 @@ impl<C> Default for Roster<C> {
 }
 
 impl<C> Roster<C> {
-    /// Takes other projects. A new cluster is due at once, unless `has_data` says of it and its
-    /// interval that it need not be. Says which clusters have a new place in the schedule, and when
-    /// they are due. Dropping an entry gives its poll up.
+    /// Takes other projects. A cluster is due at once, unless it is being polled or `has_data` says of
+    /// it and its interval that it need not be. Says which clusters have a new place in the schedule,
+    /// and when they are due. Dropping an entry gives its poll up.
     pub(super) fn replace(
         &mut self,
         projects: Vec<Project<C>>,
@@ -139,18 +145,23 @@ impl<C> Roster<C> {
                     {
                         (id, entry)
                     }
-                    _ => self.new_entry(cluster.clone(), &project, now),
-                };
-                if entry.interval != interval {
-                    let phase = schedule::phase(cluster.as_str(), interval);
-                    if entry.is_new() && !has_data(&cluster, interval) {
-                        let wait = schedule::until_next_after_a_poll(date, phase, interval);
-                        entry.first_beat = Some(now + wait);
-                    } else {
-                        entry.first_beat = None;
-                        entry.due = now + schedule::until_next(date, phase, interval);
+                    elsewhere => {
+                        // Whoever waits for it is told below.
+                        old_entries.extend(elsewhere);
+                        self.new_entry(cluster.clone(), &project, now)
                     }
+                };
+                let mut is_moved = entry.interval != interval;
+                if is_moved {
+                    let phase = schedule::phase(cluster.as_str(), interval);
+                    entry.next_beat = None;
+                    entry.due = now + schedule::until_next(date, phase, interval);
                     entry.interval = interval;
+                }
+                if !entry.is_in_flight() && !has_data(&cluster, interval) {
+                    is_moved |= entry.bring_forward(now);
+                }
+                if is_moved {
                     self.due.push(Reverse((entry.due, id)));
                     moved.push((cluster.clone(), entry.due));
                 }
@@ -189,7 +200,7 @@ impl<C> Roster<C> {
             region: project.region.clone(),
             interval: Duration::ZERO,
             due: now,
-            first_beat: None,
+            next_beat: None,
             in_flight: None,
             overdue: false,
             again: false,
@@ -211,13 +222,22 @@ impl<C> Roster<C> {
             if let Some(entry) = self.entries.get_mut(&id)
                 && entry.due == due
             {
-                let first_beat = entry.first_beat.take();
-                let priority = if first_beat.is_some() { Priority::First } else { Priority::Poll };
+                let next_beat = entry.next_beat.take();
+                let priority = if next_beat.is_some() { Priority::First } else { Priority::Poll };
                 entry.due =
-                    first_beat.unwrap_or_else(|| schedule::next_after(due, entry.interval, now));
+                    next_beat.unwrap_or_else(|| schedule::next_after(due, entry.interval, now));
                 self.due.push(Reverse((entry.due, id)));
                 return Some((id, priority));
             }
+        }
+    }
+
+    /// Makes an entry due at this moment, if it would be later.
+    pub(super) fn bring_forward(&mut self, id: EntryId, at: Instant) {
+        if let Some(entry) = self.entries.get_mut(&id)
+            && entry.bring_forward(at)
+        {
+            self.due.push(Reverse((entry.due, id)));
         }
     }
 

@@ -26,17 +26,11 @@ pub(super) fn until_next(now: Timestamp, phase: Duration, interval: Duration) ->
     Duration::from_nanos(u64::try_from(ahead).unwrap_or(0))
 }
 
-/// The same for the beat after a poll that is made at once: at least half an interval later, so that
-/// the first two are not made for the price of one.
-pub(super) fn until_next_after_a_poll(
-    now: Timestamp,
-    phase: Duration,
-    interval: Duration,
-) -> Duration {
-    let gap = interval / 2;
-    // At the end of time every place is as good.
-    let earliest = now.saturating_add(gap).unwrap_or(now);
-    gap + until_next(earliest, phase, interval)
+/// The beat to go on with after a poll at `poll` that is not on the beat: at least half an interval
+/// later, so that the two are not made for the price of one.
+pub(super) fn beat_after_a_poll(beat: Instant, interval: Duration, poll: Instant) -> Instant {
+    let earliest = poll + interval / 2;
+    if beat >= earliest { beat } else { next_after(beat, interval, earliest) }
 }
 
 /// The first due moment after `now` on the beat that `due` is on: missed beats are skipped, and the
@@ -83,11 +77,10 @@ mod tests {
 
     #[test]
     fn the_beat_after_a_poll_out_of_turn_is_half_an_interval_away_or_more() {
-        let place = Duration::from_secs(17);
-        for (second, wait) in [(0, 77), (17, 60), (46, 31), (47, 30), (48, 89)] {
-            let now = Timestamp::from_second(second).unwrap();
-            let found = until_next_after_a_poll(now, place, MINUTE);
-            assert_eq!(found.as_secs(), wait, "{second}");
+        let poll = Instant::now() + MINUTE * 10;
+        for (ahead, wait) in [(0, 60), (1, 61), (29, 89), (30, 30), (31, 31), (59, 59), (75, 75)] {
+            let found = beat_after_a_poll(poll + Duration::from_secs(ahead), MINUTE, poll);
+            assert_eq!((found - poll).as_secs(), wait, "{ahead}");
         }
     }
 

@@ -166,9 +166,7 @@ fn report(
     let mut told: Vec<&CloudError> = Vec::new();
     for (state, result) in services.iter().zip(results) {
         let Err(error) = result else { continue };
-        // Credentials in back-off are told once where the back-off begins, not for each service.
-        let is_known = state.up == Some(false) || error.retry_at.is_some();
-        if !is_known && !told.contains(&error) {
+        if is_news(state.last_error.as_ref(), error) && !told.contains(&error) {
             told.push(error);
             tracing::warn!(
                 project,
@@ -189,6 +187,14 @@ fn report(
     if again > 0 {
         tracing::info!(project, services = again, "endpoint services can be read again");
     }
+}
+
+/// Whether a service that failed with `before`, if at all, now fails for another cause.
+fn is_news(before: Option<&CloudError>, error: &CloudError) -> bool {
+    let is_same =
+        |before: &CloudError| (before.reason, &before.code) == (error.reason, &error.code);
+    // Credentials in back-off are told once where the back-off begins, not for each service.
+    error.retry_at.is_none() && !before.is_some_and(is_same)
 }
 
 #[cfg(test)]
@@ -319,6 +325,29 @@ mod tests {
         *cloud.broken.lock().unwrap() = true;
         tokio::time::sleep(SERVICES_INTERVAL).await;
         assert_eq!(reasons(), [Some(Reason::Reset); 2]);
+    }
+
+    #[test]
+    fn each_cause_of_a_failure_is_news_once() {
+        let error = |reason, code: Option<&str>| CloudError {
+            code: code.map(Into::into),
+            ..CloudError::new(reason, "no")
+        };
+        let reset = error(Reason::Reset, None);
+        let other_words = CloudError { message: "gone".into(), ..reset.clone() };
+        let (one, other) = ("EndPoint.0001", "EndPoint.0002");
+        let back_off = CloudError { retry_at: Some(Clock::system().now()), ..reset.clone() };
+        let cases = [
+            (None, &reset, true),
+            (Some(&reset), &other_words, false),
+            (Some(&reset), &error(Reason::NotFound, None), true),
+            (Some(&error(Reason::Http4xx, Some(one))), &error(Reason::Http4xx, Some(other)), true),
+            (Some(&error(Reason::Http4xx, Some(one))), &error(Reason::Http4xx, Some(one)), false),
+            (None, &back_off, false),
+        ];
+        for (before, error, expected) in cases {
+            assert_eq!(is_news(before, error), expected, "{before:?}, then {error:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

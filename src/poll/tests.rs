@@ -25,6 +25,7 @@ enum Behaviour {
         pacer: Pacer,
         pages: usize,
     },
+    Fails,
     Hangs,
     Panics,
 }
@@ -80,6 +81,7 @@ impl Cloud for Fake {
                 };
                 tokio::time::timeout_at(budget.deadline, walk).await.is_ok()
             }
+            Behaviour::Fails => false,
             Behaviour::Hangs => {
                 tokio::time::sleep_until(budget.deadline).await;
                 false
@@ -427,6 +429,86 @@ async fn a_cluster_that_a_reload_brings_is_read_at_once() {
         assert_eq!(cloud.calls_of(&cluster(number)).len(), polls, "{number}");
         assert_eq!(running.state(number).up(), Some(true), "{number}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_failed_at_the_start_is_tried_again_soon_whatever_its_interval() {
+    let cloud = Fake::new();
+    (0..20).for_each(|number| cloud.set(&cluster(number), Behaviour::Fails));
+    let mut slow = project("p", &cloud, 0..20);
+    slow.pacer = Pacer::new(RateLimit { requests_per_second: 1.0, burst: 1 });
+    let interval = MINUTE * 60 * 12;
+    slow.clusters.iter_mut().for_each(|cluster| cluster.1 = interval);
+    let running = run(vec![slow]);
+    tokio::time::sleep(MINUTE * 4).await;
+    let next = running.state(0).next_poll.unwrap();
+    let waits = Duration::try_from(next.duration_since(START)).unwrap();
+    assert!((300..321).contains(&waits.as_secs()), "the board says so: {waits:?}");
+    tokio::time::sleep(MINUTE * 8).await;
+    (0..20).for_each(|number| {
+        cloud.set(&cluster(number), Behaviour::Answers { after: Duration::ZERO })
+    });
+    tokio::time::sleep(MINUTE * 8).await;
+    for number in 0..20 {
+        let calls = cloud.calls_of(&cluster(number));
+        assert_eq!(calls.len(), 4, "{number}: three failures, and what it was tried for");
+        let gaps: Vec<_> = calls.windows(2).map(|two| (two[1] - two[0]).as_secs()).collect();
+        assert!(gaps.iter().all(|gap| (299..=301).contains(gap)), "{gaps:?}");
+        assert_eq!(running.state(number).up(), Some(true), "{number}");
+    }
+    tokio::time::sleep(interval / 2 - MINUTE * 8).await;
+    assert_eq!(cloud.calls.lock().unwrap().len(), 80, "then each has its place");
+    tokio::time::sleep(interval).await;
+    let calls = |number| cloud.calls_of(&cluster(number)).len();
+    assert!((0..20).all(|number| (5..=6).contains(&calls(number))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_fails_is_not_polled_more_often_than_its_interval() {
+    let cloud = Fake::new();
+    (0..20).for_each(|number| cloud.set(&cluster(number), Behaviour::Fails));
+    let mut project = project("p", &cloud, 0..20);
+    project.clusters[0].1 = MINUTE * 4;
+    let _running = run(vec![project]);
+    tokio::time::sleep(MINUTE * 60).await;
+    assert!((15..=16).contains(&cloud.calls_of(&cluster(0)).len()));
+    for number in 1..20 {
+        let calls = cloud.calls_of(&cluster(number)).len();
+        assert!((60..=61).contains(&calls), "{number}: {calls}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_polls_what_has_no_data_at_once_and_moves_nothing_else() {
+    let cloud = Fake::new();
+    cloud.set(&cluster(0), Behaviour::Fails);
+    let roster = || {
+        let mut slow = project("p", &cloud, [0, 1]);
+        slow.clusters.iter_mut().for_each(|cluster| cluster.1 = MINUTE * 60);
+        vec![slow]
+    };
+    let running = run(roster());
+    tokio::time::sleep(MINUTE).await;
+    cloud.set(&cluster(0), Behaviour::Answers { after: Duration::ZERO });
+    for _ in 0..3 {
+        running.replace(roster()).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(cloud.calls_of(&cluster(0)).len(), 2);
+    assert_eq!(cloud.calls_of(&cluster(1)).len(), 1);
+    assert_eq!(running.state(0).up(), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_cluster_that_moves_away_is_told_like_those_of_one_that_goes() {
+    let cloud = Fake::new();
+    cloud.set(&cluster(0), Behaviour::Hangs);
+    let running = run(vec![project("p", &cloud, [0])]);
+    let polls = running.polls.clone();
+    let waits = tokio::spawn(async move { polls.poll_now(&cluster(0)).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    running.replace(vec![project("q", &Fake::new(), [0])]).await;
+    assert_eq!(waits.await.unwrap(), Err(PollNowError::UnknownCluster));
 }
 
 /// Its poll in the project before may end in the very moment of the reload.

@@ -95,6 +95,28 @@ async fn a_refused_limit_is_remembered_for_the_cluster() {
     daemon.stop().await;
 }
 
+/// A service that is switched off, or a refusal that has nothing to do with the limit, must not hide
+/// behind the larger limit that was refused before.
+#[tokio::test]
+async fn what_a_smaller_limit_is_answered_counts() {
+    let cloud = Cloud::start(2, 150).await;
+    let (off, forbidden) = (cloud.id(0), cloud.id(1));
+    let switched_off = json!({"vpcep_enabled": false});
+    cloud.control(Method::PUT, &format!("clusters/{off}"), &switched_off).await;
+    let second_is_forbidden = json!({"name": "forbidden", "clusters": [forbidden], "after": 1});
+    cloud.set_faults(json!([{"name": "limit-refused"}, second_is_forbidden])).await;
+    let daemon = Daemon::start(&configuration(&cloud), &Clock::system()).await;
+    // The limit that was taken is remembered.
+    for (polled, requests) in [(daemon.cluster(off).await, 2), (daemon.poll(off).await, 1)] {
+        let of_service = (&polled["up"], &polled["complete"], &polled["service_enabled"]);
+        assert_eq!(of_service, (&json!(true), &json!(true), &json!(false)), "{polled}");
+        assert_eq!(polled["polls"][0]["requests"], requests, "{polled}");
+    }
+    let forbidden = daemon.cluster(forbidden).await;
+    assert_eq!(forbidden["last_error"]["reason"], "not_found", "{forbidden}");
+    daemon.stop().await;
+}
+
 /// Where another parameter is wrong, a smaller limit helps nobody and is tried once.
 #[tokio::test]
 async fn a_refusal_that_stays_costs_one_request_for_each_poll() {

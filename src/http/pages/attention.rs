@@ -120,12 +120,18 @@ fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>,
         page.raw(", request id <code>").text(id).raw("</code>");
     }
     page.raw(". ");
-    if let Some(at) = error.retry_at {
+    if let Some(at) = credentials_tried(state) {
         page.raw("The credentials are tried again ");
         ahead(page, at, now);
         page.raw(". ");
     }
     old_data(page, state, data, now);
+}
+
+/// When credentials in back-off are tried again: by the first poll after the back-off.
+pub(super) fn credentials_tried(state: &ClusterState) -> Option<Timestamp> {
+    let retry_at = state.last_error()?.retry_at?;
+    Some(state.next_poll.map_or(retry_at, |poll| poll.max(retry_at)))
 }
 
 /// What is left to look at.

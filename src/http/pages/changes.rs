@@ -25,9 +25,11 @@ impl<'a> Change<'a> {
             from: transition.from.as_str(),
             to: transition.to.as_str(),
         });
-        let is_on = state.observation.as_ref().is_some_and(|data| data.list.service_enabled);
-        let (from, to) = if is_on { ("off", "on") } else { ("on", "off") };
-        let switch = state.service_switched.map(|at| Self { at, endpoint_id: None, from, to });
+        // Without an observation nobody knows which way it was switched.
+        let switch = state.service_switched.zip(state.observation.as_ref()).map(|(at, data)| {
+            let (from, to) = if data.list.service_enabled { ("off", "on") } else { ("on", "off") };
+            Self { at, endpoint_id: None, from, to }
+        });
         connections.chain(switch)
     }
 
@@ -42,5 +44,30 @@ impl<'a> Change<'a> {
             None => page.raw("<td>the endpoint service</td><td>"),
         };
         page.raw(self.from).raw(" → ").raw(self.to).raw("</td>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        board::ClusterMeta,
+        model::{ClusterId, RegionId},
+    };
+
+    /// A state file from a clock that ran ahead loses its observation, not the switch before it.
+    #[test]
+    fn a_switch_is_not_shown_where_its_direction_is_unknown() {
+        let mut state = ClusterState::new(ClusterMeta {
+            region: RegionId::parse("r").unwrap(),
+            project: "p".into(),
+            id: ClusterId::parse("00000000-5b35-4f50-8984-76387e42451a").unwrap(),
+            name: "c".into(),
+            interval: Duration::from_secs(60),
+        });
+        state.service_switched = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(Change::of(&state).count(), 0);
     }
 }

@@ -5,7 +5,12 @@ use std::{cmp::Reverse, time::Duration};
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::{Html, ago, ahead, attention::Need, changes::Change, lasting, respond};
+use super::{
+    Html, ago, ahead,
+    attention::{Need, credentials_tried},
+    changes::Change,
+    lasting, respond,
+};
 use crate::{
     board::{ClusterState, Freshness, Snapshot},
     model::Status,
@@ -24,8 +29,10 @@ pub(in crate::http) fn status(
 ) -> Response {
     let mut page = Html::new("css-vpcep-exporter");
     page.raw("<h1>VPC endpoint connections of CSS clusters</h1>\n");
-    summary(&mut page, snapshot, now, stale_after);
-    clusters(&mut page, snapshot, now, stale_after);
+    let with_needs = |state| (Need::all(state, now, stale_after), state);
+    let all: Vec<_> = snapshot.clusters().iter().map(|state| with_needs(&**state)).collect();
+    summary(&mut page, &all, now, stale_after);
+    clusters(&mut page, all, now, stale_after);
     changes(&mut page, snapshot, now);
     page.raw("<h2>More</h2>\n<nav><a href=\"").text(telemetry_path).raw("\">Metrics</a>");
     page.raw(
@@ -36,18 +43,20 @@ pub(in crate::http) fn status(
     respond(page)
 }
 
-fn summary(page: &mut Html, snapshot: &Snapshot, now: Timestamp, stale_after: Duration) {
-    let all = snapshot.clusters();
+/// A cluster, and what it needs somebody for.
+type WithNeeds<'a> = (Vec<Need>, &'a ClusterState);
+
+fn summary(page: &mut Html, all: &[WithNeeds<'_>], now: Timestamp, stale_after: Duration) {
     page.raw("<p>").text(&all.len().to_string()).raw(" clusters:");
     for freshness in Freshness::ALL {
         let count =
-            all.iter().filter(|state| state.freshness(now, stale_after) == freshness).count();
+            all.iter().filter(|(_, state)| state.freshness(now, stale_after) == freshness).count();
         if count > 0 {
             page.raw(" <span class=\"b ").raw(colour(freshness)).raw("\">");
             page.text(&count.to_string()).raw(" ").raw(freshness.as_str()).raw("</span>");
         }
     }
-    let needy = all.iter().filter(|state| !Need::all(state, now, stale_after).is_empty()).count();
+    let needy = all.iter().filter(|(needs, _)| !needs.is_empty()).count();
     match needy {
         0 => page.raw(". None needs anybody."),
         1 => page.raw(". <b>1 needs somebody.</b>"),
@@ -66,12 +75,7 @@ fn colour(freshness: Freshness) -> &'static str {
     }
 }
 
-fn clusters(page: &mut Html, snapshot: &Snapshot, now: Timestamp, stale_after: Duration) {
-    let mut all: Vec<_> = snapshot
-        .clusters()
-        .iter()
-        .map(|state| (Need::all(state, now, stale_after), &**state))
-        .collect();
+fn clusters(page: &mut Html, mut all: Vec<WithNeeds<'_>>, now: Timestamp, stale_after: Duration) {
     all.sort_by_cached_key(|(needs, state)| place(needs, state, now, stale_after));
     page.raw(
         "<table><tr><th>State<th>Project<th>Region<th>Cluster<th class=\"n\">Accepted\
@@ -196,7 +200,7 @@ fn last_error(page: &mut Html, state: &ClusterState, now: Timestamp) {
         page.raw(", ");
         lasting(page, since, now);
     }
-    if let Some(at) = error.retry_at {
+    if let Some(at) = credentials_tried(state) {
         page.raw("; credentials tried again ");
         ahead(page, at, now);
     }

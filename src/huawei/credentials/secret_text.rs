@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Read as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -59,14 +60,10 @@ pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
     if metadata.len() > LARGEST_SECRET {
         return Err(format!("larger than {} KiB", LARGEST_SECRET >> 10));
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = metadata.permissions().mode();
-        if mode & 0o007 != 0 {
-            let mode = mode & 0o777;
-            return Err(format!("every user of the machine can use it (mode {mode:03o})"));
-        }
+    let mode = metadata.permissions().mode();
+    if mode & 0o007 != 0 {
+        let mode = mode & 0o777;
+        return Err(format!("every user of the machine can use it (mode {mode:03o})"));
     }
     let mut text = String::new();
     file.take(LARGEST_SECRET).read_to_string(&mut text).map_err(unreadable)?;

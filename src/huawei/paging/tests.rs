@@ -147,21 +147,41 @@ async fn a_parameter_that_is_refused_with_any_limit_costs_a_second_request_once(
 }
 
 #[tokio::test]
-async fn a_smaller_limit_that_fails_otherwise_teaches_nothing() {
-    let run = run(Paging::default(), |call, _, _| match call {
-        1 => Err(refused("CSS.5038")),
-        _ => Err(CloudError::new(Reason::Reset, "gone")),
-    })
-    .await;
-    assert_eq!(run.result, Err(refused("CSS.5038")), "the first error is not lost");
-    assert_eq!(run.large_limit, LargeLimit::Usual);
+async fn a_smaller_limit_that_fails_otherwise_fails_the_walk_with_that() {
+    let answered = |status| CloudError { status: Some(status), ..refused("APIGW.0301") };
+    let cases = [
+        (CloudError::new(Reason::Reset, "gone"), LargeLimit::Usual),
+        (answered(401), LargeLimit::Usual),
+        (answered(403), LargeLimit::Usual),
+        (answered(429), LargeLimit::Usual),
+        (answered(503), LargeLimit::Usual),
+        // A state of the cluster: the smaller limit was taken.
+        (refused(SERVICE_NOT_ENABLED), LargeLimit::Refused),
+    ];
+    for (second, learnt) in cases {
+        let run = run(Paging::default(), |call, _, _| match call {
+            1 => Err(refused("CSS.5038")),
+            _ => Err(second.clone()),
+        })
+        .await;
+        assert_eq!((run.calls.len(), run.large_limit), (2, learnt), "{second:?}");
+        assert_eq!(run.result, Err(second));
+    }
+}
+
+#[test]
+fn only_the_documented_answer_means_that_the_service_is_not_enabled() {
+    for (status, expected) in [(Some(400), true), (Some(200), false), (Some(502), false)] {
+        let error = CloudError { status, ..refused(SERVICE_NOT_ENABLED) };
+        assert_eq!(says_not_enabled(&error), expected, "{status:?}");
+    }
 }
 
 #[tokio::test]
 async fn other_refusals_are_not_taken_for_a_refused_limit() {
     let other = |code: &str, status| CloudError { status: Some(status), ..refused(code) };
     let cases = [
-        other(crate::huawei::wire::SERVICE_NOT_ENABLED, 400),
+        other(SERVICE_NOT_ENABLED, 400),
         other("CSS.0036", 400),
         other("CSS.0021", 400),
         other("CSS.5038", 403),
