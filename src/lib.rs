@@ -42,6 +42,7 @@
 pub mod hex;
 pub mod model;
 pub mod secret;
+pub mod tls;
 
 pub mod clock;
 pub mod stats;

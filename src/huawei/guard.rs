@@ -24,8 +24,9 @@ pub(super) const BACK_OFF: Duration = Duration::from_secs(300);
 /// Refusals of the same access key within [`BACK_OFF`], over all hosts. The gateway locks a key at
 /// the sixth in a row; one is left for a request that was under way, or for another program.
 pub(super) const MAX_REFUSALS: usize = 4;
-/// A first request without an answer holds the others up for no longer: one cluster whose answer
-/// hangs must not keep those beside it waiting, and a gateway refuses in well under a second.
+/// A first request without an answer holds the others up for no longer, while there is room for more
+/// refusals: one cluster whose answer hangs must not keep those beside it waiting, and a gateway refuses
+/// in well under a second.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 /// Tokens come and go daily for every project; credentials that are forgotten are only judged anew.
 const MOST_KNOWN: usize = 10_000;

@@ -73,13 +73,6 @@ impl Authority {
     }
 }
 
-/// One that nobody else has signed.
-pub(crate) fn self_signed(names: &[&str]) -> Issued {
-    let key = KeyPair::generate().expect("keys can be made");
-    let certificate = params(names).self_signed(&key).expect("it can sign").pem();
-    Issued { certificate, key: key.serialize_pem() }
-}
-
 fn params(names: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.subject_alt_names = names.iter().map(|name| san(name)).collect();
