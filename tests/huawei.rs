@@ -546,3 +546,48 @@ async fn a_wrong_password_is_in_back_off_at_every_iam_host() {
     }
     assert_eq!(logins, 1, "a few more would lock the user");
 }
+
+#[tokio::test]
+async fn the_turn_that_old_credentials_waited_for_is_that_of_new_ones() {
+    let world = world(1, 3).await;
+    let file = private_file("turn-secret-key", &world.secret_key);
+    let source = || keys(SecretText::File(file.clone()));
+    // A turn every 2.5 s, and time for one.
+    let css = Pacer::new(RateLimit { requests_per_second: 0.4, burst: 1 });
+    let waits = with_id(&world, source(), &world.common, Pacers { css, vpcep: fast() });
+    let other = with_id(&world, source(), &world.common, pacers());
+    for project in [&waits, &other] {
+        assert_eq!(reason(world.poll(project).await), Ok(3));
+    }
+    let (project, cluster) = (waits.clone(), world.clusters[0].clone());
+    let waiting = tokio::spawn(async move {
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(4500);
+        let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+        project.connections(&cluster, budget).await
+    });
+    world.control("PUT", "credentials", json!({ "secret_key": "rotated" })).await;
+    assert_eq!(reason(world.poll(&other).await), Err(Reason::Auth));
+    std::fs::write(&file, "rotated\n").unwrap();
+    let Traced { result, trace } = waiting.await.unwrap();
+    assert_eq!(result.map(|list| list.connections.len()), Ok(3));
+    assert_eq!((trace.requests, trace.retries), (1, 0), "the old key was not tried");
+    std::fs::remove_file(file).unwrap();
+}
+
+/// The login before it was sent; the change was not.
+#[tokio::test]
+async fn a_change_that_gets_no_turn_was_not_sent() {
+    let world = world(1, 3).await;
+    let vpcep = fast();
+    vpcep.throttled(Some(Duration::from_secs(60)));
+    let source = password("sim-Password-1");
+    let project = with_id(&world, source, &world.common, Pacers { css: fast(), vpcep });
+    let service = ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(2);
+    let budget = Budget { deadline, first_token: None, priority: Priority::Admin };
+    let update = ServiceFields::default();
+    let Traced { result, trace } = project.update_service(&service, &update, budget).await;
+    let error = result.unwrap_err();
+    assert!(error.own_limit, "{error:?}");
+    assert_eq!((trace.requests, error.fate_of_write(&trace)), (1, Fate::NotSent));
+}

@@ -192,7 +192,7 @@ impl Transport {
             }
             tokio::time::sleep_until(again_at).await;
         }
-        Err(last_error.unwrap_or_else(CloudError::no_turn))
+        Err(last_error.unwrap_or_else(|| CloudError::no_turn().unsent()))
     }
 
     async fn token(&self, call: &Request<'_>, budget: &mut Budget) -> Option<Token> {
