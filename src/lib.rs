@@ -43,6 +43,7 @@ pub mod hex;
 pub mod model;
 pub mod secret;
 pub mod text;
+pub mod tls;
 
 pub mod clock;
 pub mod stats;

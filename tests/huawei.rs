@@ -465,3 +465,129 @@ async fn an_answer_may_take_all_the_time_that_is_left() {
     assert_eq!(reason(project.connections(&world.clusters[0], budget).await), Ok(3));
     assert_eq!(world.sent("css_connections").await, sent + 1, "slowness is not asked again");
 }
+
+/// A project whose id is known, so that every request is one for a cluster.
+fn with_id(world: &World, credentials: Source, common: &Common, pacers: Pacers) -> Project {
+    let mut settings = world.settings("p", credentials);
+    settings.project_id = ProjectId::parse("5131a7edc1004d0b9c0ffee051a1e5e0").ok();
+    Project::new(settings, common, pacers)
+}
+
+#[tokio::test]
+async fn a_back_off_stops_what_waits_for_its_turn() {
+    let close = |css: &Pacer| css.throttled(Some(Duration::from_secs(2)));
+    // What waits is the first try, or the second one after a throttling.
+    for (retries, fault) in [(0, None), (1, Some(json!({ "name": "throttled", "times": 1 })))] {
+        let world = world(1, 3).await;
+        let css = fast();
+        let own = Pacers { css: css.clone(), vpcep: fast() };
+        let source = || keys(inline(&world.secret_key));
+        let waits = with_id(&world, source(), &world.common, own);
+        let other = with_id(&world, source(), &world.common, pacers());
+        assert_eq!(reason(world.poll(&waits).await), Ok(3), "the host has taken the key");
+        let sent = world.sent("css_connections").await;
+        match &fault {
+            None => close(&css),
+            Some(fault) => {
+                world.control("PUT", "faults", json!({ "faults": [fault] })).await;
+            }
+        }
+        let (project, cluster) = (waits.clone(), world.clusters[0].clone());
+        let waiting = tokio::spawn(async move {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+            project.connections(&cluster, budget).await
+        });
+        while world.sent("css_connections").await < sent + retries {}
+        close(&css);
+        world.control("PUT", "credentials", json!({ "secret_key": "rotated" })).await;
+        assert_eq!(reason(world.poll(&other).await), Err(Reason::Auth));
+        assert!(!waiting.is_finished(), "it still waits");
+        let Traced { result, trace } = waiting.await.unwrap();
+        let remembered = result.unwrap_err();
+        assert_eq!(remembered.code.as_deref(), Some("APIGW.0301"), "{remembered:?}");
+        assert!(remembered.retry_at.is_some(), "{remembered:?}");
+        assert_eq!(u64::from(trace.requests), retries, "it was not sent any more");
+        let requests = world.control("GET", "requests", json!({})).await;
+        assert_eq!(requests["bad_signatures"], 1);
+    }
+}
+
+#[tokio::test]
+async fn a_key_with_many_wrong_secrets_is_refused_four_times() {
+    let world = world(1, 3).await;
+    let mut polls = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let source = keys(inline(&format!("wrong-{number}")));
+        let project = with_id(&world, source, &world.common, pacers());
+        let cluster = world.clusters[0].clone();
+        polls.spawn(async move {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+            reason(project.connections(&cluster, budget).await)
+        });
+    }
+    assert_eq!(polls.join_all().await, [Err(Reason::Auth); 8]);
+    let requests = world.control("GET", "requests", json!({})).await;
+    assert_eq!(requests["bad_signatures"], 4);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_in_back_off_at_every_iam_host() {
+    let first = world(1, 3).await;
+    let mut logins = 0;
+    for _ in 0..3 {
+        let region = world(1, 3).await;
+        let settings = region.settings("p", password("wrong"));
+        let project = Project::new(settings, &first.common, pacers());
+        let error = region.poll(&project).await.result.unwrap_err();
+        assert_eq!(error.reason, Reason::Auth);
+        logins += region.sent("iam_token").await;
+    }
+    assert_eq!(logins, 1, "a few more would lock the user");
+}
+
+#[tokio::test]
+async fn the_turn_that_old_credentials_waited_for_is_that_of_new_ones() {
+    let world = world(1, 3).await;
+    let file = private_file("turn-secret-key", &world.secret_key);
+    let source = || keys(SecretText::File(file.clone()));
+    // A turn every 2.5 s, and time for one.
+    let css = Pacer::new(RateLimit { requests_per_second: 0.4, burst: 1 });
+    let waits = with_id(&world, source(), &world.common, Pacers { css, vpcep: fast() });
+    let other = with_id(&world, source(), &world.common, pacers());
+    for project in [&waits, &other] {
+        assert_eq!(reason(world.poll(project).await), Ok(3));
+    }
+    let (project, cluster) = (waits.clone(), world.clusters[0].clone());
+    let waiting = tokio::spawn(async move {
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(4500);
+        let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+        project.connections(&cluster, budget).await
+    });
+    world.control("PUT", "credentials", json!({ "secret_key": "rotated" })).await;
+    assert_eq!(reason(world.poll(&other).await), Err(Reason::Auth));
+    std::fs::write(&file, "rotated\n").unwrap();
+    let Traced { result, trace } = waiting.await.unwrap();
+    assert_eq!(result.map(|list| list.connections.len()), Ok(3));
+    assert_eq!((trace.requests, trace.retries), (1, 0), "the old key was not tried");
+    std::fs::remove_file(file).unwrap();
+}
+
+/// The login before it was sent; the change was not.
+#[tokio::test]
+async fn a_change_that_gets_no_turn_was_not_sent() {
+    let world = world(1, 3).await;
+    let vpcep = fast();
+    vpcep.throttled(Some(Duration::from_secs(60)));
+    let source = password("sim-Password-1");
+    let project = with_id(&world, source, &world.common, Pacers { css: fast(), vpcep });
+    let service = ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(2);
+    let budget = Budget { deadline, first_token: None, priority: Priority::Admin };
+    let update = ServiceFields::default();
+    let Traced { result, trace } = project.update_service(&service, &update, budget).await;
+    let error = result.unwrap_err();
+    assert!(error.own_limit, "{error:?}");
+    assert_eq!((trace.requests, error.fate_of_write(&trace)), (1, Fate::NotSent));
+}

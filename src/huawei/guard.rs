@@ -3,9 +3,9 @@
 //!
 //! Credentials are judged at each API host on its own, because a region that refuses them must not
 //! blind the regions that take them. Where they were never judged they send one request at a time;
-//! where they were refused they are in back-off. Over all hosts the refusals are counted, so that a
-//! key that is wrong everywhere stops before the cloud locks it. The guard is shared by all projects,
-//! because keys are.
+//! where they were refused they are in back-off. Over all hosts the refusals of an access key are
+//! counted, whatever the secret, so that a key that is wrong everywhere stops before the cloud locks
+//! it. The guard is shared by all projects, because keys are.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,14 +21,24 @@ use crate::{cloud::CloudError, secret::Secret};
 /// As long as the gateway locks a key (API Gateway, "Common Errors Related to IAM Authentication
 /// Information").
 pub(super) const BACK_OFF: Duration = Duration::from_secs(300);
-/// Refusals of the same credentials within [`BACK_OFF`], over all hosts. The gateway locks a key at
+/// Refusals of the same access key within [`BACK_OFF`], over all hosts. The gateway locks a key at
 /// the sixth in a row; one is left for a request that was under way, or for another program.
 pub(super) const MAX_REFUSALS: usize = 4;
-/// A first request without an answer holds the others up for no longer: one cluster whose answer
-/// hangs must not keep those beside it waiting, and a gateway refuses in well under a second.
+/// A first request without an answer holds the others up for no longer, while there is room for more
+/// refusals: one cluster whose answer hangs must not keep those beside it waiting, and a gateway refuses
+/// in well under a second.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 /// Tokens come and go daily for every project; credentials that are forgotten are only judged anew.
 const MOST_KNOWN: usize = 10_000;
+
+/// Credentials, as the guard knows them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Credentials {
+    /// All that proves them: a new secret is judged anew.
+    pub(super) whole: Fingerprint,
+    /// The part of them that the cloud counts refusals of, and locks.
+    pub(super) lockable: Fingerprint,
+}
 
 /// Tells credentials apart without holding them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,11 +68,14 @@ pub struct KeyGuard {
     judged: Notify,
 }
 
-/// What is known of one set of credentials.
+/// What is known of an access key, a token or a user's login.
 #[derive(Debug, Default)]
 struct Known {
-    /// By host and port. Hosts are those of the configuration.
-    hosts: HashMap<Box<str>, AtHost>,
+    /// By all of the credentials, and host and port. Hosts are those of the configuration.
+    hosts: HashMap<(Fingerprint, Box<str>), AtHost>,
+    /// Requests under way to hosts that have not judged the credentials; each may come back as a
+    /// refusal.
+    unjudged: usize,
     /// When the newest refusals came, oldest first, at most [`MAX_REFUSALS`].
     refused_at: VecDeque<Instant>,
     last_refusal: Option<CloudError>,
@@ -101,8 +114,8 @@ impl HostBackOff {
 
 impl Known {
     /// The back-off that the credentials are in, at a host or everywhere.
-    fn back_off(&self, host: &str, now: Instant) -> Option<BackOff> {
-        let own = self.hosts.get(host).and_then(|at| at.back_off.as_ref());
+    fn back_off(&self, at: &(Fingerprint, Box<str>), now: Instant) -> Option<BackOff> {
+        let own = self.hosts.get(at).and_then(|at| at.back_off.as_ref());
         let own = own.filter(|back_off| !back_off.is_over(now));
         let everywhere = self.everywhere_until(now);
         let until = own.map(HostBackOff::ends_by_itself_at).max(everywhere)?;
@@ -117,21 +130,28 @@ impl Known {
     }
 
     /// When the next request may be sent by credentials that the host has not judged; `None`: now.
-    fn next_probe_at(&self, host: &str, now: Instant) -> Option<Instant> {
-        let patience_ends = |at: &AtHost| at.probing_since.map(|since| since + PROBE_PATIENCE);
-        if let Some(ends) = self.hosts.get(host).and_then(patience_ends).filter(|end| *end > now) {
+    fn next_probe_at(&self, at: &(Fingerprint, Box<str>), now: Instant) -> Option<Instant> {
+        let probing_since = self.hosts.get(at).and_then(|at| at.probing_since);
+        if let Some(ends) = probing_since.map(|since| since + PROBE_PATIENCE)
+            && ends > now
+        {
             return Some(ends);
         }
-        // Each of these may come back as a refusal.
-        let under_way = self.hosts.values().filter_map(patience_ends).filter(|end| *end > now);
-        let refused = self.refused_at.iter().filter(|at| **at + BACK_OFF > now);
-        let room = MAX_REFUSALS.saturating_sub(refused.count());
-        (under_way.clone().count() >= room).then(|| under_way.min()).flatten()
+        // Patience has an end only while there is room for what may come back.
+        let mut refused = self.refused_at.iter().map(|at| *at + BACK_OFF).filter(|end| *end > now);
+        let room = MAX_REFUSALS.saturating_sub(refused.clone().count());
+        (self.unjudged >= room).then(|| refused.next().unwrap_or(now + BACK_OFF))
     }
 
     fn is_worth_keeping(&self, now: Instant) -> bool {
-        self.refused_at.back().is_some_and(|at| *at + BACK_OFF > now)
-            || self.hosts.values().any(|at| at.probing_since.is_some())
+        self.refused_at.back().is_some_and(|at| *at + BACK_OFF > now) || self.unjudged > 0
+    }
+}
+
+impl AtHost {
+    fn is_worth_keeping(&self, now: Instant) -> bool {
+        self.probing_since.is_some()
+            || self.back_off.as_ref().is_some_and(|back_off| back_off.ends_by_itself_at() > now)
     }
 }
 
@@ -153,8 +173,8 @@ pub(super) struct Begun {
 /// The right to send a request with certain credentials to a certain host.
 pub(super) struct Pass {
     guard: Arc<KeyGuard>,
-    fingerprint: Fingerprint,
-    host: Box<str>,
+    lockable: Fingerprint,
+    at: (Fingerprint, Box<str>),
     probing_since: Option<Instant>,
 }
 
@@ -169,12 +189,12 @@ impl KeyGuard {
     /// Waits until a request may be sent.
     pub(super) async fn enter(
         self: &Arc<Self>,
-        fingerprint: Fingerprint,
+        credentials: Credentials,
         host: &str,
     ) -> Result<Pass, BackOff> {
         loop {
             let judged = self.judged.notified();
-            match self.try_enter(fingerprint, host) {
+            match self.try_enter(credentials, host) {
                 Entry::Pass(pass) => return Ok(pass),
                 Entry::BackOff(back_off) => return Err(back_off),
                 Entry::Wait(until) => tokio::select! {
@@ -185,45 +205,51 @@ impl KeyGuard {
         }
     }
 
-    fn try_enter(self: &Arc<Self>, fingerprint: Fingerprint, host: &str) -> Entry {
+    fn try_enter(self: &Arc<Self>, credentials: Credentials, host: &str) -> Entry {
         let now = Instant::now();
+        let Credentials { whole, lockable } = credentials;
+        let at = (whole, host.into());
         let mut all = self.lock();
-        if all.len() >= MOST_KNOWN && !all.contains_key(&fingerprint) {
+        if all.len() >= MOST_KNOWN && !all.contains_key(&lockable) {
             all.retain(|_, known| known.is_worth_keeping(now));
         }
-        let known = all.entry(fingerprint).or_default();
-        if let Some(back_off) = known.back_off(host, now) {
+        let known = all.entry(lockable).or_default();
+        if let Some(back_off) = known.back_off(&at, now) {
             return Entry::BackOff(back_off);
         }
-        let mut pass =
-            Pass { guard: self.clone(), fingerprint, host: host.into(), probing_since: None };
-        if !known.hosts.get(host).is_some_and(|at| at.is_proven) {
-            if let Some(at) = known.next_probe_at(host, now) {
+        let mut probing_since = None;
+        if !known.hosts.get(&at).is_some_and(|at| at.is_proven) {
+            if let Some(at) = known.next_probe_at(&at, now) {
                 return Entry::Wait(at);
             }
-            pass.probing_since = Some(now);
-            known.hosts.entry(host.into()).or_default().probing_since = Some(now);
+            if known.hosts.len() >= MOST_KNOWN && !known.hosts.contains_key(&at) {
+                known.hosts.retain(|_, at| at.is_worth_keeping(now));
+            }
+            probing_since = Some(now);
+            known.hosts.entry(at.clone()).or_default().probing_since = probing_since;
+            known.unjudged += 1;
         }
-        Entry::Pass(pass)
+        Entry::Pass(Pass { guard: self.clone(), lockable, at, probing_since })
     }
 
     /// The back-off that credentials are in at a host.
-    pub(super) fn back_off(&self, fingerprint: Fingerprint, host: &str) -> Option<BackOff> {
-        self.lock().get(&fingerprint)?.back_off(host, Instant::now())
+    pub(super) fn back_off(&self, credentials: Credentials, host: &str) -> Option<BackOff> {
+        let Credentials { whole, lockable } = credentials;
+        self.lock().get(&lockable)?.back_off(&(whole, host.into()), Instant::now())
     }
 
     /// The host refused the credentials: they are in back-off from this moment on, before anybody who
     /// waits can try them.
     pub(super) fn refused(
         &self,
-        fingerprint: Fingerprint,
+        Credentials { whole, lockable }: Credentials,
         host: &str,
         refusal: &CloudError,
     ) -> Begun {
         let now = Instant::now();
         let mut all = self.lock();
-        let known = all.entry(fingerprint).or_default();
-        let at = known.hosts.entry(host.into()).or_default();
+        let known = all.entry(lockable).or_default();
+        let at = known.hosts.entry((whole, host.into())).or_default();
         at.is_proven = false;
         at.probing_since = None;
         let mut begun = Begun { at_host: false, everywhere: false };
@@ -285,14 +311,14 @@ impl Pass {
     /// back-off.
     pub(super) fn accepted(self) -> bool {
         let mut all = self.guard.lock();
-        let known = all.entry(self.fingerprint).or_default();
+        let known = all.entry(self.lockable).or_default();
         let mut ended = false;
         if known.was_everywhere && known.everywhere_until(Instant::now()).is_none() {
             known.was_everywhere = false;
             ended = true;
         }
         if self.probing_since.is_some() {
-            let at = known.hosts.entry(self.host.clone()).or_default();
+            let at = known.hosts.entry(self.at.clone()).or_default();
             at.is_proven = true;
             ended |= at.back_off.take().is_some();
         }
@@ -301,7 +327,8 @@ impl Pass {
 
     /// The cloud refused the credentials.
     pub(super) fn refused(self, refusal: &CloudError) -> Begun {
-        self.guard.refused(self.fingerprint, &self.host, refusal)
+        let credentials = Credentials { whole: self.at.0, lockable: self.lockable };
+        self.guard.refused(credentials, &self.at.1, refusal)
     }
 }
 
@@ -309,12 +336,14 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let Some(since) = self.probing_since else { return };
         let mut all = self.guard.lock();
-        let known = all.get_mut(&self.fingerprint);
-        // Without a verdict the next request is the first one again.
-        if let Some(at) = known.and_then(|known| known.hosts.get_mut(&self.host))
-            && at.probing_since == Some(since)
-        {
-            at.probing_since = None;
+        if let Some(known) = all.get_mut(&self.lockable) {
+            known.unjudged = known.unjudged.saturating_sub(1);
+            // Without a verdict the next request is the first one again.
+            if let Some(at) = known.hosts.get_mut(&self.at)
+                && at.probing_since == Some(since)
+            {
+                at.probing_since = None;
+            }
         }
         drop(all);
         self.guard.judged.notify_waiters();

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     credentials::Login,
     endpoints::BaseUrl,
-    transport::{Answer, Method, Request, Transport},
+    transport::{Answer, Gate, Method, Request, Transport},
     wire,
 };
 use crate::{
@@ -56,6 +56,7 @@ impl Call<'_> {
         &self,
         login: &Login,
         scope: &Scope,
+        gate: &mut impl Gate,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Issued, CloudError> {
@@ -82,7 +83,7 @@ impl Call<'_> {
             project_id: None,
             pacer: self.pacer,
         };
-        let answer = self.transport.send(&request, None, budget, trace).await?;
+        let answer = self.transport.send(&request, None, gate, budget, trace).await?;
         match (answer.subject_token, lifetime(&answer.body)) {
             (Some(token), Some((expires, life))) => Ok(Issued { token, expires, life }),
             _ => Err(CloudError {

@@ -19,9 +19,9 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     credentials::{Identity, Login, Source},
     endpoints::BaseUrl,
-    guard::{BACK_OFF, BackOff, Begun, Fingerprint, KeyGuard, MAX_REFUSALS, Pass},
+    guard::{BACK_OFF, BackOff, Begun, Credentials, Fingerprint, KeyGuard, MAX_REFUSALS, Pass},
     iam::{self, Scope},
-    transport::{Answer, Auth, Request, Transport, is_of_gateway},
+    transport::{Answer, Auth, Gate, Request, Transport, is_of_gateway},
 };
 use crate::{
     clock::unix_seconds,
@@ -36,6 +36,8 @@ const IAM_RATE: RateLimit = RateLimit { requests_per_second: 0.5, burst: 3 };
 const RENEW_AFTER: f64 = 0.8;
 /// A background renewal that failed is tried again after this time.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
+/// Stands for all IAM hosts: a user is locked at all of them, after fewer refusals than a key.
+const IAM_HOSTS: &str = "every IAM host";
 /// IAM answers in well under a second.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -67,19 +69,13 @@ pub(super) struct Session {
     reread_wanted: AtomicBool,
 }
 
-/// How a request failed.
-enum Failure {
-    /// The cloud refused the credentials, now or, where nothing was sent, a while ago.
-    Refused(CloudError, Option<Begun>),
-    Other(CloudError),
-}
-
-impl From<Failure> for CloudError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Refused(error, _) | Failure::Other(error) => error,
-        }
-    }
+/// Asks the guard before each try of a request, and tells it what the answer says of the credentials.
+struct Guarded<'a> {
+    session: &'a Session,
+    credentials: Credentials,
+    host: &'a str,
+    /// The back-offs that a refusal has begun.
+    begun: Option<Begun>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,10 +122,11 @@ impl Session {
         let is_change = request.method.is_change();
         let auth = self.auth(request.base, budget, trace).await;
         let auth = auth.map_err(|error| if is_change { error.unsent() } else { error })?;
-        let (refusal, begun) = match self.try_send(&auth, request, budget, trace).await {
-            Err(Failure::Refused(refusal, begun)) => (refusal, begun),
-            Err(Failure::Other(error)) => return Err(error),
-            Ok(answer) => return Ok(answer),
+        let host = request.base.authority();
+        let (result, begun) = self.try_send(&auth, request, budget, trace).await;
+        let refusal = match result {
+            Err(error) if is_refusal(&error) => error,
+            other => return other,
         };
         // Another key does not set a clock. And only a gateway's refusal proves that the service
         // behind it has not seen the change.
@@ -140,23 +137,20 @@ impl Session {
             false => self.renewed(&auth, request.base, budget, trace).await,
         };
         let Ok(Some(better)) = better else {
-            self.tell(request.base, &refusal, begun);
+            self.tell(host, &refusal, begun);
             return Err(match better {
                 Err(error) if !is_change => error,
                 _ => refusal,
             });
         };
-        match self.try_send(&better, request, budget, trace).await {
-            Ok(answer) => Ok(answer),
-            Err(Failure::Other(error)) => Err(error),
-            Err(Failure::Refused(error, begun)) => {
-                self.tell(request.base, &error, begun);
-                if begun.is_some() {
-                    self.refuse_identity(request.base, &error).await;
-                }
-                Err(error)
-            }
+        let (result, begun) = self.try_send(&better, request, budget, trace).await;
+        if let Err(error) = &result
+            && begun.is_some()
+        {
+            self.tell(host, error, begun);
+            self.refuse_identity(request.base, error).await;
         }
+        result
     }
 
     async fn try_send(
@@ -165,33 +159,24 @@ impl Session {
         request: &Request<'_>,
         budget: &mut Budget,
         trace: &mut Trace,
-    ) -> Result<Answer, Failure> {
-        let pass = self.enter(auth.fingerprint(), request.base, budget.deadline).await?;
-        let result = self.parts.transport.send(request, Some(auth), budget, trace).await;
-        let begun = self.settle(pass, request.base, &result);
-        result.map_err(|error| match begun {
-            Some(_) => Failure::Refused(error, begun),
-            None => Failure::Other(error),
-        })
+    ) -> (Result<Answer, CloudError>, Option<Begun>) {
+        let mut gate = match self.gate(auth.credentials(), request.base.authority()) {
+            Ok(gate) => gate,
+            Err(error) => return (Err(error), None),
+        };
+        let sending = self.parts.transport.send(request, Some(auth), &mut gate, budget, trace);
+        (sending.await, gate.begun)
     }
 
-    async fn enter(
-        &self,
-        fingerprint: Fingerprint,
-        base: &BaseUrl,
-        deadline: Instant,
-    ) -> Result<Pass, Failure> {
-        let entering = self.parts.guard.enter(fingerprint, base.authority());
-        match tokio::time::timeout_at(deadline, entering).await {
-            Ok(Ok(pass)) => Ok(pass),
-            Ok(Err(back_off)) => Err(Failure::Refused(self.remembered(back_off), None)),
-            Err(_) => Err(Failure::Other(
-                CloudError::new(
-                    Reason::Timeout,
-                    "the first request with these credentials was not answered before the deadline",
-                )
-                .unsent(),
-            )),
+    /// Of credentials that are not in back-off; those that are do not wait for a token either.
+    fn gate<'a>(
+        &'a self,
+        credentials: Credentials,
+        host: &'a str,
+    ) -> Result<Guarded<'a>, CloudError> {
+        match self.parts.guard.back_off(credentials, host) {
+            Some(back_off) => Err(self.remembered(back_off)),
+            None => Ok(Guarded { session: self, credentials, host, begun: None }),
         }
     }
 
@@ -208,33 +193,13 @@ impl Session {
         date.round(Unit::Second).unwrap_or(date)
     }
 
-    /// What an answer says of the credentials: refused, which may begin a back-off, taken, or nothing.
-    fn settle<T>(
-        &self,
-        pass: Pass,
-        base: &BaseUrl,
-        result: &Result<T, CloudError>,
-    ) -> Option<Begun> {
-        match result {
-            Err(error) if is_refusal(error) => return Some(pass.refused(error)),
-            Err(error) if !matches!(error.status, Some(200..=299 | 400 | 403 | 404)) => {}
-            _ if pass.accepted() => tracing::info!(
-                project = &*self.parts.project,
-                host = base.authority(),
-                "the cloud takes the credentials again: the back-off has ended"
-            ),
-            _ => {}
-        }
-        None
-    }
-
     /// Logs the back-offs that a refusal has begun: each once, and not for every cluster that waits.
-    fn tell(&self, base: &BaseUrl, refusal: &CloudError, begun: Option<Begun>) {
+    fn tell(&self, host: &str, refusal: &CloudError, begun: Option<Begun>) {
         let Some(Begun { at_host, everywhere }) = begun else { return };
         if at_host {
             tracing::warn!(
                 project = &*self.parts.project,
-                host = base.authority(),
+                host,
                 reason = refusal.reason.as_str(),
                 status = refusal.status,
                 code = refusal.code,
@@ -328,7 +293,7 @@ impl Session {
             Identity::Token(token) => (Auth::Token(token.clone()), None),
             Identity::Password(login) => {
                 let refused = base.and_then(|base| {
-                    self.parts.guard.back_off(fingerprint(login), base.authority())
+                    self.parts.guard.back_off(credentials(login), base.authority())
                 });
                 if let Some(back_off) = refused {
                     return Err(self.remembered(back_off));
@@ -354,7 +319,7 @@ impl Session {
         trace: &mut Trace,
     ) -> Result<iam::Issued, CloudError> {
         let parts = &self.parts;
-        let pass = self.enter(fingerprint(login), &parts.iam, budget.deadline).await?;
+        let mut gate = self.gate(credentials(login), IAM_HOSTS)?;
         // A token for CSS does not pay for a request to IAM.
         let mut own = Budget { first_token: None, ..*budget };
         let call = iam::Call {
@@ -363,10 +328,9 @@ impl Session {
             pacer: &self.iam_pacer,
             transport: &parts.transport,
         };
-        let issued = call.token(login, &parts.scope, &mut own, trace).await;
-        let begun = self.settle(pass, &parts.iam, &issued);
+        let issued = call.token(login, &parts.scope, &mut gate, &mut own, trace).await;
         if let Err(error) = &issued {
-            self.tell(&parts.iam, error, begun);
+            self.tell(IAM_HOSTS, error, gate.begun);
             parts.stats.credential_refresh_failed(&parts.project);
         }
         issued
@@ -378,7 +342,7 @@ impl Session {
         if let Some(current) = &*self.current.lock().await
             && let Identity::Password(login) = &current.identity
         {
-            self.parts.guard.refused(fingerprint(login), base.authority(), refusal);
+            self.parts.guard.refused(credentials(login), base.authority(), refusal);
         }
     }
 
@@ -427,8 +391,40 @@ impl Session {
     }
 }
 
-fn fingerprint(Login { domain, user, password }: &Login) -> Fingerprint {
-    Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password])
+impl Gate for Guarded<'_> {
+    type Pass = Pass;
+
+    async fn enter(&mut self, deadline: Instant) -> Result<Pass, CloudError> {
+        let entering = self.session.parts.guard.enter(self.credentials, self.host);
+        match tokio::time::timeout_at(deadline, entering).await {
+            Ok(Ok(pass)) => Ok(pass),
+            Ok(Err(back_off)) => Err(self.session.remembered(back_off)),
+            Err(_) => Err(CloudError::new(
+                Reason::Timeout,
+                "the first request with these credentials was not answered before the deadline",
+            )
+            .unsent()),
+        }
+    }
+
+    /// An answer says of the credentials: refused, which may begin a back-off, taken, or nothing.
+    fn settle(&mut self, pass: Pass, result: &Result<Answer, CloudError>) {
+        match result {
+            Err(error) if is_refusal(error) => self.begun = Some(pass.refused(error)),
+            Err(error) if !matches!(error.status, Some(200..=299 | 400 | 403 | 404)) => {}
+            _ if pass.accepted() => tracing::info!(
+                project = &*self.session.parts.project,
+                host = self.host,
+                "the cloud takes the credentials again: the back-off has ended"
+            ),
+            _ => {}
+        }
+    }
+}
+
+fn credentials(Login { domain, user, password }: &Login) -> Credentials {
+    let login = Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password]);
+    Credentials { whole: login, lockable: login }
 }
 
 /// A 401: of the credentials, or of the clock that signed.

@@ -49,6 +49,18 @@ const BACKOFF: Duration = Duration::from_millis(400);
 /// Idle connections are closed before a gateway's usual 60 s, so that none is used as it closes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
+/// Lets each try through, after its wait for a token, and learns what became of it.
+pub(super) trait Gate {
+    /// The right to send one try.
+    type Pass;
+
+    /// Waits until the try may be sent.
+    async fn enter(&mut self, deadline: Instant) -> Result<Self::Pass, CloudError>;
+
+    /// Takes what became of the try.
+    fn settle(&mut self, pass: Self::Pass, result: &Result<Answer, CloudError>);
+}
+
 /// The connections to the cloud, shared by all projects.
 #[derive(Debug)]
 pub struct Transport {
@@ -119,11 +131,12 @@ impl Transport {
     /// Sends a request, and sends it again where that may help, within the deadline.
     ///
     /// # Errors
-    /// The last try's error.
+    /// The last try's error, or that of the gate.
     pub(super) async fn send(
         &self,
         call: &Request<'_>,
         auth: Option<&Auth>,
+        gate: &mut impl Gate,
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Answer, CloudError> {
@@ -134,12 +147,23 @@ impl Transport {
                 Some(token) => token,
                 None => break,
             };
+            // Not before the token: what is known of the credentials may change during that wait.
+            let pass = match gate.enter(budget.deadline).await {
+                Ok(pass) => pass,
+                Err(error) => {
+                    // Other credentials may use it.
+                    budget.first_token = Some(token);
+                    return Err(error);
+                }
+            };
             if tries_before > 0 {
                 trace.retries += 1;
                 self.stats.api_retry(call.project, call.operation);
             }
             trace.requests += 1;
-            let error = match self.try_once(call, auth, token, budget.deadline).await {
+            let result = self.try_once(call, auth, token, budget.deadline).await;
+            gate.settle(pass, &result);
+            let error = match result {
                 Ok(answer) => {
                     answer.request_id.iter().for_each(|id| trace.push_request_id(id));
                     return Ok(answer);
@@ -168,7 +192,7 @@ impl Transport {
             }
             tokio::time::sleep_until(again_at).await;
         }
-        Err(last_error.unwrap_or_else(CloudError::no_turn))
+        Err(last_error.unwrap_or_else(|| CloudError::no_turn().unsent()))
     }
 
     async fn token(&self, call: &Request<'_>, budget: &mut Budget) -> Option<Token> {

@@ -94,12 +94,12 @@ async fn what_is_wrong_with_a_certificate_is_told_and_asked_about_once() {
         (
             "expired",
             presents(trusted.issue_expired(local)),
-            "the certificate of the API has expired",
+            "the certificate of the API expired at 2001-02-03",
         ),
         (
             "early",
             presents(trusted.issue_not_yet_valid(local)),
-            "the certificate of the API is not valid yet",
+            "the certificate of the API is not valid before 2999-01-01",
         ),
         (
             "other-name",
@@ -108,13 +108,13 @@ async fn what_is_wrong_with_a_certificate_is_told_and_asked_about_once() {
         ),
         (
             "self-signed",
-            presents(Authority::self_signed(local, false)),
-            "the certificate of the API is signed by nobody whom this machine trusts",
+            presents(Authority::self_signed(local, true)),
+            "the certificate of the API cannot be that of a server",
         ),
         (
             "foreign",
             presents(foreign.issue(local)),
-            "the certificate of the API is signed by nobody whom this machine trusts",
+            "the certificate of the API is not signed by any authority that is trusted here",
         ),
         ("old", Peer::Says(ONLY_TLS_1_1), "the API speaks neither TLS 1.2 nor TLS 1.3"),
         (

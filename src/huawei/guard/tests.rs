@@ -7,8 +7,15 @@ use tokio::time::{advance, sleep, sleep_until};
 use super::*;
 use crate::cloud::Reason;
 
-fn key(name: &str) -> Fingerprint {
-    Fingerprint::of(&[&Secret::new(name)])
+/// An access key with a secret.
+fn keys(access_key: &str, secret: &str) -> Credentials {
+    let (access_key, secret) = (Secret::new(access_key), Secret::new(secret));
+    let lockable = Fingerprint::of(&[&access_key]);
+    Credentials { whole: Fingerprint::of(&[&access_key, &secret]), lockable }
+}
+
+fn key(access_key: &str) -> Credentials {
+    keys(access_key, "secret")
 }
 
 fn refusal(request_id: &str) -> CloudError {
@@ -194,4 +201,82 @@ async fn a_request_without_a_verdict_leaves_the_next_one_alone_again() {
     let started = Instant::now();
     assert!(pass(&guard, "css").await.probing_since.is_some());
     assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_access_key_has_one_limit_whatever_its_secret() {
+    // How many wrong secrets are tried, each at so many hosts, how often the key is refused, and
+    // whether a secret that is right is taken after that.
+    let cases =
+        [(1, 1, 1, true), (3, 1, 3, true), (8, 1, 4, false), (1, 8, 4, false), (2, 3, 4, false)];
+    for (secrets, hosts, refused, is_right_one_taken) in cases {
+        let guard = Arc::new(KeyGuard::default());
+        let mut tasks = tokio::task::JoinSet::new();
+        for one in 0..secrets * hosts {
+            let guard = guard.clone();
+            tasks.spawn(async move {
+                let (secret, host) = (format!("wrong-{}", one / hosts), (one % hosts).to_string());
+                let pass = guard.enter(keys("a", &secret), &host).await.ok()?;
+                sleep(Duration::from_secs(1)).await;
+                Some(pass.refused(&refusal(&host)))
+            });
+        }
+        let all: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+        let case = format!("{secrets} secrets, {hosts} hosts");
+        assert_eq!(all.len(), refused, "{case}");
+        let asked = Instant::now();
+        assert_eq!(
+            guard.enter(keys("a", "right"), "0").await.is_ok(),
+            is_right_one_taken,
+            "{case}"
+        );
+        assert!(guard.enter(keys("b", "right"), "0").await.is_ok(), "{case}: another key");
+        assert_eq!(asked.elapsed(), Duration::ZERO, "{case}: nobody waits for that");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_requests_go_without_a_verdict_than_refusals_are_allowed() {
+    // When answers come, how many were sent by then, and how many in the end.
+    for (seconds, is_refused, by_then, in_the_end) in
+        [(1, true, 1, 1), (12, true, 3, 3), (27, true, 4, 4), (27, false, 4, 8), (90, true, 4, 4)]
+    {
+        let guard = Arc::new(KeyGuard::default());
+        let sent = Arc::new(AtomicUsize::new(0));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (guard, sent) = (guard.clone(), sent.clone());
+            tasks.spawn(async move {
+                let Ok(pass) = guard.enter(key("a"), "css").await else { return };
+                sent.fetch_add(1, Ordering::SeqCst);
+                sleep(Duration::from_secs(seconds)).await;
+                if is_refused {
+                    pass.refused(&refusal("css"));
+                } else {
+                    pass.accepted();
+                }
+            });
+        }
+        sleep(Duration::from_millis(seconds * 1000 - 1)).await;
+        assert_eq!(sent.load(Ordering::SeqCst), by_then, "{seconds} s");
+        tasks.join_all().await;
+        assert_eq!(sent.load(Ordering::SeqCst), in_the_end, "{seconds} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_without_an_answer_make_room_when_they_are_given_up() {
+    let guard = Arc::new(KeyGuard::default());
+    let mut hanging = Vec::new();
+    for host in 0..MAX_REFUSALS {
+        hanging.push(pass(&guard, &host.to_string()).await);
+    }
+    let waiting = tokio::spawn({
+        let guard = guard.clone();
+        async move { guard.enter(key("a"), "other").await.is_ok() }
+    });
+    sleep(PROBE_PATIENCE * 10).await;
+    assert!(!waiting.is_finished());
+    hanging.pop();
+    assert!(waiting.await.unwrap());
 }

@@ -4,13 +4,14 @@
 //! that was not made is looked into first, and then what lies at the bottom of the chain. Its texts
 //! name the URL; ours do not.
 
-use std::{error::Error, io};
+use std::io;
 
-use tokio_rustls::rustls::{self, AlertDescription, CertificateError, PeerIncompatible};
+use tokio_rustls::rustls::{self, AlertDescription, PeerIncompatible};
 
 use crate::{
     cloud::{CloudError, Reason},
     huawei::wire,
+    tls,
 };
 
 /// The reason and a sentence for an error of reqwest.
@@ -34,38 +35,25 @@ fn not_connected(error: &reqwest::Error) -> CloudError {
         let message = format!("no connection to the API within {seconds} s");
         return CloudError::new(Reason::Connect, message);
     }
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.to_string().starts_with("dns error") {
-            let message = "the host name of the API cannot be resolved";
-            return CloudError::new(Reason::Dns, message);
-        }
-        if let Some(what) = cause.downcast_ref().and_then(handshake) {
-            return CloudError::new(Reason::Tls, what);
-        }
-        source = cause.source();
+    let mut causes = tls::causes(error);
+    if causes.clone().any(|cause| cause.to_string().starts_with("dns error")) {
+        return CloudError::new(Reason::Dns, "the host name of the API cannot be resolved");
+    }
+    if let Some(tls) = tls::error_in(error) {
+        return CloudError::new(Reason::Tls, tls_error(tls));
+    }
+    let is_end = |io: &io::Error| io.kind() == io::ErrorKind::UnexpectedEof;
+    if causes.any(|cause| cause.downcast_ref().is_some_and(is_end)) {
+        return CloudError::new(Reason::Tls, "the API hung up in the TLS handshake");
     }
     CloudError::new(Reason::Connect, "no connection to the API")
-}
-
-/// What went wrong in a TLS handshake; `None` where it did not come to one. `source` of an IO error
-/// passes over the error inside it, which is the one of rustls or another IO error.
-fn handshake(error: &io::Error) -> Option<String> {
-    let inner = error.get_ref();
-    if let Some(tls) = inner.and_then(|inner| inner.downcast_ref()) {
-        return Some(tls_error(tls));
-    }
-    if let Some(io) = inner.and_then(|inner| inner.downcast_ref()) {
-        return handshake(io);
-    }
-    let hung_up = error.kind() == io::ErrorKind::UnexpectedEof;
-    hung_up.then(|| "the API hung up in the TLS handshake".into())
 }
 
 fn tls_error(error: &rustls::Error) -> String {
     use rustls::Error as E;
     match error {
-        E::InvalidCertificate(mistake) => certificate(mistake),
+        E::InvalidCertificate(mistake) => tls::certificate(mistake, "the API")
+            .unwrap_or_else(|| format!("the certificate of the API is wrong: {}", shown(mistake))),
         E::AlertReceived(AlertDescription::ProtocolVersion)
         | E::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             "the API speaks neither TLS 1.2 nor TLS 1.3".into()
@@ -73,18 +61,6 @@ fn tls_error(error: &rustls::Error) -> String {
         E::InvalidMessage(_) => "what answers does not speak TLS".into(),
         other => format!("the TLS handshake with the API failed: {}", shown(other)),
     }
-}
-
-fn certificate(mistake: &CertificateError) -> String {
-    use CertificateError as C;
-    let what = match mistake {
-        C::Expired | C::ExpiredContext { .. } => "has expired",
-        C::NotValidYet | C::NotValidYetContext { .. } => "is not valid yet",
-        C::NotValidForName | C::NotValidForNameContext { .. } => "is for another host name",
-        C::UnknownIssuer => "is signed by nobody whom this machine trusts",
-        other => return format!("the certificate of the API is wrong: {}", shown(other)),
-    };
-    format!("the certificate of the API {what}")
 }
 
 /// A certificate may hold any text.

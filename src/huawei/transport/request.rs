@@ -12,7 +12,7 @@ use crate::{
     huawei::{
         credentials::Keys,
         endpoints::BaseUrl,
-        guard::Fingerprint,
+        guard::{Credentials, Fingerprint},
         sign::{self as signing, Scheme, Signed},
     },
     model::ProjectId,
@@ -100,15 +100,19 @@ pub enum Auth {
 }
 
 impl Auth {
-    pub(in crate::huawei) fn fingerprint(&self) -> Fingerprint {
+    pub(in crate::huawei) fn credentials(&self) -> Credentials {
         match self {
             Self::Keys(keys) => {
                 let access_key = Secret::new(keys.access_key.as_str());
                 let mut parts = vec![&access_key, &keys.secret_key];
                 parts.extend(&keys.security_token);
-                Fingerprint::of(&parts)
+                let lockable = Fingerprint::of(&[&access_key]);
+                Credentials { whole: Fingerprint::of(&parts), lockable }
             }
-            Self::Token(token) => Fingerprint::of(&[token]),
+            Self::Token(token) => {
+                let token = Fingerprint::of(&[token]);
+                Credentials { whole: token, lockable: token }
+            }
         }
     }
 }
