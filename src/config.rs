@@ -144,7 +144,7 @@ pub fn load_with_web(
 }
 
 /// Reads the two files and nothing else: no file that they name, no credentials, no environment
-/// variable. What comes out can be looked at, not run.
+/// variable. The result can be inspected, but not run.
 ///
 /// # Errors
 /// Every mistake that was found in either.

@@ -1,14 +1,14 @@
-//! JSON that is one line to every reader, and moves no terminal.
+//! JSON that every reader sees as one line and that cannot control a terminal.
 
 use std::io;
 
 use serde::Serialize;
 
-/// A value as compact JSON in which texts have no control characters and no line breaks: serde_json
-/// escapes the C0 characters, this also DEL, the C1 characters and the line and paragraph separators.
+/// Writes a value as compact JSON without raw control characters or line breaks: serde_json escapes the
+/// C0 characters; this function also escapes DEL, the C1 characters and the line and paragraph separators.
 ///
 /// # Errors
-/// Where the value cannot be JSON.
+/// If the value cannot be written as JSON.
 pub fn one_line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut line = Vec::with_capacity(1 << 10);
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut line, OneLine))?;

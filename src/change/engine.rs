@@ -190,7 +190,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         Some((meta, project))
     }
 
-    /// The same service in whatever project it is configured now.
+    /// The same service, in the project where it is configured now.
     fn known_elsewhere(&self, service: &ServiceId) -> Option<(Arc<ServiceMeta>, Project<C>)> {
         let services = self.env.board.snapshot();
         let mut same = services.iter().filter(|state| state.meta.id == *service);

@@ -39,7 +39,7 @@ pub fn diff_to_json(diff: &[FieldChange]) -> Value {
     diff.iter().map(one).collect()
 }
 
-/// What the cloud answered to a change, or, without a status, why no answer came.
+/// What the cloud answered to a change; if there is no status, why no answer came.
 pub fn cloud_to_json(failure: Option<&CloudError>, answered: Option<&Answered>) -> Value {
     match (failure, answered) {
         (Some(error), _) => json!({

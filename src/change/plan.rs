@@ -147,8 +147,8 @@ enum Found {
     Other,
 }
 
-/// Fields that have a value in every service. Of the others, a cloud may leave out what is empty, so that
-/// an absent one is empty.
+/// Fields that have a value in every service. The cloud may leave out any other field that is empty, so an
+/// absent one counts as empty.
 const NEVER_EMPTY: [&str; 3] = ["approval_enabled", "service_name", "tcp_proxy"];
 
 /// Judges a change by the states before and after it.
@@ -184,7 +184,7 @@ pub(super) fn judge(
         warnings.extend(found.iter().filter_map(|(field, state)| match state {
             Found::Wanted | Found::Kept => None,
             Found::Before => Some(format!("{field} is as before")),
-            Found::Untold => Some(format!("the cloud does not tell {field}")),
+            Found::Untold => Some(format!("the cloud does not report {field}")),
             Found::Other => Some(format!("{field} is neither as before nor as wanted")),
         }));
     }
@@ -195,7 +195,7 @@ pub(super) fn judge(
     Verdict { outcome, warnings }
 }
 
-/// The fields that nobody asked for and that moved all the same.
+/// The fields that changed although nobody asked for it.
 fn side_effects(
     was: &ServiceFields,
     update: &ServiceFields,
@@ -212,7 +212,7 @@ fn side_effects(
     moved.map(warning).collect()
 }
 
-/// What differs afterwards; a field that was not told before or after is left out.
+/// The fields that differ afterwards; a field that was not reported before or after is left out.
 pub(super) fn differences(was: &ServiceFields, after: &EndpointService) -> Vec<FieldChange> {
     let (was, is) = (canonical(was), state_of(after));
     let differs = |field: &'static str| {

@@ -59,7 +59,7 @@ fn hash(text: &str) -> Result<String, String> {
 }
 
 impl VerifyArgs {
-    /// Whether a record is the one that is expected, where one is.
+    /// Whether a record has the expected number and hash, as far as they are given.
     fn expects(&self, record: &Record) -> bool {
         let has_head = |head: &String| *head == record.hash.to_string();
         self.expect_sequence.is_none_or(|seq| seq == record.seq)

@@ -16,7 +16,7 @@ use crate::{
     poll,
 };
 
-/// Enough names to see what they have in common; the metric `up` has them all.
+/// Enough names to see a pattern; the metric `up` has them all.
 const MOST_NAMED: usize = 10;
 
 #[derive(Args, Debug)]
@@ -71,10 +71,10 @@ async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, String> {
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
-/// Why clusters were not read, or not whole: project, reason and code.
+/// Why clusters were not read, or only in part: project, reason and code.
 type Cause<'a> = (&'a str, Option<(&'a str, Option<&'a str>)>);
 
-/// What failed for the same reason is told together, so that an outage is one line.
+/// Logs failures with the same cause together, so that an outage is one line.
 fn causes(snapshot: &Snapshot) -> BTreeMap<Cause<'_>, Vec<&ClusterState>> {
     let mut causes: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for state in snapshot.clusters().iter().filter(|state| !state.is_whole()) {

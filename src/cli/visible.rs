@@ -1,13 +1,13 @@
 //! Texts of others on a terminal.
 
-/// Whether a terminal obeys a character, or turns its direction at it: control characters and those
-/// with `Bidi_Control` (Unicode, UAX #9, 2). So are the separators of lines and paragraphs.
+/// Whether a character controls a terminal or changes the direction of text: control characters, those
+/// with `Bidi_Control` (Unicode, UAX #9, 2), and the line and paragraph separators.
 pub(super) fn is_odd(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text in which every odd character is escaped.
+/// A text in which every such character is escaped.
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {

@@ -149,11 +149,11 @@ fn password(
     Some(Source::Password { domain, user, password })
 }
 
-/// A secret that is written in the configuration, or in a file of its own.
+/// A secret, in the configuration or in a file of its own.
 struct Written {
     inline: Option<Secret>,
     file: Option<String>,
-    /// What it is called, if it must be printable.
+    /// The name of the secret, if it must be printable.
     what: Option<&'static str>,
 }
 
@@ -204,7 +204,7 @@ fn secret(
     }
 }
 
-/// A secret that can be had, so that a mistake is found at the start and told at its own key.
+/// Reads a secret once, so that a mistake is found at the start and reported at its own key.
 fn read(
     notes: &mut Notes<'_>,
     path: &str,

@@ -12,14 +12,14 @@ const LONGEST_NAME: usize = 128;
 pub(super) struct Notes<'a> {
     file: &'a Path,
     text: &'a str,
-    /// Looked for when there is something to say, which is rare.
+    /// Computed only when there is something to report, which is rare.
     places: OnceCell<Places>,
     pub(super) mistakes: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Notes<'a> {
-    /// Nothing wrong so far.
+    /// No mistakes so far.
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         let (places, mistakes, warnings) = Default::default();
         Self { file, text, places, mistakes, warnings }
@@ -29,7 +29,7 @@ impl<'a> Notes<'a> {
         self.refuse(path, format_args!("found {found}, expected {expected}"));
     }
 
-    /// A mistake that is told in other words.
+    /// A mistake with a message of its own.
     pub(super) fn refuse(&mut self, path: &str, what: impl Display) {
         let line = self.line(path, what);
         self.mistakes.push(line);

@@ -1,11 +1,11 @@
-//! Keys are not burned: the sixth bad signature in a row locks an access key for five minutes, for
-//! everybody who uses it.
+//! Keeps access keys from being locked: the sixth bad signature in a row locks a key for five minutes, for
+//! everyone who uses it.
 //!
-//! Credentials are judged at each API host on its own, because a region that refuses them must not
-//! blind the regions that take them. Where they were never judged they send one request at a time;
-//! where they were refused they are in back-off. Over all hosts the refusals are counted, so that a
-//! key that is wrong everywhere stops before the cloud locks it. The guard is shared by all projects,
-//! because keys are.
+//! Credentials are judged separately at each API host, because a region that refuses them must not stop
+//! the regions that accept them. A host that has not judged them yet gets one request at a time; at a host
+//! that refused them they are in back-off. Refusals are also counted over all hosts, so that a key that is
+//! wrong everywhere is stopped before the cloud locks it. All projects share the guard, because they may
+//! share keys.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,11 +21,11 @@ use crate::{cloud::CloudError, secret::Secret};
 /// As long as the gateway locks a key (API Gateway, "Common Errors Related to IAM Authentication
 /// Information").
 pub(super) const BACK_OFF: Duration = Duration::from_secs(300);
-/// Refusals of the same credentials within [`BACK_OFF`], over all hosts. The gateway locks a key at
-/// the sixth in a row; one is left for a request that was under way, or for another program.
+/// How many refusals of the same credentials within [`BACK_OFF`], over all hosts, are allowed. The gateway
+/// locks a key at the sixth in a row; one is left for a request under way, or for another program.
 pub(super) const MAX_REFUSALS: usize = 4;
-/// A first request without an answer holds the others up for no longer: one cluster whose answer
-/// hangs must not keep those beside it waiting, and a gateway refuses in well under a second.
+/// A first request without an answer holds up the others for at most this long: one cluster whose answer
+/// hangs must not keep the others waiting, and a gateway refuses in well under a second.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 /// Tokens come and go daily for every project; credentials that are forgotten are only judged anew.
 const MOST_KNOWN: usize = 10_000;
@@ -58,25 +58,25 @@ pub struct KeyGuard {
     judged: Notify,
 }
 
-/// What is known of one set of credentials.
+/// What is known about one set of credentials.
 #[derive(Debug, Default)]
 struct Known {
-    /// By host and port. Hosts are those of the configuration.
+    /// By host and port, as in the configuration.
     hosts: HashMap<Box<str>, AtHost>,
     /// When the newest refusals came, oldest first, at most [`MAX_REFUSALS`].
     refused_at: VecDeque<Instant>,
     last_refusal: Option<CloudError>,
-    /// The refusals put the credentials in back-off at every host, and none took them since.
+    /// True after the credentials were put in back-off at every host, until a host accepts them.
     was_everywhere: bool,
 }
 
-/// What one host thinks of the credentials.
+/// The verdict of one host on the credentials.
 #[derive(Debug, Default)]
 struct AtHost {
     is_proven: bool,
-    /// Not judged yet; the newest request that will tell went out then.
+    /// If there is no verdict yet: when the newest request that will bring one was sent.
     probing_since: Option<Instant>,
-    /// The last one, until the host takes the credentials.
+    /// The last back-off, until the host accepts the credentials.
     back_off: Option<HostBackOff>,
 }
 
@@ -85,7 +85,7 @@ struct HostBackOff {
     began: Instant,
     refusal: CloudError,
     ended_by_reload: bool,
-    /// False where a reload has ended the one before: reloading in a loop must not burn the key.
+    /// False if a reload ended the one before: reloading in a loop must not lock the key.
     a_reload_may_end_it: bool,
 }
 
@@ -100,7 +100,7 @@ impl HostBackOff {
 }
 
 impl Known {
-    /// The back-off that the credentials are in, at a host or everywhere.
+    /// The present back-off of the credentials, at a host or everywhere.
     fn back_off(&self, host: &str, now: Instant) -> Option<BackOff> {
         let own = self.hosts.get(host).and_then(|at| at.back_off.as_ref());
         let own = own.filter(|back_off| !back_off.is_over(now));
@@ -110,19 +110,19 @@ impl Known {
         Some(BackOff { until, refusal })
     }
 
-    /// Until when the refusals of all hosts together keep the credentials from being used.
+    /// When the back-off at all hosts ends, if there is one.
     fn everywhere_until(&self, now: Instant) -> Option<Instant> {
         let until = *self.refused_at.front()? + BACK_OFF;
         (self.refused_at.len() == MAX_REFUSALS && until > now).then_some(until)
     }
 
-    /// When the next request may be sent by credentials that the host has not judged; `None`: now.
+    /// When credentials without a verdict of the host may send the next request; `None` means now.
     fn next_probe_at(&self, host: &str, now: Instant) -> Option<Instant> {
         let patience_ends = |at: &AtHost| at.probing_since.map(|since| since + PROBE_PATIENCE);
         if let Some(ends) = self.hosts.get(host).and_then(patience_ends).filter(|end| *end > now) {
             return Some(ends);
         }
-        // Each of these may come back as a refusal.
+        // Each of these requests may be refused.
         let under_way = self.hosts.values().filter_map(patience_ends).filter(|end| *end > now);
         let refused = self.refused_at.iter().filter(|at| **at + BACK_OFF > now);
         let room = MAX_REFUSALS.saturating_sub(refused.count());
@@ -139,11 +139,11 @@ impl Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BackOff {
     pub(super) until: Instant,
-    /// What the cloud said when it refused them.
+    /// The refusal that caused it.
     pub(super) refusal: CloudError,
 }
 
-/// The back-offs that a refusal has begun.
+/// Which back-offs a refusal has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Begun {
     pub(super) at_host: bool,
@@ -160,7 +160,7 @@ pub(super) struct Pass {
 
 enum Entry {
     Pass(Pass),
-    /// A request that will tell is under way; ask again by then.
+    /// A request that will bring a verdict is under way; try again at this moment.
     Wait(Instant),
     BackOff(BackOff),
 }
@@ -207,13 +207,12 @@ impl KeyGuard {
         Entry::Pass(pass)
     }
 
-    /// The back-off that credentials are in at a host.
+    /// The present back-off of credentials at a host.
     pub(super) fn back_off(&self, fingerprint: Fingerprint, host: &str) -> Option<BackOff> {
         self.lock().get(&fingerprint)?.back_off(host, Instant::now())
     }
 
-    /// The host refused the credentials: they are in back-off from this moment on, before anybody who
-    /// waits can try them.
+    /// The host refused the credentials: they are in back-off at once, before a waiting request can try them.
     pub(super) fn refused(
         &self,
         fingerprint: Fingerprint,
@@ -227,8 +226,8 @@ impl KeyGuard {
         at.is_proven = false;
         at.probing_since = None;
         let mut begun = Begun { at_host: false, everywhere: false };
-        // The answers to what was under way when the first refusal came tell nothing new, and must
-        // not blind the other hosts.
+        // Answers to requests that were under way at the first refusal bring nothing new, and must not
+        // count against the other hosts.
         if at.back_off.as_ref().is_none_or(|back_off| back_off.is_over(now)) {
             let after_reload = at
                 .back_off
@@ -255,9 +254,9 @@ impl KeyGuard {
         begun
     }
 
-    /// A reload may have been made because the cause was mended: it ends the back-offs at single
-    /// hosts, each once. The limit over all hosts stays, for the cloud's lock would be worse. Returns
-    /// how many have ended.
+    /// A reload may mean that the cause was fixed, so it ends the back-offs at single hosts, each once. The
+    /// limit over all hosts stays, because a key locked by the cloud would be worse. Returns how many
+    /// back-offs have ended.
     pub fn reloaded(&self) -> usize {
         let now = Instant::now();
         let mut ended = 0;
@@ -281,7 +280,7 @@ impl KeyGuard {
 }
 
 impl Pass {
-    /// The cloud took the credentials, whatever it thought of the request. True where that ends a
+    /// The cloud accepted the credentials, even if it refused the request. Returns true if that ends a
     /// back-off.
     pub(super) fn accepted(self) -> bool {
         let mut all = self.guard.lock();
@@ -310,7 +309,7 @@ impl Drop for Pass {
         let Some(since) = self.probing_since else { return };
         let mut all = self.guard.lock();
         let known = all.get_mut(&self.fingerprint);
-        // Without a verdict the next request is the first one again.
+        // Without a verdict, the next request is the first one again.
         if let Some(at) = known.and_then(|known| known.hosts.get_mut(&self.host))
             && at.probing_since == Some(since)
         {

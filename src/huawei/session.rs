@@ -69,7 +69,7 @@ pub(super) struct Session {
 
 /// How a request failed.
 enum Failure {
-    /// The cloud refused the credentials, now or, where nothing was sent, a while ago.
+    /// The cloud refused the credentials: now, or earlier if nothing was sent.
     Refused(CloudError, Option<Begun>),
     Other(CloudError),
 }
@@ -116,7 +116,7 @@ impl Session {
     /// Sends a request with the project's credentials.
     ///
     /// # Errors
-    /// That of the request or of getting a token; during back-off, the refusal that caused it.
+    /// The error of the request or of getting a token; during back-off, the refusal that caused it.
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
@@ -131,7 +131,7 @@ impl Session {
             Err(Failure::Other(error)) => return Err(error),
             Ok(answer) => return Ok(answer),
         };
-        // Another key does not set a clock. And only a gateway's refusal proves that the service
+        // Another key does not correct a clock. And only a refusal by the gateway proves that the service
         // behind it has not seen the change.
         let is_final = refusal.reason == Reason::ClockSkew
             || (is_change && !refusal.never_sent && !is_of_gateway(&refusal));
@@ -201,14 +201,15 @@ impl Session {
         CloudError { retry_at: Some(self.in_time(left)), ..refusal.unsent() }
     }
 
-    /// The date after so long, in whole seconds.
+    /// The time after this duration, in whole seconds.
     fn in_time(&self, left: Duration) -> Timestamp {
         let date = self.parts.transport.clock().now();
         let date = date.saturating_add(left).unwrap_or(date);
         date.round(Unit::Second).unwrap_or(date)
     }
 
-    /// What an answer says of the credentials: refused, which may begin a back-off, taken, or nothing.
+    /// Tells the guard what an answer says about the credentials: refused (which may begin a back-off),
+    /// accepted, or nothing.
     fn settle<T>(
         &self,
         pass: Pass,
@@ -228,7 +229,7 @@ impl Session {
         None
     }
 
-    /// Logs the back-offs that a refusal has begun: each once, and not for every cluster that waits.
+    /// Logs the back-offs that a refusal has begun: each once, not once for every cluster that waits.
     fn tell(&self, base: &BaseUrl, refusal: &CloudError, begun: Option<Begun>) {
         let Some(Begun { at_host, everywhere }) = begun else { return };
         if at_host {
@@ -372,8 +373,8 @@ impl Session {
         issued
     }
 
-    /// A token that IAM has just given was refused: asking for another to be used there is no use for
-    /// a while.
+    /// A token fresh from IAM was refused: for a while there is no use in getting another one for the same
+    /// host.
     async fn refuse_identity(&self, base: &BaseUrl, refusal: &CloudError) {
         if let Some(current) = &*self.current.lock().await
             && let Identity::Password(login) = &current.identity

@@ -1,12 +1,13 @@
-//! Surprises in the log: each once, so that `api_surprises_total` can be looked up there.
+//! Logs each surprise once, so that the cause of `api_surprises_total` can be looked up in the log.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::{transport::Answer, wire::Oddity};
 
-/// More kinds of surprises in one project are a new API: they are counted, and not logged.
+/// At most this many surprises of one project are logged. More than that means a new API: they are only
+/// counted.
 const MOST_LOGGED: usize = 100;
-/// Enough of an odd value to find it in the cloud's console.
+/// The logged length of a value: enough to find it in the cloud's console.
 const LONGEST: usize = 100;
 
 /// The surprises of a project that were logged.
@@ -22,10 +23,10 @@ pub(super) struct Place<'a> {
 }
 
 impl Logged {
-    /// Logs those that were not logged before. A secret that was sent and came back stays hidden.
+    /// Logs the surprises that were not logged before. A secret that was sent and came back stays hidden.
     pub(super) fn tell(&self, place: Place<'_>, oddities: Vec<Oddity>, answer: Option<&Answer>) {
         let fit = |text: String| {
-            // Hidden first: half a secret would not be found.
+            // Hide secrets before cutting: half a secret would not be found.
             let text = answer.map_or(text.clone(), |answer| answer.hide(&text));
             text[..text.floor_char_boundary(LONGEST)].to_owned()
         };

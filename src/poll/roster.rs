@@ -31,7 +31,7 @@ pub(super) struct Entry {
     region: RegionId,
     interval: Duration,
     pub(super) due: Instant,
-    /// While the first poll is due out of turn: the beat that comes after it.
+    /// While the first poll is due out of turn: the beat after it.
     first_beat: Option<Instant>,
     pub(super) in_flight: Option<InFlight>,
     /// A beat came while the poll before was still under way.
@@ -43,7 +43,7 @@ pub(super) struct Entry {
     pub(super) waiters: Vec<oneshot::Sender<Result<(), PollNowError>>>,
 }
 
-/// A poll that waits for its token or walks.
+/// A poll that waits for its token or reads pages.
 pub(super) struct InFlight {
     pub(super) task: AbortHandle,
     pub(super) turn: Arc<Turn>,
@@ -54,7 +54,7 @@ impl Entry {
         self.in_flight.is_some()
     }
 
-    /// Whether it has no place in the schedule yet, or its first poll has not been started.
+    /// Whether the cluster has no place in the schedule yet, or its first poll has not started.
     fn is_new(&self) -> bool {
         self.interval.is_zero() || self.first_beat.is_some()
     }
@@ -116,9 +116,9 @@ impl<C> Default for Roster<C> {
 }
 
 impl<C> Roster<C> {
-    /// Takes other projects. A new cluster is due at once, unless `has_data` says of it and its
-    /// interval that it need not be. Says which clusters have a new place in the schedule, and when
-    /// they are due. Dropping an entry gives its poll up.
+    /// Takes other projects. A new cluster is due at once, unless `has_data` is true for it and its interval.
+    /// Returns which clusters have a new place in the schedule, and when they are due. Dropping an entry
+    /// gives up its poll.
     pub(super) fn replace(
         &mut self,
         projects: Vec<Project<C>>,
@@ -203,7 +203,7 @@ impl<C> Roster<C> {
         self.due.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// An entry whose beat has come, and how urgent its poll is; its next beat is laid out.
+    /// An entry whose beat has come, and the priority of its poll; schedules the entry's next beat.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(EntryId, Priority)> {
         loop {
             let Reverse((due, id)) = *self.due.peek().filter(|Reverse((due, _))| *due <= now)?;

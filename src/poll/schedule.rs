@@ -26,15 +26,15 @@ pub(super) fn until_next(now: Timestamp, phase: Duration, interval: Duration) ->
     Duration::from_nanos(u64::try_from(ahead).unwrap_or(0))
 }
 
-/// The same for the beat after a poll that is made at once: at least half an interval later, so that
-/// the first two are not made for the price of one.
+/// The same for the beat after a poll that is made at once: at least half an interval later, so that the
+/// first two polls are not close together.
 pub(super) fn until_next_after_a_poll(
     now: Timestamp,
     phase: Duration,
     interval: Duration,
 ) -> Duration {
     let gap = interval / 2;
-    // At the end of time every place is as good.
+    // At the end of time any place is as good as another.
     let earliest = now.saturating_add(gap).unwrap_or(now);
     gap + until_next(earliest, phase, interval)
 }

@@ -36,7 +36,7 @@ pub struct ServiceReader<C> {
     board: ServiceBoard,
     clock: Clock,
     due: HashMap<Arc<str>, Instant>,
-    /// Projects that got another service while they were read.
+    /// Projects that got a new service while they were read.
     again: HashSet<Arc<str>>,
     readings: JoinSet<()>,
     running: HashMap<Id, Arc<str>>,
@@ -122,7 +122,7 @@ impl<C: Services + Clone> ServiceReader<C> {
     }
 }
 
-/// How long a project waits that has a service which was never read.
+/// How long a project with a service that was never read waits.
 fn soon(project: &str) -> Duration {
     schedule::phase(project, FIRST_WITHIN)
 }
@@ -157,7 +157,7 @@ async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clo
     }
 }
 
-/// A line for each cause when reading begins to fail, and one when it works again.
+/// Logs a line for each cause when reading begins to fail, and one when it works again.
 fn report(
     project: &str,
     services: &[Arc<ServiceState>],
@@ -166,7 +166,7 @@ fn report(
     let mut told: Vec<&CloudError> = Vec::new();
     for (state, result) in services.iter().zip(results) {
         let Err(error) = result else { continue };
-        // Credentials in back-off are told once where the back-off begins, not for each service.
+        // A back-off is logged once where it begins, not for each service.
         let is_known = state.up == Some(false) || error.retry_at.is_some();
         if !is_known && !told.contains(&error) {
             told.push(error);

@@ -429,7 +429,7 @@ async fn a_cluster_that_a_reload_brings_is_read_at_once() {
     }
 }
 
-/// Its poll in the project before may end in the very moment of the reload.
+/// A cluster's poll in its old project may end at the very moment of the reload.
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_moved_never_shows_what_was_read_before() {
     for late in [false, true] {

@@ -114,7 +114,7 @@ async fn a_cause_is_one_line_whatever_it_breaks() {
     let told = ["level", "code"].map(|key| failed[0][key].clone());
     assert_eq!(told, ["warn", "CSS.0015"]);
     cloud.break_clusters(&[]).await;
-    let again = wait_for(&process, "what could not be read can be read again", 1).await;
+    let again = wait_for(&process, "clusters can be read again", 1).await;
     assert_eq!((again.len(), &again[0]["clusters"]), (1, &json!(5)), "{again:?}");
 
     // The same for who reads them once.

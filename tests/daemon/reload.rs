@@ -340,8 +340,8 @@ async fn what_needs_a_restart_is_named_key_by_key() {
     };
     let named = async |keys: &[&str]| {
         let config = serve.get("/config").await.text;
-        let note = format!("# In force only after a restart: {}\n", keys.join(", "));
-        let logged = format!("in force only after a restart: {}", keys.join(", "));
+        let note = format!("# In effect only after a restart: {}\n", keys.join(", "));
+        let logged = format!("in effect only after a restart: {}", keys.join(", "));
         let shown = (config.starts_with(&note), serve.process.err().contains(&logged));
         assert_eq!(shown, (!keys.is_empty(), !keys.is_empty()), "{keys:?}: {config}");
     };

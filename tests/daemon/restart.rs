@@ -227,7 +227,7 @@ async fn the_next_process_waits_for_the_end_of_the_one_before() {
     let mut next = serve(&watched.folder, "next");
     let owner = format!("belongs to process {} on ", watched.serve.process.id());
     let said = next.line(Process::err, |line| line.contains(&owner).then(|| line.to_owned())).await;
-    assert!(said.contains("waiting up to 60 s for its end"), "{said}");
+    assert!(said.contains("waiting up to 60 s for it to end"), "{said}");
     // It lives and is not ready.
     let address = next.address("public").await;
     let get = async |path: &str| {

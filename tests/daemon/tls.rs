@@ -109,20 +109,20 @@ async fn what_is_wrong_with_a_certificate_is_told_and_asked_about_once() {
         (
             "self-signed",
             presents(self_signed(local)),
-            "the certificate of the API is signed by nobody whom this machine trusts",
+            "the certificate of the API is not signed by an authority that this machine trusts",
         ),
         (
             "foreign",
             presents(foreign.issue(local)),
-            "the certificate of the API is signed by nobody whom this machine trusts",
+            "the certificate of the API is not signed by an authority that this machine trusts",
         ),
         ("old", Peer::Says(ONLY_TLS_1_1), "the API speaks neither TLS 1.2 nor TLS 1.3"),
         (
             "no-tls",
             Peer::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-            "what answers does not speak TLS",
+            "the server does not speak TLS",
         ),
-        ("silent", Peer::Says(b""), "the API hung up in the TLS handshake"),
+        ("silent", Peer::Says(b""), "the API closed the connection during the TLS handshake"),
     ];
     check(&folder, &ours, "tls", &cases, 1).await;
 }

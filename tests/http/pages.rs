@@ -133,7 +133,7 @@ async fn the_status_page_shows_what_needs_somebody_first_and_since_when() {
     let page = server().await.get("/").await;
     let rows = rows(&page);
     assert_eq!(rows.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ORDER);
-    assert!(page.contains("8 need somebody"), "{page}");
+    assert!(page.contains("8 need attention"), "{page}");
     let row: BTreeMap<_, _> = rows.into_iter().collect();
     let expected: [(&str, &[&str]); 9] = [
         ("switched-off", &["b bad\">service switched off", ">3m 20s ago<", "CSS.5182"]),
@@ -215,7 +215,7 @@ async fn the_page_of_a_cluster_says_first_why_it_needs_somebody() {
     for name in ["untried", "never-enabled"] {
         let page = server.get(&format!("/clusters/{}", id(name))).await;
         assert!(page.contains("<h2>Connections</h2>"), "{page}");
-        assert!(!page.contains("needs somebody"), "{name}: {page}");
+        assert!(!page.contains("needs attention"), "{name}: {page}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What changes of ours asked for and no reading has shown yet: when it shows, it is our doing.
+//! Effects that our changes asked for and that no reading has shown yet. When they show, they are ours.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use tokio::time::Instant;
 
 use crate::model::ServiceFields;
 
-/// The cloud shows what it did within seconds, and a gateway gives a request up within minutes: what
-/// shows later than this is somebody else's doing.
+/// The cloud shows an effect within seconds, and a gateway gives up a request within minutes. An effect
+/// that shows later than this is someone else's.
 const EXPLAINED_FOR: Duration = Duration::from_secs(3600);
-/// Changes of one service of which something may be awaited; beyond that the oldest is forgotten. One
-/// that shows nothing takes a quarter of a minute, so that these are minutes of trying in vain.
+/// At most this many changes of one service are awaited; beyond that the oldest is forgotten. A change
+/// without effect takes a quarter of a minute, so this covers minutes of failed attempts.
 const MOST: usize = 16;
 
-/// What was asked for and not seen, oldest first.
+/// Effects that were asked for and not seen yet, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected(Vec<(Instant, ServiceFields)>);
 
 impl Expected {
-    /// A change may have done this.
+    /// Adds an effect that a change may have had.
     pub(super) fn ask(&mut self, asked: &ServiceFields) {
         self.0.push((Instant::now(), asked.clone()));
         if self.0.len() > MOST {
@@ -26,7 +26,7 @@ impl Expected {
         }
     }
 
-    /// A reading shows this; what is seen is awaited no longer.
+    /// Takes a reading: effects that it shows are no longer awaited.
     pub(super) fn see(&mut self, seen: &ServiceFields) {
         fn forget<T: PartialEq>(asked: &mut Option<T>, seen: &Option<T>) {
             asked.take_if(|asked| Some(&*asked) == seen.as_ref());
@@ -44,7 +44,7 @@ impl Expected {
         });
     }
 
-    /// Whether every field that two readings tell differently is what was asked for.
+    /// Whether every field that differs between two readings was asked for.
     pub(super) fn explains(&self, before: &ServiceFields, after: &ServiceFields) -> bool {
         let now = Instant::now();
         let awaited = self.0.iter().filter(|(at, _)| is_awaited(*at, now));

@@ -14,13 +14,13 @@ use crate::{
     poll,
 };
 
-/// As many clusters of a project are named; more would push the next error out of sight.
+/// How many clusters of a project are named at most; more would push the next error out of sight.
 const MOST_NAMED: usize = 10;
 
 /// One cause, and the clusters that were not read because of it.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// Of the first of them.
+    /// The error of the first of them.
     error: CloudError,
     pub(super) clusters: Vec<Arc<ClusterMeta>>,
 }
@@ -54,7 +54,7 @@ pub(super) async fn read(
     Ok((expected, by_cause(failed)))
 }
 
-/// Failures with the same cause become one, in the order of the first of each.
+/// Merges failures with the same cause, in the order of their first occurrence.
 fn by_cause(failed: Vec<(Arc<ClusterMeta>, CloudError)>) -> Vec<Failure> {
     let mut failures: Vec<Failure> = Vec::new();
     for (cluster, error) in failed {
@@ -66,7 +66,7 @@ fn by_cause(failed: Vec<(Arc<ClusterMeta>, CloudError)>) -> Vec<Failure> {
     failures
 }
 
-/// The cloud's message may name the request, its code does not.
+/// Messages of the cloud may contain the request id, so codes are compared where there is one.
 fn is_same_cause(one: &CloudError, other: &CloudError) -> bool {
     one.reason == other.reason
         && match (&one.code, &other.code) {
@@ -98,7 +98,7 @@ impl Failure {
     }
 }
 
-/// How many of a project's clusters, and which.
+/// The number of a project's clusters that failed, and their names.
 fn listed(clusters: &[&Arc<ClusterMeta>], all: usize) -> String {
     if clusters.len() == all && all > MOST_NAMED {
         return format!("all {all} clusters");

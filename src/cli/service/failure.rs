@@ -1,15 +1,14 @@
-//! Why no answer came, in words for whoever typed the command.
+//! Why no answer came, in words for the person who typed the command.
 
 use std::{error::Error, io};
 
 use jiff::Timestamp;
 use tokio_rustls::rustls::{self, CertificateError as Wrong, pki_types::UnixTime};
 
-/// What is wrong with a certificate that says of itself that it is an authority. Only the text of the
-/// error tells.
+/// The error for a certificate that calls itself an authority. Only the text of the error identifies it.
 const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
 
-/// Why a request to `host` failed. The outermost error only says that it did, the innermost says why.
+/// Why a request to `host` failed. The outermost error says only that it failed, the innermost says why.
 pub(super) fn explained(error: &(dyn Error + 'static), host: &str) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     let tls = causes.clone().find_map(of_tls);
@@ -22,7 +21,7 @@ pub(super) fn explained(error: &(dyn Error + 'static), host: &str) -> String {
     }
 }
 
-/// An error of TLS hides in those of the connection, past their source.
+/// A TLS error is inside the IO error of the connection, where `source` does not lead.
 fn of_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut error = error;
     loop {
@@ -37,7 +36,7 @@ fn in_words(error: &rustls::Error, host: &str) -> Option<String> {
     let wrong = match error {
         rustls::Error::InvalidCertificate(wrong) => wrong,
         rustls::Error::InvalidMessage(_) => {
-            return Some("the answer is not TLS; is it plain http there?".to_owned());
+            return Some("the answer is not TLS; does that listener use plain http?".to_owned());
         }
         _ => return None,
     };

@@ -154,7 +154,7 @@ fn warnings(change: &Value, said: &[Value], paint: &Paint) -> Vec<String> {
     warnings.map(|warning| paint.with("33", &format!("Warning: {}", text(warning)))).collect()
 }
 
-/// What is asked before a change: what it changes, and where.
+/// The question before a change: it names what will be changed, and where.
 pub(super) fn question(service: &Value, listener: &str) -> String {
     format!(
         "Apply this to the endpoint service {} ({}) of project {} in region {}, through {}? Only yes \
@@ -167,7 +167,7 @@ pub(super) fn question(service: &Value, listener: &str) -> String {
     )
 }
 
-/// How a change ended, and what to do now. Warnings that were `said` are left out.
+/// How a change ended, and what to do next. Warnings in `said` are left out.
 pub(super) fn outcome(change: &Value, said: &[Value], paint: &Paint) -> Vec<String> {
     let outcome = change["outcome"].as_str().unwrap_or("unknown");
     let meaning = match outcome {
@@ -196,7 +196,7 @@ pub(super) fn outcome(change: &Value, said: &[Value], paint: &Paint) -> Vec<Stri
     if !cloud.is_null() {
         let parts = ["status", "code", "message", "request_id"].map(|name| &cloud[name]);
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_null()).map(text).collect();
-        // Without a status it is the exporter that says why no answer came.
+        // Without a status, the message is the exporter's own.
         let who = if cloud["status"].is_null() { "Why" } else { "The cloud" };
         lines.push(format!("{who}: {}", parts.join(", ")));
     }

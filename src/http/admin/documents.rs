@@ -127,7 +127,7 @@ pub(super) struct Difference {
     to: Value,
 }
 
-/// What the cloud answered; what it did not say is null. Without a status, `message` says why no answer
+/// What the cloud answered; absent values are null. If there is no status, `message` says why no answer
 /// came.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is the schema of what `cloud_to_json` writes")]

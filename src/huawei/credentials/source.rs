@@ -193,11 +193,11 @@ fn checked(keys: Keys) -> Result<Keys, CredentialsError> {
     Ok(keys)
 }
 
-/// Keys and tokens become header values, so they must be printable; a stray line break is the usual
-/// mistake. The message names the thing, not its value.
+/// Checks a key or a token: it becomes a header value, so it must be printable; a stray line break is the
+/// usual mistake. The message names the kind of secret, not its value.
 ///
 /// # Errors
-/// [`CredentialsError::Broken`] where a text is empty or has other characters.
+/// [`CredentialsError::Broken`] if a text is empty or has other characters.
 pub fn check_printable(what: &str, text: &str) -> Result<(), CredentialsError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         let mistake = format!("{what} is empty or has characters that no key has");

@@ -1,8 +1,8 @@
 //! Why no whole answer came: reqwest's errors as reasons.
 //!
-//! reqwest's own questions mislead (a body that breaks off "is a decoding error"), so a connection
-//! that was not made is looked into first, and then what lies at the bottom of the chain. Its texts
-//! name the URL; ours do not.
+//! reqwest's own classification misleads (a body that breaks off "is a decoding error"), so connection
+//! failures are examined first, and then the innermost error of the chain. reqwest's texts name the URL;
+//! ours do not.
 
 use std::{error::Error, io};
 
@@ -27,7 +27,7 @@ pub(super) fn of(error: &reqwest::Error) -> CloudError {
     CloudError::new(Reason::Reset, "the connection closed before the answer was whole")
 }
 
-/// A connection that was not made carried nothing; TLS is part of making it.
+/// A connection that was not made carried no request; the TLS handshake is part of making it.
 fn not_connected(error: &reqwest::Error) -> CloudError {
     if error.is_timeout() {
         let seconds = super::CONNECT_TIMEOUT.as_secs();
@@ -48,8 +48,8 @@ fn not_connected(error: &reqwest::Error) -> CloudError {
     CloudError::new(Reason::Connect, "no connection to the API")
 }
 
-/// What went wrong in a TLS handshake; `None` where it did not come to one. `source` of an IO error
-/// passes over the error inside it, which is the one of rustls or another IO error.
+/// What went wrong in a TLS handshake; `None` if there was no handshake. `source` of an IO error skips the
+/// error inside it, which is that of rustls or another IO error.
 fn handshake(error: &io::Error) -> Option<String> {
     let inner = error.get_ref();
     if let Some(tls) = inner.and_then(|inner| inner.downcast_ref()) {
@@ -59,7 +59,7 @@ fn handshake(error: &io::Error) -> Option<String> {
         return handshake(io);
     }
     let hung_up = error.kind() == io::ErrorKind::UnexpectedEof;
-    hung_up.then(|| "the API hung up in the TLS handshake".into())
+    hung_up.then(|| "the API closed the connection during the TLS handshake".into())
 }
 
 fn tls_error(error: &rustls::Error) -> String {
@@ -70,7 +70,7 @@ fn tls_error(error: &rustls::Error) -> String {
         | E::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             "the API speaks neither TLS 1.2 nor TLS 1.3".into()
         }
-        E::InvalidMessage(_) => "what answers does not speak TLS".into(),
+        E::InvalidMessage(_) => "the server does not speak TLS".into(),
         other => format!("the TLS handshake with the API failed: {}", shown(other)),
     }
 }
@@ -81,7 +81,7 @@ fn certificate(mistake: &CertificateError) -> String {
         C::Expired | C::ExpiredContext { .. } => "has expired",
         C::NotValidYet | C::NotValidYetContext { .. } => "is not valid yet",
         C::NotValidForName | C::NotValidForNameContext { .. } => "is for another host name",
-        C::UnknownIssuer => "is signed by nobody whom this machine trusts",
+        C::UnknownIssuer => "is not signed by an authority that this machine trusts",
         other => return format!("the certificate of the API is wrong: {}", shown(other)),
     };
     format!("the certificate of the API {what}")

@@ -1,4 +1,4 @@
-//! From raw values to meaning, with a note of what was odd on the way.
+//! Turns raw values into meaning, and notes what was odd.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ use super::{Oddity, Surprise, scalar::Scalar, shown};
 /// Longer texts of the cloud are cut: addresses are short, and a DNS name has 255 bytes.
 pub(super) const LONGEST_TEXT: usize = 256;
 
-/// An answer with more kinds of oddities than this is of a version that nobody knows.
+/// An answer with more kinds of surprises than this belongs to an unknown version of the API.
 const MOST_ODDITIES: usize = 32;
 
-/// The fields of an object that no version of the document has.
+/// The fields of an object that are in no version of the API document.
 pub(super) type UnknownFields<'a> = Vec<(Cow<'a, str>, Scalar<'a>)>;
 
 /// Turns raw values into meaning, and notes what was odd on the way.
 #[derive(Default)]
 pub(super) struct Meaning {
     pub(super) surprises: [u64; Surprise::ALL.len()],
-    /// What the surprises were, each once.
+    /// The surprises, each once.
     pub(super) oddities: Vec<Oddity>,
 }
 
@@ -84,7 +84,7 @@ impl Meaning {
         self.raw_text(field, value).map(|text| shown(&text, cap))
     }
 
-    /// A text as it is, for what is compared: cleaned, two texts could be the same. It is no longer
+    /// A text as it came, for comparisons: two different texts could be equal after cleaning. It is not longer
     /// than the answer that it came in.
     pub(super) fn raw_text(&mut self, field: &str, value: Scalar<'_>) -> Option<String> {
         match value {

@@ -32,7 +32,7 @@ fn success() -> Attempt {
     ended(Ok(Arc::new(ConnectionList::service_not_enabled())))
 }
 
-/// The messages that are logged, each with its project.
+/// The logged messages, each with its project.
 #[derive(Clone, Default)]
 struct Lines(Arc<std::sync::Mutex<Vec<String>>>);
 
@@ -62,7 +62,7 @@ fn logged(say: impl FnOnce()) -> Vec<String> {
 }
 
 const FAILED: &str = "a cluster cannot be read: gone";
-const AGAIN: &str = "what could not be read can be read again";
+const AGAIN: &str = "clusters can be read again";
 
 #[tokio::test(start_paused = true)]
 async fn one_cause_is_one_line_for_all_clusters_of_a_project() {
