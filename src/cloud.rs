@@ -256,8 +256,8 @@ impl CloudError {
 
     /// The error of an operation that the rate limit did not admit in time.
     pub fn no_turn() -> Self {
-        let message =
-            "the exporter's own rate limit (rate_limit in its configuration) did not admit the request in time";
+        let message = "the exporter's own rate limit (rate_limit in its configuration) did not admit \
+                       the request in time";
         Self { own_limit: true, ..Self::new(Reason::Timeout, message) }
     }
 

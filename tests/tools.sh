@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How the scripts of the tests get what they need from Debian, PyPI and Go's module proxy. To be sourced, in
-# the folder of the repository. What is not installed for everybody stays below the target folder.
+# How the test scripts get the tools that they need from Debian, PyPI and Go's module proxy. To be sourced, in
+# the folder of the repository. Tools that are not installed system-wide stay below the target folder.
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
@@ -37,7 +37,7 @@ unpacked() {
 }
 
 # alertmanager_unpacked: puts the Alertmanager on the PATH. Debian's reads its templates from where the package
-# installs them: they alone are copied there.
+# installs them, so only the templates are copied there.
 alertmanager_unpacked() {
     local templates=/usr/share/prometheus/alertmanager
     unpacked prometheus-alertmanager prometheus-alertmanager
@@ -47,7 +47,7 @@ alertmanager_unpacked() {
     fi
 }
 
-# go_installed PACKAGE VERSION FLAG…: builds a program that others publish in Go, and prints its path.
+# go_installed PACKAGE VERSION FLAG…: builds a published Go program, and prints its path.
 go_installed() {
     local package=$1 version=$2
     local folder=$target/tools/go/${package##*/}-$version
@@ -59,7 +59,7 @@ go_installed() {
     echo "$folder/${package##*/}"
 }
 
-# go_built PROGRAM FOLDER: builds a Go module of this repository. What that downloads stays in Go's own cache, as with
+# go_built PROGRAM FOLDER: builds a Go module of this repository. Downloads stay in Go's own cache, as with
 # cargo and pip.
 go_built() {
     local program=$1 folder=$2

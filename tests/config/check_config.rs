@@ -109,7 +109,7 @@ async fn online_a_wrong_key_is_told() {
     let (code, stdout) = online(sim, &clusters, CANARY).await;
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stdout.starts_with("valid\nread 0 of 40 clusters\n"), "{stdout}");
-    // One cause is one error, however many clusters it keeps from being read.
+    // One cause is one error, however many clusters it affects.
     let errors = stdout.lines().filter(|line| line.starts_with("error: "));
     let refusals = errors.filter(|line| line.contains("auth, code APIGW.0301, request id "));
     assert_eq!(refusals.count(), 1, "{stdout}");
@@ -117,7 +117,7 @@ async fn online_a_wrong_key_is_told() {
     assert!(!stdout.contains(CANARY), "{stdout}");
 }
 
-/// What a text needs that is checked where nothing but the text is.
+/// A configuration for a machine that has none of the files and variables that it names.
 const FAR_FROM_HOME: &str = "\
 shard: { from: hostname-ordinal, count: 2 }
 state_file: /nowhere/state
@@ -154,7 +154,7 @@ fn a_text_is_checked_without_anything_that_it_names() {
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
     assert!(stdout.starts_with("valid\n"), "{stdout}");
     assert!(stdout.contains("first round"), "{stdout}");
-    // With all that it names, there is something wrong in every part.
+    // With the named files and variables checked, every part is wrong.
     let (code, _, stderr) = check(&[]);
     assert_eq!(code, Some(64));
     for word in ["shard.from", "secret_key_file", "password_file", "token.file", "profile.file"] {
@@ -168,7 +168,7 @@ fn a_text_is_checked_without_anything_that_it_names() {
     let (code, _, stderr) = check(&["--syntax-only", "--online"]);
     assert_eq!(code, Some(64), "{stderr}");
 
-    // The texts themselves are checked as ever.
+    // The texts themselves are still checked.
     folder.write("config.yml", FAR_FROM_HOME.replace("audit_log", "audit"), 0o600);
     let (code, _, stderr) = check(&["--syntax-only"]);
     assert!(code == Some(64) && stderr.contains("config.yml:17:3: unknown field"), "{stderr}");

@@ -96,7 +96,7 @@ pub(super) fn unexpected(path: &Path, text: &str, mistakes: &[String]) -> Vec<St
     complaints
 }
 
-/// Whether a message begins as `FILE:LINE:COLUMN: `.
+/// Whether a message begins with `FILE:LINE:COLUMN: `.
 fn names_a_place(path: &str, mistake: &str) -> bool {
     let numbers: Vec<_> = mistake[path.len()..].splitn(4, ':').collect();
     matches!(numbers[..], ["", line, column, what]

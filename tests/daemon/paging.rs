@@ -76,7 +76,7 @@ async fn a_region_that_counts_from_one_is_read_whole_where_the_configuration_say
     }
 }
 
-/// What one cluster is answered says nothing of the others.
+/// An answer for one cluster says nothing about the others.
 #[tokio::test]
 async fn a_refused_limit_is_remembered_for_the_cluster() {
     let cloud = Cloud::start(2, 150).await;
@@ -95,7 +95,7 @@ async fn a_refused_limit_is_remembered_for_the_cluster() {
     daemon.stop().await;
 }
 
-/// Where another parameter is wrong, a smaller limit helps nobody and is tried once.
+/// If another parameter is wrong, a smaller limit does not help and is tried only once.
 #[tokio::test]
 async fn a_refusal_that_stays_costs_one_request_for_each_poll() {
     let cloud = Cloud::start(1, 150).await;

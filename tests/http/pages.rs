@@ -1,4 +1,4 @@
-//! The pages for people and the JSON, over clusters in every kind of trouble.
+//! The pages and the JSON, for clusters in every kind of trouble.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::Server;
 
-/// 2023-11-14 22:13:20 UTC; the data are older than this moment, in seconds.
+/// 2023-11-14 22:13:20 UTC; the ages of the data are relative to this moment.
 const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
-/// The clusters, in the order in which the status page has to show them.
+/// The clusters, in the order in which the status page must show them.
 const ORDER: [&str; 10] = [
     "switched-off",
     "rejected",
@@ -32,7 +32,7 @@ const ORDER: [&str; 10] = [
 ];
 
 fn id(name: &str) -> ClusterId {
-    // The order of the ids is not the order of the page.
+    // The order of the ids differs from the order of the page.
     let number = ORDER.iter().position(|one| *one == name).unwrap() * 3 % ORDER.len();
     ClusterId::parse(&format!("00000000-0000-4000-8000-{number:012}")).unwrap()
 }

@@ -17,7 +17,7 @@ use crate::sim::{DOMAIN_ID, PROJECT_ID};
 
 const LARGEST_PAGE: i64 = 1_000;
 const STATUSES: [&str; 4] = ["creating", "available", "failed", "deleting"];
-/// Of every service that is not the cloud's own.
+/// The type of every service that is not the cloud's own.
 pub(super) const TYPE: &str = "interface";
 pub(super) const BORDER_GROUP: &str = "center";
 
