@@ -260,8 +260,8 @@ impl Inner {
                 project = &*self.settings.name,
                 cluster_id = cluster.as_str(),
                 limit = self.settings.paging.limit,
-                "the cloud refuses the limit of a page and is asked for {FALLBACK_LIMIT} rows; \
-                 paging.limit of the project saves the request that is refused, once an hour"
+                "the cloud refuses the page limit, so pages of {FALLBACK_LIMIT} rows are read; setting \
+                 paging.limit in the project saves one refused request an hour"
             );
         }
     }

@@ -67,7 +67,7 @@ impl Readiness {
             || Instant::now() >= *grace_ends
             || snapshot.clusters().iter().all(|state| state.up().is_some());
         if !is_ready {
-            return Err("some clusters were not polled yet\n");
+            return Err("some clusters have not been polled yet\n");
         }
         was_ready.store(true, Ordering::Relaxed);
         Ok(())

@@ -249,7 +249,7 @@ impl Session {
                 project = &*self.parts.project,
                 refusals = MAX_REFUSALS,
                 "the credentials are in back-off at every API host: they were refused so often in \
-                 {} s, and more would lock them",
+                 {} s that more refusals would lock them",
                 BACK_OFF.as_secs()
             );
         }

@@ -82,7 +82,7 @@ pub(super) fn reasons(
             (Need::Rejected, Some(data)) => {
                 connections(page, data, Status::Rejected, "rejected", now);
             }
-            (Need::Failed, Some(data)) => connections(page, data, Status::Failed, "failed", now),
+            (Need::Failed, Some(data)) => connections(page, data, Status::Failed, "in status failed", now),
             (Need::Pending, Some(data)) => {
                 connections(page, data, Status::PendingAcceptance, "waiting to be accepted", now);
             }
@@ -104,7 +104,7 @@ fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
 
 fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>, now: Timestamp) {
     let Some(error) = state.last_error() else {
-        page.raw("<b>The cluster was not polled for too long.</b> ");
+        page.raw("<b>The last poll of the cluster was too long ago.</b> ");
         old_data(page, state, data, now);
         return;
     };
@@ -134,12 +134,12 @@ fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, n
             page.raw("It was never read.");
         }
         (Some(old), None) => {
-            page.raw("The last data, of ");
+            page.raw("The last data, from ");
             when(page, old.at, now);
             page.raw(", are too old to be shown.");
         }
         (Some(_), Some(data)) => {
-            page.raw("The data shown are of ");
+            page.raw("The data shown are from ");
             when(page, data.at, now);
             page.raw(".");
         }
