@@ -4,7 +4,7 @@
 //! dead region or a panic delays nobody. A poll waits for its token of the rate limit, then for one
 //! of its project's slots, then walks; its deadline runs from the token on. A poll never overlaps
 //! itself: a beat that comes while the poll before still runs is skipped and counted. A cluster
-//! without data is polled at once, and from then on at its place in the interval. A poll that somebody
+//! without data is polled at once, and from then on at its place in the interval. A poll that someone
 //! wants now and that still waits for its token moves to the front. Endpoint services have a small
 //! reader of their own, the `ServiceReader`.
 

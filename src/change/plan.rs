@@ -205,9 +205,9 @@ fn side_effects(
     let moved = moved.filter(|change| value(update, change.field).is_none());
     let warning = |FieldChange { field, from, to }: FieldChange| match field {
         "approval_enabled" | "tcp_proxy" => {
-            format!("{field} was changed from {from} to {to} although not asked")
+            format!("{field} was changed from {from} to {to} although nobody asked for it")
         }
-        _ => format!("{field} was changed although not asked"),
+        _ => format!("{field} was changed although nobody asked for it"),
     };
     moved.map(warning).collect()
 }

@@ -222,7 +222,7 @@ impl Session {
             _ if pass.accepted() => tracing::info!(
                 project = &*self.parts.project,
                 host = base.authority(),
-                "the cloud takes the credentials again: the back-off has ended"
+                "the cloud accepts the credentials again: the back-off has ended"
             ),
             _ => {}
         }

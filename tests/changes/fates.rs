@@ -145,7 +145,7 @@ async fn fault_p08_a_field_that_nobody_asked_for_is_told() {
     world.place.modes(json!([{"name": "approval-reset"}])).await;
     let answer = world.change().await;
     told(&answer, 200, "applied", true, false);
-    warns(&answer, "approval_enabled was changed from false to true although not asked");
+    warns(&answer, "approval_enabled was changed from false to true although nobody asked for it");
     balance(&world, "applied").await;
 }
 

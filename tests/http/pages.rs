@@ -195,7 +195,11 @@ async fn the_page_of_a_cluster_says_first_why_it_needs_somebody() {
         ),
         (
             "failing",
-            &["2023-11-14 22:12:20 UTC (<time", "The data shown are from", "2023-11-14 22:11:50 UTC"],
+            &[
+                "2023-11-14 22:12:20 UTC (<time",
+                "The data shown are from",
+                "2023-11-14 22:11:50 UTC",
+            ],
         ),
         ("failed", &["1 connection is in status failed"]),
         ("incomplete", &["Not all connections could be read</b>: 1 of 3"]),

@@ -39,7 +39,7 @@ pub(super) struct ShowArgs {
     /// Only records of the token with this name
     #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_ACTOR")]
     actor: Option<String>,
-    /// Only this outcome, such as applied, or for refusals this reason
+    /// Only this outcome, such as applied; for refusals, only this reason
     #[arg(long, value_name = "OUTCOME", env = "CSS_VPCEP_EXPORTER_OUTCOME")]
     outcome: Option<String>,
     /// Nothing older than this: a date (in UTC), a time, or a duration such as 2h

@@ -82,7 +82,9 @@ pub(super) fn reasons(
             (Need::Rejected, Some(data)) => {
                 connections(page, data, Status::Rejected, "rejected", now);
             }
-            (Need::Failed, Some(data)) => connections(page, data, Status::Failed, "in status failed", now),
+            (Need::Failed, Some(data)) => {
+                connections(page, data, Status::Failed, "in status failed", now)
+            }
             (Need::Pending, Some(data)) => {
                 connections(page, data, Status::PendingAcceptance, "waiting to be accepted", now);
             }

@@ -20,7 +20,7 @@ const ACCOUNT: usize = 64;
 #[derive(Deserialize)]
 struct Update {
     action: Action,
-    /// Under its name of before August 2025 too.
+    /// The name used before August 2025 is accepted too.
     #[serde(alias = "endpointIdList")]
     endpoint_id_list: Vec<String>,
 }
@@ -66,7 +66,7 @@ fn update(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Resu
 
 #[derive(Deserialize)]
 struct Whitelist {
-    /// Under its name of before August 2025 too.
+    /// The name used before August 2025 is accepted too.
     #[serde(alias = "vpcPermissions")]
     vpc_permissions: Option<Vec<String>>,
 }

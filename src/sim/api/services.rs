@@ -1,8 +1,8 @@
 //! Querying VPC Endpoint Services, and Querying Details About a VPC Endpoint Service (VPCEP API
 //! Reference).
 //!
-//! Owns the list's filters and the JSON of a service, which differs between the two and
-//! the answer to a change.
+//! Owns the list's filters and the JSON of a service, which differs between the list, the details and the
+//! answer to a change.
 
 use serde_json::{Map, Value, json};
 
