@@ -55,7 +55,9 @@ fn hash(text: &str) -> Result<String, String> {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     match text.len() == 64 && text.bytes().all(is_digit) {
         true => Ok(text.to_owned()),
-        false => Err("expected 64 lower-case hexadecimal digits, the head as verify prints it".into()),
+        false => {
+            Err("expected 64 lower-case hexadecimal digits, the head as verify prints it".into())
+        }
     }
 }
 

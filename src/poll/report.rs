@@ -95,8 +95,8 @@ impl Report {
         self.causes.remove_entry(&cause)
     }
 
-    /// Returns true if the cause is new. A cause reaches each of its clusters within their intervals; a cluster
-    /// that fails later than that counts as a new cause.
+    /// Returns true if there is something to log. A cause reaches each of its clusters within their
+    /// intervals; a cluster that fails with it later than that is logged on its own.
     fn join(&mut self, cluster: &ClusterMeta, cause: Cause, at: jiff::Timestamp) -> bool {
         let now = Instant::now();
         self.troubles.insert(cluster.id.clone(), cause.clone());
