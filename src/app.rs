@@ -155,7 +155,7 @@ impl App {
             options;
         let (public_web, web) = watch::channel(config.web.clone());
         let public = bind(&listen).await?.with_web(web.clone());
-        // Before anything else is opened: the process that has the file may have that open too.
+        // First of all: a process that still holds the state file may hold the other files too.
         let state = match &config.state_file {
             Some(path) => Some(restore::open(path, &clock, answer_that_it_starts(&public)).await?),
             None => None,
@@ -270,7 +270,7 @@ impl App {
         self.admin.as_ref().map(|(bound, _)| bound.address())
     }
 
-    /// What it knows of the clusters.
+    /// The state of the clusters.
     pub fn board(&self) -> Board {
         self.shared.board.clone()
     }
@@ -375,14 +375,14 @@ async fn bind(addresses: &[SocketAddr]) -> Result<Bound, StartError> {
     })
 }
 
-/// Answers those who ask how it goes while the start has to wait.
+/// Answers probes while the start has to wait.
 async fn answer_that_it_starts(public: &Bound) -> Infallible {
     match public.second() {
         Ok(bound) => {
             tracing::info!(public = %bound.address(), "listening during the start");
             bound.serve(http::starting_router(), pending()).await;
         }
-        Err(error) => tracing::warn!("nothing is answered during the start: {error}"),
+        Err(error) => tracing::warn!("requests are not answered during the start: {error}"),
     }
     pending().await
 }

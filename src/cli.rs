@@ -114,7 +114,7 @@ impl ConfigArgs {
             .ok()
     }
 
-    /// The same by its text alone.
+    /// Checks the text of the configuration alone.
     fn check_syntax(&self, web: Option<&Path>) -> Option<Config> {
         config::check_syntax(&self.config_file, web)
             .inspect_err(|mistakes| complain(&mistakes.to_string()))
@@ -122,7 +122,7 @@ impl ConfigArgs {
     }
 }
 
-/// What the first line of the daemon's log says of its configuration.
+/// The facts about the configuration in the first line of the daemon's log.
 struct Beginning {
     clusters: usize,
     public_tls: bool,

@@ -51,7 +51,7 @@ pub trait Services: Send + Sync + 'static {
     ) -> impl Future<Output = Traced<()>> + Send;
 }
 
-/// Each of several endpoint services, in the order in which they were asked for, or why it cannot be
+/// One result for each endpoint service, in the order of the request: the service, or why it cannot be
 /// shown.
 pub type Listed = Vec<Result<EndpointService, CloudError>>;
 
@@ -199,8 +199,8 @@ impl Reason {
         }
     }
 
-    /// Whether a read that failed for this reason may be tried again at once. Slowness is no such
-    /// reason: a try has all the time there is, and a slow cloud gets no faster by more requests.
+    /// Whether a read that failed for this reason may be tried again at once. A timeout is not tried again:
+    /// one try may take all the time there is, and more requests do not make a slow cloud faster.
     pub const fn is_transient(self) -> bool {
         matches!(self, Self::Dns | Self::Connect | Self::Reset | Self::Throttled | Self::Http5xx)
     }
@@ -222,13 +222,13 @@ pub struct CloudError {
     pub request_id: Option<String>,
     /// How long the cloud asked to wait.
     pub retry_after: Option<Duration>,
-    /// Nothing of the request can have been sent: no connection was made, or no credentials were there
-    /// to send it with.
+    /// No part of the request can have been sent: no connection was made, or there were no credentials to
+    /// send it with.
     pub never_sent: bool,
-    /// Our own rate limit left no turn: the cloud was not asked.
+    /// Our own rate limit did not admit the request in time: the cloud was not asked.
     pub own_limit: bool,
-    /// During back-off: when the credentials are tried again. The rest is then the refusal that
-    /// caused the back-off.
+    /// During back-off: when the credentials are tried again. The other fields are then those of the refusal
+    /// that caused the back-off.
     pub retry_at: Option<Timestamp>,
 }
 
@@ -248,7 +248,7 @@ impl CloudError {
         }
     }
 
-    /// The same as the error of a request that was not sent because of it.
+    /// This error, as the error of a request that was not sent because of it.
     #[must_use]
     pub fn unsent(self) -> Self {
         Self { never_sent: true, ..self }
@@ -261,8 +261,8 @@ impl CloudError {
         Self { own_limit: true, ..Self::new(Reason::Timeout, message).unsent() }
     }
 
-    /// What became of a write that failed so, after all the requests of `trace`. Requests that went
-    /// before the write, for a token or a project id, are among them.
+    /// The fate of a write that failed with this error, after all the requests of `trace`. These include
+    /// requests before the write, for a token or a project id.
     pub fn fate_of_write(&self, trace: &Trace) -> Fate {
         match self.status {
             _ if trace.requests == 0 || self.never_sent => Fate::NotSent,
@@ -271,14 +271,14 @@ impl CloudError {
         }
     }
 
-    /// Whether the cloud's code is `code`, however the cloud spells it.
+    /// Whether the cloud's code is `code`, in any of its spellings.
     pub fn has_code(&self, code: &str) -> bool {
         self.code.as_deref().is_some_and(|own| comparable_code(own) == comparable_code(code))
     }
 }
 
-/// A code as it is compared: the cloud spells some of them several ways, `Endpoint.` and `EndPoint.`,
-/// and its gateway `APIGW.` in most regions and `APIG.` in some.
+/// A code in the spelling that is compared. The cloud has several spellings of some codes: `Endpoint.` and
+/// `EndPoint.`, and from its gateway `APIGW.` in most regions and `APIG.` in some.
 pub fn comparable_code(code: &str) -> String {
     let code = code.to_ascii_uppercase();
     match code.strip_prefix("APIG.") {
@@ -327,7 +327,7 @@ mod tests {
             (failed(Reason::Throttled, Some(429), false), &sent, Fate::Refused),
             (failed(Reason::Http5xx, Some(500), false), &sent, Fate::Unknown),
             (failed(Reason::Http5xx, Some(504), false), &sent, Fate::Unknown),
-            // Credentials in back-off: nothing is sent, whatever the refusal was that caused it.
+            // Credentials in back-off: nothing was sent, whatever refusal caused the back-off.
             (failed(Reason::Auth, Some(401), false), &Trace::default(), Fate::NotSent),
             (failed(Reason::Auth, Some(401), true), &sent, Fate::NotSent),
             // No token for the write, because IAM failed.

@@ -2,8 +2,8 @@
 //!
 //! `file` is what a person writes, as loose as YAML is; [`Config`] is what the program means, with
 //! every text turned into a type of the module that uses it: `convert` does that, with a file for
-//! each section. Mistakes of shape come one at a time; mistakes of value name the key, whose place
-//! `places` finds, and come all together. `effective` writes a configuration out again, without its
+//! each section. Syntax errors are reported one at a time. Bad values are reported all at once, each
+//! with its key, whose place `places` finds. `effective` writes a configuration out again, without its
 //! secrets. `web` reads the other file, that of TLS and users, which other exporters have too.
 
 mod admin;
@@ -134,7 +134,7 @@ fn load_as(path: &Path, lookup: Option<Lookup<'_>>) -> Result<Config, ConfigErro
 /// The same, and a web configuration file for the public listener, if there is one.
 ///
 /// # Errors
-/// Every mistake that was found in either.
+/// Every mistake that was found in either file.
 pub fn load_with_web(
     path: &Path,
     web: Option<&Path>,
@@ -145,10 +145,10 @@ pub fn load_with_web(
 }
 
 /// Reads the two files and nothing else: no file that they name, no credentials, no environment
-/// variable. What comes out can be looked at, not run.
+/// variable. The result can be inspected, but not run.
 ///
 /// # Errors
-/// Every mistake that was found in either.
+/// Every mistake that was found in either file.
 pub fn check_syntax(path: &Path, web: Option<&Path>) -> Result<Config, ConfigError> {
     let web = web.map(|web| web::load(web, true)).transpose();
     with_web(load_as(path, None), web)

@@ -3,9 +3,8 @@
 //! Reading order: `endpoints` (where), `credentials` (who), `sign` (how a request proves it),
 //! `transport` (sending, retrying, classifying), `guard` and `session` (which credentials are in
 //! force), `iam` (tokens and project ids), `wire` (JSON), `paging` (many pages, one list), `seen`
-//! (pages that came before), `limits` (what was learnt about them),
-//! `services` (endpoint services, read and changed). Only
-//! `transport` and `endpoints` know reqwest; nobody outside knows any of it.
+//! (pages that came before), `limits` (which page limit the API accepts), `services` (endpoint services,
+//! read and changed). Only `transport` and `endpoints` know reqwest; nobody outside knows any of it.
 
 pub mod credentials;
 pub mod endpoints;
@@ -260,8 +259,8 @@ impl Inner {
                 project = &*self.settings.name,
                 cluster_id = cluster.as_str(),
                 limit = self.settings.paging.limit,
-                "the cloud refuses the limit of a page and is asked for {FALLBACK_LIMIT} rows; \
-                 paging.limit of the project saves the request that is refused, once an hour"
+                "the cloud refuses the page limit, so pages of {FALLBACK_LIMIT} rows are read; setting \
+                 paging.limit in the project saves one refused request an hour"
             );
         }
     }

@@ -36,8 +36,8 @@ pub struct RateLimit {
 /// Who asks for a token; the first goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// A change that was begun: its request, and the readings that tell what it did. Those that come
-    /// later do not take its turn.
+    /// A change that was begun: its request, and the readings that show what it did. Later changes do not
+    /// overtake it.
     Change,
     /// The reading before a change, or a poll that a person asked for.
     Admin,
@@ -45,7 +45,7 @@ pub enum Priority {
     /// of polls that have not begun it would never end. Also a look at a service, or a plan for one:
     /// somebody waits for it, but nothing depends on it.
     Begun,
-    /// A poll of a cluster without data: nothing is shown of it yet.
+    /// A poll of a cluster without data, of which nothing is shown yet.
     First,
     /// Any other scheduled poll.
     Poll,

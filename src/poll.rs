@@ -48,7 +48,8 @@ pub const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);
 const COMMAND_QUEUE: usize = 16;
 /// People that may wait for the end of one poll.
 const MAX_WAITERS: usize = 16;
-/// Data that are older than so many intervals are as good as none: alerts call the cluster blind.
+/// Data older than this many intervals are as good as none: the alerts then say that the cluster cannot be
+/// read.
 const INTERVALS_OF_USE: u32 = 3;
 
 /// A cluster without data that could not be read is tried again after this time, or at its beat if that
@@ -131,10 +132,10 @@ struct NewRoster<C> {
 }
 
 impl<C> RosterHandle<C> {
-    /// Polls these from now on, and returns when that is so; `clusters` is the same for the board, which
-    /// takes it in the same step, so that no poll of a cluster as it was is shown under what it became.
-    /// A cluster that stays in its project and region keeps its place in the schedule and a poll under
-    /// way; polls of those that are gone are given up.
+    /// Polls these clusters from now on, and returns once that is in effect. `clusters` is the same list for
+    /// the board, which takes it in the same step, so that no poll of the old cluster is shown under the new
+    /// one. A cluster that stays in its project and region keeps its place in the schedule and a poll under
+    /// way; polls of removed clusters are given up.
     pub async fn replace(&self, projects: Vec<Project<C>>, clusters: Vec<ClusterMeta>) {
         let (taken, is_taken) = oneshot::channel();
         // A scheduler that has ended has nothing to poll any more.
@@ -313,7 +314,7 @@ impl<C: Cloud> Scheduler<C> {
         let Some(entry) = self.roster.entry(id) else { return };
         match &entry.in_flight {
             None => self.start(id, Priority::Admin),
-            // It may have read what was before.
+            // It may have read the state from before the request.
             Some(poll) if poll.turn.has_begun() => entry.again = true,
             Some(poll) => poll.turn.hurry(),
         }

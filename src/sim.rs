@@ -2,8 +2,8 @@
 //!
 //! For the demo and for tests, on a machine without a cloud account. It imports nothing else of this
 //! crate and is spoken to only over HTTP, so that a mistake of the client cannot meet the same mistake
-//! here. One seed always makes the same world. Reading order: `world`, `genesis`, `evolve`, `service`; `calls`, `api`,
-//! `gate`, `signature`; `faults`, `modes`; `control`, for tests; `server`.
+//! here. One seed always makes the same world. Reading order: `world`, `genesis`, `evolve`, `service`;
+//! `calls`, `api`, `gate`, `signature`; `faults`, `modes`; `control`, for tests; `server`.
 
 mod api;
 mod body;

@@ -32,7 +32,7 @@ const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The revision of the source that was built, where the build was told.
+/// The revision of the source, if it was given to the build.
 pub const REVISION: &str = match option_env!("CSS_VPCEP_EXPORTER_REVISION") {
     Some(revision) => revision,
     None => "unknown",

@@ -21,7 +21,7 @@ use css_vpcep_exporter::{
 use serde_json::json;
 
 const GOLDEN: &str = include_str!("data/audit.golden.jsonl");
-/// The same as an older version wrote it: without `service_name`.
+/// The same log as an older version wrote it: without `service_name`.
 const OLDER: &str = include_str!("data/audit.without-names.jsonl");
 const KILLED: &str = "a_process_killed_while_it_writes_loses_nothing_that_was_acknowledged";
 /// Where it is set, this process is the one that is killed, and this is the path of its log.
@@ -88,7 +88,7 @@ async fn the_bytes_are_those_of_the_golden_log() {
     assert_eq!(fs::read_to_string(&path).unwrap(), GOLDEN);
 }
 
-/// A log of an older version is whole, is read, and goes on.
+/// A log of an older version is valid, can be read, and is continued.
 #[tokio::test]
 async fn a_log_without_names_goes_on() {
     let folder = empty_folder("audit-older");
@@ -151,11 +151,11 @@ fn verify_says_what_the_log_has_and_where_it_breaks() {
         let said = text(&broken);
         assert!(broken.status.code() == Some(1) && said.contains(expected), "{expected}: {said}");
     }
-    // An emptied log is no log.
+    // An emptied log does not count as a log.
     fs::write(folder.join("log"), "").unwrap();
     let empty = audit(&["verify", "log"], &folder);
     assert!(empty.status.code() == Some(1) && text(&empty).contains("log: no records"));
-    // One that was cut off at a record is whole by itself, and not what was noted elsewhere.
+    // A log that was cut off between records is valid by itself, but lacks the record noted elsewhere.
     let cut = lines[..4].concat();
     let last_of = |log: &str| log[log.len() - 67..log.len() - 3].to_owned();
     let cases = [
@@ -250,7 +250,7 @@ fn show_is_readable_and_harmless() {
             "{filter:?}"
         );
     }
-    // The diff of a change stands in its intent, which has no outcome.
+    // The diff of a change is in its intent, which has no outcome.
     let applied = audit(&["show", "log", "--outcome", "applied"], &folder);
     assert_eq!(text(&applied).lines().count(), 3, "{}", text(&applied));
     // A change is shown by its end: the times of its intent hide neither the end nor the diff.

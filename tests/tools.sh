@@ -38,7 +38,7 @@ unpacked() {
 }
 
 # alertmanager_unpacked: puts the Alertmanager on the PATH. Debian's reads its templates from where the package
-# installs them: they alone are copied there.
+# installs them, so only the templates are copied there.
 alertmanager_unpacked() {
     local templates=/usr/share/prometheus/alertmanager
     unpacked prometheus-alertmanager prometheus-alertmanager
@@ -48,7 +48,7 @@ alertmanager_unpacked() {
     fi
 }
 
-# go_installed PACKAGE VERSION FLAG…: builds a program that others publish in Go, and prints its path.
+# go_installed PACKAGE VERSION FLAG…: builds a published Go program, and prints its path.
 go_installed() {
     local package=$1 version=$2
     local folder=$target/tools/go/${package##*/}-$version
@@ -61,7 +61,7 @@ go_installed() {
     echo "$folder/${package##*/}"
 }
 
-# go_built PROGRAM FOLDER: builds a Go module of this repository. What that downloads stays in Go's own cache, as with
+# go_built PROGRAM FOLDER: builds a Go module of this repository. Downloads stay in Go's own cache, as with
 # cargo and pip.
 go_built() {
     local program=$1 folder=$2

@@ -43,7 +43,7 @@ pub(super) struct Reloader {
 pub(super) struct Fixed {
     state_file: Option<PathBuf>,
     public_tls: bool,
-    /// Only that one opens an admin listener.
+    /// Only shard 0 opens an admin listener.
     is_first_shard: bool,
     admin: Option<FixedAdmin>,
 }
@@ -70,7 +70,7 @@ impl Fixed {
         }
     }
 
-    /// The keys at which `now` is not what is in force.
+    /// The keys whose value in `now` differs from the one in force.
     fn differences(&self, now: &Self) -> Vec<&'static str> {
         let mut keys = Vec::new();
         let mut compare = |key, differs: bool| keys.extend(differs.then_some(key));
@@ -142,7 +142,7 @@ impl Reloader {
         }
         let pending = self.fixed.differences(&Fixed::of(&config));
         if !pending.is_empty() {
-            tracing::warn!("in force only after a restart: {}", pending.join(", "));
+            tracing::warn!("in effect only after a restart: {}", pending.join(", "));
         }
         self.take(config, &pending).await;
         Ok(pending)
@@ -153,7 +153,7 @@ impl Reloader {
         self.stats.shard(config.shard.index, config.shard.count);
         let note = match pending {
             [] => String::new(),
-            keys => format!("# In force only after a restart: {}\n", keys.join(", ")),
+            keys => format!("# In effect only after a restart: {}\n", keys.join(", ")),
         };
         let live = Live::of(&config.exposition, note + &config.effective());
         let clusters = config.own_clusters().count();

@@ -15,17 +15,17 @@ use crate::{
 
 /// Clocks are corrected by seconds.
 const MOST_AHEAD: Duration = Duration::from_secs(300);
-/// In a rolling update the process before still ends. It may take 45 s: a change under way gets 30 s,
-/// and then its record is written.
+/// In a rolling update the old process may still be shutting down. That can take 45 s: a change under way
+/// gets 30 s, and then its record is written.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// How soon the end of the other process is noticed.
+/// How often to check whether the other process has ended.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
-/// Opens the state file. While another process has it, waits for the end of that one, but not for ever;
-/// `meanwhile` runs as long as that lasts.
+/// Opens the state file. While another process holds it, waits for that process to end, but not for ever;
+/// `meanwhile` runs during the wait.
 ///
 /// # Errors
-/// A file that cannot be used, or whose owner goes on.
+/// If the file cannot be used, or the process that holds it does not end in time.
 pub(super) async fn open(
     path: &Path,
     clock: &Clock,
@@ -54,7 +54,7 @@ pub(super) async fn open(
                 )));
             }
             OpenError::Held { .. } if !is_told => {
-                tracing::warn!("state_file: {error}; waiting up to {most} s for its end");
+                tracing::warn!("state_file: {error}; waiting up to {most} s for it to end");
                 is_told = true;
             }
             OpenError::Held { .. } => {}
@@ -66,7 +66,7 @@ pub(super) async fn open(
     }
 }
 
-/// Puts what the file held on the board.
+/// Puts the content of the file on the board.
 pub(super) fn restore(file: &StateFile, mut restored: Restored, board: &Board, clock: &Clock) {
     if let Some(damaged) = restored.damaged.take() {
         tracing::warn!("{damaged}");
@@ -99,7 +99,7 @@ mod tests {
         let owner = format!("{} belongs to process {} on ", path.display(), std::process::id());
         assert!(text.contains(&owner) && text.contains("within 60 s"), "{text}");
 
-        // The owner ends while somebody waits.
+        // The owner ends during the wait.
         let waits = async {
             let begun = Instant::now();
             open(&path, &clock, pending()).await.unwrap();

@@ -33,7 +33,7 @@ pub struct Denial<'a> {
     pub project: Option<&'a str>,
     /// The endpoint service, likewise.
     pub service_id: Option<&'a ServiceId>,
-    /// Its configured name.
+    /// The configured name of the service.
     pub service_name: Option<&'a str>,
 }
 

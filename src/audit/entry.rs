@@ -24,7 +24,7 @@ pub struct Subject {
     pub project: Box<str>,
     /// The endpoint service.
     pub service_id: ServiceId,
-    /// Its configured name; absent where an intent of an older version does not tell it.
+    /// The configured name of the service; absent if the intent comes from an older version without it.
     pub service_name: Option<Box<str>>,
 }
 

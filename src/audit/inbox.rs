@@ -109,7 +109,7 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    /// A refusal that was counted and not recorded; for the end, when nothing can be written.
+    /// Takes out a refusal that was counted but not recorded: used at shutdown, when nothing can be written.
     pub(super) fn denied(&self, now: Timestamp) -> Option<Content> {
         self.state().denials.due(now, true)
     }

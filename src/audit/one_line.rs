@@ -1,4 +1,4 @@
-//! JSON that is one line to every reader, and moves no terminal.
+//! JSON that every reader sees as one line and that cannot control a terminal.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::text::may_be_shown;
 /// escapes the C0 characters, this the others.
 ///
 /// # Errors
-/// Where the value cannot be JSON.
+/// If the value cannot be written as JSON.
 pub fn one_line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut line = Vec::with_capacity(1 << 10);
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut line, OneLine))?;

@@ -28,7 +28,7 @@ pub struct Change {
 
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// Shared with those who look, so that nobody copies records while the writer waits.
+    /// Shared with readers, so that no record is copied while the writer waits.
     changes: HashMap<ChangeId, (Arc<Change>, usize)>,
     order: VecDeque<ChangeId>,
     bytes: usize,

@@ -92,7 +92,7 @@ pub struct Content {
     pub project: Option<Box<str>>,
     /// The endpoint service.
     pub service_id: Option<ServiceId>,
-    /// What it was called in the configuration then.
+    /// The name of the service in the configuration at that time.
     pub service_name: Option<Box<str>>,
     /// The state before the change.
     pub before: Option<Value>,

@@ -60,12 +60,12 @@ impl From<Failure> for AuditError {
     }
 }
 
-/// Whether a record tells of something that happened, and not of the log itself.
+/// Whether a record is about an event, and not about the log itself.
 fn is_owed_to_others(content: &Content) -> bool {
     matches!(content.kind, Kind::Outcome | Kind::Denied)
 }
 
-/// The log of the process is the last place for a record that has no other.
+/// Writes a record that could not be stored to the log of the process, so that it is not lost.
 fn lost(content: &Content) {
     tracing::error!(?content, "an outcome or a refusal could not be recorded");
 }
@@ -125,8 +125,8 @@ impl Writer {
         }
     }
 
-    /// Nobody repeats a refusal, so one that meets a failing write is owed. There is never more than
-    /// one: none is taken while the log cannot be written.
+    /// A refusal is not sent again, so if its write fails it is kept here until it can be written. There is
+    /// never more than one: no refusal is taken while the log cannot be written.
     fn denied(&mut self, content: Content) {
         match self.settle_and_put(content.clone()) {
             Ok(_) => {}

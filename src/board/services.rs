@@ -63,11 +63,11 @@ enum Changing {
 /// An endpoint service and when it was read.
 #[derive(Clone, Debug)]
 pub struct SeenService {
-    /// When it was read, for whoever looks at it.
+    /// When it was read, to be shown to people.
     pub at: Timestamp,
     /// What was found.
     pub service: EndpointService,
-    /// The same moment on a clock that nobody sets: decides which of two readings is the newer one.
+    /// The same moment on a monotonic clock: decides which of two readings is the newer one.
     moment: Instant,
 }
 
@@ -122,7 +122,7 @@ impl ServiceBoard {
                     Arc::new(ServiceState { meta: Arc::new(meta), ..ServiceState::clone(state) })
                 }
                 None => {
-                    // A project that has another name now: what is under way there is ours all the same.
+                    // The project may have been renamed: its changes under way are still ours.
                     let same = known.iter().find(|state| state.meta.id == meta.id);
                     let mut state = ServiceState::new(meta);
                     if let Some(same) = same {
@@ -154,16 +154,16 @@ impl ServiceBoard {
             .cloned()
     }
 
-    /// Says that a change of ours is about to be sent. A service may be configured in several projects,
-    /// and is the same one in all of them.
+    /// Notes that a change of ours is about to be sent. A service may be configured in several projects,
+    /// and is the same service in all of them.
     pub fn change_begins(&self, service: &ServiceId) {
         self.update_all(service, |state| state.changing = Changing::UnderWay);
     }
 
-    /// Says that it has ended, and what it asked for if it may have done something.
+    /// Notes that a change has ended, and what it asked for if it may have had an effect.
     pub fn change_ends(&self, service: &ServiceId, asked: Option<&ServiceFields>) {
         self.update_all(service, |state| {
-            // A reading of ours has seen what there was to see.
+            // A reading of ours has already seen the effect.
             let is_unseen = asked.is_some() && state.changing == Changing::UnderWay;
             state.changing = if is_unseen { Changing::Unseen } else { Changing::No };
             if let Some(asked) = asked {
@@ -188,8 +188,7 @@ impl ServiceBoard {
         });
     }
 
-    /// Records a reading that has just ended, and its date. A service that is not on the board is none
-    /// of its business.
+    /// Records a reading that has just ended, and its date. A service that is not on the board is ignored.
     pub fn record(
         &self,
         meta: &ServiceMeta,
@@ -200,8 +199,8 @@ impl ServiceBoard {
         self.take(meta, result, (at, Instant::now()), attribution);
     }
 
-    /// Records a reading that began at that date and moment. If the service was read since, it tells
-    /// nothing new.
+    /// Records a reading that began at that date and moment. A reading that is older than what is known is
+    /// ignored.
     pub fn record_since(
         &self,
         meta: &ServiceMeta,

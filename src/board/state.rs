@@ -141,10 +141,10 @@ pub struct ClusterState {
     pub meta: Arc<ClusterMeta>,
     /// The newest successful poll.
     pub observation: Option<Arc<Observation>>,
-    /// When the endpoint service was seen to be switched on or off; `None` where it is as it was when
+    /// When the endpoint service was last seen to be switched on or off; `None` if it has not changed since
     /// the cluster was first read.
     pub service_switched: Option<Timestamp>,
-    /// When the present run of failed polls began; `None` outside of one.
+    /// When the present run of failed polls began; `None` if the last poll did not fail.
     pub failing_since: Option<Timestamp>,
     /// Status changes seen so far, by the status they led to, in the order of [`Status::ALL`].
     pub transitions: [u64; 7],

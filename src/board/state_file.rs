@@ -78,23 +78,23 @@ impl fmt::Display for SetAside {
     }
 }
 
-/// Why the state cannot be kept at a path.
+/// Why the state cannot be kept in a file.
 #[derive(Debug)]
 pub enum OpenError {
-    /// Another process keeps its state there: until it ends, nobody else can.
+    /// Another process holds the file until it ends.
     Held {
         /// The state file.
         path: PathBuf,
-        /// The process, by its number and its machine.
+        /// The other process: its id and its machine.
         holder: String,
     },
-    /// A mistake of the configuration, or of the machine.
+    /// The configuration or the machine is at fault.
     Unusable {
-        /// What cannot be done.
+        /// The action that failed.
         doing: &'static str,
-        /// With which file.
+        /// The file that it failed on.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
 }
@@ -138,8 +138,8 @@ impl StateFile {
     /// wait for the lock.
     ///
     /// # Errors
-    /// Where another process has the lock, the folder is missing or cannot be written, or `path` is
-    /// something else than a file that can be read.
+    /// If another process has the lock, the folder is missing or cannot be written, or `path` is not a
+    /// readable file.
     pub fn open(path: &Path, now: Timestamp) -> Result<(Self, Restored), OpenError> {
         let failed = |doing, path: &Path| {
             let path = path.to_owned();
@@ -150,7 +150,7 @@ impl StateFile {
                 io::ErrorKind::IsADirectory.into(),
             ));
         }
-        // First of all: what follows writes.
+        // First of all, because the next steps write.
         let lock_file = with_suffix(path, ".lock");
         let lock = Lock::take(&lock_file).map_err(|error| match error {
             LockError::Held(holder) => OpenError::Held { path: path.to_owned(), holder },

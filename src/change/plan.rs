@@ -172,7 +172,7 @@ pub(super) fn judge(
         warnings.extend(found.iter().filter_map(|(field, state)| match state {
             Found::Wanted | Found::Kept => None,
             Found::Before => Some(format!("{field} is as before")),
-            Found::Untold => Some(format!("the cloud does not tell {field}")),
+            Found::Untold => Some(format!("the cloud does not report {field}")),
             Found::Other => Some(format!("{field} is neither as before nor as wanted")),
         }));
     }
@@ -183,7 +183,7 @@ pub(super) fn judge(
     Verdict { outcome, warnings }
 }
 
-/// The fields that nobody asked for and that moved all the same.
+/// The fields that changed although nobody asked for it.
 fn side_effects(
     was: &ServiceFields,
     update: &ServiceFields,
@@ -193,14 +193,14 @@ fn side_effects(
     let moved = moved.filter(|change| update.get(change.field).is_none());
     let warning = |FieldChange { field, from, to }: FieldChange| match field {
         "approval_enabled" | "tcp_proxy" => {
-            format!("{field} was changed from {from} to {to} although not asked")
+            format!("{field} was changed from {from} to {to} although nobody asked for it")
         }
-        _ => format!("{field} was changed although not asked"),
+        _ => format!("{field} was changed although nobody asked for it"),
     };
     moved.map(warning).collect()
 }
 
-/// What differs afterwards; a field that was not told before or after is left out.
+/// The fields that differ afterwards; a field that was not reported before or after is left out.
 pub(super) fn differences(was: &ServiceFields, after: &EndpointService) -> Vec<FieldChange> {
     let (was, is) = (was.canonical(), after.state());
     was.moved(&is).map(|field| difference(field, [&was, &is], &after.fields)).collect()

@@ -25,10 +25,11 @@ enum AuditCommand {
     /// Checks that no record was changed, removed, inserted or moved
     ///
     /// Several files are one log, in pieces: they are read in the order of their first records. Whether
-    /// records are missing at the very end cannot be seen in the files: say with --expect-sequence and
-    /// --expect-head what css_vpcep_exporter_audit_last_sequence showed, or what was noted elsewhere.
+    /// records are missing at the very end cannot be seen in the files. To check that, give a number or a
+    /// head that was noted elsewhere with --expect-sequence and --expect-head; the metric
+    /// css_vpcep_exporter_audit_last_sequence has the number.
     ///
-    /// The exit code is 1 where the chain is broken, a file is missing or empty, or what is expected is
+    /// The exit code is 1 if the chain is broken, a file is missing or empty, or the expected record is
     /// not there.
     Verify(VerifyArgs),
     /// Shows the changes, the refusals and when the log was opened
@@ -54,12 +55,14 @@ fn hash(text: &str) -> Result<String, String> {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     match text.len() == 64 && text.bytes().all(is_digit) {
         true => Ok(text.to_owned()),
-        false => Err("expected 64 lower-case hexadecimal digits, as verify prints a head".into()),
+        false => {
+            Err("expected 64 lower-case hexadecimal digits, the head as verify prints it".into())
+        }
     }
 }
 
 impl VerifyArgs {
-    /// Whether a record is the one that is expected, where one is.
+    /// Whether a record has the expected number and hash, as far as they are given.
     fn expects(&self, record: &Record) -> bool {
         let has_head = |head: &String| *head == record.hash.to_string();
         self.expect_sequence.is_none_or(|seq| seq == record.seq)

@@ -20,7 +20,7 @@ pub(super) struct CheckConfigArgs {
     config: ConfigArgs,
     #[command(flatten)]
     web: WebArgs,
-    /// Looks at the text alone: no credentials, no secrets, no other file. For a machine without them
+    /// Checks only the text: reads no credentials, no secrets and no other file
     #[arg(long, env = "CSS_VPCEP_EXPORTER_SYNTAX_ONLY", value_parser = FalseyValueParser::new(), conflicts_with = "online")]
     syntax_only: bool,
     /// Also polls every cluster once, which proves credentials, project and cluster

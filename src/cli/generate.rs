@@ -47,17 +47,17 @@ pub(super) fn completions(args: &CompletionsArgs) -> u8 {
     print(mended.as_bytes())
 }
 
-/// The script for bash with the same names where it stores and where it looks up how far the line has
-/// come. The generator replaces the hyphens of a program's name in two ways, so that nothing below the
-/// first level would be found.
+/// The script for bash, with one spelling of the program's name. The generator replaces the hyphens in
+/// two ways, one where it stores its position in the line and one where it looks it up, so that nothing
+/// below the first level would be found.
 fn with_one_name(script: &str) -> String {
     let [looked_up, stored] = ["__subcmd__", "__"].map(|by| PROGRAM.replace('-', by));
     script.replace(&looked_up, &stored)
 }
 
-/// The script for fish with another way to find the command. The generator's parses the line with
-/// fish's `argparse`, which takes no flag with a dot in its name and so finds nothing. None is needed:
-/// the program's own flags stand before no command.
+/// The script for fish, with another way to find the command. The generator's way uses fish's `argparse`,
+/// which accepts no flag with a dot in its name and so finds nothing. It is not needed: no flag of the
+/// program stands before a command.
 fn with_dotted_flags(script: &str) -> String {
     const COMMAND: &str = "function __fish_css_vpcep_exporter_needs_command
     # The command, if there is one, is the first word.

@@ -1,7 +1,7 @@
 //! Logs to stderr, in the two formats of the Prometheus world: logfmt and JSON. Both have the same
 //! keys with the same values: `ts`, `level`, `target`, `msg`, then the fields of the line.
 //!
-//! Texts of the cloud are escaped in both: one cannot forge a line, nor move a terminal's cursor.
+//! Texts of the cloud are escaped in both, so they can neither forge a line nor move a terminal's cursor.
 
 use std::{fmt, io};
 
@@ -71,11 +71,11 @@ impl LogArgs {
     /// The same, with the lines above a progress bar.
     pub(super) fn init_above(&self, bar: ProgressBar) {
         let registry = tracing_subscriber::registry().with(self.filter());
-        // A second subscriber, or a stderr that is gone: nobody can be told of either.
+        // A second subscriber, or a closed stderr: neither can be reported.
         let _ = registry.with(self.lines(Above(bar))).try_init();
     }
 
-    /// Libraries speak at trace only: what of theirs matters comes back to us as an error.
+    /// Libraries log at trace only: anything that matters comes back to us as an error.
     fn filter(&self) -> Targets {
         match self.level {
             LogLevel::Trace => Targets::new().with_default(LevelFilter::TRACE),
@@ -98,7 +98,7 @@ impl LogArgs {
     }
 }
 
-/// Writes to stderr, above a progress bar that may be there.
+/// Writes to stderr, above the progress bar if there is one.
 #[derive(Clone)]
 struct Above(ProgressBar);
 
@@ -162,7 +162,7 @@ where
 
 type Entry = (&'static str, Value);
 
-/// `ts=… level=… msg=… key=value …`, as the Go programs of the Prometheus world write it.
+/// `ts=… level=… msg=… key=value …`, as the Go programs of the Prometheus world do.
 fn logfmt(out: &mut impl fmt::Write, fields: impl Iterator<Item = Entry>) -> fmt::Result {
     for (position, (key, value)) in fields.enumerate() {
         write!(out, "{}{key}=", if position > 0 { " " } else { "" })?;
@@ -226,7 +226,7 @@ impl Visit for Fields {
     }
 }
 
-/// Quotes what is not one plain word.
+/// Quotes any text that is not a single plain word.
 fn push_word(out: &mut impl fmt::Write, value: &str) -> fmt::Result {
     let plain = |character: char| {
         !character.is_whitespace() && may_be_shown(character) && !"\"=\\".contains(character)
@@ -237,7 +237,7 @@ fn push_word(out: &mut impl fmt::Write, value: &str) -> fmt::Result {
     push_quoted(out, value)
 }
 
-/// A JSON string, with everything escaped that a terminal obeys or that ends a line.
+/// A JSON string in which line breaks and all characters that control a terminal are escaped.
 fn push_quoted(out: &mut impl fmt::Write, value: &str) -> fmt::Result {
     out.write_char('"')?;
     for character in value.chars() {
@@ -284,7 +284,7 @@ mod tests {
         }
     }
 
-    /// What is logged at a level in a format by `say`.
+    /// The output of `say` at a level, in a format.
     fn logged(level: LogLevel, format: LogFormat, say: impl FnOnce()) -> String {
         let path = std::env::temp_dir().join(format!(
             "css-vpcep-exporter-log-{}-{:?}",

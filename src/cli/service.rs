@@ -1,8 +1,8 @@
 //! `service`: looks at endpoint services and changes them, through the admin API of a running
 //! exporter.
 //!
-//! `client` speaks HTTP, `failure` says why no answer came, `text` what the answers mean. Texts of the server are escaped before
-//! they reach the terminal.
+//! `client` speaks HTTP, `failure` says why no answer came, `text` says what the answers mean. Texts of
+//! the server are escaped before they reach the terminal.
 
 mod client;
 mod failure;
@@ -165,7 +165,7 @@ impl Out {
 
     fn raw(&self, answer: &Answer) {
         if self.json {
-            // A value that was read can be written.
+            // A value that was parsed can be serialized.
             let line = one_line(&answer.json).unwrap_or_default();
             print(&String::from_utf8_lossy(&line));
         }

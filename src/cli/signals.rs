@@ -40,7 +40,7 @@ pub(super) fn listen() -> Result<Signals, String> {
 }
 
 impl Signals {
-    /// Waits for the first signal to end, while there is nothing yet that would take time to end.
+    /// Waits for the first signal to end. Used during the start, when there is nothing to shut down in order.
     pub(super) async fn end(&mut self) {
         self.first.next().await;
         tracing::info!("shutting down before the start was complete");

@@ -156,7 +156,7 @@ fn digest(notes: &mut Notes<'_>, path: &str, written: &str, seen: &mut Seen) -> 
     };
     // The record could not tell two people with one token apart.
     if let Some(first) = seen.digests.get(&digest) {
-        let expected = format!("another one than at {}", notes.other(first));
+        let expected = format!("a digest other than the one at {}", notes.other(first));
         notes.mistake(path, "a digest", expected);
         return None;
     }

@@ -36,7 +36,7 @@ pub(super) struct Converted {
 pub(super) struct Context<'a> {
     folder: &'a Path,
     pub(super) environment: Environment,
-    /// Whether nothing but the text counts: what it names may be missing here.
+    /// Whether only the text is checked: the files and variables that it names may be missing here.
     pub(super) text_only: bool,
     pub(super) intervals: Intervals,
     pub(super) shard: Shard,
@@ -53,8 +53,8 @@ impl Context<'_> {
     }
 }
 
-/// Turns a file into settings, or says all that is wrong with it. Without a way to look environment
-/// variables up, nothing but the text is looked at: no file that it names, no credentials.
+/// Turns a file into settings, or reports all its mistakes. Without a way to look up environment
+/// variables, only the text is checked: no file that it names, no credentials.
 pub(super) fn convert(
     mut notes: Notes<'_>,
     file: file::File,
@@ -91,7 +91,7 @@ pub(super) fn convert(
     Ok(Converted { poll, exposition, state_file, shard, projects, admin, warnings })
 }
 
-/// What a project's endpoint services are called, right or wrong.
+/// The names and ids of a project's endpoint services, valid or not.
 fn services(project: &file::Project) -> (String, Vec<String>) {
     let services = project.endpoint_services.iter();
     let words = services.flat_map(|service| [Some(service.id.clone()), service.name.clone()]);

@@ -146,7 +146,7 @@ fn password(
     Some(Source::Password { domain, user, password })
 }
 
-/// A secret that is written in the configuration, or in a file of its own.
+/// A secret, in the configuration or in a file of its own.
 struct Written {
     inline: Option<Secret>,
     file: Option<String>,
@@ -220,7 +220,7 @@ fn secret(
     }
 }
 
-/// A secret that can be had, so that a mistake is found at the start and told at its own key.
+/// Reads a secret once, so that a mistake is found at the start and reported at its own key.
 fn read(
     notes: &mut Notes<'_>,
     path: &str,

@@ -40,7 +40,7 @@ fn options() -> Options {
         emit_comments: false,
         strict_booleans: true,
         merge_keys: MergeKeyPolicy::Error,
-        // The checks of values refuse them, and say what is expected.
+        // The checks of values refuse these, and say what is expected.
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         budget: serde_saphyr::budget! {
             max_depth: DEEPEST,

@@ -12,7 +12,7 @@ const LONGEST_NAME: usize = 128;
 pub(super) struct Notes<'a> {
     file: &'a Path,
     text: &'a str,
-    /// Looked for when there is something to say, which is rare.
+    /// Computed only when there is something to report, which is rare.
     places: OnceCell<Places>,
     pub(super) mistakes: Vec<Note>,
     pub(super) warnings: Vec<Note>,
@@ -31,7 +31,7 @@ pub(super) fn in_order(mut notes: Vec<Note>) -> Vec<String> {
 }
 
 impl<'a> Notes<'a> {
-    /// Nothing wrong so far.
+    /// No mistakes so far.
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         let (places, mistakes, warnings) = Default::default();
         Self { file, text, places, mistakes, warnings }
@@ -41,7 +41,7 @@ impl<'a> Notes<'a> {
         self.refuse(path, format_args!("found {found}, expected {expected}"));
     }
 
-    /// A mistake that is told in other words.
+    /// A mistake with a message of its own.
     pub(super) fn refuse(&mut self, path: &str, what: impl Display) {
         let note = self.note(path, what);
         self.mistakes.push(note);

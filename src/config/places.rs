@@ -1,4 +1,4 @@
-//! Where the keys of a YAML file stand, so that a message about a value can name its line.
+//! The places of the keys in a YAML file, so that a message about a value can name its line.
 
 use std::fmt;
 
@@ -29,17 +29,17 @@ enum Node {
 }
 
 impl Places {
-    /// The places of a file that has no mistake of shape; of any other there are none.
+    /// The places in a file without syntax errors; any other file has none.
     pub(super) fn of(text: &str) -> Self {
         Self(file::parse(text).unwrap_or_default())
     }
 
-    /// Where a key or an entry stands, like `projects[0].clusters[3].id`, if it is there.
+    /// The place of a key or an entry, like `projects[0].clusters[3].id`, if it is there.
     pub(super) fn find(&self, path: &str) -> Option<Place> {
         self.nearest(path).filter(|(_, is_it)| *is_it).map(|(place, _)| place)
     }
 
-    /// The same, or where that stands which it is missing from; and whether it is itself.
+    /// The place of a key, or of the section that it is missing from; true if the key itself is there.
     pub(super) fn nearest(&self, path: &str) -> Option<(Place, bool)> {
         let (mut node, mut rest, mut found) = (&self.0, path, None);
         while let Some((place, below, after)) = node.step(rest) {
@@ -50,14 +50,14 @@ impl Places {
 }
 
 impl Node {
-    /// The child that a path begins with, and what is left of the path.
+    /// The child that a path begins with, and the remaining path.
     fn step<'p>(&self, path: &'p str) -> Option<(Place, &Self, &'p str)> {
         match self {
             Self::Scalar => None,
             Self::Mapping(entries) => {
                 let name = path.strip_prefix('.').unwrap_or(path);
                 entries.iter().find_map(|(key, place, node)| {
-                    // A key that a person chooses may have dots: it is quoted.
+                    // A key chosen by the user may have dots, so it is quoted.
                     let quoted = || path.strip_prefix(&format!("[{key:?}]"));
                     let after = name.strip_prefix(&**key).or_else(quoted)?;
                     let ends = after.is_empty() || after.starts_with(['.', '[']);

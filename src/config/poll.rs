@@ -15,7 +15,7 @@ pub const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// More would exhaust file descriptors before it made anything faster.
 const MOST_CONCURRENCY: u32 = 256;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
-/// Patience with a slow cloud, where the intervals leave room for it.
+/// The timeout for a slow cloud, if the intervals leave room for it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Data must outlive two failed polls, or every hiccup of the cloud makes a gap.
@@ -24,7 +24,7 @@ const LEAST_INTERVALS_UNTIL_STALE: u32 = 3;
 /// What the clusters of all projects share.
 #[derive(Clone, Copy, Debug)]
 pub struct Poll {
-    /// How often a cluster is polled that has no interval of its own.
+    /// How often a cluster without an interval of its own is polled.
     pub(super) interval: Duration,
     /// How long one whole poll may take.
     pub timeout: Duration,
@@ -34,12 +34,12 @@ pub struct Poll {
 
 /// The intervals at which clusters are polled.
 pub(super) struct Intervals {
-    /// That of clusters without one of their own.
+    /// The interval of clusters without one of their own.
     pub(super) default: Duration,
     shortest: Option<Interval>,
     longest: Option<Interval>,
-    /// Whether one is wrong. What depends on the intervals is not compared with them then: it may
-    /// be right as soon as they are.
+    /// Whether an interval is invalid. Values that depend on the intervals are then not checked: they may be
+    /// right once the intervals are.
     are_wrong: bool,
 }
 
@@ -61,7 +61,7 @@ impl Intervals {
         intervals
     }
 
-    /// How often a cluster is polled, of which this is written, if anything.
+    /// How often a cluster is polled, given its own interval if it has one.
     pub(super) fn of_cluster(
         &mut self,
         notes: &mut Notes<'_>,
@@ -97,7 +97,7 @@ impl Intervals {
         }
     }
 
-    /// Without clusters, those to come count.
+    /// Without clusters, the interval of clusters to come counts.
     fn or_default(&self, of_clusters: Option<&Interval>) -> Interval {
         let default = || Interval { length: self.default, path: DEFAULT_PATH.into() };
         of_clusters.cloned().unwrap_or_else(default)

@@ -36,7 +36,7 @@ pub fn load_web(path: &Path) -> Result<WebConfig, ConfigError> {
     load(path, false)
 }
 
-/// The same, but where only the text counts the files that it names are not read, and there is no TLS.
+/// The same, but if only the text is checked, the files that it names are not read, and there is no TLS.
 pub(super) fn load(path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
     let text = read(path)
         .map_err(|what| ConfigError { mistakes: vec![format!("{}:{what}", path.display())] })?;

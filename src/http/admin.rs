@@ -85,7 +85,7 @@ pub struct AdminToken {
 /// What a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Look, plan changes, and ask for a poll.
+    /// May read, plan changes, and ask for a poll.
     Viewer,
     /// Change things too.
     Editor,

@@ -40,7 +40,7 @@ struct Cluster<'a> {
     last_error: Option<LastError<'a>>,
 }
 
-/// How far the data can be trusted, as in `css_vpcep_exporter_targets`.
+/// Whether the data are current, as in `css_vpcep_exporter_targets`.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum State {

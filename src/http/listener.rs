@@ -134,7 +134,7 @@ impl Bound {
         Ok(Self { listener, address, limits: Limits::PUBLIC, web: None })
     }
 
-    /// Another one on the same socket; whichever of the two serves takes the next connection.
+    /// A second listener on the same socket; whichever of the two is serving takes the next connection.
     ///
     /// # Errors
     /// When the process has no file descriptor left.

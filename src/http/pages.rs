@@ -1,8 +1,8 @@
 //! The pages for people: plain HTML, no script, nothing from elsewhere.
 //!
-//! `status` is the truth at one glance: what needs somebody comes first, and `attention` says what
-//! does. `cluster` is everything known of one cluster. `html` makes sure that no text of the cloud
-//! becomes markup.
+//! `status` is the overview: clusters that need attention come first, and `attention` decides which do.
+//! `cluster` shows everything known of one cluster. `html` makes sure that no text of the cloud becomes
+//! markup.
 
 mod attention;
 mod changes;
@@ -63,7 +63,7 @@ fn ago(page: &mut Html, at: Timestamp, now: Timestamp) {
     moment(page, at, seconds, "", " ago");
 }
 
-/// For how long something has been so.
+/// How long a state has lasted.
 fn lasting(page: &mut Html, since: Timestamp, now: Timestamp) {
     let seconds = now.duration_since(since).as_secs();
     moment(page, since, seconds, "for ", "");
@@ -79,7 +79,7 @@ fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
     }
 }
 
-/// A date that is read out or copied: whole, and how long ago it was.
+/// A date in full, to be read out or copied, and how long ago it was.
 fn when(page: &mut Html, at: Timestamp, now: Timestamp) {
     page.raw("<span class=\"whole\">").text(&at.strftime("%F %T UTC").to_string()).raw(" (");
     ago(page, at, now);

@@ -49,7 +49,7 @@ pub(super) fn problem_with(
     json(status, PROBLEM, &document)
 }
 
-/// An answer in JSON, which may be looked at in a terminal.
+/// An answer in JSON that is safe to show in a terminal.
 pub(super) fn json(
     status: StatusCode,
     media_type: &'static str,

@@ -27,11 +27,11 @@ use super::{
 };
 use crate::{board::Snapshot, model::ClusterId};
 
-/// A first round that takes longer leaves nobody without metrics: by then most clusters have theirs.
+/// After this long the exporter is ready even if the first round has not ended: most clusters have data.
 const FIRST_ROUND_AT_MOST: Duration = Duration::from_secs(120);
 
-/// Whether the exporter is worth asking: from the moment when every cluster was tried, or the first
-/// round has taken too long, until it shuts down.
+/// Whether the exporter is ready: from the moment when every cluster was tried, or the first round has
+/// taken too long, until it shuts down.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<Ready>);
 
@@ -62,12 +62,12 @@ impl Readiness {
         if closing.load(Ordering::Relaxed) {
             return Err("shutting down\n");
         }
-        // A cluster that a reload brings is no reason to send the scraper away.
+        // A cluster that a reload adds does not end readiness.
         let is_ready = was_ready.load(Ordering::Relaxed)
             || Instant::now() >= *grace_ends
             || snapshot.clusters().iter().all(|state| state.up().is_some());
         if !is_ready {
-            return Err("some clusters were not polled yet\n");
+            return Err("some clusters have not been polled yet\n");
         }
         was_ready.store(true, Ordering::Relaxed);
         Ok(())
@@ -116,10 +116,9 @@ pub fn router(
         .with_state(state)
 }
 
-/// What the public listener answers while the start waits for the end of another process: it lives,
-/// and is not ready.
+/// Answers of the public listener while the start waits for another process to end: alive, not ready.
 pub fn starting_router() -> Router {
-    let why = "starting: another process still has the state file\n";
+    let why = "starting: another process still holds the state file\n";
     let later = async move || not_yet(why);
     Router::new().route("/-/healthy", get(healthy)).fallback(later)
 }

@@ -17,8 +17,7 @@ pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
 pub struct ReloadRequest(Option<oneshot::Sender<Result<Vec<&'static str>, String>>>);
 
 impl ReloadRequest {
-    /// Tells whoever asked how it went: the keys whose new values need a restart, or the mistakes, a
-    /// line each.
+    /// The answer to a reload: the keys whose new values need a restart, or the mistakes, one in each line.
     pub fn answer(self, result: Result<Vec<&'static str>, String>) {
         if let Some(reply) = self.0 {
             // Whoever asked may have hung up.

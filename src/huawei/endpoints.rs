@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use crate::model::RegionId;
 
-/// The regions of the official SDK's tables (`css_region`, `vpcep_region`, `iam_region` of release
+/// The regions in the official SDK's tables (`css_region`, `vpcep_region`, `iam_region` of release
 /// 3.1.219), and sa-argentina-1, which is in none of them.
 const REGIONS: [&str; 35] = [
     "ae-ad-1",
@@ -118,8 +118,8 @@ pub enum Service {
     Iam,
 }
 
-/// Whether a region is one of the public cloud that is known here. Others may exist: new ones, and
-/// those of partner clouds.
+/// Whether a region is a known region of the public cloud. Others may exist: new regions, and those of
+/// partner clouds.
 pub fn is_known(region: &RegionId) -> bool {
     REGIONS.contains(&region.as_str())
 }

@@ -1,5 +1,5 @@
-//! Keys are not burned: the sixth bad signature in a row locks an access key for five minutes, for
-//! everybody who uses it.
+//! Keeps access keys from being locked: the sixth bad signature in a row locks a key for five minutes, for
+//! everyone who uses it.
 //!
 //! Credentials are judged at each API host on its own, because a region that refuses them must not
 //! blind the regions that take them. Where they were never judged they send one request at a time;
@@ -79,17 +79,17 @@ struct Known {
     /// When the newest refusals came, oldest first, at most [`MAX_REFUSALS`].
     refused_at: VecDeque<Instant>,
     last_refusal: Option<CloudError>,
-    /// The refusals put the credentials in back-off at every host, and none took them since.
+    /// True after the credentials were put in back-off at every host, until a host accepts them.
     was_everywhere: bool,
 }
 
-/// What one host thinks of the credentials.
+/// The verdict of one host on the credentials.
 #[derive(Debug, Default)]
 struct AtHost {
     is_proven: bool,
-    /// Not judged yet; the newest request that will tell went out then.
+    /// If there is no verdict yet: when the newest request that will bring one was sent.
     probing_since: Option<Instant>,
-    /// The last one, until the host takes the credentials.
+    /// The last back-off, until the host accepts the credentials.
     back_off: Option<HostBackOff>,
 }
 
@@ -98,7 +98,7 @@ struct HostBackOff {
     began: Instant,
     refusal: CloudError,
     ended_by_reload: bool,
-    /// False where a reload has ended the one before: reloading in a loop must not burn the key.
+    /// False if a reload ended the one before: reloading in a loop must not lock the key.
     a_reload_may_end_it: bool,
 }
 
@@ -123,7 +123,7 @@ impl Known {
         Some(BackOff { until, refusal })
     }
 
-    /// Until when the refusals of all hosts together keep the credentials from being used.
+    /// When the back-off at all hosts ends, if there is one.
     fn everywhere_until(&self, now: Instant) -> Option<Instant> {
         let until = *self.refused_at.front()? + BACK_OFF;
         (self.refused_at.len() == MAX_REFUSALS && until > now).then_some(until)
@@ -159,11 +159,11 @@ impl AtHost {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BackOff {
     pub(super) until: Instant,
-    /// What the cloud said when it refused them.
+    /// The refusal that caused it.
     pub(super) refusal: CloudError,
 }
 
-/// The back-offs that a refusal has begun.
+/// Which back-offs a refusal has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Begun {
     pub(super) at_host: bool,
@@ -180,7 +180,7 @@ pub(super) struct Pass {
 
 enum Entry {
     Pass(Pass),
-    /// A request that will tell is under way; ask again by then.
+    /// A request that will bring a verdict is under way; try again at this moment.
     Wait(Instant),
     BackOff(BackOff),
 }
@@ -238,8 +238,7 @@ impl KeyGuard {
         self.lock().get(&lockable)?.back_off(&(whole, host.into()), Instant::now())
     }
 
-    /// The host refused the credentials: they are in back-off from this moment on, before anybody who
-    /// waits can try them.
+    /// The host refused the credentials: they are in back-off at once, before a waiting request can try them.
     pub(super) fn refused(
         &self,
         Credentials { whole, lockable }: Credentials,
@@ -253,8 +252,8 @@ impl KeyGuard {
         at.is_proven = false;
         at.probing_since = None;
         let mut begun = Begun { at_host: false, everywhere: false };
-        // The answers to what was under way when the first refusal came tell nothing new, and must
-        // not blind the other hosts.
+        // Answers to requests that were under way at the first refusal bring nothing new, and must not
+        // count against the other hosts.
         if at.back_off.as_ref().is_none_or(|back_off| back_off.is_over(now)) {
             let after_reload = at
                 .back_off
@@ -281,9 +280,9 @@ impl KeyGuard {
         begun
     }
 
-    /// A reload may have been made because the cause was mended: it ends the back-offs at single
-    /// hosts, each once. The limit over all hosts stays, for the cloud's lock would be worse. Returns
-    /// how many have ended.
+    /// A reload may mean that the cause was fixed, so it ends the back-offs at single hosts, each once. The
+    /// limit over all hosts stays, because a key locked by the cloud would be worse. Returns how many
+    /// back-offs have ended.
     pub fn reloaded(&self) -> usize {
         let now = Instant::now();
         let mut ended = 0;
@@ -307,7 +306,7 @@ impl KeyGuard {
 }
 
 impl Pass {
-    /// The cloud took the credentials, whatever it thought of the request. True where that ends a
+    /// The cloud accepted the credentials, even if it refused the request. Returns true if that ends a
     /// back-off.
     pub(super) fn accepted(self) -> bool {
         let mut all = self.guard.lock();

@@ -1,7 +1,7 @@
-//! What was learnt about the limit of each cluster's pages, for a while.
+//! Which page limit the API accepts for each cluster, remembered for an hour.
 //!
-//! It is kept for each cluster: what one of them is answered says nothing of the others, and a passing
-//! mistake of the cloud must not make a whole project page by a hundred.
+//! It is kept for each cluster: an answer for one says nothing about the others, and a passing fault of
+//! the cloud must not make a whole project read pages of a hundred.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,11 +14,11 @@ use tokio::time::Instant;
 use super::paging::LargeLimit;
 use crate::model::ClusterId;
 
-/// A region that refuses a limit goes on doing so, and asking again costs one request: at the usual
-/// interval less than one in a hundred. What was learnt by mistake is gone after as long.
+/// How long it is remembered. A region that refuses a limit goes on refusing it, and trying again costs one
+/// request: at the usual interval less than one in a hundred. A wrong conclusion lasts no longer than this.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
-/// What was learnt about the clusters of a project.
+/// What is known about the limits of the clusters of a project.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     clusters: Mutex<HashMap<ClusterId, (LargeLimit, Instant)>>,
@@ -32,8 +32,8 @@ impl Limits {
         }
     }
 
-    /// Keeps what was learnt. True where it is the first refused limit of the project: the log hears of
-    /// that once.
+    /// Remembers what was learnt. Returns true for the first refused limit of the project, which is logged
+    /// once.
     pub(super) fn learn(&self, cluster: &ClusterId, limit: LargeLimit) -> bool {
         let mut all = self.lock();
         let is_refused = |(limit, _): &(LargeLimit, Instant)| *limit == LargeLimit::Refused;
@@ -42,7 +42,7 @@ impl Limits {
         is_first
     }
 
-    /// Forgets the clusters that are not among these.
+    /// Forgets all clusters except these.
     pub(super) fn keep_only(&self, clusters: &HashSet<&ClusterId>) {
         self.lock().retain(|cluster, _| clusters.contains(cluster));
     }

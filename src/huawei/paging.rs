@@ -98,20 +98,20 @@ pub struct Walked {
     pub at_once: bool,
 }
 
-/// What earlier walks have found out about a limit above [`FALLBACK_LIMIT`].
+/// What earlier walks have found about a limit above [`FALLBACK_LIMIT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LargeLimit {
-    /// Nothing is known against it.
+    /// It was not refused so far.
     #[default]
     Usual,
-    /// It was refused, and [`FALLBACK_LIMIT`] was taken in its place.
+    /// It was refused, and [`FALLBACK_LIMIT`] was accepted instead.
     Refused,
-    /// Both were refused: something else than the limit is wrong, and asking twice is no use.
+    /// Both were refused: the limit is not what is wrong, so trying both again is no use.
     NotTheCause,
 }
 
 impl LargeLimit {
-    /// The limit that is asked for where this one is configured.
+    /// The limit to ask for if this one is configured.
     pub fn in_force(self, configured: u32) -> u32 {
         match self {
             Self::Refused => configured.min(FALLBACK_LIMIT),
@@ -121,7 +121,7 @@ impl LargeLimit {
 }
 
 /// Reads all pages. Walks a second time where the first walk disagrees with what the cloud reports.
-/// What is learnt about the limit goes to `large_limit`.
+/// What this walk learns about the limit is stored in `large_limit`.
 ///
 /// # Errors
 /// That of the first page that fails: nothing half-read is shown. Where a smaller limit is refused as
@@ -161,7 +161,7 @@ pub async fn walk(
 }
 
 /// A parameter is bad, or out of range (CSS error codes). Other codes with the same status say nothing
-/// of the limit, some of them pass.
+/// about the limit, and some of them are temporary.
 fn refuses_a_parameter(error: &CloudError) -> bool {
     error.status == Some(400) && (error.has_code("CSS.0001") || error.has_code("CSS.5038"))
 }

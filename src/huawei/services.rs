@@ -86,7 +86,7 @@ impl Inner {
         trace: &mut Trace,
     ) -> Result<Listed, CloudError> {
         let mut found: HashMap<ServiceId, Result<EndpointService, CloudError>> = HashMap::new();
-        // Why the list is no proof that what is missing does not exist.
+        // Why a service that is missing from the list may still exist.
         let mut doubt = Some(format!("only the first {MAX_PAGES} pages of the list are read"));
         let (mut received, mut without_id) = (0_u32, 0);
         for _ in 0..MAX_PAGES {

@@ -112,7 +112,7 @@ impl Session {
     /// Sends a request with the project's credentials.
     ///
     /// # Errors
-    /// That of the request or of getting a token; during back-off, the refusal that caused it.
+    /// The error of the request or of getting a token; during back-off, the refusal that caused it.
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
@@ -128,7 +128,7 @@ impl Session {
             Err(error) if is_refusal(&error) => error,
             other => return other,
         };
-        // Another key does not set a clock. And only a gateway's refusal proves that the service
+        // Another key does not correct a clock. And only a refusal by the gateway proves that the service
         // behind it has not seen the change.
         let is_final = refusal.reason == Reason::ClockSkew
             || (is_change && !refusal.never_sent && !is_of_gateway(&refusal));
@@ -186,7 +186,7 @@ impl Session {
         CloudError { retry_at: Some(self.in_time(left)), ..refusal.unsent() }
     }
 
-    /// The date after so long, in whole seconds.
+    /// The time after this duration, in whole seconds.
     fn in_time(&self, left: Duration) -> Timestamp {
         let date = self.parts.transport.clock().now();
         let date = date.saturating_add(left).unwrap_or(date);
@@ -213,7 +213,7 @@ impl Session {
                 project = &*self.parts.project,
                 refusals = MAX_REFUSALS,
                 "the credentials are in back-off at every API host: they were refused so often in \
-                 {} s, and more would lock them",
+                 {} s that more refusals would lock them",
                 BACK_OFF.as_secs()
             );
         }
@@ -336,8 +336,8 @@ impl Session {
         issued
     }
 
-    /// A token that IAM has just given was refused: asking for another to be used there is no use for
-    /// a while.
+    /// A token fresh from IAM was refused: for a while there is no use in getting another one for the same
+    /// host.
     async fn refuse_identity(&self, base: &BaseUrl, refusal: &CloudError) {
         if let Some(current) = &*self.current.lock().await
             && let Identity::Password(login) = &current.identity

@@ -1,4 +1,4 @@
-//! Surprises in the log: each once, so that `api_surprises_total` can be looked up there.
+//! Logs each surprise once, so that the cause of `api_surprises_total` can be looked up in the log.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -22,10 +22,10 @@ pub(super) struct Place<'a> {
 }
 
 impl Logged {
-    /// Logs those that were not logged before. A secret that was sent and came back stays hidden.
+    /// Logs the surprises that were not logged before. A secret that was sent and came back stays hidden.
     pub(super) fn tell(&self, place: Place<'_>, oddities: Vec<Oddity>, answer: Option<&Answer>) {
         let fit = |text: String| {
-            // Hidden first: half a secret would not be found.
+            // Hide secrets before cutting: half a secret would not be found.
             let text = answer.map_or(text.clone(), |answer| answer.hide(&text));
             text[..text.floor_char_boundary(LONGEST)].to_owned()
         };

@@ -123,7 +123,7 @@ impl Transport {
         Ok(Self { http, clock, stats, jitter: Jitter::new(seed), skew: Skew::default() })
     }
 
-    /// What dates requests.
+    /// The clock that dates requests.
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -215,8 +215,8 @@ impl Transport {
         }
     }
 
-    /// One try, which may take all the time that is left: a slow answer is an answer, and asking a slow
-    /// cloud again makes it slower.
+    /// One try, which may take all the remaining time: a slow answer is still an answer, and more requests
+    /// make a slow cloud slower.
     async fn try_once(
         &self,
         call: &Request<'_>,

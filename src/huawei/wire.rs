@@ -50,7 +50,8 @@ impl Surprise {
         Self::DuplicateId,
     ];
 
-    /// Whether the value does not matter: a new field is one surprise, and so is a field's wrong type.
+    /// Whether the value is irrelevant: a new field is one surprise whatever its values, and so is a wrong
+    /// type.
     const fn has_any_value(self) -> bool {
         matches!(self, Self::UnknownField | Self::CoercedType)
     }
@@ -67,19 +68,19 @@ impl Surprise {
     }
 }
 
-/// A surprise in full: what the cloud sent, and where. As it came, so not fit to be shown.
+/// A surprise in full: what the cloud sent, and where. Unescaped, so not safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Oddity {
-    /// What kind of surprise it is.
+    /// The kind of surprise.
     pub kind: Surprise,
-    /// The field, as the cloud calls it.
+    /// The cloud's name of the field.
     pub field: String,
-    /// Its value, nearly as JSON has it.
+    /// The value of the field, nearly as in JSON.
     pub value: String,
 }
 
 impl Oddity {
-    /// Whether two are the same surprise. A new field and a wrong type are the same whatever the value.
+    /// Whether two surprises are the same. For a new field and a wrong type the value does not matter.
     pub fn is_like(&self, other: &Self) -> bool {
         self.is_of(other.kind, &other.field)
             && (self.kind.has_any_value() || self.value == other.value)

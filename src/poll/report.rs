@@ -1,5 +1,5 @@
-//! What the log says of polls: one line for a cause, when it begins, and one when it is over. A thousand
-//! clusters behind a dead region would else drown everything.
+//! Logs polls: one line for each cause when it begins, and one when it is over. Otherwise a thousand
+//! clusters behind a dead region would drown everything.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,14 +11,14 @@ use crate::{
     model::{ClusterId, ConnectionList},
 };
 
-/// What is wrong now, and where.
+/// The current causes, and the clusters that they affect.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     troubles: HashMap<ClusterId, Cause>,
     causes: HashMap<Cause, Spread>,
 }
 
-/// The same in several clusters of a project is one cause.
+/// One cause: the same failure in several clusters of a project.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Cause {
     project: Arc<str>,
@@ -35,7 +35,7 @@ enum What {
 #[derive(Debug)]
 struct Spread {
     since: jiff::Timestamp,
-    /// When it came to the latest of its clusters.
+    /// When it reached the latest of its clusters.
     newest: Instant,
     clusters: usize,
     most_clusters: usize,
@@ -57,7 +57,7 @@ impl Report {
         let over = self.leave(&cluster.id);
         let is_new = cause.is_some_and(|cause| self.join(cluster, cause, attempt.at));
         match &outcome.result {
-            // Credentials in back-off are told once where the back-off begins, not for each cluster.
+            // A back-off is logged once where it begins, not for each cluster.
             Err(error) if is_new && error.retry_at.is_none() => failed(cluster, error),
             Ok(list) if is_new => incomplete(cluster, list, &outcome.trace.request_ids),
             _ => {}
@@ -71,7 +71,7 @@ impl Report {
                 code,
                 clusters = spread.most_clusters,
                 since = %spread.since,
-                "what could not be read can be read again"
+                "clusters can be read again"
             );
         }
     }
@@ -84,7 +84,7 @@ impl Report {
         }
     }
 
-    /// Takes a cluster out of its trouble, which is over if it was the last one.
+    /// Removes a cluster from its cause, which is over if this was the last cluster.
     fn leave(&mut self, cluster: &ClusterId) -> Option<(Cause, Spread)> {
         let cause = self.troubles.remove(cluster)?;
         let spread = self.causes.get_mut(&cause)?;
@@ -95,8 +95,8 @@ impl Report {
         self.causes.remove_entry(&cause)
     }
 
-    /// True where the cause is news. It reaches each of its clusters within their intervals; one that
-    /// comes later has its own reason to fail alike.
+    /// Returns true if there is something to log. A cause reaches each of its clusters within their
+    /// intervals; a cluster that fails with it later than that is logged on its own.
     fn join(&mut self, cluster: &ClusterMeta, cause: Cause, at: jiff::Timestamp) -> bool {
         let now = Instant::now();
         self.troubles.insert(cluster.id.clone(), cause.clone());
@@ -171,7 +171,7 @@ pub(super) fn transitions(before: &ClusterState, after: &ClusterState) {
         return;
     }
     let meta = &after.meta;
-    // The board keeps so many at most, and no more are logged of one poll.
+    // The board keeps at most this many, so no more are logged for one poll.
     let kept = after.recent_transitions.len().min(usize::try_from(new).unwrap_or(usize::MAX));
     for transition in after.recent_transitions.range(after.recent_transitions.len() - kept..) {
         tracing::info!(

@@ -43,7 +43,7 @@ pub(super) struct Entry {
     pub(super) waiters: Vec<oneshot::Sender<Result<(), PollNowError>>>,
 }
 
-/// A poll that waits for its token or walks.
+/// A poll that waits for its token or reads pages.
 pub(super) struct InFlight {
     pub(super) task: AbortHandle,
     pub(super) turn: Arc<Turn>,
@@ -214,7 +214,7 @@ impl<C> Roster<C> {
         self.due.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// An entry whose beat has come, and how urgent its poll is; its next beat is laid out.
+    /// An entry whose beat has come, and the priority of its poll; schedules the entry's next beat.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(EntryId, Priority)> {
         loop {
             let Reverse((due, id)) = *self.due.peek().filter(|Reverse((due, _))| *due <= now)?;

@@ -36,7 +36,7 @@ pub struct ServiceReader<C> {
     board: ServiceBoard,
     clock: Clock,
     due: HashMap<Arc<str>, Instant>,
-    /// Projects that got another service while they were read.
+    /// Projects that got a new service while they were read.
     again: HashSet<Arc<str>>,
     readings: JoinSet<()>,
     running: HashMap<Id, Arc<str>>,
@@ -122,7 +122,7 @@ impl<C: Services + Clone> ServiceReader<C> {
     }
 }
 
-/// How long a project waits that has a service which was never read.
+/// How long a project with a service that was never read waits.
 fn soon(project: &str) -> Duration {
     schedule::phase(project, FIRST_WITHIN)
 }
@@ -157,7 +157,7 @@ async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clo
     }
 }
 
-/// A line for each cause when reading begins to fail, and one when it works again.
+/// Logs a line for each cause when reading begins to fail, and one when it works again.
 fn report(
     project: &str,
     services: &[Arc<ServiceState>],

@@ -1,4 +1,4 @@
-//! The turn of one poll in the queue of its project, which somebody may move to the front.
+//! The place of one poll in the queue of its project; a request on demand moves it to the front.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,12 +14,12 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Draws the poll's first token. Says also with which priority the poll goes on.
+    /// Draws the poll's first token. Returns the priority with which the poll goes on.
     pub(super) async fn draw(&self, pacer: &Pacer, priority: Priority) -> (Token, Priority) {
         let drawn = tokio::select! {
             biased;
             token = pacer.acquire(priority) => (token, priority),
-            // Whoever is in the first queue already would only lose his place in it.
+            // A poll that is already in the first queue would only lose its place there.
             () = self.hurry.notified(), if priority != Priority::Admin => {
                 (pacer.acquire(Priority::Admin).await, Priority::Admin)
             }
@@ -28,13 +28,12 @@ impl Turn {
         drawn
     }
 
-    /// Somebody waits for this poll: it goes before those that only have their turn.
+    /// Moves the poll ahead of the scheduled ones, because someone waits for it.
     pub(super) fn hurry(&self) {
         self.hurry.notify_one();
     }
 
-    /// Whether the poll may have asked the cloud already. One that has not will read what is true
-    /// after this call.
+    /// Whether the poll may have asked the cloud already. If not, it will read a state from after this call.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Acquire)
     }

@@ -1,6 +1,6 @@
-//! The cloud's API: what comes before every operation, and which part of it does the work.
+//! The cloud's API: the checks before every operation, and the dispatch to the module that does the work.
 //!
-//! Owns the order of judgement: address, credentials, permissions, faults, path parameters, operation.
+//! Owns the order of the checks: address, credentials, permissions, faults, path parameters, operation.
 //! Addresses and permissions are listed in `calls`; the operations are in the modules below.
 
 mod clusters;
@@ -101,7 +101,7 @@ pub(crate) fn answer(cloud: &Cloud, received: &Received<'_>) -> Answer {
     Answer { reply: done.reply, sending, request_id, number }
 }
 
-/// Address, credentials and permissions.
+/// Checks address, credentials and permissions.
 fn admitted(
     cloud: &Cloud,
     state: &mut State,
@@ -135,7 +135,7 @@ fn operate(
         return refused.into();
     }
     let (now, now_ms) = (cloud.now(), cloud.uptime_ms());
-    // Where a path has no id of a kind, no operation below looks at it.
+    // If a path has no id of this kind, the operation does not use it.
     let cluster = route.cluster.unwrap_or_default();
     let service = route.service.unwrap_or_default();
     let (body, base_url) = (received.body, cloud.base_url());

@@ -4,25 +4,25 @@
 
 use std::collections::HashSet;
 
-/// One call as its API reference has it.
+/// One call as in its API reference.
 #[derive(Debug)]
 struct Call {
     operation: Operation,
     name: &'static str,
     method: &'static str,
     path: &'static str,
-    /// Every action that is needed, each by all its names: of identity policies first, then of the
-    /// older policies. A missing name stands in no source at hand.
+    /// Every action that is needed, each with all its names: the name in identity policies first, then the
+    /// name in the older policies. A missing name was found in no source.
     actions: &'static [&'static [&'static str]],
 }
 
 macro_rules! calls {
     ($($operation:ident $name:literal $method:literal $path:literal $actions:expr;)*) => {
-        /// What can be asked of the cloud.
+        /// The operations of the cloud.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         pub(crate) enum Operation {
             $(#[doc = $path] $operation,)*
-            /// No API, or none with this method: the gateway does not tell them apart.
+            /// No API has this address, or not with this method: the gateway does not distinguish these.
             #[default]
             Unknown,
         }
@@ -37,7 +37,7 @@ macro_rules! calls {
     };
 }
 
-// The first row that fits counts: a word stands before an id in the same place.
+// The first matching row counts, so a fixed word comes before an id in the same place.
 calls! {
     CssClusters "css_clusters" "GET" "/v1.0/{project}/clusters" &[&["css:cluster:list"]];
     CssCluster "css_cluster" "GET" "/v1.0/{project}/clusters/{cluster}" &[&["css:cluster:get"]];
@@ -99,7 +99,7 @@ impl Operation {
         self.call().is_some_and(|call| call.path.starts_with("/v1.0/"))
     }
 
-    /// The first action that is needed and not allowed under any of its names.
+    /// The first needed action that is not allowed under any of its names.
     pub(crate) fn lacks(self, allowed: &HashSet<String>) -> Option<&'static str> {
         let needed = self.call()?.actions.iter();
         let mut lacking = needed.filter(|names| !names.iter().any(|name| allowed.contains(*name)));

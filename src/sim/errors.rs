@@ -118,24 +118,24 @@ impl Refusal {
     }
 }
 
-/// A refusal of the gateway, which ends the connection with it.
+/// A refusal of the gateway, which closes the connection after it.
 fn unauthorized(code: &str, message: &str) -> Reply {
     gateway(401, code, message).with("Server", "api-gateway").with("Connection", "close")
 }
 
-/// No API has this address and method, or it was not published.
+/// No published API has this address and method.
 pub(crate) fn no_such_api() -> Reply {
     let message = "The API does not exist or has not been published in the environment";
     gateway(404, "APIGW.0101", message)
 }
 
-/// The user's policies do not allow this action of an operation. Each service says it in its own way.
+/// The user's policies do not allow this action of an operation. Each service reports it in its own way.
 pub(crate) fn not_permitted(operation: Operation, action: &str) -> Reply {
     if operation.is_css() && action.starts_with("css:") {
         let message = format!("The current policy does not allow the {action} operation.");
         css(400, "CSS.0051", &message)
     } else if operation.is_css() {
-        // What CSS does at VPCEP in the user's name.
+        // CSS acts at VPCEP in the user's name.
         let message = "Insufficient permissions on the VPC endpoint. Check whether the user has the \
             VPC endpoint administrator role.";
         css(400, "CSS.5313", message)

@@ -31,7 +31,7 @@ const TOKENS: usize = 1_000;
 pub(crate) struct Credentials {
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
-    /// Temporary keys come with one; it must be sent, signed or not.
+    /// Temporary keys come with a security token; it must be sent, signed or not.
     pub(crate) security_token: Option<String>,
     pub(crate) password: String,
     pub(crate) token_seconds: i64,
@@ -130,7 +130,7 @@ impl Gate {
         if self.locked_until.is_some_and(|until| now < until) {
             return Err(Refusal::Locked);
         }
-        // The official clients sign different headers; this one is all that the gateway demands.
+        // The official clients sign different headers; the gateway requires only this one.
         if !authorization.signs("x-sdk-date") {
             return Err(malformed("signed headers lack x-sdk-date"));
         }
@@ -211,7 +211,7 @@ mod tests {
         ask_with(gate, signed, &[], secret_key, now)
     }
 
-    /// The same, with headers that are set after the signature was made.
+    /// The same, with headers that are set after signing.
     fn ask_with(
         gate: &mut Gate,
         signed: &[Header],

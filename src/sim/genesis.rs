@@ -82,7 +82,7 @@ fn new_cluster(
     let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
     // The first cluster is never odd: a world of one reads plainly.
     let mut odd = || rng.below(12) == 0 && index > 0;
-    // The first draw decides nothing any more: without it a seed would make another world than before.
+    // The first draw is no longer used, but without it a seed would make a different world than before.
     let (_, update_always_null) = (odd(), odd());
     let update_switch = Value::from(rng.chance(30));
     let permissions = (0..=rng.index(3))
@@ -229,7 +229,7 @@ mod tests {
         for value in [true, false] {
             assert!(world.clusters.iter().any(|cluster| cluster.update_switch == value));
         }
-        // Clients that are strict about types read a world in which nothing goes wrong.
+        // In a world without faults, clients that are strict about types can read everything.
         assert!(world.clusters.iter().all(|cluster| cluster.update_switch.is_boolean()));
         assert!(world.clusters.iter().any(|cluster| cluster.update_always_null));
         assert!(all().any(|one| one.update_at == Field::Null));

@@ -257,16 +257,16 @@ mod tests {
     fn agrees_with_the_signers_for_go_and_node() {
         let (go, node) = ("go-sdk 0.1.207", "node-sdk 3.1.211");
         let differ = [
-            // What is stated of the body is not true.
+            // The hash that the header states is not that of the body.
             (go, "content hash given, wrong, body"),
             // Only a body that is not JSON may go unsigned, and here no content type says so.
             (go, "content hash given, no body"),
             (go, "content hash given as a hash, no body"),
-            // It signs the spaces around a value, which do not outlive the wire.
+            // It signs the spaces around a value, which are lost on the wire.
             (node, "header values trimmed"),
             (node, "content hash given, no body"),
             (node, "content hash given as a hash, no body"),
-            // It sorts the lines of the headers in another order than their names.
+            // It sorts the header lines in a different order from the header names.
             (node, "underscore header"),
         ];
         let vectors: Value = serde_json::from_str(OTHER_VECTORS).expect("JSON");

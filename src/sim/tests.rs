@@ -202,7 +202,7 @@ async fn signatures_are_checked_on_the_wire() {
     sim.end().await;
 }
 
-/// Terraform signs neither host nor what says whose request it is: those headers are set later.
+/// Terraform signs neither the host nor the headers that say whose request it is: they are set later.
 #[tokio::test]
 async fn terraforms_requests_are_let_in_on_the_wire() {
     const TOKEN: &str = "token+of/temporary=keys";

@@ -50,7 +50,7 @@ pub(crate) struct Connection {
     pub(crate) created_at: Timestamp,
     pub(crate) update_at: Field<Timestamp>,
     pub(crate) domain_id: Arc<str>,
-    /// Addresses are shown from the first acceptance on, and stay shown.
+    /// Whether addresses are shown: true from the first acceptance on.
     pub(crate) was_accepted: bool,
     pub(crate) ip: Field<Box<str>>,
     pub(crate) ipv6: Field<Box<str>>,
@@ -58,18 +58,18 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Takes a status; the first acceptance brings the addresses.
+    /// Sets a status; the addresses appear with the first acceptance.
     pub(crate) fn take_status(&mut self, status: Cow<'static, str>) {
         self.was_accepted |= status == ACCEPTED;
         self.status = status;
     }
 
-    /// The IPv4 address that is shown.
+    /// The IPv4 address, if it is shown.
     pub(crate) fn ip(&self) -> &Field<Box<str>> {
         if self.was_accepted { &self.ip } else { &Field::Absent }
     }
 
-    /// The IPv6 address that is shown.
+    /// The IPv6 address, if it is shown.
     pub(crate) fn ipv6(&self) -> &Field<Box<str>> {
         if self.was_accepted { &self.ipv6 } else { &Field::Absent }
     }
@@ -91,7 +91,7 @@ pub(crate) struct Cluster {
     pub(crate) created: Timestamp,
     pub(crate) datastore: &'static str,
     pub(crate) vpcep_enabled: bool,
-    /// As the API sends it: a boolean, unless a test sets something else.
+    /// The value in the API's answer: a boolean, unless a test sets something else.
     pub(crate) update_switch: Value,
     pub(crate) service_name: String,
     pub(crate) permissions: Vec<Permission>,

@@ -1,4 +1,4 @@
-//! C9 to C13: the disk under the audit log, and those who tamper with it.
+//! C9 to C13: the disk under the audit log, and tampering with the log.
 
 use std::{
     fs,
@@ -210,7 +210,7 @@ fn word(content: &css_vpcep_exporter::audit::Content) -> Option<Value> {
     content.outcome.as_deref().filter(|_| is_opened).map(Value::from)
 }
 
-/// What makes the disk under a process stand still, from its source.
+/// Builds the library that makes the disk under a process hang.
 async fn still_disk(place: &Place) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/still_disk.c");
     let library = place.folder.path.join("still_disk.so");
@@ -227,7 +227,7 @@ async fn fault_c13_a_disk_that_stands_still() {
     let set = [("LD_PRELOAD", &*library), ("DISK_STANDS_STILL", &*still)];
     let running = place.serve_with("serve", &set).await;
     fill(&place).await;
-    // At the intent: nothing is sent, and nobody waits for long. The second does not even begin.
+    // At the intent: nothing is sent, and no caller waits for long. The second change does not even begin.
     fs::write(&still, "").expect("the folder can be written");
     for _ in 0..2 {
         let began = Instant::now();
@@ -235,14 +235,14 @@ async fn fault_c13_a_disk_that_stands_still() {
         assert!((2..10).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
         running.metrics().await;
     }
-    // The record of the first comes to the disk after all, and says that nothing came of it.
+    // The record of the first change reaches the disk in the end, and says that the change had no effect.
     let goes_on = || fs::remove_file(&still).expect("the folder can be written");
     goes_on();
     let update = json!({"description": "goes on"});
     told(&place.desk.change(&place.services[0], &update).await, 200, "applied", true, false);
     let but = But { unheard: 1, ..But::default() };
     place.balance(but).await;
-    // At the outcome: it is told, and recorded later.
+    // At the outcome: it is reported, and recorded later.
     place.front.set(Puts::Held, Reads::PassedOn);
     let update = wanted();
     let stands_still = async {

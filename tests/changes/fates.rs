@@ -147,7 +147,7 @@ async fn fault_p08_a_field_that_nobody_asked_for_is_told() {
     world.place.modes(json!([{"name": "approval-reset"}])).await;
     let answer = world.change().await;
     told(&answer, 200, "applied", true, false);
-    warns(&answer, "approval_enabled was changed from false to true although not asked");
+    warns(&answer, "approval_enabled was changed from false to true although nobody asked for it");
     balance(&world, "applied").await;
 }
 
@@ -188,7 +188,7 @@ pub(super) async fn fault_p16_errors_of_servers_that_did_nothing_are_not_applied
     assert_eq!(world.counted("not_applied").await, 4.0);
 }
 
-/// A description that is empty is there, and known.
+/// An empty description is a known value.
 pub(super) async fn fault_p16_a_field_that_stays_empty_is_not_applied() {
     let world = World::new("fault_p16_empty", 1).await;
     world.place.set(0, &json!({"description": ""})).await;
@@ -202,7 +202,7 @@ pub(super) async fn fault_p16_a_field_that_stays_empty_is_not_applied() {
     world.place.balance(But::default()).await;
 }
 
-/// The texts of others are compared as they are, and a text that a change may not have is refused.
+/// Texts written by others are compared unchanged; a text that a change may not contain is refused.
 #[tokio::test]
 async fn line_breaks_in_texts_of_others_are_told_apart() {
     let world = World::new("line_breaks", 1).await;
@@ -267,7 +267,7 @@ async fn fault_p18_another_writer_is_seen() {
     }
 }
 
-/// Nobody else did it.
+/// A late effect of our own change is not attributed to others.
 pub(super) async fn fault_p19_an_effect_that_shows_too_late_is_ours() {
     let modes = json!([{"name": "delayed", "ms": 20_000}]);
     let (world, answer) = struck("fault_p19_ours", modes).await;
@@ -292,10 +292,10 @@ pub(super) async fn fault_p19_an_effect_that_shows_late_is_applied() {
     balance(&world, "applied").await;
 }
 
-/// The cloud was not asked, so it is not the cloud that said no.
+/// If our own rate limit stops a change, the refusal is not blamed on the cloud.
 pub(super) async fn a_turn_that_our_own_rate_limit_does_not_leave() {
     let mut place = Place::new("own_rate_limit", 1).await;
-    // Reading the services and reading this one leave no turn.
+    // Reading all services and reading this one use up the rate limit.
     let scarce = json!({"requests_per_second": 0.02, "burst": 2});
     place.configuration["projects"][0]["rate_limit"]["vpcep"] = scarce;
     let world = World::of(place).await;

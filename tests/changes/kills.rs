@@ -88,7 +88,7 @@ pub(super) async fn fault_c14_killed_at_each_step() {
 async fn killed_at(step: Step) {
     let Step { name, puts, reads, outcome } = step;
     let mut place = Place::new(&format!("fault_c14_{}", name.replace(' ', "_")), 1).await;
-    // As it usually is.
+    // Services usually have an empty description.
     place.set(0, &json!({"description": ""})).await;
     let limits = place.configuration["projects"][0]["rate_limit"]["vpcep"].clone();
     if name == "intent written" {
@@ -155,7 +155,7 @@ async fn killed_at(step: Step) {
     assert!(running.process.end().await.success());
 }
 
-/// The service is the same one, whatever its project is called now.
+/// The service is still the same one after its project was renamed.
 #[tokio::test]
 async fn fault_c14_killed_and_the_project_renamed() {
     let mut place = Place::new("fault_c14_renamed", 1).await;

@@ -201,7 +201,7 @@ impl Place {
         self.serve_with(name, &[]).await
     }
 
-    /// The same with this in its environment.
+    /// The same, with these variables in its environment.
     pub(crate) async fn serve_with(&mut self, name: &str, set: &[(&str, &Path)]) -> Running {
         let file = self.folder.write("config.yml", &self.configuration.to_string());
         let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);

@@ -118,7 +118,7 @@ async fn online_a_wrong_key_is_told() {
     assert!(!stdout.contains(CANARY), "{stdout}");
 }
 
-/// What a text needs that is checked where nothing but the text is.
+/// A configuration for a machine that has none of the files and variables that it names.
 const FAR_FROM_HOME: &str = "\
 shard: { from: hostname-ordinal, count: 2 }
 state_file: /nowhere/state
@@ -177,7 +177,7 @@ fn a_text_is_checked_without_anything_that_it_names() {
     let (code, _, stderr) = check(&["--syntax-only", "--online"]);
     assert_eq!(code, Some(64), "{stderr}");
 
-    // The texts themselves are checked as ever.
+    // The texts themselves are still checked.
     folder.write("config.yml", FAR_FROM_HOME.replace("audit_log", "audit"), 0o600);
     let (code, _, stderr) = check(&["--syntax-only"]);
     assert!(code == Some(64) && stderr.contains("config.yml:20:3: unknown field"), "{stderr}");

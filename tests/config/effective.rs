@@ -53,7 +53,7 @@ fn what_is_not_written_follows_from_the_intervals() {
         ("{ interval: 1day }", "{}", "30s", "3days"),
         ("{ interval: 30s, timeout: 30s }", "{}", "30s", "15m"),
         ("{ interval: 10m, stale_after: 1h }", "{}", "30s", "1h"),
-        // Those of single clusters count as well.
+        // Intervals of single clusters count as well.
         ("{ interval: 10m }", "{ interval: 10s }", "5s", "30m"),
         ("{}", "{ interval: 20m }", "30s", "1h"),
         ("{ timeout: null, stale_after: null }", "{ interval: 20s }", "10s", "15m"),

@@ -187,7 +187,7 @@ async fn faulty_cloud() -> Cloud {
     cloud
 }
 
-/// Lets each fault strike its cluster, but for so many of the first.
+/// Enables each fault for its cluster, except the first few.
 async fn break_all_but(cloud: &Cloud, spared: usize) {
     let faults = FAULTS.iter().enumerate().map(|(at, name)| (cloud.id(at), *name));
     cloud.break_clusters(&faults.skip(spared).collect::<Vec<_>>()).await;
@@ -200,7 +200,7 @@ async fn the_daemon_says_no_secret() {
         let (cloud, echo) = (faulty_cloud().await, Echo::start().await);
         let configuration = all_projects(&folder, &cloud, &echo);
         let file = folder.write("config.yml", &configuration.to_string());
-        // A refusal in the first round would take the key from the other clusters.
+        // A refusal in the first round would put the other clusters' key in back-off too.
         break_all_but(&cloud, 1).await;
         let mut serve = with_keys(exporter(&["serve", "--log.level", "trace"]));
         serve.args(["--log.format", format, "--web.listen-address", "127.0.0.1:0"]);

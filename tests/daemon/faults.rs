@@ -146,7 +146,7 @@ fn rows() -> Vec<Row> {
         failed("shape-openstack", 3, "http_5xx", "500"),
         failed("shape-text", 3, "http_5xx", ""),
         failed("gzip", 1, "bad_shape", ""),
-        // Slowness is no reason to ask again.
+        // A slow request is not repeated.
         failed("hang", 1, "timeout", ""),
         read("slow", SMALL, 1),
         failed("cut-body", 3, "reset", ""),

@@ -18,7 +18,7 @@ async fn completions_know_commands_and_flags() {
             assert!(script.contains(word), "{shell}: {word} is not in {script}");
         }
     }
-    // It takes no flag with a dot in its name, and then nothing is completed.
+    // It accepts no flag with a dot in its name, so nothing would be completed.
     assert!(!printed(&["completions", "fish"]).await.contains("argparse"));
     assert_eq!(run(exporter(&["completions", "dos"])).await.code, Some(64));
 }
@@ -52,12 +52,12 @@ fn named(help: &str) -> impl Iterator<Item = &str> {
     list.filter_map(|line| line.split_whitespace().next())
 }
 
-/// Asks the function that bash asks when the tab key is pressed, for lines whose last word is begun.
+/// Calls the function that bash calls when the tab key is pressed, for lines with an unfinished last word.
 const ASK: &str = r#"
     source "$1"
     function=$(complete -p css-vpcep-exporter | grep -oE '_css[a-z_]+')
     while read -ra COMP_WORDS; do
-        # A dot stands for a word that is not begun.
+        # A dot stands for an empty last word.
         last=${COMP_WORDS[-1]}; COMP_WORDS[-1]=${last%.}
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
         "$function" css-vpcep-exporter "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
@@ -107,7 +107,7 @@ async fn bash_completes_every_level() {
         let (words, values) = documented(&help);
         let line = [&["css-vpcep-exporter".to_owned()][..], &command].concat().join(" ");
         for word in words {
-            // All but its last letter, which is enough to be one of those that are offered.
+            // All but the last letter: enough for the word to be among those offered.
             lines.push(format!("{line} {}", &word[..word.len() - 1]));
             expected.push(vec![word]);
         }

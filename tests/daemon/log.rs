@@ -25,7 +25,7 @@ async fn serve(folder: &Folder, cloud: &Cloud) -> Process {
     process
 }
 
-/// The lines with a message that begins so. Every line of the log must have what every line has.
+/// The lines whose message begins with this. Checks that every line of the log has the common keys.
 fn lines(process: &Process, message: &str) -> Vec<Value> {
     let log = process.err();
     let whole = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -39,7 +39,7 @@ fn lines(process: &Process, message: &str) -> Vec<Value> {
     lines.filter(|line| line["msg"].as_str().is_some_and(|msg| msg.starts_with(message))).collect()
 }
 
-/// Waits for so many of them.
+/// Waits for this many of them.
 async fn wait_for(process: &Process, message: &str, count: usize) -> Vec<Value> {
     eventually(message, async || {
         let found = lines(process, message);
@@ -100,7 +100,7 @@ async fn transitions_surprises_and_polls_are_logged() {
     let told = ["level", "kind", "field", "value", "project"].map(|key| surprise[key].clone());
     assert_eq!(told, ["info", "unknown_status", "status", "\"frozen\"", "prod"]);
     assert!(cloud.clusters.iter().any(|(id, _)| surprise["cluster_id"] == **id), "{surprise}");
-    // It is met again and again, and said once.
+    // It is met again and again, and logged once.
     let polled = lines(&process, "a poll has ended").len();
     wait_for(&process, "a poll has ended", polled + 4).await;
     assert_eq!(lines(&process, message).len(), 1, "{}", process.err());
@@ -119,10 +119,10 @@ async fn a_cause_is_one_line_whatever_it_breaks() {
     let told = ["level", "code"].map(|key| failed[0][key].clone());
     assert_eq!(told, ["warn", "CSS.0015"]);
     cloud.break_clusters(&[]).await;
-    let again = wait_for(&process, "what could not be read can be read again", 1).await;
+    let again = wait_for(&process, "clusters can be read again", 1).await;
     assert_eq!((again.len(), &again[0]["clusters"]), (1, &json!(5)), "{again:?}");
 
-    // The same for who reads them once.
+    // The same for `collect`.
     break_all(&cloud, "forbidden").await;
     let mut collect = exporter(&["collect"]);
     collect.current_dir(&folder.path);
@@ -138,7 +138,7 @@ async fn a_token_goes_into_a_file_alone() {
     assert_eq!(ended.code, Some(0));
     assert!(ended.out.starts_with("cssvpcep_") && ended.out.lines().count() == 1, "{ended:?}");
     assert!(ended.err.contains("name: \"anna\"") && !ended.err.contains("cssvpcep_"), "{ended:?}");
-    // What was written is a token file.
+    // The output is a valid token file.
     let folder = Folder::new("a_token_goes_into_a_file_alone");
     let file = folder.write("token", &ended.out);
     let list = || {

@@ -76,7 +76,7 @@ async fn a_region_that_counts_from_one_is_read_whole_where_the_configuration_say
     }
 }
 
-/// What one cluster is answered says nothing of the others.
+/// An answer for one cluster says nothing about the others.
 #[tokio::test]
 async fn a_refused_limit_is_remembered_for_the_cluster() {
     let cloud = Cloud::start(2, 150).await;

@@ -1,5 +1,4 @@
-//! The policies of README.md, "Permissions", as they stand there: they are enough, and each of their
-//! actions is needed.
+//! The policies under "Permissions" in README.md: they are sufficient, and each of their actions is needed.
 
 use css_vpcep_exporter::clock::Clock;
 use reqwest::Method;
@@ -15,7 +14,7 @@ use crate::support::{
 
 const README: &str = include_str!("../../README.md");
 
-/// The actions of the two policies: for reading, and for changes besides that.
+/// The actions of the two policies: for reading, and additionally for changes.
 fn documented() -> [Vec<String>; 2] {
     let section = section("\n### Permissions\n", "\n### ");
     let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next());
@@ -60,7 +59,7 @@ async fn allow(cloud: &Cloud, actions: &[String]) {
     cloud.control(Method::PUT, "credentials", &json!({ "actions": actions })).await;
 }
 
-/// A configuration that needs everything: the id of the project is looked up, and a service is read.
+/// A configuration that needs every permission: the project id is looked up, and a service is read.
 async fn configured(cloud: &Cloud) -> Value {
     let services = cloud.control(Method::GET, "services", &json!({})).await;
     let mut configuration = configuration(cloud);

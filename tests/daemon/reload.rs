@@ -340,8 +340,8 @@ async fn what_needs_a_restart_is_named_key_by_key() {
     };
     let named = async |keys: &[&str]| {
         let config = serve.get("/config").await.text;
-        let note = format!("# In force only after a restart: {}\n", keys.join(", "));
-        let logged = format!("in force only after a restart: {}", keys.join(", "));
+        let note = format!("# In effect only after a restart: {}\n", keys.join(", "));
+        let logged = format!("in effect only after a restart: {}", keys.join(", "));
         let shown = (config.starts_with(&note), serve.process.err().contains(&logged));
         assert_eq!(shown, (!keys.is_empty(), !keys.is_empty()), "{keys:?}: {config}");
     };
@@ -352,13 +352,13 @@ async fn what_needs_a_restart_is_named_key_by_key() {
     moved["state_file"] = json!(folder.path.join("elsewhere"));
     moved["admin"]["listen"] = json!("127.0.0.1:1");
     moved["admin"]["audit_log"] = json!(null);
-    // What is taken over at once is not among them.
+    // Keys that take effect at once are not among them.
     moved["poll"]["interval"] = json!("2s");
     let keys = ["state_file", "admin.listen", "admin.audit_log"];
     let expected: String = keys.map(|key| format!("needs a restart: {key}\n")).concat();
     assert_eq!(answer(&moved).await, format!("reloaded\n{expected}"));
     named(&keys).await;
-    // As long as the file says so, each answer does.
+    // Every later answer repeats this as long as the file is like this.
     assert_eq!(answer(&moved).await, format!("reloaded\n{expected}"));
 
     let mut other_shard = old.clone();

@@ -49,7 +49,7 @@ async fn poll(serve: &mut Serve, id: &str) {
     .await;
 }
 
-/// A daemon that has seen a connection change, and after its first round will not poll by itself for
+/// A daemon that has seen a connection change and, after its first round, does not poll by itself for
 /// hours.
 struct Watched {
     folder: Folder,
@@ -215,7 +215,7 @@ fn set_aside(folder: &Path) -> Vec<PathBuf> {
     all.filter(is_damaged).collect()
 }
 
-/// As in a rolling update that starts the next process before it ends the one before.
+/// As in a rolling update that starts the new process before it ends the old one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_process_waits_for_the_end_of_the_one_before() {
     let mut watched = Watched::start("the_next_process_waits").await;
@@ -228,8 +228,8 @@ async fn the_next_process_waits_for_the_end_of_the_one_before() {
     let mut next = serve(&watched.folder, "next");
     let owner = format!("belongs to process {} on ", watched.serve.process.id());
     let said = next.line(Process::err, |line| line.contains(&owner).then(|| line.to_owned())).await;
-    assert!(said.contains("waiting up to 60 s for its end"), "{said}");
-    // It lives and is not ready.
+    assert!(said.contains("waiting up to 60 s for it to end"), "{said}");
+    // It is alive but not ready.
     let address = next.address("public").await;
     let get = async |path: &str| {
         let url = format!("http://{address}{path}");
@@ -238,7 +238,7 @@ async fn the_next_process_waits_for_the_end_of_the_one_before() {
     for (path, status) in [("/-/healthy", 200), ("/-/ready", 503), ("/metrics", 503), ("/", 503)] {
         assert_eq!(get(path).await, status, "{path}");
     }
-    // A third one is asked to end while it waits. To check a configuration takes no lock.
+    // A third process is told to end while it waits. `check-config` takes no lock.
     let mut third = serve(&watched.folder, "third");
     third.line(Process::err, |line| line.contains(&owner).then(|| line.to_owned())).await;
     third.terminate().await;
@@ -258,7 +258,7 @@ async fn the_next_process_waits_for_the_end_of_the_one_before() {
     let restored = next.err();
     assert_eq!(restored.matches("waiting up to").count(), 1, "{restored}");
     assert_eq!((get("/-/healthy").await, get("/-/ready").await), (200, 200));
-    // A process that is killed gives the lock back as well.
+    // A killed process releases the lock as well.
     next.signal("KILL").await;
     next.end().await;
     let mut last = serve(&watched.folder, "last");

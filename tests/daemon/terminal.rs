@@ -1,4 +1,4 @@
-//! The commands as a person meets them: on a terminal.
+//! The commands as a person sees them: on a terminal.
 
 use std::{
     fs::File,
@@ -27,7 +27,7 @@ use crate::support::{
     process::{Folder, exporter, run},
 };
 
-/// A command with a terminal of its own for all that it reads and says.
+/// A command with a terminal of its own for its input and output.
 struct OnTerminal {
     child: Child,
     master: File,
@@ -66,7 +66,7 @@ impl OnTerminal {
         String::from_utf8_lossy(&screen).replace("\r\n", "\n")
     }
 
-    /// Waits until the screen has this.
+    /// Waits until this text is on the screen.
     async fn shows(&self, text: &str) {
         eventually(text, async || {
             let screen = self.screen();
@@ -79,7 +79,7 @@ impl OnTerminal {
         self.master.write_all(text.as_bytes()).expect("the terminal takes it");
     }
 
-    /// The exit code and what stands on the screen at the end.
+    /// The exit code, and the screen at the end.
     async fn end(mut self, last_words: &str) -> (Option<i32>, String) {
         let ended = timeout(DEADLINE, self.child.wait()).await;
         let status = ended.expect("it ends").expect("a child can be waited for");
@@ -88,7 +88,7 @@ impl OnTerminal {
     }
 }
 
-/// Every line is one of the log or begins with one of these words.
+/// Every line is a log line or begins with one of these words.
 fn assert_plain(screen: &str, results: &[&str]) {
     for line in screen.lines() {
         let is_log = line.starts_with("ts=") && line.contains(" target=css_vpcep_exporter");
@@ -167,7 +167,7 @@ async fn checking_a_configuration_says_what_it_costs() {
     cloud.stop().await;
 }
 
-/// The question names what is changed, and where; what is typed decides; a warning stands once.
+/// The question names what is changed, and where; the answer decides; a warning is shown once.
 #[tokio::test]
 async fn applying_a_change_asks_by_name() {
     let folder = Folder::new("applying_a_change_asks_by_name");
@@ -205,14 +205,14 @@ async fn applying_a_change_asks_by_name() {
         ("yes\n", 0, "Reading back shows what was wanted.", "Change: "),
     ] {
         let mut asking = OnTerminal::start(&folder, plain(&apply));
-        // The terminal breaks no lines: that is for who draws it.
+        // This terminal does not wrap lines: that is up to whatever displays them.
         asking.shows(&question).await;
         asking.types(answer);
         let (ended, screen) = asking.end(last_words).await;
         assert!(ended == Some(code) && screen.contains(meaning), "{screen}");
         assert_eq!(screen.matches("these mappings vanish").count(), 1, "{screen}");
     }
-    // Nothing in the environment confirms, or names what is changed.
+    // No environment variable confirms a change, or names what is changed.
     let mut again = plain(&["apply", "demo/logs-01"]);
     again.env("CSS_VPCEP_EXPORTER_YES", "1").env("CSS_VPCEP_EXPORTER_FILE", &update);
     assert_eq!(run(again).await.code, Some(64));

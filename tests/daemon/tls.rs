@@ -1,4 +1,4 @@
-//! An API whose certificate or handshake is wrong: what is wrong with it is told.
+//! An API with a faulty certificate or handshake: the error says what is wrong.
 
 use std::{
     path::Path,
@@ -47,7 +47,7 @@ impl Peer {
     async fn answer(self, mut stream: TcpStream) {
         match self {
             Peer::Presents(acceptor) => {
-                // The client hangs up on what it does not trust.
+                // The client closes the connection to a server that it does not trust.
                 if let Ok(mut stream) = acceptor.accept(stream).await {
                     let _ = stream.read(&mut [0; 1024]).await;
                     let _ =
@@ -62,7 +62,7 @@ impl Peer {
         }
     }
 
-    /// Its port, and how many connections it took.
+    /// Returns its port, and a counter of accepted connections.
     async fn listen(self) -> (u16, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it listens").port();
@@ -78,8 +78,8 @@ impl Peer {
     }
 }
 
-/// A fatal alert `protocol_version` in a record of TLS 1.1 (RFC 5246, sections 6.2.1 and 7.2): what a
-/// server says that speaks no newer version.
+/// A fatal alert `protocol_version` in a record of TLS 1.1 (RFC 5246, sections 6.2.1 and 7.2), as sent by a
+/// server that speaks no newer version.
 const ONLY_TLS_1_1: &[u8] = &[21, 3, 2, 0, 2, 2, 70];
 
 #[tokio::test]
@@ -120,14 +120,14 @@ async fn what_is_wrong_with_a_certificate_is_told_and_asked_about_once() {
         (
             "no-tls",
             Peer::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-            "what answers does not speak TLS",
+            "the server does not speak TLS",
         ),
-        ("silent", Peer::Says(b""), "the API hung up in the TLS handshake"),
+        ("silent", Peer::Says(b""), "the API closed the connection during the TLS handshake"),
     ];
     check(&folder, &ours, "tls", &cases, 1).await;
 }
 
-/// It is bounded by a limit of its own, so it leaves time for another try.
+/// A handshake has a time limit of its own, so there is time for another try.
 #[tokio::test]
 async fn a_handshake_that_hangs_is_given_up_and_tried_again() {
     let folder = Folder::new("a_handshake_that_hangs");
@@ -136,8 +136,7 @@ async fn a_handshake_that_hangs_is_given_up_and_tried_again() {
     check(&folder, &ours, "connect", &cases, 3).await;
 }
 
-/// Reads a cluster behind each of the peers, and looks at what is told of them and how often they were
-/// asked.
+/// Reads a cluster behind each of the peers, and checks the reported errors and the number of connections.
 async fn check(
     folder: &Folder,
     authorities: &Path,
@@ -170,7 +169,7 @@ async fn check(
         let id = cluster(number);
         let line = collected.err.lines().find(|line| line.contains(&id));
         let line = line.unwrap_or_else(|| panic!("{name}: {}", collected.err));
-        // The good one gets as far as an answer that is not the documented one.
+        // With the good certificate the request gets an answer, which is not as documented.
         let reason = if message.is_empty() { "bad_shape" } else { reason };
         assert!(line.contains(&format!(r#""reason":"{reason}""#)), "{name}: {line}");
         assert!(line.contains(message), "{name}: {line}");

@@ -267,7 +267,7 @@ async fn both_listeners_speak_tls_and_no_reload_turns_it_off() {
     let err = serve.process.err();
     for file in ["--web.config.file", "admin.web_config_file"] {
         let key = format!("tls_server_config of {file}");
-        assert!(err.contains("in force only after a restart") && err.contains(&key), "{err}");
+        assert!(err.contains("in effect only after a restart") && err.contains(&key), "{err}");
     }
     assert_eq!(page("banana").await.expect("an answer"), StatusCode::OK);
     assert_eq!(polled("Bearer token").await, 404);

@@ -23,8 +23,8 @@ PATH=$tools/venv/bin:$PATH
 unpacked promtool prometheus
 unpacked amtool prometheus-alertmanager
 unpacked mandoc mandoc
-# Rules and their tests must hold under the newest Prometheus too. Debian's is older than Prometheus 3, which
-# reads ranges otherwise. The build takes about 2 minutes, once, and would take longer with the service
-# discoveries, of which rules know nothing.
+# Rules and their tests must pass under the newest Prometheus too. Debian's is older than Prometheus 3, which
+# treats the bounds of ranges differently. The build takes about 2 minutes, once; it leaves out service
+# discovery, which rules do not use.
 NEWEST_PROMTOOL=$(go_installed github.com/prometheus/prometheus/cmd/promtool v0.316.0 -tags remove_all_sd)
 export NEWEST_PROMTOOL

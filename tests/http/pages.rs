@@ -1,4 +1,4 @@
-//! The pages for people and the JSON, over clusters in every kind of trouble.
+//! The pages and the JSON, for clusters in every kind of trouble.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::Server;
 
-/// 2023-11-14 22:13:20 UTC; the data are older than this moment, in seconds.
+/// 2023-11-14 22:13:20 UTC; the ages of the data are relative to this moment.
 const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
-/// The clusters, in the order in which the status page has to show them.
+/// The clusters, in the order in which the status page must show them.
 const ORDER: [&str; 10] = [
     "switched-off",
     "rejected",
@@ -32,7 +32,7 @@ const ORDER: [&str; 10] = [
 ];
 
 fn id(name: &str) -> ClusterId {
-    // The order of the ids is not the order of the page.
+    // The order of the ids differs from the order of the page.
     let number = ORDER.iter().position(|one| *one == name).unwrap() * 3 % ORDER.len();
     ClusterId::parse(&format!("00000000-0000-4000-8000-{number:012}")).unwrap()
 }
@@ -135,7 +135,7 @@ async fn the_status_page_shows_what_needs_somebody_first_and_since_when() {
     let page = server().await.get("/").await;
     let rows = rows(&page);
     assert_eq!(rows.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ORDER);
-    assert!(page.contains("8 need somebody"), "{page}");
+    assert!(page.contains("8 need attention"), "{page}");
     let row: BTreeMap<_, _> = rows.into_iter().collect();
     let expected: [(&str, &[&str]); 9] = [
         (
@@ -205,9 +205,13 @@ async fn the_page_of_a_cluster_says_first_why_it_needs_somebody() {
         ),
         (
             "failing",
-            &["2023-11-14 22:12:20 UTC (<time", "The data shown are of", "2023-11-14 22:11:50 UTC"],
+            &[
+                "2023-11-14 22:12:20 UTC (<time",
+                "The data shown are from",
+                "2023-11-14 22:11:50 UTC",
+            ],
         ),
-        ("failed", &["1 connection is failed"]),
+        ("failed", &["1 connection is in status failed"]),
         ("incomplete", &["Not all connections could be read</b>: 1 of 3"]),
         ("pending", &["1 connection is waiting to be accepted"]),
     ];
@@ -225,7 +229,7 @@ async fn the_page_of_a_cluster_says_first_why_it_needs_somebody() {
     for name in ["untried", "never-enabled"] {
         let page = server.get(&format!("/clusters/{}", id(name))).await;
         assert!(page.contains("<h2>Connections</h2>"), "{page}");
-        assert!(!page.contains("needs somebody"), "{name}: {page}");
+        assert!(!page.contains("needs attention"), "{name}: {page}");
     }
 }
 

@@ -98,7 +98,7 @@ async fn several_services_cost_one_request_and_say_how_many_are_connected() {
     }
 }
 
-/// The runbook of services that cannot be read asks how the requests of a reading were answered.
+/// The runbook for unreadable services queries the requests of this operation.
 #[tokio::test]
 async fn a_reading_is_counted_under_the_operation_of_the_runbook() {
     let runbook = include_str!("../../deploy/runbooks/service-unreadable.md");

@@ -1,5 +1,5 @@
-//! PromQL, wherever it is written: in the alert rules and their tests, the runbooks, the dashboards and
-//! the README. Its selectors name metrics, labels and label values that the code has.
+//! All PromQL in the alert rules and their tests, the runbooks, the dashboards and the README. Its
+//! selectors must name metrics, labels and label values that the code has.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,12 +18,12 @@ use css_vpcep_exporter::{
     stats::{self, ADMIN_DENIALS, Definition},
 };
 
-/// Where PromQL is written, but for the README.
+/// The folders with PromQL; the README is read separately.
 const FOLDERS: [&str; 4] =
     ["deploy/prometheus", "deploy/prometheus/tests", "deploy/runbooks", "dashboards"];
-/// What Prometheus adds to every series.
+/// The labels that Prometheus adds to every series.
 const OF_PROMETHEUS: [&str; 2] = ["job", "instance"];
-/// Labels whose values are not a closed list: names and ids, and what the versions and files are.
+/// Labels whose values are not a closed list: names, ids, versions and files.
 const OPEN: [&str; 22] = [
     "job",
     "instance",
@@ -54,7 +54,7 @@ const OPEN: [&str; 22] = [
 struct Matcher {
     label: String,
     is_regex: bool,
-    /// None: a template fills it in.
+    /// `None` if a template fills it in.
     value: Option<String>,
 }
 
@@ -130,7 +130,7 @@ fn documents() -> Vec<(String, String)> {
     paths.iter().map(|path| read(path)).collect()
 }
 
-/// Every metric of ours with its labels.
+/// Every metric of the exporter with its labels.
 fn metrics() -> BTreeMap<String, Vec<&'static str>> {
     let mut metrics = BTreeMap::new();
     let mut add = |definition: &Definition, first: &[&'static str]| {
@@ -184,7 +184,7 @@ fn mistake(metric: &str, labels: &[&str], matcher: &Matcher) -> Option<String> {
     unknown.next().map(|one| format!("{label} of {metric} is never {one:?}"))
 }
 
-/// The selectors of our metrics, in text of any kind.
+/// The selectors of the exporter's metrics in any text.
 fn selectors(text: &str) -> impl Iterator<Item = (String, Vec<Matcher>)> {
     // In JSON and in templates quotes are escaped.
     let text = text.replace("\\\"", "\"");

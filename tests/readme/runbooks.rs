@@ -1,11 +1,11 @@
-//! What the runbooks quote is there: messages and words in the code, routes, commands, sections of the
-//! README.
+//! Everything that the runbooks quote exists: messages and words in the code, routes, commands, sections of
+//! the README.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use super::{README, anchor, help, one_line};
 
-/// What is of other programs, of their protocols, or of the reader's own machine.
+/// Quotations that belong to other programs, their protocols, or the reader's own machine.
 const FOREIGN: [&str; 15] = [
     "chronyc tracking",
     "css.REGION.myhuaweicloud.com",
@@ -80,7 +80,7 @@ fn text(path: &str) -> String {
     text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Name and text of each, without its blocks of code.
+/// The name and text of each runbook, without its code blocks.
 fn runbooks() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/runbooks");
     let names = fs::read_dir(folder).expect("the folder is there");
@@ -122,18 +122,18 @@ fn code() -> String {
     code
 }
 
-/// What is in backticks.
+/// The texts in backticks.
 fn marked(text: &str) -> impl Iterator<Item = String> {
     text.split('`').skip(1).step_by(2).map(one_line)
 }
 
-/// What is in quotation marks, and not in backticks.
+/// The texts in quotation marks, but not in backticks.
 fn quoted(text: &str) -> Vec<String> {
     let prose: Vec<_> = text.split('`').step_by(2).collect();
     prose.join("_").split('"').skip(1).step_by(2).map(one_line).collect()
 }
 
-/// Whether it stands there as a word of its own, or as several.
+/// Whether it occurs there as whole words.
 fn holds(text: &str, words: &str) -> bool {
     let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(words).any(|(at, _)| {

@@ -1,4 +1,4 @@
-//! The calls beside those of the exporter, as other clients of the cloud know them.
+//! Calls that the exporter does not make, but other clients of the cloud do.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Cloud, cloud, json_of, keys};
 
 impl Cloud {
-    /// Asks at an address below the base URL.
+    /// Sends a request to an address below the base URL.
     async fn ask(&self, method: Method, path: &str, body: &str) -> (u16, Value) {
         let request = self.client.request(method, format!("{}{path}", self.url));
         let request = request.header("X-Auth-Token", &self.token).body(body.to_owned());
@@ -277,7 +277,7 @@ async fn the_account_is_found_by_its_credentials() {
     assert_eq!(body["domains"][0]["id"].as_str().unwrap().len(), 32);
 }
 
-/// What a user may do is judged by the call; a permission that is missing is named, where the API names it.
+/// Permissions are checked for each call; the error names a missing permission if the API does.
 #[tokio::test]
 async fn a_permission_that_is_missing_is_refused_by_the_service_in_its_own_words() {
     let cloud = cloud().await;

@@ -27,7 +27,7 @@ impl Authority {
         Authority(CertifiedIssuer::self_signed(params, key).expect("it can sign"))
     }
 
-    /// One that signs itself; with `CA:TRUE` as `openssl req -x509` makes it.
+    /// A self-signed certificate; with `CA:TRUE`, as `openssl req -x509` makes it.
     pub(crate) fn self_signed(names: &[&str], is_ca: bool) -> Issued {
         let mut params = params(names);
         let authority = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -54,7 +54,7 @@ impl Authority {
         self.sign(params, KeyPair::generate().expect("keys can be made"))
     }
 
-    /// One that will be good on a day that is far off.
+    /// A certificate that becomes valid in the far future.
     pub(crate) fn issue_not_yet_valid(&self, names: &[&str]) -> Issued {
         let mut params = params(names);
         params.not_before = date_time_ymd(2999, 1, 1);

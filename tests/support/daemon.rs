@@ -23,7 +23,7 @@ use super::{Answer, DEADLINE, ask, cloud::Cloud, eventually, page::Page};
 pub(crate) const TOKEN: &str = "the-token-of-the-tests";
 
 /// A configuration (JSON is YAML) with one project that has all clusters of a cloud. After the first
-/// round it polls so rarely that only the tests decide when.
+/// round it polls so rarely that the tests decide when.
 pub(crate) fn configuration(cloud: &Cloud) -> Value {
     json!({
         "poll": {"interval": "12h", "timeout": "6s", "stale_after": "40h", "concurrency": 64},
@@ -65,7 +65,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon that has made its first round.
+    /// A daemon that has finished its first round.
     pub(crate) async fn start(configuration: &Value, clock: &Clock) -> Daemon {
         let (daemon, mut board) = Daemon::begin(configuration, clock).await;
         let all_tried = |board: &Arc<Snapshot>| {
@@ -76,7 +76,7 @@ impl Daemon {
         daemon
     }
 
-    /// A daemon in its first round, and where that shows.
+    /// A daemon in its first round, and its board, which shows when the round has ended.
     pub(crate) async fn begin(
         configuration: &Value,
         clock: &Clock,

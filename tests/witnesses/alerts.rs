@@ -105,7 +105,7 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
 }
 
 /// Prometheus scrapes once in ten polls, and its rules see each sample grow old. The data were fresh when they
-/// were scraped, so nobody is told that the cluster cannot be read.
+/// were scraped, so no alert says that the cluster cannot be read.
 #[tokio::test]
 async fn fresh_data_that_are_seldom_scraped_are_not_called_old() {
     let folder = Folder::new("fresh_data_that_are_seldom_scraped");
@@ -147,7 +147,7 @@ async fn fresh_data_that_are_seldom_scraped_are_not_called_old() {
         Ok(())
     })
     .await;
-    // Alerts that wait for their time are here too, as pending.
+    // Pending alerts are included here.
     let told = ask(r#"last_over_time(ALERTS{alertname=~".*(Blind|NeverPolled).*"}[1h])"#).await;
     assert_eq!(told, Ok(Vec::new()));
 }

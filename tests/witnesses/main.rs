@@ -1,4 +1,4 @@
-//! Outside witnesses: what programs that are not ours say of the exporter, and of its simulated cloud.
+//! Outside witnesses: programs by others check the exporter and its simulated cloud.
 //! They are the official Huawei Cloud SDKs for Go and Python, the official Prometheus client for Python,
 //! schemathesis, a real Prometheus, a real Alertmanager, promtool and curl.
 //!

@@ -64,7 +64,7 @@ class Cloud:
         return kind.new_builder().with_credentials(credentials).with_region(region).build()
 
     def call(self, name, fields):
-        # The first two are no calls, but what the SDK finds out by its own of IAM.
+        # The first two are not calls, but values that the SDK gets from IAM by itself.
         if name == "ProjectId":
             return self.credentials.project_id
         if name == "DomainId":

@@ -1,5 +1,5 @@
-//! What the official Huawei Cloud SDKs for Go and Python make of the simulated cloud: lists, reads,
-//! updates and refusals, each by the SDK's own call.
+//! The official Huawei Cloud SDKs for Go and Python against the simulated cloud: lists, reads, updates and
+//! refusals, each with the SDK's own call.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ impl Sdk {
     }
 }
 
-/// A client of a simulated cloud; what is empty is not given to the SDK.
+/// A client of a simulated cloud; empty fields are not given to the SDK.
 #[derive(Clone, Copy)]
 pub(crate) struct Client<'a> {
     sdk: Sdk,
@@ -52,7 +52,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Makes calls, pairs of a name and a request, in one run of the SDK; returns what came of each.
+    /// Makes calls, pairs of a name and a request, in one run of the SDK; returns the result of each.
     async fn outcomes(&self, calls: &Value) -> Vec<Value> {
         let mut program = self.sdk.program();
         program.args([&self.cloud.url, &self.cloud.region, &calls.to_string()]);
@@ -141,7 +141,7 @@ fn sorted(rows: &Value, key: &str) -> Vec<String> {
     texts
 }
 
-/// A world with some of everything that the simulator makes of chance.
+/// A world with everything that the simulator generates at random.
 #[tokio::test]
 async fn sdks_read_clusters() {
     for sdk in Sdk::ALL {
@@ -316,7 +316,7 @@ async fn sdks_use_temporary_keys() {
     }
 }
 
-/// Where no ids are given, the SDKs ask IAM for them.
+/// If no ids are given, the SDKs ask IAM for them.
 #[tokio::test]
 async fn sdks_find_the_project_and_the_account() {
     for sdk in Sdk::ALL {
@@ -395,7 +395,7 @@ async fn sdks_tell_why_they_are_refused() {
             assert_eq!(refusal["status_code"], status, "{shown}");
             let text = refusal["error_msg"].as_str().expect("a text");
             assert!(text.contains(message), "{shown}");
-            // Neither SDK knows the shape of CSS' errors: the body as it came is the message.
+            // Neither SDK knows the format of CSS errors, so the message is the raw body.
             match (code.starts_with("CSS."), sdk) {
                 (false, _) => assert_eq!(refusal["error_code"], code, "{shown}"),
                 (true, Sdk::Go) => assert_eq!(refusal["error_code"], "", "{shown}"),

@@ -128,7 +128,7 @@ async fn an_intent_whose_caller_gave_up_is_not_written_or_is_closed_as_not_sent(
     assert_eq!(records[3].content.change_id, Some(subject(2).change_id));
 }
 
-/// The first write that fails may be that of a refusal, which nobody repeats.
+/// The first write that fails may be the record of a refusal, and refusals are not sent again.
 #[tokio::test]
 async fn a_refusal_that_meets_a_failing_write_is_recorded_later() {
     for half in [false, true] {
@@ -142,14 +142,14 @@ async fn a_refusal_that_meets_a_failing_write_is_recorded_later() {
         let (project, service_id, service_name) = (None, None, None);
         audit.deny(&Denial { reason, remote, actor, project, service_id, service_name });
         eventually("the failure is seen", || !audit.stats().is_healthy()).await;
-        // A new file, too, begins with what the old one could not take.
+        // A new file also begins with the record that the old one could not take.
         fs::rename(folder.log(), folder.0.join("old")).unwrap();
         *plan.failing.lock().unwrap() = 0..0;
         audit.reopen();
         eventually("it recovers", || audit.stats().is_healthy()).await;
         writer.close().await.unwrap();
         let records = records(&folder.log());
-        // Half a record at its end makes the old file a damaged one.
+        // With half a record at its end, the old file counts as damaged.
         let opened = if half { "opened replaced" } else { "opened rotated" };
         assert_eq!(words(&records), [opened, "intent", "denied role"]);
         let denied = &records[2].content;

@@ -1,4 +1,4 @@
-//! What changes of ours asked for and no reading has shown yet: when it shows, it is our doing.
+//! Effects that our changes asked for and that no reading has shown yet. When they show, they are ours.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use crate::model::{EndpointService, ServiceFields};
 
-/// The cloud shows what it did within seconds, and a gateway gives a request up within minutes: what
-/// shows later than this is somebody else's doing.
+/// The cloud shows an effect within seconds, and a gateway gives up a request within minutes. An effect
+/// that shows later than this is someone else's.
 const EXPLAINED_FOR: Duration = Duration::from_secs(3600);
-/// Changes of one service of which something may be awaited; beyond that the oldest is forgotten. One
-/// that shows nothing takes a quarter of a minute, so that these are minutes of trying in vain.
+/// At most this many changes of one service are awaited; beyond that the oldest is forgotten. A change
+/// without effect takes a quarter of a minute, so this covers minutes of failed attempts.
 const MOST: usize = 16;
 
-/// What was asked for and not seen, oldest first.
+/// Effects that were asked for and not seen yet, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected(Vec<Asked>);
 
@@ -34,7 +34,7 @@ impl Asked {
 }
 
 impl Expected {
-    /// A change may have done this.
+    /// Adds an effect that a change may have had.
     pub(super) fn ask(&mut self, asked: &ServiceFields) {
         let names = ServiceFields::NAMES.into_iter();
         let awaited = names.filter(|name| asked.get(name).is_some()).collect();

@@ -1,7 +1,7 @@
 //! One process per state file: two that share one would overwrite each other's data.
 //!
-//! The lock is on a file of its own beside the state file, which is replaced at each write. The system
-//! gives it back when the process ends, however it ends; the file stays, for whoever comes next.
+//! The lock is on a separate file beside the state file, because the state file is replaced at each write.
+//! The system releases the lock however the process ends; the file of the lock stays.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -13,27 +13,27 @@ use std::{
 use super::MODE;
 use crate::text::may_be_shown;
 
-/// A number and the name of a machine.
+/// Enough for a process id and the name of a machine.
 const LONGEST_HOLDER: u64 = 512;
 
 /// Held until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "what counts is that it is open")] File);
 
-/// Why the lock cannot be had.
+/// Why the lock cannot be taken.
 #[derive(Debug)]
 pub(super) enum LockError {
-    /// Another process has it, and this is what it wrote down of itself.
+    /// Another process has it; this is how that process described itself.
     Held(String),
     Io(io::Error),
 }
 
 impl Lock {
-    /// Takes the lock if nobody has it, and writes down who has it now.
+    /// Takes the lock if it is free, and writes down which process has it now.
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(MODE);
-        // It is emptied, and must not be another file.
+        // The file will be emptied, so it must not be some other file.
         options.custom_flags(libc::O_NOFOLLOW);
         let mut file = options.open(path).map_err(LockError::Io)?;
         match file.try_lock() {
@@ -48,7 +48,7 @@ impl Lock {
     }
 }
 
-/// What the holder wrote down of itself.
+/// The holder's description of itself.
 fn holder(file: File) -> String {
     let mut text = String::new();
     let read = file.take(LONGEST_HOLDER).read_to_string(&mut text);
@@ -57,7 +57,7 @@ fn holder(file: File) -> String {
     if read.is_err() || text.is_empty() { "another process".into() } else { text }
 }
 
-/// In a container this is the container's name, which a process id without it would say nothing of.
+/// In a container this is the container's name; without it a process id would mean little.
 fn on_this_machine() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| String::new(), |name| format!(" on {}", name.trim()))

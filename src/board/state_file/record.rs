@@ -36,7 +36,7 @@ pub(super) struct Record<'a> {
     polls: Vec<PollLine<'a>>,
     #[serde(borrow)]
     observation: Option<ObservationRecord<'a>>,
-    /// Not in the files of the first programs, like the next.
+    /// Absent from files of the first versions, like the next field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     service_switched: Option<Date>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

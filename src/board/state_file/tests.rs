@@ -29,7 +29,7 @@ impl Folder {
         self.0.join("state")
     }
 
-    /// The files in it, but for locks.
+    /// The files in the folder, except locks.
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap();
         let mut names: Vec<_> =
@@ -264,7 +264,7 @@ fn a_file_belongs_to_one_process_which_is_named_to_others() {
     let refused = || StateFile::open(&folder.file(), now()).unwrap_err().to_string();
     assert!(refused().starts_with(&own), "{}", refused());
     assert_eq!(fs::read_to_string(&temporary).unwrap(), "under way", "nothing is touched");
-    // What is written there is for people: the lock is what counts.
+    // The text in the file is for people; only the lock counts.
     for (text, holder) in
         [("", "another process"), ("a\u{1b}[2J\n\u{202e}b", "a[2Jb"), ("\u{0}", "another process")]
     {

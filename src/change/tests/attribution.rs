@@ -1,4 +1,4 @@
-//! Whose doing it is that a service is not as it was.
+//! Who is held responsible for a change of a service.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ async fn read(rig: &Rig, project: &str) -> u64 {
     rig.board.find(project, id().as_str()).unwrap().unattributed_changes
 }
 
-/// Somebody, or a request of ours that took its time, makes the service so.
+/// Someone else, or a late request of ours, changes the service to this.
 fn becomes(rig: &Rig, fields: &ServiceFields) {
     let mut state = rig.fake.state();
     take(&mut state.services.get_mut(&id()).unwrap().fields, fields, &ServiceFields::NAMES);
@@ -41,7 +41,7 @@ async fn an_effect_that_shows_after_the_reading_back_is_ours() {
     assert_eq!(read(&rig, "prod").await, 0);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(read(&rig, "prod").await, 0);
-    // It was seen, so whoever undoes it and does it again is somebody else.
+    // The effect was seen, so undoing it and doing it again is someone else's work.
     becomes(&rig, &service().fields);
     assert_eq!(read(&rig, "prod").await, 1);
     becomes(&rig, &update());
@@ -181,7 +181,7 @@ pub(super) fn dangling(project: &str) -> Record {
     Record { seq: 7, time, content, prev: Hash::ZERO, hash: Hash::ZERO }
 }
 
-/// A start finds an intent of a project that has another name now: the service is the same.
+/// An intent found at the start has the project's old name: the service is still the same.
 #[tokio::test(start_paused = true)]
 async fn a_change_that_was_cut_short_is_found_out_under_the_new_name_of_its_project() {
     for (acts, outcome) in [(true, Outcome::Applied), (false, Outcome::NotApplied)] {
@@ -194,7 +194,7 @@ async fn a_change_that_was_cut_short_is_found_out_under_the_new_name_of_its_proj
         let entries = rig.log.of(Kind::Outcome);
         assert_eq!(entries.first().and_then(|entry| entry.outcome), Some(outcome));
         assert_eq!(&*entries[0].subject.project, "old name", "as its intent has it");
-        // What it asked for may still show.
+        // Its effect may still show.
         becomes(&rig, &update());
         assert_eq!(read(&rig, "prod").await, 0);
     }

@@ -124,7 +124,7 @@ async fn fault_p08_a_field_that_nobody_asked_for_is_a_warning() {
     rig.put(Put::acts(Acts::ThenAnother(reset)));
     let report = rig.change().await;
     expect(&report, Outcome::Applied, true, false);
-    warned(&report, "approval_enabled was changed from false to true although not asked");
+    warned(&report, "approval_enabled was changed from false to true although nobody asked for it");
     rig.check_ledger();
 }
 
@@ -254,7 +254,7 @@ async fn fault_p18_another_writer_is_suspected() {
     let other = ServiceFields { description: Some("other".into()), ..ServiceFields::default() };
     let (_, report) = meet(Put::acts(Acts::ThenAnother(other))).await;
     expect(&report, Outcome::Applied, true, false);
-    warned(&report, "description was changed although not asked");
+    warned(&report, "description was changed although nobody asked for it");
 }
 
 #[tokio::test(start_paused = true)]

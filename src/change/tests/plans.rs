@@ -113,7 +113,7 @@ fn the_tag_is_of_the_fields_that_can_be_changed_and_of_nothing_else() {
     assert_eq!(tag, "dda57d933dce08de1bd6b33bf78a70b3");
 }
 
-/// Whatever others wrote into a text.
+/// Texts that others may have written.
 #[test]
 fn no_two_states_share_a_tag() {
     let described = |text: &str| {
@@ -132,7 +132,7 @@ fn no_two_states_share_a_tag() {
     assert_eq!(tags.len(), texts.len() + 2);
 }
 
-/// Of the record of an outcome.
+/// The outcome in its record.
 #[test]
 fn what_was_found_has_what_became_empty_and_not_what_was_not_told() {
     let before = service().fields;
@@ -191,7 +191,7 @@ fn a_verdict_needs_every_field_that_was_asked_for() {
     assert_eq!(verdict(None, "third", "third"), Outcome::Unknown);
 }
 
-/// A cloud that does not tell a field which always has a value, before or after, proves nothing of it.
+/// If the cloud does not report a field that always has a value, before or after, nothing is known about it.
 #[test]
 fn a_field_that_is_not_told_is_unknown() {
     let update = ServiceFields {
@@ -209,7 +209,7 @@ fn a_field_that_is_not_told_is_unknown() {
         judge(&before, update, &after)
     };
     assert_eq!(verdict("test", &update).outcome, Outcome::Unknown);
-    assert_eq!(verdict("test", &update).warnings, ["the cloud does not tell tcp_proxy"]);
+    assert_eq!(verdict("test", &update).warnings, ["the cloud does not report tcp_proxy"]);
     assert_eq!(verdict("logs", &update).outcome, Outcome::NotApplied);
     let only = ServiceFields { service_name: None, ..update };
     assert_eq!(verdict("logs", &only).outcome, Outcome::Unknown);
@@ -219,7 +219,7 @@ fn a_field_that_is_not_told_is_unknown() {
     assert_eq!(judge(&untold.fields, &approval, &untold).outcome, Outcome::Unknown);
 }
 
-/// A cloud may leave out what is empty, or write it: both are the same state.
+/// The cloud may leave out an empty field or send it: both are the same state.
 #[test]
 fn a_field_that_was_empty_and_still_is_was_not_changed() {
     let text = |text: &str| Some(Box::<str>::from(text));
@@ -236,7 +236,7 @@ fn a_field_that_was_empty_and_still_is_was_not_changed() {
                 "description" => fields.description = value.clone(),
                 "port_id" => fields.port_id = value.clone(),
                 "ip" => fields.ip = value.clone(),
-                // Of a list, an empty one and one of one mapping.
+                // A list: empty, and with one mapping.
                 _ => {
                     let list = |value: &str| {
                         if value.is_empty() { Vec::new() } else { vec![mapping(1, 2)] }
@@ -255,6 +255,6 @@ fn a_field_that_was_empty_and_still_is_was_not_changed() {
             assert_eq!(judged(was, &text("10.0.0.1"), field), Outcome::Applied, "{field} {was:?}");
         }
     }
-    // What was there and is gone is a state of its own.
+    // A value that was there and is gone is a state of its own.
     assert_eq!(judged(&text("other"), &None, "description"), Outcome::Unknown);
 }

@@ -340,7 +340,7 @@ async fn the_rate_limit_is_the_pace_of_changes() {
     assert_eq!(rig.change().await.outcome, Outcome::Applied);
 }
 
-/// The plans of others, which came later, do not take the turn of a change that was begun.
+/// Plans that came later do not delay a change that has begun.
 #[tokio::test(start_paused = true)]
 async fn a_change_that_was_begun_goes_before_those_that_were_not() {
     let rig = Rig::new();

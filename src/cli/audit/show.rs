@@ -41,16 +41,16 @@ pub(super) struct ShowArgs {
     /// Only this endpoint service: its id or name, or PROJECT/ID or PROJECT/NAME
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
-    /// Only what this token did, by its name
+    /// Only records of the token with this name
     #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_ACTOR")]
     actor: Option<String>,
     /// Only what ended so, such as applied; of refusals the reason
     #[arg(long, value_name = "OUTCOME", env = "CSS_VPCEP_EXPORTER_OUTCOME", value_parser = Offering { parser: StringValueParser::new(), words: outcomes }, hide_possible_values = true)]
     outcome: Option<String>,
-    /// Only what is not older: a date (in UTC), a time, or a duration such as 2h
+    /// Nothing older than this: a date (in UTC), a time, or a duration such as 2h
     #[arg(long, value_name = "TIME", env = "CSS_VPCEP_EXPORTER_SINCE", value_parser = since)]
     since: Option<Timestamp>,
-    /// Only what is not newer: a date (in UTC, with all of that day), a time, or a duration such as 2h
+    /// Nothing newer than this: a date (in UTC, including all of that day), a time, or a duration such as 2h
     #[arg(long, value_name = "TIME", env = "CSS_VPCEP_EXPORTER_UNTIL", value_parser = until)]
     until: Option<Timestamp>,
     /// Prints the lines of the file as they are
@@ -82,11 +82,11 @@ fn until(text: &str) -> Result<Timestamp, String> {
 }
 
 fn date(text: &str) -> Option<Date> {
-    // Nothing longer, which could be a date with a time.
+    // Nothing longer: that could be a date with a time.
     text.parse().ok().filter(|_| text.len() == "2026-01-02".len())
 }
 
-/// A time without a zone is in UTC, as the times of the log are.
+/// A time without a zone is in UTC, like the times in the log.
 fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);

@@ -73,7 +73,7 @@ impl Clusters {
         }
     }
 
-    /// The project, and how many clusters it has.
+    /// The project, and its number of clusters.
     pub(super) fn size(&self) -> (Arc<str>, usize) {
         (self.project.clone(), self.clusters.len())
     }
@@ -127,7 +127,7 @@ impl Cost {
         self.time_of(self.calls_per_round.saturating_sub(self.burst.into()))
     }
 
-    /// How long these calls take at the rate limit, when the burst is used up.
+    /// How long these calls take at the rate limit, once the burst is used up.
     fn time_of(&self, calls: u64) -> Duration {
         Duration::from_secs_f64(calls as f64 * 60.0 / self.limit_per_minute)
     }

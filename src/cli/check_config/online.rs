@@ -55,7 +55,7 @@ pub(super) fn lines(failure: &Failure, projects: &[(Arc<str>, usize)]) -> Vec<St
     lines
 }
 
-/// How many of a project's clusters, and which.
+/// The number of a project's clusters that failed, and their names.
 fn listed(clusters: &[&Arc<ClusterMeta>], all: usize) -> String {
     if clusters.len() == all && all > MOST_NAMED {
         return format!("all {all} clusters");

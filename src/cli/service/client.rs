@@ -70,7 +70,7 @@ impl Client {
         Ok(Self { http, base, token })
     }
 
-    /// Where the admin listener is.
+    /// The address of the admin listener.
     pub(super) fn base(&self) -> &str {
         self.base.as_str()
     }
@@ -185,7 +185,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// An answer of somebody else must not pass for an empty list, or for nothing to change.
+    /// An answer from some other server must not pass for an empty list, or for "nothing to change".
     fn expect(
         &self,
         answer: Answer,

@@ -1,4 +1,4 @@
-//! Why no answer came, in words for whoever typed the command.
+//! Why no answer came, in words for the person who typed the command.
 
 use std::error::Error;
 
@@ -6,7 +6,7 @@ use tokio_rustls::rustls::{self, CertificateError as Wrong};
 
 use crate::tls;
 
-/// Why a request to `host` failed. The outermost error only says that it did, the innermost says why.
+/// Why a request to `host` failed. The outermost error says only that it failed, the innermost says why.
 pub(super) fn explained(error: &(dyn Error + 'static), host: &str) -> String {
     if let Some(why) = tls::error_in(error).and_then(|error| in_words(error, host)) {
         return why;
@@ -21,7 +21,7 @@ fn in_words(error: &rustls::Error, host: &str) -> Option<String> {
     let wrong = match error {
         rustls::Error::InvalidCertificate(wrong) => wrong,
         rustls::Error::InvalidMessage(_) => {
-            return Some("the answer is not TLS; is it plain http there?".to_owned());
+            return Some("the answer is not TLS; does that listener use plain http?".to_owned());
         }
         _ => return None,
     };

@@ -154,7 +154,7 @@ fn warnings(change: &Value, said: &[Value], paint: &Paint) -> Vec<String> {
     warnings.map(|warning| paint.with("33", &format!("Warning: {}", text(warning)))).collect()
 }
 
-/// What is asked before a change: what it changes, and where.
+/// The question before a change: it names what will be changed, and where.
 pub(super) fn question(service: &Value, listener: &str) -> String {
     format!(
         "Apply this to the endpoint service {} ({}) of project {} in region {}, through {}? Only yes \
@@ -167,7 +167,7 @@ pub(super) fn question(service: &Value, listener: &str) -> String {
     )
 }
 
-/// How a change ended, and what to do now. Warnings that were `said` are left out.
+/// How a change ended, and what to do next. Warnings in `said` are left out.
 pub(super) fn outcome(change: &Value, said: &[Value], paint: &Paint) -> Vec<String> {
     let outcome = change["outcome"].as_str().unwrap_or("unknown");
     let meaning = match outcome {

@@ -8,7 +8,7 @@ use crate::http::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVer
 /// What this program has of the versions.
 const VERSIONS: &str = "TLS12 or TLS13; older versions are broken";
 
-/// Reads the files that are named, too, unless nothing but the text counts.
+/// Also reads the files that are named, unless only the text is checked.
 pub(super) fn tls(
     notes: &mut Notes<'_>,
     written: file::Tls,

@@ -31,8 +31,8 @@ const MOST: usize = MAX_RECENT;
 
 /// The audit log, as the admin listener needs it. Nothing here waits for the disk.
 pub trait ChangeLog: Send + Sync + 'static {
-    /// Of the changes that are remembered, the newest ones of services that `sees` takes by their
-    /// project and id, newest first; `None` where there is no log.
+    /// The newest of the remembered changes, newest first, of the services that `sees` accepts by project and
+    /// id; `None` if there is no log.
     fn newest(&self, limit: usize, sees: &dyn Fn(&str, &str) -> bool) -> Option<Vec<LoggedChange>>;
 
     /// One of them.
@@ -82,8 +82,8 @@ impl ChangeLog for Audit {
     }
 }
 
-/// A record of a change with its project and service. `None` where the records do not say whose
-/// change it is; nobody may see that one.
+/// A record of a change with its project and service. `None` if the records do not say which service it
+/// changed; such a change is shown to nobody.
 fn subject(change: &audit::Change) -> Option<(&audit::Content, &str, &str)> {
     let content = &change.intent.as_ref().or(change.outcome.as_ref())?.content;
     Some((content, content.project.as_deref()?, content.service_id.as_ref()?.as_str()))
@@ -113,7 +113,7 @@ pub struct LoggedChange {
     pub project: String,
     /// The endpoint service.
     pub service_id: String,
-    /// What it was called in the configuration then; null in records of older versions.
+    /// The configured name of the service at that time; null in records of older versions.
     pub service_name: Option<String>,
     /// The record before it was sent; null where nothing had to be sent.
     #[schema(value_type = Option<Object>)]

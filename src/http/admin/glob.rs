@@ -30,8 +30,8 @@ pub(super) fn fits(pattern: &str, text: &str) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// Whether a pattern fits an endpoint service of a project, or could fit one: `words` are the names
-/// and ids of those that it has, and a `*` behind the project's name stands for those to come.
+/// Whether a pattern matches an endpoint service of a project, or could match one: `words` are the names
+/// and ids of its services, and a `*` after the project's name stands for services to come.
 pub fn can_fit(pattern: &str, project: &str, words: &[String]) -> bool {
     let prefix = format!("{project}/");
     let takes_names_to_come = match pattern.split_once('/') {

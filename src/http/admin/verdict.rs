@@ -14,7 +14,7 @@ use crate::{
 
 /// How long to wait where the cloud throttles and does not say for how long: it counts by the minute.
 const THROTTLED: Duration = Duration::from_secs(60);
-/// How long to wait where our own rate limit left no turn: as long again.
+/// How long to wait after our own rate limit did not admit a request: as long again.
 const NO_TURN: Duration = Duration::from_secs(10);
 /// How long to wait for a change under way to end; most take about a second.
 const BUSY: Duration = Duration::from_secs(5);

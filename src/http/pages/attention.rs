@@ -1,5 +1,4 @@
-//! Why a cluster needs somebody: the order of the status page, and the first words of the page of a
-//! cluster.
+//! Why a cluster needs attention: the order of the status page, and the first lines of a cluster's page.
 
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use crate::{
     model::Status,
 };
 
-/// Connections that are named one by one; the others stand in the table below.
+/// How many connections are named one by one; the others are only in the table below.
 const NAMED: usize = 5;
 
-/// Why a cluster needs somebody; the most urgent first.
+/// Why a cluster needs attention, the most urgent reason first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
     /// The endpoint service was switched off: all clients of the cluster are cut off.
@@ -34,7 +33,7 @@ pub(super) enum Need {
 }
 
 impl Need {
-    /// All that a cluster needs somebody for, the most urgent first.
+    /// All reasons why a cluster needs attention, the most urgent first.
     pub(super) fn all(state: &ClusterState, now: Timestamp, stale_after: Duration) -> Vec<Self> {
         let data = state.shown(now, stale_after);
         let list = data.map(|data| &data.list);
@@ -44,12 +43,12 @@ impl Need {
         let is_off = list.is_some_and(|list| !list.service_enabled);
         let blind = match freshness {
             Freshness::Stale => true,
-            // Before its first poll it needs nobody yet.
+            // Before its first poll a cluster needs no attention.
             Freshness::Never => state.up().is_some(),
             _ => false,
         };
         let needs = [
-            // A cluster that never had one is what somebody made it.
+            // A cluster that never had a service was made that way.
             (Self::SwitchedOff, is_off && state.service_switched.is_some()),
             (Self::Rejected, any(Status::Rejected)),
             (Self::Blind, blind),
@@ -62,7 +61,7 @@ impl Need {
     }
 }
 
-/// The reasons in full, with their dates. Nothing where nobody is needed.
+/// The reasons in full, with their dates; nothing if there are none.
 pub(super) fn reasons(
     page: &mut Html,
     state: &ClusterState,
@@ -73,7 +72,7 @@ pub(super) fn reasons(
     if needs.is_empty() {
         return;
     }
-    page.raw("<section class=\"needs\"><h2>This cluster needs somebody</h2>\n<ul>\n");
+    page.raw("<section class=\"needs\"><h2>This cluster needs attention</h2>\n<ul>\n");
     for need in needs {
         page.raw("<li>");
         match (need, state.shown(now, stale_after)) {
@@ -83,7 +82,9 @@ pub(super) fn reasons(
             (Need::Rejected, Some(data)) => {
                 connections(page, data, Status::Rejected, "rejected", now);
             }
-            (Need::Failed, Some(data)) => connections(page, data, Status::Failed, "failed", now),
+            (Need::Failed, Some(data)) => {
+                connections(page, data, Status::Failed, "in status failed", now)
+            }
             (Need::Pending, Some(data)) => {
                 connections(page, data, Status::PendingAcceptance, "waiting to be accepted", now);
             }
@@ -105,7 +106,7 @@ fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
 
 fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>, now: Timestamp) {
     let Some(error) = state.last_error() else {
-        page.raw("<b>The cluster was not polled for too long.</b> ");
+        page.raw("<b>The last poll of the cluster was too long ago.</b> ");
         old_data(page, state, data, now);
         return;
     };
@@ -141,12 +142,12 @@ fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, n
             page.raw("It was never read.");
         }
         (Some(old), None) => {
-            page.raw("The last data, of ");
+            page.raw("The last data, from ");
             when(page, old.at, now);
             page.raw(", are too old to be shown.");
         }
         (Some(_), Some(data)) => {
-            page.raw("The data shown are of ");
+            page.raw("The data shown are from ");
             when(page, data.at, now);
             page.raw(".");
         }

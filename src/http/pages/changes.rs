@@ -1,4 +1,4 @@
-//! What was seen to change of a cluster: the status of its connections, and its endpoint service.
+//! The changes that were seen in a cluster: the status of its connections, and its endpoint service.
 
 use jiff::Timestamp;
 
@@ -9,15 +9,14 @@ use crate::board::ClusterState;
 #[derive(Clone, Copy)]
 pub(super) struct Change<'a> {
     pub(super) at: Timestamp,
-    /// None: the endpoint service itself was switched.
+    /// The connection; `None` if the endpoint service itself was switched.
     endpoint_id: Option<&'a str>,
     from: &'static str,
     to: &'static str,
 }
 
 impl<'a> Change<'a> {
-    /// The changes of a cluster, oldest first, but for the switch of its endpoint service, which comes
-    /// last.
+    /// The changes of a cluster, oldest first, except the switch of its endpoint service, which comes last.
     pub(super) fn of(state: &'a ClusterState) -> impl Iterator<Item = Self> {
         let connections = state.recent_transitions.iter().map(|transition| Self {
             at: transition.at,
@@ -33,7 +32,7 @@ impl<'a> Change<'a> {
         connections.chain(switch)
     }
 
-    /// The cells of its row that say when, of what, and how.
+    /// The cells for when, what, and how.
     pub(super) fn cells(&self, page: &mut Html, now: Timestamp, cluster: impl FnOnce(&mut Html)) {
         page.raw("<td>");
         ago(page, self.at, now);

@@ -1,4 +1,4 @@
-//! The page of one cluster: why it needs somebody, its connections, what changed, and its last polls.
+//! The page of one cluster: why it needs attention, its connections, its changes, and its last polls.
 
 use std::{cmp::Reverse, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The status page: every cluster, those that need somebody first, and what changed lately.
+//! The status page: every cluster, those that need attention first, and what changed recently.
 
 use std::{cmp::Reverse, time::Duration};
 
@@ -58,14 +58,14 @@ fn summary(page: &mut Html, all: &[WithNeeds<'_>], now: Timestamp, stale_after: 
     }
     let needy = all.iter().filter(|(needs, _)| !needs.is_empty()).count();
     match needy {
-        0 => page.raw(". None needs anybody."),
-        1 => page.raw(". <b>1 needs somebody.</b>"),
-        _ => page.raw(". <b>").text(&needy.to_string()).raw(" need somebody.</b>"),
+        0 => page.raw(". None needs attention."),
+        1 => page.raw(". <b>1 needs attention.</b>"),
+        _ => page.raw(". <b>").text(&needy.to_string()).raw(" need attention.</b>"),
     };
     page.raw("</p>\n");
 }
 
-/// Red: what is shown nowhere any more. Yellow: what may be wrong.
+/// Red for data that are not shown any more, yellow for data that may be wrong.
 fn colour(freshness: Freshness) -> &'static str {
     match freshness {
         Freshness::Fresh => "good",
@@ -92,7 +92,7 @@ fn clusters(page: &mut Html, mut all: Vec<WithNeeds<'_>>, now: Timestamp, stale_
     }
 }
 
-/// Those that need somebody, the most urgent first; then those that were not tried yet; then the others.
+/// Clusters that need attention, the most urgent first; then those that were not tried yet; then the others.
 fn place(
     needs: &[Need],
     state: &ClusterState,
@@ -149,7 +149,7 @@ fn row(
     page.raw("</td></tr>\n");
 }
 
-/// A number that somebody has to see, unless it is 0.
+/// A number that is highlighted unless it is 0.
 fn coloured(page: &mut Html, count: u64, colour: &'static str) {
     if count == 0 {
         page.count(0);

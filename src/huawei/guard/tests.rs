@@ -31,7 +31,7 @@ async fn pass(guard: &Arc<KeyGuard>, host: &str) -> Pass {
     guard.enter(key("a"), host).await.unwrap_or_else(|back_off| panic!("{host}: {back_off:?}"))
 }
 
-/// Sends one request to a host that takes the key.
+/// Sends one request to a host that accepts the key.
 async fn taken(guard: &Arc<KeyGuard>, host: &str) {
     pass(guard, host).await.accepted();
 }
@@ -103,7 +103,7 @@ async fn a_host_that_refuses_a_key_blinds_no_other_host() {
     for host in ["north", "south"] {
         taken(&guard, host).await;
     }
-    // Eight requests are under way when the north begins to refuse the key.
+    // Eight requests are under way when the host `north` begins to refuse the key.
     let mut under_way = Vec::new();
     for _ in 0..8 {
         under_way.push(pass(&guard, "north").await);

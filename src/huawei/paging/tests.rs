@@ -61,7 +61,7 @@ where
     run_after(LargeLimit::Usual, paging, answer).await
 }
 
-/// The same, with what earlier walks have learnt.
+/// The same, given what earlier walks have learnt.
 async fn run_after<F>(mut large_limit: LargeLimit, paging: Paging, answer: F) -> Run
 where
     F: Fn(usize, u32, u32) -> Result<Page, CloudError> + Send + Sync,

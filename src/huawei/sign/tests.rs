@@ -1,4 +1,4 @@
-//! Signatures by the vectors of the official SDKs, and what is odd in a URL.
+//! Signatures against the vectors of the official SDKs, and unusual URLs.
 
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ struct OtherVectors {
     vectors: Vec<OtherVector>,
 }
 
-/// Without the steps on the way to the signature.
+/// Vectors without the intermediate steps of the signature.
 #[derive(Deserialize)]
 struct OtherVector {
     name: String,
@@ -112,9 +112,9 @@ struct OtherVector {
 fn the_signers_for_go_and_node_arrive_at_the_same_signatures() {
     let (go, node) = ("go-sdk 0.1.207", "node-sdk 3.1.211");
     let differ = [
-        // They sign the hash that is stated; we sign the body's, as the signer for Python does.
+        // They sign the hash that the header states; we sign the body's hash, as the Python signer does.
         (go, "content hash given as a hash, no body"),
-        // It signs the spaces around a value, which do not outlive the wire.
+        // It signs the spaces around a value, which are lost on the wire.
         (node, "header values trimmed"),
         (node, "content hash given as a hash, no body"),
         // It signs a name with an underscore, which gateways drop.

@@ -58,12 +58,12 @@ pub(in crate::huawei) fn is_of_gateway(error: &CloudError) -> bool {
 fn reason(status: StatusCode, code: &str, message: &str) -> Reason {
     match (status.as_u16(), &*comparable_code(code)) {
         (_, "APIGW.0308" | "ENDPOINT.0022") => Reason::Throttled,
-        // Missing rights, told with a 400 (CSS error codes).
+        // Missing permissions, reported with a 400 (CSS error codes).
         (_, "CSS.0051" | "CSS.5313") => Reason::Forbidden,
-        // A service that does not exist, told with a 400 (VPCEP error codes).
+        // A service that does not exist, reported with a 400 (VPCEP error codes).
         (_, "ENDPOINT.2003") => Reason::NotFound,
         (429, _) => Reason::Throttled,
-        // A wrong key has the same code; only the text tells of the clock.
+        // A wrong key has the same code; only the text identifies a wrong clock.
         (401, "APIGW.0301") if message.contains("signature expired") => Reason::ClockSkew,
         (401, _) => Reason::Auth,
         (403, "CSS.0015") | (404, _) => Reason::NotFound,
@@ -131,7 +131,7 @@ mod tests {
             (401, gateway("APIGW.0301", "verify aksk signature fail"), Reason::Auth),
             (401, gateway("APIGW.0301", expired), Reason::ClockSkew),
             (401, gateway("apig.0301", expired), Reason::ClockSkew),
-            // The AppKey is wrong: no clock, whatever the text.
+            // The AppKey is wrong: not a wrong clock, whatever the text.
             (401, gateway("APIGW.0303", ""), Reason::Auth),
             (401, gateway("APIG.0303", expired), Reason::Auth),
             (401, gateway("IAM.0101", expired), Reason::Auth),

@@ -1,8 +1,8 @@
 //! Why no whole answer came: reqwest's errors as reasons.
 //!
-//! reqwest's own questions mislead (a body that breaks off "is a decoding error"), so a connection
-//! that was not made is looked into first, and then what lies at the bottom of the chain. Its texts
-//! name the URL; ours do not.
+//! reqwest's own classification misleads (a body that breaks off "is a decoding error"), so connection
+//! failures are examined first, and then the innermost error of the chain. reqwest's texts name the URL;
+//! ours do not.
 
 use std::io;
 
@@ -28,7 +28,7 @@ pub(super) fn of(error: &reqwest::Error) -> CloudError {
     CloudError::new(Reason::Reset, "the connection closed before the answer was whole")
 }
 
-/// A connection that was not made carried nothing; TLS is part of making it.
+/// A connection that was not made carried no request; the TLS handshake is part of making it.
 fn not_connected(error: &reqwest::Error) -> CloudError {
     if error.is_timeout() {
         let seconds = super::CONNECT_TIMEOUT.as_secs();
@@ -58,7 +58,7 @@ fn tls_error(error: &rustls::Error) -> String {
         | E::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             "the API speaks neither TLS 1.2 nor TLS 1.3".into()
         }
-        E::InvalidMessage(_) => "what answers does not speak TLS".into(),
+        E::InvalidMessage(_) => "the server does not speak TLS".into(),
         other => format!("the TLS handshake with the API failed: {}", shown(other)),
     }
 }

@@ -1,4 +1,4 @@
-//! From raw values to meaning, with a note of what was odd on the way.
+//! Turns raw values into meaning, and notes what was odd.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ impl<'a> UnknownFields<'a> {
 #[derive(Default)]
 pub(super) struct Meaning {
     pub(super) surprises: [u64; Surprise::ALL.len()],
-    /// What the surprises were, each once.
+    /// The surprises, each once.
     pub(super) oddities: Vec<Oddity>,
 }
 
@@ -112,7 +112,7 @@ impl Meaning {
         self.raw_text(field, value).map(|text| shown(&text, cap))
     }
 
-    /// A text as it is, for what is compared: cleaned, two texts could be the same. It is no longer
+    /// A text as it came, for comparisons: two different texts could be equal after cleaning. It is not longer
     /// than the answer that it came in.
     pub(super) fn raw_text(&mut self, field: &str, value: Scalar<'_>) -> Option<String> {
         match value {

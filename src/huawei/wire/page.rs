@@ -38,7 +38,7 @@ pub struct DecodedPage {
     pub page: Page,
     /// How often each kind of surprise was met, in the order of [`Surprise::ALL`].
     pub surprises: [u64; Surprise::ALL.len()],
-    /// What they were, each once.
+    /// The surprises, each once.
     pub oddities: Vec<Oddity>,
 }
 

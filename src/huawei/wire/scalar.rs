@@ -21,7 +21,7 @@ pub(super) enum Scalar<'a> {
 }
 
 impl fmt::Display for Scalar<'_> {
-    /// As JSON has it, without escapes; what is in an array or an object is left out.
+    /// As in JSON, without escapes; the content of an array or an object is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("null"),

@@ -17,9 +17,9 @@ use crate::{
 pub struct DecodedServices {
     /// The services of which the id can be read.
     pub services: Vec<EndpointService>,
-    /// The services whose row cannot be read otherwise.
+    /// The ids of services whose row has other faults.
     pub unreadable: Vec<ServiceId>,
-    /// Rows without an id that can be read.
+    /// The number of rows without a readable id.
     pub without_id: u32,
     /// Rows received.
     pub received: u32,
@@ -27,7 +27,7 @@ pub struct DecodedServices {
     pub total: Option<u64>,
     /// How often each kind of surprise was met, in the order of [`Surprise::ALL`].
     pub surprises: [u64; Surprise::ALL.len()],
-    /// What they were, each once.
+    /// The surprises, each once.
     pub oddities: Vec<Oddity>,
 }
 
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(count(Surprise::CoercedType), 2);
     }
 
-    /// Texts are compared, so they are whole and as they are; whoever shows one cleans it.
+    /// Texts are compared, so they stay complete and unchanged; code that shows one cleans it.
     #[test]
     fn texts_are_kept_as_the_cloud_has_them() {
         let long = "x".repeat(5000);

@@ -70,7 +70,7 @@ fn logged_with(fields: &'static [&'static str], say: impl FnOnce()) -> Vec<Strin
 }
 
 const FAILED: &str = "a cluster cannot be read: gone";
-const AGAIN: &str = "what could not be read can be read again";
+const AGAIN: &str = "clusters can be read again";
 
 #[tokio::test(start_paused = true)]
 async fn one_cause_is_one_line_for_all_clusters_of_a_project() {

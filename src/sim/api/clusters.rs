@@ -36,7 +36,7 @@ fn page(world: &World, query: &Query) -> Result<Reply, Reply> {
     Ok(Reply::json(200, &json!({"totalSize": clusters.len(), "clusters": rows})))
 }
 
-/// Answers with one cluster, which alone tells of its endpoint.
+/// Answers with one cluster; only this answer has the addresses of its own endpoint.
 pub(super) fn detail(world: &World, id: &str) -> Reply {
     let Some(cluster) = world.cluster(id) else { return no_such_cluster() };
     let mut body = written(cluster);

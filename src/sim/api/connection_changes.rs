@@ -1,8 +1,8 @@
 //! Updating an Endpoint Connection, and Modifying the VPCEP Service Whitelist of a Cluster (CSS API
 //! Reference).
 //!
-//! Owns what may be changed and how it is refused. Both are done when they are answered, whole or not
-//! at all, and their answers have no body.
+//! Owns the rules of these changes and their refusals. Both changes take effect before the answer,
+//! completely or not at all, and their answers have no body.
 
 use std::borrow::Cow;
 
@@ -14,13 +14,13 @@ use crate::sim::clock::whole_seconds;
 use crate::sim::errors::{JSON, Reply, bad_parameter, css, no_such_cluster, not_enabled};
 use crate::sim::world::{ACCEPTED, Cluster, PENDING, Permission, REJECTED, World};
 
-/// `domainId` has at most so many characters.
+/// The most characters of a `domainId`.
 const ACCOUNT: usize = 64;
 
 #[derive(Deserialize)]
 struct Update {
     action: Action,
-    /// Under its name of before August 2025 too.
+    /// The name used before August 2025 is accepted too.
     #[serde(alias = "endpointIdList")]
     endpoint_id_list: Vec<String>,
 }
@@ -66,7 +66,7 @@ fn update(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Resu
 
 #[derive(Deserialize)]
 struct Whitelist {
-    /// Under its name of before August 2025 too.
+    /// The name used before August 2025 is accepted too.
     #[serde(alias = "vpcPermissions")]
     vpc_permissions: Option<Vec<String>>,
 }
@@ -112,7 +112,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
         let message = "The request is null. Enter the request parameters.";
         return Err(css(400, "CSS.0006", message));
     }
-    // An array in the order of the keys would be read as well.
+    // An array with the values in the order of the keys would be accepted as well.
     let object = if body.starts_with(b"{") { serde_json::from_slice(body).ok() } else { None };
     object.ok_or_else(|| bad_parameter("Incorrect parameters."))
 }

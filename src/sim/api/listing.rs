@@ -1,16 +1,16 @@
 //! Lists of VPCEP: how their parameters are read, and how rows are sorted and cut into pages.
 //!
-//! Owns what all of them share. A parameter that is wrong is refused by the error code of its name.
+//! Owns what all the lists share. A wrong parameter is refused with the error code for its name.
 
 use jiff::Timestamp;
 
 use crate::sim::query::{Query, Range};
 
 const OFFSET: Range = Range { low: 0, high: i64::MAX, default: 0 };
-/// The SDK's names, and those of the documents.
+/// The SDK's names, and the documents' names.
 const SORT_KEYS: [&str; 4] = ["create_at", "created_at", "update_at", "updated_at"];
 
-/// Which rows are asked for, in which order.
+/// The rows that a request asks for, and their order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listing {
     by_update: bool,
@@ -20,7 +20,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Reads what is asked for, of a list whose pages have at most this many rows.
+    /// Reads the parameters for a list whose pages have at most this many rows.
     pub(super) fn read(query: &Query, largest_page: i64) -> Result<Listing, &'static str> {
         let key = among(query, "sort_key", "0017", &SORT_KEYS)?;
         let direction = among(query, "sort_dir", "0018", &["asc", "desc"])?;
@@ -33,7 +33,7 @@ impl Listing {
         })
     }
 
-    /// One page of these rows, by when each was created and updated.
+    /// One page of these rows, each given with its times of creation and update.
     pub(super) fn page<T>(
         &self,
         mut rows: Vec<T>,
@@ -48,7 +48,7 @@ impl Listing {
     }
 }
 
-/// A parameter that stands once.
+/// A parameter that occurs once.
 pub(super) fn text<'a>(
     query: &'a Query,
     name: &str,
@@ -57,7 +57,7 @@ pub(super) fn text<'a>(
     query.text(name).map_err(|_| code)
 }
 
-/// A parameter that is one of these.
+/// A parameter with one of these values.
 pub(super) fn among<'a>(
     query: &'a Query,
     name: &str,

@@ -1,7 +1,7 @@
-//! What VPCEP tells beside the services themselves: their connections and whitelists, the basic
-//! information for other accounts, public services, and quotas (VPCEP API Reference).
+//! VPCEP's other lists: the connections and whitelists of services, their basic information for other
+//! accounts, public services, and quotas (VPCEP API Reference).
 //!
-//! Owns these answers. Connections and whitelist are those of the cluster that the service is behind.
+//! Owns these answers. Connections and whitelist are those of the cluster that the service belongs to.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -16,17 +16,17 @@ use crate::sim::errors::{Reply, vpcep};
 use crate::sim::query::Query;
 use crate::sim::world::{Cluster, Connection, Permission, World};
 
-/// Statuses by which connections can be asked for; they take more (Table 2).
+/// The statuses that the filter of connections accepts; connections can have more (Table 2).
 const STATUSES: [&str; 4] = ["pendingAcceptance", "accepted", "rejected", "failed"];
 const LARGEST_PAGE: i64 = 1_000;
 const LARGEST_PAGE_OF_WHITELIST: i64 = 500;
-/// Of a project, unless more was asked for (VPCEP User Guide, Quotas).
+/// The quota of a project, unless it was raised (VPCEP User Guide, Quotas).
 const SERVICES: usize = 20;
 const ENDPOINTS: usize = 50;
 /// In seconds before the start of the world.
 const AGE_OF_PUBLIC: i64 = -900 * 86_400;
 
-/// A body, or the code of an error.
+/// A body, or an error code.
 type Outcome = Result<Value, &'static str>;
 
 /// Answers one of these calls; `id` is the service's, where the path has one.
@@ -92,7 +92,7 @@ fn updated(one: &Connection) -> Timestamp {
     one.update_at.value().copied().unwrap_or(one.created_at)
 }
 
-/// Some of the documents' examples are wider, but the SDK for Go reads no more than a positive `i32`.
+/// Some examples in the documents are larger, but the SDK for Go reads only a positive `i32`.
 fn marker_of(one: &Connection) -> i64 {
     let part = one.id.split('-').next().unwrap_or_default();
     i64::from(u32::from_str_radix(part, 16).unwrap_or_default() >> 1)
@@ -141,7 +141,7 @@ fn describe(world: &World, query: &Query) -> Outcome {
     }))
 }
 
-/// Querying Public VPC Endpoint Services: the cloud's own, whose names end in no id.
+/// Querying Public VPC Endpoint Services: the cloud's own services, whose names do not end in an id.
 fn public(world: &World, query: &Query) -> Outcome {
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let part = text(query, "endpoint_service_name", "1003")?.unwrap_or_default().to_lowercase();

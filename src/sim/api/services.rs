@@ -1,8 +1,8 @@
 //! Querying VPC Endpoint Services, and Querying Details About a VPC Endpoint Service (VPCEP API
 //! Reference).
 //!
-//! Owns the list's filters and the JSON of a service, which differs between the two and
-//! the answer to a change.
+//! Owns the list's filters and the JSON of a service, which differs between the list, the details and the
+//! answer to a change.
 
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ use crate::sim::{DOMAIN_ID, PROJECT_ID};
 
 const LARGEST_PAGE: i64 = 1_000;
 const STATUSES: [&str; 4] = ["creating", "available", "failed", "deleting"];
-/// Of every service that is not the cloud's own.
+/// The type of every service that is not the cloud's own.
 pub(super) const TYPE: &str = "interface";
 pub(super) const BORDER_GROUP: &str = "center";
 

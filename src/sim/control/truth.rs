@@ -132,7 +132,7 @@ pub(super) fn put_cluster(
     Ok(reply)
 }
 
-/// A connection that a test made: accepted, unless it says that it still waits for that.
+/// A connection that a test made: accepted, unless the test says that it is still pending.
 fn fresh(world: &mut World, cluster: usize, status: Option<&str>, now: Timestamp) -> Connection {
     let mut connection = world.new_connection(cluster, now);
     if !matches!(status, Some(CREATING | PENDING)) {
@@ -194,7 +194,7 @@ impl ConnectionPatch {
                 None => Field::Null,
             };
         }
-        // An address that a test sets is shown, whatever the cloud would do.
+        // An address that a test sets is always shown.
         one.was_accepted |= self.ip.is_some() || self.ipv6.is_some();
         for (value, field) in
             [(self.ip, &mut one.ip), (self.ipv6, &mut one.ipv6), (self.dns_name, &mut one.dns_name)]

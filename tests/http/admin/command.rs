@@ -86,7 +86,7 @@ async fn plan_says_by_its_exit_code_whether_something_differs() {
     let plan = plan.await;
     assert_eq!(plan.code, 2, "{}", plan.err);
     assert_eq!(plan.out, "ports\n  - 1 -> 80/TCP  REMOVED\n    1 as before\n");
-    // Whoever may look may plan.
+    // A viewer may plan.
     let plan = run(admin.address, Some(VIEWER), &["plan", "logs", "-f", "-"], r#"{"ports":[]}"#);
     assert_eq!(plan.await.code, 2);
     assert!(admin.asked.lock().unwrap().iter().all(|request| request.dry_run));
@@ -186,7 +186,7 @@ async fn mistakes_of_the_caller_are_told_apart_from_failures() {
     }
 }
 
-/// Answers every request with these words, as somebody does who is not the admin listener.
+/// Answers every request with this text, as a server does that is not the admin listener.
 async fn stranger(status: u16, body: &'static str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -204,7 +204,7 @@ async fn stranger(status: u16, body: &'static str) -> String {
     url
 }
 
-/// An answer that is not of this API is never taken for an empty list or for nothing to change.
+/// An answer from another API is never taken for an empty list or for "nothing to change".
 #[tokio::test]
 async fn an_answer_of_somebody_else_is_told_from_ours() {
     let plan = ["plan", "prod/logs", "-f", "-"];
@@ -234,7 +234,7 @@ async fn an_answer_of_somebody_else_is_told_from_ours() {
     assert!(ran.code == 1 && ran.err.contains("is that the admin listener?"), "{}", ran.err);
 }
 
-/// In JSON, too, a text of others moves no terminal.
+/// In JSON, too, a text written by others cannot control the terminal.
 #[tokio::test]
 async fn json_is_one_line_without_controls() {
     let url = stranger(
@@ -246,7 +246,7 @@ async fn json_is_one_line_without_controls() {
     assert!(ran.code == 0 && ran.out.contains(r"\u009b2J\u2028"), "{}", ran.out);
 }
 
-/// What the exporter did not ask the cloud, the cloud has not answered.
+/// A refusal by the exporter itself is not shown as an answer of the cloud.
 #[tokio::test]
 async fn our_own_rate_limit_is_not_the_cloud() {
     let says = |request: &ChangeRequest| {
@@ -267,8 +267,8 @@ async fn our_own_rate_limit_is_not_the_cloud() {
     assert!(!ran.err.contains("The cloud") && !ran.err.contains("the cloud"), "{}", ran.err);
 }
 
-/// A certificate that signs itself, as most tools make it, is no certificate of a server to TLS; an
-/// expired one, one of somebody else and one for another name are told apart.
+/// TLS does not accept a self-signed certificate, as most tools make it, as that of a server. The error
+/// also says if a certificate has expired, is from an unknown authority or is for another name.
 #[tokio::test]
 async fn what_is_wrong_with_a_certificate_is_said_in_words() {
     let (authority, other) = (Authority::new("ours"), Authority::new("another"));
@@ -301,7 +301,7 @@ async fn what_is_wrong_with_a_certificate_is_said_in_words() {
         let arguments = ["list", "--admin.ca-file", ca.to_str().unwrap()];
         let ran = run_at(&url, Some(VIEWER), &arguments, "").await;
         match wrong {
-            // It gets through, to a listener without an admin API.
+            // The handshake succeeds, with a listener that has no admin API.
             None => assert!(ran.err.contains("HTTP 404"), "{name}: {}", ran.err),
             Some(wrong) => {
                 assert!(ran.err.contains(wrong), "{name}: {}", ran.err);

@@ -79,7 +79,7 @@ func calls(cloud, regionID string) (map[string]call, error) {
 		"ListServiceDescribeDetails":    typed(v.ListServiceDescribeDetails),
 		"ListServicePublicDetails":      typed(v.ListServicePublicDetails),
 		"ListQuotaDetails":              typed(v.ListQuotaDetails),
-		// No calls, but what the SDK finds out by its own of IAM.
+		// These are not calls, but values that the SDK gets from IAM by itself.
 		"ProjectId": func(json.RawMessage) (any, error) { return credentials.ProjectId, nil },
 		"DomainId":  func(json.RawMessage) (any, error) { return domainID(cloud, regionID) },
 	}, nil

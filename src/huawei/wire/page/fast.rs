@@ -214,7 +214,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The name in what stands before a value: the only text there, and without escapes.
+/// The name in the bytes before a value: the only string there, without escapes.
 fn name_in(before: &[u8]) -> &str {
     let name = before.split(|byte| *byte == b'"').nth(1);
     name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()

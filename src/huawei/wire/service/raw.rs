@@ -70,7 +70,7 @@ trait Object<'de>: Default {
     /// Takes the value of a field. False where the field is not known; its value is then still there.
     fn take<A: MapAccess<'de>>(&mut self, name: &str, fields: &mut A) -> Result<bool, A::Error>;
 
-    /// Where fields go that are not known.
+    /// Takes the fields that are not known.
     fn unknown(&mut self) -> &mut UnknownFields<'de>;
 }
 

@@ -16,7 +16,7 @@ fn agrees(body: &[u8]) -> bool {
     let any = any_page(body).unwrap_or_else(|error| panic!("{error}: {shown}"));
     assert_eq!(fast.page, any.page, "{shown}");
     assert_eq!(fast.surprises, any.surprises, "{shown}");
-    // The head's come last in the one and first in the other where rows came before it.
+    // If the rows come before the head, the head's surprises are last in one and first in the other.
     let sorted = |mut all: Vec<Oddity>| {
         all.sort_by_key(|odd| format!("{odd:?}"));
         all
