@@ -346,7 +346,7 @@ async fn during_back_off_the_refusal_that_caused_it_stays() {
     let Traced { result, trace } = world.poll(&project).await;
     let refusal = result.unwrap_err();
     assert_eq!((refusal.status, refusal.code.as_deref()), (Some(401), Some("APIGW.0301")));
-    assert!(refusal.request_id.is_some() && refusal.retry_at.is_none(), "{refusal:?}");
+    assert!(refusal.request_id.is_some() && refusal.retry_at.is_some(), "{refusal:?}");
     assert_eq!((trace.requests, counted(&world, "401")), (1, 1.0));
     for _ in 0..3 {
         let Traced { result, trace } = world.poll(&project).await;

@@ -75,13 +75,17 @@ async fn check(config: &mut Config, args: &CheckConfigArgs) -> Result<bool, Stri
     let projects: Vec<_> = config.projects.iter().map(Clusters::of).collect();
     let settings = config.exposition;
     let mut expected = Expected::all(args.connections);
-    let mut failures = Vec::new();
+    let mut is_proved = true;
     if args.online {
-        (expected, failures) = online::read(config, args.connections).await?;
+        let read = online::read(config, args.connections).await?;
+        expected = read.expected;
+        let (failures, incomplete) = (read.failures, read.incomplete);
+        is_proved = failures.is_empty() && incomplete.is_empty();
         let failed: usize = failures.iter().map(|failure| failure.clusters.len()).sum();
         print(&format!("read {} of {own} clusters", own - failed));
         let sizes: Vec<_> = projects.iter().map(Clusters::size).collect();
-        failures.iter().flat_map(|failure| online::lines(failure, &sizes)).for_each(|line| {
+        let lines = failures.iter().flat_map(|failure| online::lines(failure, &sizes));
+        lines.chain(online::incomplete(&incomplete, &sizes)).for_each(|line| {
             print(&line);
         });
     }
@@ -97,7 +101,7 @@ async fn check(config: &mut Config, args: &CheckConfigArgs) -> Result<bool, Stri
     totals(&costs, &page, &expected).iter().for_each(|line| {
         print(line);
     });
-    Ok(failures.is_empty())
+    Ok(is_proved)
 }
 
 const HEADINGS: [&str; 6] =

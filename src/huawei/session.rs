@@ -14,7 +14,10 @@ use std::{
 };
 
 use jiff::{Timestamp, Unit};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     credentials::{Identity, Login, Source},
@@ -164,8 +167,9 @@ impl Session {
             Ok(gate) => gate,
             Err(error) => return (Err(error), None),
         };
-        let sending = self.parts.transport.send(request, Some(auth), &mut gate, budget, trace);
-        (sending.await, gate.begun)
+        let result = self.parts.transport.send(request, Some(auth), &mut gate, budget, trace).await;
+        let begun = gate.begun;
+        (result.map_err(|error| self.dated(error, auth, request.base, begun)), begun)
     }
 
     /// Of credentials that are not in back-off; those that are do not wait for a token either.
@@ -177,6 +181,25 @@ impl Session {
         match self.parts.guard.back_off(credentials, host) {
             Some(back_off) => Err(self.remembered(back_off)),
             None => Ok(Guarded { session: self, credentials, host, begun: None }),
+        }
+    }
+
+    /// A refusal says when its back-off ends, as the errors of the requests that follow it do.
+    fn dated(
+        &self,
+        error: CloudError,
+        auth: &Auth,
+        base: &BaseUrl,
+        begun: Option<Begun>,
+    ) -> CloudError {
+        let back_off =
+            begun.and_then(|_| self.parts.guard.back_off(auth.credentials(), base.authority()));
+        match back_off {
+            Some(BackOff { until, .. }) => {
+                let left = until.saturating_duration_since(Instant::now());
+                CloudError { retry_at: Some(self.in_time(left)), ..error }
+            }
+            None => error,
         }
     }
 
@@ -226,7 +249,11 @@ impl Session {
         budget: &mut Budget,
         trace: &mut Trace,
     ) -> Result<Auth, CloudError> {
-        let mut current = self.current.lock().await;
+        // Whoever holds it may be asking IAM for a token.
+        let Ok(mut current) = timeout_at(budget.deadline, self.current.lock()).await else {
+            let message = "another request did not get credentials before the deadline";
+            return Err(CloudError::new(Reason::Timeout, message).unsent());
+        };
         if self.reread_wanted.swap(false, Ordering::Relaxed)
             && let Some(known) = &*current
             && self.resolve().await.is_ok_and(|identity| identity != known.identity)
@@ -292,9 +319,9 @@ impl Session {
             Identity::Keys(keys) => (Auth::Keys(keys.clone()), None),
             Identity::Token(token) => (Auth::Token(token.clone()), None),
             Identity::Password(login) => {
-                let refused = base.and_then(|base| {
-                    self.parts.guard.back_off(credentials(login), base.authority())
-                });
+                let refused = base
+                    .map(BaseUrl::authority)
+                    .and_then(|host| self.parts.guard.back_off(tokens_of(login, host), host));
                 if let Some(back_off) = refused {
                     return Err(self.remembered(back_off));
                 }
@@ -342,7 +369,8 @@ impl Session {
         if let Some(current) = &*self.current.lock().await
             && let Identity::Password(login) = &current.identity
         {
-            self.parts.guard.refused(credentials(login), base.authority(), refusal);
+            let host = base.authority();
+            self.parts.guard.refused(tokens_of(login, host), host, refusal);
         }
     }
 
@@ -396,7 +424,7 @@ impl Gate for Guarded<'_> {
 
     async fn enter(&mut self, deadline: Instant) -> Result<Pass, CloudError> {
         let entering = self.session.parts.guard.enter(self.credentials, self.host);
-        match tokio::time::timeout_at(deadline, entering).await {
+        match timeout_at(deadline, entering).await {
             Ok(Ok(pass)) => Ok(pass),
             Ok(Err(back_off)) => Err(self.session.remembered(back_off)),
             Err(_) => Err(CloudError::new(
@@ -422,9 +450,20 @@ impl Gate for Guarded<'_> {
     }
 }
 
-fn credentials(Login { domain, user, password }: &Login) -> Credentials {
-    let login = Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password]);
-    Credentials { whole: login, lockable: login }
+fn credentials(login: &Login) -> Credentials {
+    let whole = fingerprint(login, "");
+    Credentials { whole, lockable: whole }
+}
+
+/// The tokens of a login at a host that refuses them fresh from IAM: IAM took the password, so this
+/// says nothing of it at other hosts.
+fn tokens_of(login: &Login, host: &str) -> Credentials {
+    let whole = fingerprint(login, host);
+    Credentials { whole, lockable: whole }
+}
+
+fn fingerprint(Login { domain, user, password }: &Login, host: &str) -> Fingerprint {
+    Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password, &host.into()])
 }
 
 /// A 401: of the credentials, or of the clock that signed.

@@ -46,6 +46,8 @@ impl Report {
     pub(super) fn poll_ended(&mut self, cluster: &ClusterMeta, attempt: &Attempt) {
         let outcome = &attempt.outcome;
         let what = match &outcome.result {
+            // A back-off is logged once where it begins and once where it ends, not for each cluster.
+            Err(error) if error.retry_at.is_some() => None,
             Err(error) => Some(What::Failed(error.reason, error.code.clone())),
             Ok(list) if !list.complete => Some(What::Incomplete),
             Ok(_) => None,
@@ -57,8 +59,7 @@ impl Report {
         let over = self.leave(&cluster.id);
         let is_new = cause.is_some_and(|cause| self.join(cluster, cause, attempt.at));
         match &outcome.result {
-            // A back-off is logged once where it begins, not for each cluster.
-            Err(error) if is_new && error.retry_at.is_none() => failed(cluster, error),
+            Err(error) if is_new => failed(cluster, error),
             Ok(list) if is_new => incomplete(cluster, list, &outcome.trace.request_ids),
             _ => {}
         }

@@ -35,13 +35,17 @@ fn the_part_of_a_shard() {
 }
 
 async fn cloud(clusters: usize) -> Sim {
+    faulty_cloud(clusters, 7, &[]).await
+}
+
+async fn faulty_cloud(clusters: usize, connections: usize, faults: &[&str]) -> Sim {
     let settings = Settings {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         clusters,
-        connections: 7,
+        connections,
         seed: 1,
         pace: Pace::Explicit,
-        faults: Vec::new(),
+        faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
         fixed_now: None,
     };
     Sim::bind(settings).await.unwrap()
@@ -116,6 +120,19 @@ async fn online_a_wrong_key_is_told() {
     assert_eq!(error.matches("APIGW.0301").count(), 1, "{error}");
     assert!(stdout.contains("to do: check the credentials"), "{stdout}");
     assert!(!stdout.contains(CANARY), "{stdout}");
+}
+
+/// A region that counts otherwise than configured shows only the first page.
+#[tokio::test(flavor = "multi_thread")]
+async fn online_a_list_that_is_not_whole_is_an_error() {
+    let sim = faulty_cloud(2, 1_500, &["start-parameter"]).await;
+    let (secret_key, clusters) = (sim.secret_key().to_owned(), sim.cluster_ids());
+    let (code, stdout) = online(sim, &clusters, &secret_key).await;
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.starts_with("valid\nread 2 of 2 clusters\n"), "{stdout}");
+    assert!(stdout.contains("\nerror: the list of connections is incomplete\n"), "{stdout}");
+    assert!(stdout.contains("\n  project prod: 2 of 2 clusters: "), "{stdout}");
+    assert!(stdout.contains("\n  to do: check paging.parameter and paging.first"), "{stdout}");
 }
 
 /// A configuration for a machine that has none of the files and variables that it names.

@@ -44,7 +44,7 @@ pub(super) struct ShowArgs {
     /// Only records of the token with this name
     #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_ACTOR")]
     actor: Option<String>,
-    /// Only what ended so, such as applied; of refusals the reason
+    /// Only this outcome, such as applied; for refusals, only this reason
     #[arg(long, value_name = "OUTCOME", env = "CSS_VPCEP_EXPORTER_OUTCOME", value_parser = Offering { parser: StringValueParser::new(), words: outcomes }, hide_possible_values = true)]
     outcome: Option<String>,
     /// Nothing older than this: a date (in UTC), a time, or a duration such as 2h

@@ -16,11 +16,16 @@ use crate::{
     poll,
 };
 
+/// What one round has found.
+pub(super) struct Read {
+    pub(super) expected: Expected,
+    pub(super) failures: Vec<Failure>,
+    /// Clusters that were read, but not whole.
+    pub(super) incomplete: Vec<Arc<ClusterMeta>>,
+}
+
 /// Polls all clusters of the configuration, whose projects are gone afterwards.
-pub(super) async fn read(
-    config: &mut Config,
-    default: u64,
-) -> Result<(Expected, Vec<Failure>), String> {
+pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, String> {
     let clock = Clock::system();
     let collector = app::collector(config, &clock, random_seed());
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
@@ -35,7 +40,13 @@ pub(super) async fn read(
         }
     }
     let failures = failures(snapshot.clusters());
-    Ok((Expected::of(known, default, !failures.is_empty()), failures))
+    let partial = snapshot.clusters().iter();
+    let partial = partial.filter(|state| state.observation.is_some() && !state.is_whole());
+    Ok(Read {
+        expected: Expected::of(known, default, !failures.is_empty()),
+        incomplete: partial.map(|state| state.meta.clone()).collect(),
+        failures,
+    })
 }
 
 /// What happened, where, and what to do about it. `projects` says how many clusters each has.
@@ -43,15 +54,42 @@ pub(super) fn lines(failure: &Failure, projects: &[(Arc<str>, usize)]) -> Vec<St
     let error = &failure.error;
     let id = error.request_id.as_ref();
     let request = id.map_or_else(String::new, |id| format!(", request id {id}"));
-    let mut lines = vec![format!("error: {}{request}: {error}", error.reason.as_str())];
+    let what = format!("{}{request}: {error}", error.reason.as_str());
+    told(&what, &failure.clusters, to_do(error.reason), projects)
+}
+
+/// The same for clusters whose connections were not all read.
+pub(super) fn incomplete(
+    clusters: &[Arc<ClusterMeta>],
+    projects: &[(Arc<str>, usize)],
+) -> Vec<String> {
+    if clusters.is_empty() {
+        return Vec::new();
+    }
+    told(
+        "the list of connections is incomplete",
+        clusters,
+        "check paging.parameter and paging.first; of a cluster with more than about 2000 \
+         connections the API lets nobody read the rest",
+        projects,
+    )
+}
+
+fn told(
+    what: &str,
+    clusters: &[Arc<ClusterMeta>],
+    to_do: &str,
+    projects: &[(Arc<str>, usize)],
+) -> Vec<String> {
+    let mut lines = vec![format!("error: {what}")];
     for (project, all) in projects {
-        let clusters = failure.clusters.iter().filter(|cluster| cluster.project == *project);
-        let clusters: Vec<_> = clusters.collect();
+        let clusters: Vec<_> =
+            clusters.iter().filter(|cluster| cluster.project == *project).collect();
         if !clusters.is_empty() {
             lines.push(format!("  project {project}: {}", listed(&clusters, *all)));
         }
     }
-    lines.push(format!("  to do: {}", to_do(error.reason)));
+    lines.push(format!("  to do: {to_do}"));
     lines
 }
 
