@@ -183,10 +183,10 @@ async fn fault_c14_killed_and_the_project_renamed() {
     assert!(running.process.end().await.success());
 }
 
-/// Processes at once, and how often each is killed.
+/// Processes at once, how often each is killed in a round, and rounds at most.
 const LANES: usize = 4;
-const ROUNDS: usize = 4;
 const KILLS: usize = 16;
+const ROUNDS: usize = 4;
 const LONGEST_SPREAD: Duration = Duration::from_millis(500);
 
 pub(super) async fn fault_c14_killed_at_random() {
