@@ -44,7 +44,10 @@ fn not_connected(error: &reqwest::Error) -> CloudError {
     }
     let is_end = |io: &io::Error| io.kind() == io::ErrorKind::UnexpectedEof;
     if causes.any(|cause| cause.downcast_ref().is_some_and(is_end)) {
-        return CloudError::new(Reason::Tls, "the API hung up in the TLS handshake");
+        return CloudError::new(
+            Reason::Tls,
+            "the API closed the connection during the TLS handshake",
+        );
     }
     CloudError::new(Reason::Connect, "no connection to the API")
 }
