@@ -194,23 +194,19 @@ impl Session {
     ) -> CloudError {
         let back_off =
             begun.and_then(|_| self.parts.guard.back_off(auth.credentials(), base.authority()));
-        match back_off {
-            Some(BackOff { until, .. }) => {
-                let left = until.saturating_duration_since(Instant::now());
-                CloudError { retry_at: Some(self.in_time(left)), ..error }
-            }
-            None => error,
-        }
+        let retry_at = back_off.map(|BackOff { until, .. }| self.date_of(until));
+        // One that was remembered has its date already.
+        CloudError { retry_at: retry_at.or(error.retry_at), ..error }
     }
 
     /// The refusal that caused a back-off, as the error of a request that is not sent.
     fn remembered(&self, BackOff { until, refusal }: BackOff) -> CloudError {
-        let left = until.saturating_duration_since(Instant::now());
-        CloudError { retry_at: Some(self.in_time(left)), ..refusal.unsent() }
+        CloudError { retry_at: Some(self.date_of(until)), ..refusal.unsent() }
     }
 
-    /// The time after this duration, in whole seconds.
-    fn in_time(&self, left: Duration) -> Timestamp {
+    /// The date of a moment to come, in whole seconds.
+    fn date_of(&self, until: Instant) -> Timestamp {
+        let left = until.saturating_duration_since(Instant::now());
         let date = self.parts.transport.clock().now();
         let date = date.saturating_add(left).unwrap_or(date);
         date.round(Unit::Second).unwrap_or(date)
@@ -227,7 +223,7 @@ impl Session {
                 status = refusal.status,
                 code = refusal.code,
                 request_id = refusal.request_id,
-                retry_at = %self.in_time(BACK_OFF),
+                retry_at = %self.date_of(Instant::now() + BACK_OFF),
                 "the credentials are in back-off at this API host: {refusal}"
             );
         }
