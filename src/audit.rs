@@ -13,7 +13,6 @@ mod error;
 mod file;
 mod id;
 mod inbox;
-mod one_line;
 mod recent;
 mod record;
 mod stats;
@@ -22,11 +21,12 @@ mod writer;
 use std::{
     io::BufReader,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     thread,
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 pub use chain::{Broken, Fault, Head, Reading, read};
@@ -34,7 +34,6 @@ pub use denials::Denial;
 pub use entry::{Intent, NOT_SENT, Outcome, Receipt, Subject};
 pub use error::{AuditError, OpenError, WriterPanicked};
 pub use id::ChangeId;
-pub use one_line::one_line;
 pub use recent::{Change, MAX_RECENT, Unresolved};
 pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
 pub use stats::AuditStats;
@@ -71,11 +70,11 @@ struct Shared {
 
 impl Shared {
     fn recent(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recent.lock()
     }
 
     fn trouble(&self) -> MutexGuard<'_, Option<String>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        self.trouble.lock()
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Waiting is done with `tokio::time`, which tests can pause; only *dates* come from here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 /// Where the date comes from. Clones share one source.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ impl Clock {
     /// Moves a manual clock; the other kinds cannot be moved and stay as they are.
     pub fn set(&self, date: Timestamp) {
         if let Source::Manual(cell) = &self.0 {
-            *cell.lock().unwrap_or_else(PoisonError::into_inner) = date;
+            *cell.lock() = date;
         }
     }
 
@@ -45,7 +46,7 @@ impl Clock {
         match &self.0 {
             Source::System => system_now(),
             Source::Tokio { date, since } => date.saturating_add(since.elapsed()).unwrap_or(*date),
-            Source::Manual(cell) => *cell.lock().unwrap_or_else(PoisonError::into_inner),
+            Source::Manual(cell) => *cell.lock(),
         }
     }
 }

@@ -18,9 +18,7 @@ mod project;
 mod web;
 
 use std::{
-    fmt, fs,
-    io::Read as _,
-    os::unix::fs::PermissionsExt as _,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -34,16 +32,18 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     board::{ClusterMeta, ServiceMeta},
-    exposition, hex,
+    exposition,
+    files::{Others, read_capped},
     http::{AdminSettings, WebSettings},
     huawei,
     model::ServiceId,
     pacing::RateLimit,
     poll::Shard,
+    text,
 };
 
 /// A configuration file has some hundred bytes a cluster; this is room for 50,000 of them.
-const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+const LARGEST_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What the program means to do.
 #[derive(Debug)]
@@ -175,29 +175,15 @@ fn with_web(
 
 /// The text of a file, or what is wrong with the file as it follows its name and a colon.
 fn read(path: &Path) -> Result<String, String> {
-    let unreadable = |error| format!(" cannot be read: {error}");
-    // Before it is opened: opening a pipe would wait for somebody to write.
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        let what = if metadata.is_dir() { "a directory" } else { "no plain file" };
-        return Err(format!(" {what}, a file is expected"));
-    }
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o002 != 0 {
-        return Err(format!(" every user of the machine can change it (mode {mode:03o})"));
-    }
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(format!(" larger than {} MiB", LARGEST_FILE >> 20));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let bytes = read_capped(path, LARGEST_FILE_BYTES, Others::MayRead)
+        .map_err(|error| format!(" {error}"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
         let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
         format!("{line}:{column}: not UTF-8")
-    })
+    })?;
+    Ok(text.to_owned())
 }
 
 /// Reads a configuration from its text. `path` is for messages and for relative paths in it.
@@ -230,7 +216,7 @@ fn parse_as(text: &str, path: &Path, lookup: Option<Lookup<'_>>) -> Result<Confi
         admin,
         web: WebSettings::default(),
         audit_log: audit_log.flatten(),
-        sha256: hex::encoded(&sha256),
+        sha256: text::to_hex(&sha256),
         warnings: converted.warnings,
         poll: converted.poll,
     })

@@ -39,7 +39,7 @@
 //!
 //! # Modules, in reading order
 
-pub mod hex;
+pub mod files;
 pub mod model;
 pub mod secret;
 pub mod text;

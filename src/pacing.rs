@@ -5,11 +5,9 @@
 //! calls of the admin, then polls that have begun, then clusters without data, then the other polls.
 //! When the cloud throttles, the bucket closes for a while, slows down and recovers little by little.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// After a throttling without `Retry-After` nothing is sent for this long: the gateway's windows
@@ -138,8 +136,8 @@ impl Pacer {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Bucket> {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Bucket> {
+        self.bucket.lock()
     }
 
     fn try_take(&self, priority: Priority) -> Result<Token, Instant> {
@@ -227,7 +225,7 @@ mod tests {
             let (pacer, order) = (pacer.clone(), order.clone());
             let handle = tasks.spawn(async move {
                 let _token = pacer.acquire(Priority::Poll).await;
-                order.lock().unwrap().push(number);
+                order.lock().push(number);
             });
             tokio::task::yield_now().await;
             if number == 1 {
@@ -235,7 +233,7 @@ mod tests {
             }
         }
         while tasks.join_next().await.is_some() {}
-        assert_eq!(*order.lock().unwrap(), [0, 2, 3]);
+        assert_eq!(*order.lock(), [0, 2, 3]);
         assert_eq!(started.elapsed().as_secs_f64().round(), 3.0);
     }
 
@@ -259,12 +257,12 @@ mod tests {
             let (pacer, order) = (pacer.clone(), order.clone());
             tasks.spawn(async move {
                 let _token = pacer.acquire(priority).await;
-                order.lock().unwrap().push(name);
+                order.lock().push(name);
             });
             tokio::task::yield_now().await;
         }
         while tasks.join_next().await.is_some() {}
-        let order = order.lock().unwrap();
+        let order = order.lock();
         assert_eq!(order[..4], ["change", "change's second", "admin", "admin's second"]);
         assert_eq!(order[4..], ["second page", "first poll", "poll 1", "poll 2"]);
     }

@@ -10,10 +10,10 @@ mod process;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{PoisonError, RwLock},
     time::Duration,
 };
 
+use parking_lot::RwLock;
 use prometheus::{
     Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec,
     IntGauge, IntGaugeVec, Opts, Registry,
@@ -132,7 +132,7 @@ impl Stats {
 
     /// Starts the series of a project at 0.
     pub fn add_project(&self, project: &str, reasons: &[&str], operations: &[&str]) {
-        let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+        let mut projects = self.projects.write();
         projects.insert(project.to_owned());
         self.polls.with_label_values(&[project]);
         self.polls_overdue.with_label_values(&[project]);
@@ -151,7 +151,7 @@ impl Stats {
     /// Ends the series of a project that is no longer configured.
     pub fn remove_project(&self, project: &str) {
         // Held to the end: whoever reports meanwhile waits, and then finds the project gone.
-        let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+        let mut projects = self.projects.write();
         projects.remove(project);
         forget(&self.polls, project);
         forget(&self.poll_failures, project);
@@ -167,7 +167,7 @@ impl Stats {
 
     /// Reports something of a project, if it is configured still.
     fn of_project(&self, project: &str, report: impl FnOnce()) {
-        let projects = self.projects.read().unwrap_or_else(PoisonError::into_inner);
+        let projects = self.projects.read();
         if projects.contains(project) {
             report();
         }

@@ -1,4 +1,8 @@
-//! Texts of others: which of their characters may be shown.
+//! Text: which characters may be shown, JSON that stays on one line, and hexadecimal digits.
+
+use std::io;
+
+use serde::Serialize;
 
 /// Whether a reader sees a character where it stands. No terminal obeys it (control characters), no
 /// line ends at it (the separators of lines and paragraphs), and nothing around it changes its
@@ -11,9 +15,70 @@ pub fn may_be_shown(character: char) -> bool {
     !character.is_control() && !misleads
 }
 
+/// A value as compact JSON in which every character is escaped that may not be shown: serde_json
+/// escapes the C0 characters, this the others.
+///
+/// # Errors
+/// If the value cannot be written as JSON.
+pub fn json_line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = Vec::with_capacity(1 << 10);
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut line, OneLine))?;
+    Ok(line)
+}
+
+struct OneLine;
+
+impl serde_json::ser::Formatter for OneLine {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut plain = fragment;
+        while let Some(at) = plain.find(|character| !may_be_shown(character)) {
+            let (before, rest) = plain.split_at(at);
+            let mut rest = rest.chars();
+            // All of these have four digits.
+            let odd = rest.next().map_or(0, u32::from);
+            write!(writer, "{before}\\u{odd:04x}")?;
+            plain = rest.as_str();
+        }
+        writer.write_all(plain.as_bytes())
+    }
+}
+
+/// The bytes as hexadecimal digits, in lower case.
+pub fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    for &byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
+}
+
+/// The bytes that `2 * BYTES` hexadecimal digits in lower case stand for; `None` for any other text.
+pub fn from_hex<const BYTES: usize>(digits: &str) -> Option<[u8; BYTES]> {
+    let nibble = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    if digits.len() != 2 * BYTES {
+        return None;
+    }
+    let mut bytes = [0; BYTES];
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::may_be_shown;
+    use super::*;
 
     #[test]
     fn what_moves_a_cursor_ends_a_line_or_turns_it_is_not_shown() {
@@ -25,6 +90,21 @@ mod tests {
         let marks = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}'];
         for odd in controls.chain(turns).chain(marks) {
             assert!(!may_be_shown(odd), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn every_byte_has_two_digits() {
+        assert_eq!(to_hex(&[0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");
+        assert_eq!(to_hex(&[]), "");
+    }
+
+    #[test]
+    fn digits_come_back_as_their_bytes() {
+        assert_eq!(from_hex("000fa5ff"), Some([0x00, 0x0f, 0xa5, 0xff]));
+        assert_eq!(from_hex(""), Some([]));
+        for text in ["", "0", "000", "00000", "0A0a", "0g00", "+f00", "é00"] {
+            assert_eq!(from_hex::<2>(text), None, "{text}");
         }
     }
 }

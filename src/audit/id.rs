@@ -35,7 +35,7 @@ impl ChangeId {
         bytes[..6].copy_from_slice(&milliseconds.to_be_bytes()[2..]);
         bytes[6] = 0x70 | bytes[6] & 0x0f;
         bytes[8] = 0x80 | bytes[8] & 0x3f;
-        let digits = crate::hex::encoded(&bytes);
+        let digits = crate::text::to_hex(&bytes);
         let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &digits[range]);
         Self(format!("{a}-{b}-{c}-{d}-{e}").into())
     }

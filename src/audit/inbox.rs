@@ -3,13 +3,14 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::{AuditError, Receipt, denials::Denials, record::Content};
@@ -85,7 +86,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(super) fn put(&self, job: Job) -> Result<(), AuditError> {
@@ -154,9 +155,7 @@ impl Inbox {
             if ticked {
                 return Work::Tick;
             }
-            let (guard, waited) =
-                self.wake.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
-            (state, ticked) = (guard, waited.timed_out());
+            ticked = self.wake.wait_for(&mut state, TICK).timed_out();
         }
     }
 }

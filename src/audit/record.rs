@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{ChangeId, one_line};
-use crate::{hex, model::ServiceId};
+use super::ChangeId;
+use crate::{
+    model::ServiceId,
+    text::{self, json_line},
+};
 
 /// A longer line is refused before anything is written: a pipe or a syslog behind the file takes as
 /// much at once, and the largest change that the cloud accepts is far below.
@@ -61,13 +64,13 @@ impl Hash {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        hex::decoded(text).map(Self)
+        text::from_hex(text).map(Self)
     }
 }
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encoded(&self.0))
+        f.write_str(&text::to_hex(&self.0))
     }
 }
 
@@ -161,7 +164,7 @@ impl Record {
         let time = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
         let mut record = Self { seq, time, content, prev, hash: Hash::ZERO };
         let mut line =
-            one_line(&Unsealed(&record)).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+            json_line(&Unsealed(&record)).map_err(|error| Unfit::Unreadable(error.to_string()))?;
         line.pop();
         record.hash = Hash::of(&line);
         line.extend_from_slice(format!("{HASH_MEMBER}{}\"}}\n", record.hash).as_bytes());

@@ -5,8 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Condition, Current, FieldChange, Outcome, fields::value};
 use crate::{
-    hex,
     model::{EndpointService, PortMapping, ServiceFields, ServiceStatus},
+    text,
 };
 
 /// Half of a SHA-256: enough to tell states apart, short enough to be typed.
@@ -92,7 +92,7 @@ pub fn etag(service: &EndpointService) -> String {
         };
         digest.update(format!("{name} {value}\n"));
     }
-    let mut tag = hex::encoded(&digest.finalize());
+    let mut tag = text::to_hex(&digest.finalize());
     tag.truncate(ETAG_DIGITS);
     tag
 }

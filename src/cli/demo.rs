@@ -25,8 +25,8 @@ use crate::{
     app::{App, Loader, Options},
     clock::Clock,
     config::{self, Config, ConfigError},
-    hex,
     sim::{Pace, Settings, Sim},
+    text,
 };
 
 const METRICS_PORT: u16 = 10067;
@@ -129,7 +129,7 @@ async fn cloud() -> Result<Sim, String> {
 fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
     let url = sim.url();
     let digest = Sha256::digest(token.as_bytes());
-    let sha256 = hex::encoded(&digest);
+    let sha256 = text::to_hex(&digest);
     let mut yaml = format!(
         "poll: {{ interval: 2s, timeout: 1s, stale_after: 1m }}\n\
          state_file: {state:?}\n\

@@ -21,7 +21,7 @@ use self::{
     text::Paint,
 };
 use super::{FAILED, FINE, USAGE, complain, print};
-use crate::{audit::one_line, http::Limits};
+use crate::{http::Limits, text::json_line};
 
 /// `plan` found something to change.
 const CHANGES: u8 = 2;
@@ -166,7 +166,7 @@ impl Out {
     fn raw(&self, answer: &Answer) {
         if self.json {
             // A value that was parsed can be serialized.
-            let line = one_line(&answer.json).unwrap_or_default();
+            let line = json_line(&answer.json).unwrap_or_default();
             print(&String::from_utf8_lossy(&line));
         }
     }

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
 use super::{FAILED, FINE, complain, print};
-use crate::{config::check_name, hex};
+use crate::{config::check_name, text};
 
 /// With which every token begins, so that whoever finds one knows what it opens.
 const PREFIX: &str = "cssvpcep_";
@@ -88,7 +88,7 @@ pub(super) fn token() -> Result<String, String> {
 pub(super) fn random_hex() -> Result<String, String> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| format!("no random bytes: {error}"))?;
-    Ok(hex::encoded(&bytes))
+    Ok(text::to_hex(&bytes))
 }
 
 /// The lines for the file. A JSON string is a YAML string.
@@ -106,7 +106,7 @@ fn configuration(args: &TokenArgs, token: &str) -> [String; 3] {
         format!(
             "- {{ name: {}, sha256: {}, role: {role}, services: [{}] }}",
             quoted(&args.name),
-            quoted(&hex::encoded(&Sha256::digest(token))),
+            quoted(&text::to_hex(&Sha256::digest(token))),
             services.join(", ")
         ),
     ]
@@ -149,7 +149,7 @@ mod tests {
         let lines = configuration(&args, &token).join("\n");
         assert!(!lines.contains(&token));
         let entries: serde_json::Value = serde_saphyr::from_str(&lines).unwrap();
-        let digest = hex::encoded(&Sha256::digest(&token));
+        let digest = text::to_hex(&Sha256::digest(&token));
         let expected = serde_json::json!([{
             "name": "on \"call\"", "sha256": digest, "role": "editor", "services": ["prod/*", "test/a"],
         }]);

@@ -8,8 +8,8 @@ use std::{
 
 use super::{convert::Context, file, notes::Notes, web};
 use crate::{
-    hex,
     http::{AdminSettings, AdminToken, Role, WebSettings, can_fit},
+    text,
 };
 
 /// The admin section.
@@ -150,7 +150,7 @@ fn token(
 
 /// The digest of a token. What is written may be the token itself, so no message shows it.
 fn digest(notes: &mut Notes<'_>, path: &str, written: &str, seen: &mut Seen) -> Option<[u8; 32]> {
-    let Some(digest) = hex::decoded(&written.to_ascii_lowercase()) else {
+    let Some(digest) = text::from_hex(&written.to_ascii_lowercase()) else {
         notes.mistake(path, "something else", "64 hexadecimal digits, the SHA-256 of the token");
         return None;
     };

@@ -3,14 +3,11 @@
 //! A block is made once, by whoever needs it first; until then it holds on to what it will be made
 //! of. Blocks are shared by all pages on which these clusters look the same in this family.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    sync::{Mutex, OnceLock, PoisonError},
-};
+use std::{cell::RefCell, fmt, sync::OnceLock};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use parking_lot::Mutex;
 
 use super::{Settings, checksum::Checksum, families::Family, view::Shown};
 
@@ -166,7 +163,7 @@ impl Block {
     /// whoever comes meanwhile waits for as long.
     pub(super) fn make(&self) -> &Pieces {
         self.made.get_or_init(|| {
-            let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let source = self.source.lock().take();
             source.map(|source| source.render()).unwrap_or_default()
         })
     }

@@ -5,9 +5,10 @@
 //! them first. So a page is always as new as the board, whoever asks for it and when; that most
 //! blocks were made before a scrape needs them is the work of a task (`http::keep_pages_made`).
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::{
     Format, Settings,
@@ -29,7 +30,7 @@ impl Store {
     /// The page of this board at this time. Waits for nobody but for others who name the blocks of a
     /// page. Of two snapshots that come out of order, the newer one counts.
     pub fn page(&self, snapshot: &Snapshot, settings: &Settings, now: Timestamp) -> Arc<Page> {
-        let mut maker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut maker = self.0.lock();
         if !maker.page.is_of(snapshot, settings, now) {
             maker.next(snapshot, settings, now);
         }

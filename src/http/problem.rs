@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::audit::one_line;
+use crate::text::json_line;
 
 /// The media type of short answers to programs and people alike.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
@@ -55,7 +55,7 @@ pub(super) fn json(
     media_type: &'static str,
     value: &impl Serialize,
 ) -> Response {
-    let (status, body) = match one_line(value) {
+    let (status, body) = match json_line(value) {
         Ok(body) => (status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
     };

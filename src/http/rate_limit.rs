@@ -1,6 +1,6 @@
 //! How many requests a listener takes: a token bucket for all clients together.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use tokio::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ impl RequestLimit {
     /// Takes a token. Where there is none: how long until there is one.
     pub(super) fn take(&self) -> Result<(), Duration> {
         let now = Instant::now();
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full_at = self.full_at.lock();
         let next = (*full_at).max(now) + self.interval;
         let latest = now + self.interval * self.burst;
         if next > latest {

@@ -9,12 +9,10 @@ mod clients;
 mod names;
 mod pem;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Duration, Instant};
 use tokio_rustls::rustls::{
     CipherSuite, Error, NamedGroup, ServerConfig, SupportedProtocolVersion,
@@ -151,7 +149,7 @@ impl fmt::Debug for Tls {
 
 impl Inner {
     fn files(&self) -> MutexGuard<'_, Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        self.files.lock()
     }
 
     fn is_time_to_look(&self) -> bool {
@@ -166,7 +164,7 @@ impl Inner {
     /// Takes over files that have changed. Broken ones are looked at again each time: the rest of
     /// them may come a moment later.
     fn look(&self) {
-        let Ok(_looking) = self.looking.try_lock() else { return };
+        let Some(_looking) = self.looking.try_lock() else { return };
         // Before they are read: whatever is written later changes them once more.
         let stamps = self.settings.stamps();
         if self.files().stamps == stamps {

@@ -9,10 +9,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest, Sha256};
 use tokio::{sync::Notify, time::Instant};
 
@@ -301,7 +302,7 @@ impl KeyGuard {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 

@@ -5,10 +5,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::paging::LargeLimit;
@@ -48,7 +48,7 @@ impl Limits {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ClusterId, (LargeLimit, Instant)>> {
-        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.clusters.lock()
     }
 }
 

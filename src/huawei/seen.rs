@@ -7,9 +7,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use twox_hash::XxHash3_128;
 
 use super::wire::Surprise;
@@ -85,6 +86,6 @@ impl Seen {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ClusterId, Arc<Walk>>> {
-        self.walks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.walks.lock()
     }
 }

@@ -10,7 +10,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::{hex, secret::Secret};
+use crate::{secret::Secret, text};
 
 /// The request as the gateway will see it.
 #[derive(Clone, Copy)]
@@ -157,7 +157,7 @@ impl Scheme<'_> {
                 let string_to_sign = format!("V11-HMAC-SHA256\n{date}\n{info}\n{hash}");
                 // HKDF with one block of output (RFC 5869, section 2); the key is its hex *text*.
                 let extracted = hmac(access_key.as_bytes(), &[secret_key.expose().as_bytes()]);
-                let key = Secret::new(hex::encoded(&hmac(&extracted, &[info.as_bytes(), &[1]])));
+                let key = Secret::new(text::to_hex(&hmac(&extracted, &[info.as_bytes(), &[1]])));
                 Finished {
                     credential: format!("V11-HMAC-SHA256 Credential={access_key}/{info}"),
                     signature: hmac_hex(key.expose().as_bytes(), &string_to_sign),
@@ -258,7 +258,7 @@ fn push_encoded(out: &mut String, bytes: &[u8]) {
 }
 
 fn sha256_hex(bytes: &[u8]) -> String {
-    hex::encoded(&Sha256::digest(bytes))
+    text::to_hex(&Sha256::digest(bytes))
 }
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -270,7 +270,7 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 fn hmac_hex(key: &[u8], text: &str) -> String {
-    hex::encoded(&hmac(key, &[text.as_bytes()]))
+    text::to_hex(&hmac(key, &[text.as_bytes()]))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Logs each surprise once, so that the cause of `api_surprises_total` can be looked up in the log.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use super::{transport::Answer, wire::Oddity};
 
@@ -56,7 +56,7 @@ impl Logged {
 
     /// Whether it is the last of its kind that is logged; none if it is not logged at all.
     fn is_new(&self, oddity: &Oddity) -> Option<bool> {
-        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = self.0.lock();
         let of_its_kind = logged.iter().filter(|known| known.kind == oddity.kind).count();
         let is_known = logged.iter().any(|known| known.is_like(oddity));
         if is_known || of_its_kind == MOST_OF_A_KIND {

@@ -2,7 +2,7 @@
 //!
 //! Owns the one lock. It is held only while a request is judged, never while anything is sent.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -89,6 +89,6 @@ impl Cloud {
 
     /// A request that panicked has changed nothing that others could not live with.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

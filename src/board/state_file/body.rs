@@ -13,7 +13,7 @@ use super::{
     super::{ClusterState, Snapshot},
     record::Record,
 };
-use crate::hex;
+use crate::text;
 
 const MAGIC: &str = "css-vpcep-exporter-state";
 const VERSION: &str = "1";
@@ -164,7 +164,7 @@ impl<W> Summed<W> {
     }
 
     fn header(self) -> String {
-        let digest = hex::encoded(&self.digest.finalize());
+        let digest = text::to_hex(&self.digest.finalize());
         format!("{MAGIC} {VERSION} {digest} {:020}\n", self.length)
     }
 }

@@ -7,12 +7,17 @@ use serde_json::Value;
 
 use super::{super::visible::visible, End, failure};
 use crate::{
-    change::LONGEST_CHANGE, config::process_environment, huawei::credentials::SecretText,
+    change::LONGEST_CHANGE,
+    config::process_environment,
+    files::{Others, read_capped},
+    huawei::credentials::SecretText,
     secret::Secret,
 };
 
 /// Where the token is, if no file has it.
 const TOKEN_VARIABLE: &str = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
+/// Four times the bundle of all public certificate authorities.
+const LARGEST_CA_FILE_BYTES: u64 = 1 << 20;
 /// For a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole answer: who gives up earlier does not hear how a change ended.
@@ -58,11 +63,13 @@ impl Client {
             }
         };
         if let Some(file) = ca_file {
-            let wrong = |why: &str| format!("--admin.ca-file {}: {why}", file.display());
-            let pem = std::fs::read(file).map_err(|error| wrong(&error.to_string()))?;
+            let wrong =
+                |why: &dyn std::fmt::Display| format!("--admin.ca-file {}: {why}", file.display());
+            let read = read_capped(file, LARGEST_CA_FILE_BYTES, Others::MayAll);
+            let pem = read.map_err(|error| wrong(&error))?;
             let all = Certificate::from_pem_bundle(&pem).map_err(unusable)?;
             if all.is_empty() {
-                return Err(wrong("there is no certificate in it"));
+                return Err(wrong(&"there is no certificate in it"));
             }
             http = http.tls_certs_merge(all);
         }

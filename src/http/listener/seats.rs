@@ -9,7 +9,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -17,6 +17,7 @@ use std::{
 
 use axum::body::Body;
 use hyper::body::{Body as _, Bytes, Frame, SizeHint};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
@@ -130,7 +131,7 @@ impl Seats {
     }
 
     fn taken(&self) -> MutexGuard<'_, Vec<(Arc<Seat>, AbortHandle)>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock()
     }
 }
 

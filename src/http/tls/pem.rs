@@ -1,11 +1,6 @@
 //! Certificates and keys as PEM (RFC 7468), in a file or in the configuration.
 
-use std::{
-    fs,
-    io::Read as _,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
 
 use tokio_rustls::rustls::{
     RootCertStore,
@@ -17,11 +12,13 @@ use tokio_rustls::rustls::{
 use zeroize::Zeroizing;
 
 use super::TlsError;
-
-use crate::secret::Secret;
+use crate::{
+    files::{Others, read_capped},
+    secret::Secret,
+};
 
 /// The bundle of all public certificate authorities has a quarter of it.
-const LARGEST_FILE: u64 = 1024 * 1024;
+const LARGEST_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Where certificates or a key are.
 #[derive(Clone, Debug)]
@@ -132,24 +129,8 @@ impl Pem {
     fn text(&self, key: &'static str) -> Result<Zeroizing<Vec<u8>>, TlsError> {
         match self {
             Self::Inline(text) => Ok(Zeroizing::new(text.expose().as_bytes().to_vec())),
-            Self::File(path) => read(path).map_err(|what| {
-                TlsError::new(key, format!("found {}, which {what}", path.display()))
-            }),
+            Self::File(path) => read_capped(path, LARGEST_FILE_BYTES, Others::MayAll)
+                .map_err(|error| TlsError::new(key, format!("found {}: {error}", path.display()))),
         }
     }
-}
-
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let unreadable = |error| format!("cannot be read: {error}");
-    // Before it is opened: opening a pipe would wait for somebody to write.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("is no file".into());
-    }
-    let file = fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(format!("is larger than {} MiB", LARGEST_FILE >> 20));
-    }
-    Ok(bytes)
 }

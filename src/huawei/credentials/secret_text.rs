@@ -1,17 +1,15 @@
 //! A secret of the configuration, and how its file is read.
 
-use std::{
-    fs,
-    io::Read as _,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::CredentialsError;
-use crate::secret::Secret;
+use crate::{
+    files::{Others, read_capped},
+    secret::Secret,
+};
 
 /// A security token has a few thousand characters.
-const LARGEST_SECRET: u64 = 64 * 1024;
+const LARGEST_SECRET_BYTES: u64 = 64 * 1024;
 
 /// A secret that is written in the configuration, or in a file of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,32 +45,17 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }
 
-/// Reads a small file that not every user of the machine can use.
+/// Reads a small file that is closed to other users of the machine.
 pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
-    let unreadable = |error| format!("cannot be read: {error}");
-    // Before it is opened: opening a pipe would wait for somebody to write.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("no plain file".into());
-    }
-    let file = fs::File::open(path).map_err(unreadable)?;
-    // Of what was opened, whatever is at the path by now.
-    let metadata = file.metadata().map_err(unreadable)?;
-    if metadata.len() > LARGEST_SECRET {
-        return Err(format!("larger than {} KiB", LARGEST_SECRET >> 10));
-    }
-    let mode = metadata.permissions().mode();
-    if mode & 0o007 != 0 {
-        let mode = mode & 0o777;
-        return Err(format!("every user of the machine can use it (mode {mode:03o})"));
-    }
-    let mut text = String::new();
-    file.take(LARGEST_SECRET).read_to_string(&mut text).map_err(unreadable)?;
+    let bytes = read_capped(path, LARGEST_SECRET_BYTES, Others::MayNothing)
+        .map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| "cannot be read: not UTF-8")?;
     Ok(Secret::new(text))
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
 
@@ -119,6 +102,6 @@ pub(super) mod tests {
             assert!(error.contains("bad: ") && !error.contains("canary"), "{error}");
         }
         assert!(read(home.0.join("missing")).is_err());
-        assert!(read(home.0.clone()).unwrap_err().to_string().contains("no plain file"));
+        assert!(read(home.0.clone()).unwrap_err().to_string().contains("a directory"));
     }
 }

@@ -1,10 +1,8 @@
 //! Random waits between tries, so that a thousand clusters do not try again together.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 /// Random waits from a seed (splitmix64; Steele, Lea and Flood 2014): spreading, not secrecy.
 #[derive(Debug)]
 pub(super) struct Jitter(Mutex<u64>);
@@ -16,7 +14,7 @@ impl Jitter {
 
     /// Anything from nothing to `most`.
     pub(super) fn below(&self, most: Duration) -> Duration {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = *state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -8,9 +8,10 @@ use std::{
     collections::HashMap,
     io,
     net::{SocketAddr, ToSocketAddrs as _},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
@@ -37,7 +38,7 @@ impl Resolver {
     }
 
     fn places(&self, host: &str) -> Arc<Semaphore> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.places.lock();
         let new = || Arc::new(Semaphore::new(LOOKUPS_PER_HOST));
         places.entry(host.to_owned()).or_insert_with(new).clone()
     }
@@ -64,12 +65,11 @@ impl Resolve for Resolver {
 mod tests {
     use std::{
         str::FromStr as _,
-        sync::{
-            Condvar,
-            atomic::{AtomicUsize, Ordering},
-        },
+        sync::atomic::{AtomicUsize, Ordering},
         time::Duration,
     };
+
+    use parking_lot::Condvar;
 
     use super::*;
 
@@ -81,8 +81,7 @@ mod tests {
             return Ok(vec![([127, 0, 0, 1], 0).into()]);
         }
         UNDER_WAY.fetch_add(1, Ordering::SeqCst);
-        let released = RELEASED.0.lock().unwrap();
-        drop(RELEASED.1.wait_while(released, |released| !*released).unwrap());
+        RELEASED.1.wait_while(&mut RELEASED.0.lock(), |released| !*released);
         Err(io::ErrorKind::NotFound.into())
     }
 
@@ -98,7 +97,7 @@ mod tests {
         assert_eq!(given_up, [true; 50]);
         assert_eq!(lookup("healthy").await.map(Iterator::count).ok(), Some(1));
         assert!(UNDER_WAY.load(Ordering::SeqCst) <= LOOKUPS_PER_HOST);
-        *RELEASED.0.lock().unwrap() = true;
+        *RELEASED.0.lock() = true;
         RELEASED.1.notify_all();
         assert!(lookup("hanging").await.is_err());
     }

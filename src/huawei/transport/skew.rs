@@ -3,12 +3,10 @@
 //!
 //! A gateway refuses signatures that are 15 minutes off; whoever is told at one minute has time.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 
 use jiff::{Timestamp, civil::DateTime, fmt::rfc2822, tz::TimeZone};
+use parking_lot::Mutex;
 use reqwest::header::{DATE, HeaderMap};
 
 use crate::stats::Stats;
@@ -38,7 +36,7 @@ impl Skew {
     fn take(&self, project: &str, skew: f64, stats: &Stats) {
         stats.api_clock_skew(project, skew);
         let is_wrong = skew.abs() >= WORTH_A_WARNING_SECONDS;
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         let was_wrong = known.insert(project.into(), is_wrong).unwrap_or(false);
         if is_wrong && !was_wrong {
             tracing::warn!(

@@ -23,9 +23,9 @@ use super::{
 };
 use crate::{
     cloud::{CloudError, Reason},
-    hex,
     huawei::paging::Page,
     model::{ConnectionFields, Connections, ServiceName, Status},
+    text,
 };
 
 /// Longer ids of the cloud are cut: they are short.
@@ -152,7 +152,7 @@ fn shown_id(id: &str) -> Cow<'_, str> {
         return Cow::Borrowed(id);
     }
     let digest = Sha256::digest(id.as_bytes());
-    let suffix = hex::encoded(&digest[..8]);
+    let suffix = text::to_hex(&digest[..8]);
     Cow::Owned(format!("{}-{suffix}", shown(id, LONGEST_ID - 17)))
 }
 
