@@ -88,7 +88,7 @@ impl ChangeSide {
         Ok(Some((Self { listener, engine, writer }, controls)))
     }
 
-    /// Where the admin listener is.
+    /// The address of the admin listener.
     pub(super) fn address(&self) -> SocketAddr {
         self.listener.0.address()
     }
@@ -168,7 +168,7 @@ fn reading(stats: &AuditStats) -> AuditReading {
     }
 }
 
-/// After a change the clusters behind the service are polled at once.
+/// Polls the clusters behind a service at once after a change.
 fn poll_behind(board: Board, polls: PollHandle) -> PollBehind {
     Box::new(move |service: &ServiceMeta| {
         let behind = clusters_behind(&board, service);

@@ -44,7 +44,7 @@ pub struct Collector {
 /// Builds the parts that poll.
 ///
 /// # Errors
-/// When the TLS backend cannot start.
+/// If the TLS backend cannot start.
 pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new());
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
@@ -134,7 +134,7 @@ impl ReadSide {
         Ok((Self { shared, polls, readiness, public, scheduler, clouds, state_file }, controls))
     }
 
-    /// Where the public listener is.
+    /// The address of the public listener.
     pub(super) fn address(&self) -> SocketAddr {
         self.public.0.address()
     }
