@@ -1,8 +1,6 @@
 //! The audit log from outside: its bytes, its two commands, and a process that is killed while it
 //! writes.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
-
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Write},
@@ -13,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::process::this_test;
 use css_vpcep_exporter::{
     audit::{Audit, ChangeId, Denial, Intent, Outcome, Subject, Unresolved, read},
     clock::Clock,
@@ -23,7 +22,7 @@ use serde_json::json;
 const GOLDEN: &str = include_str!("data/audit.golden.jsonl");
 /// The same log as an older version wrote it: without `service_name`.
 const OLDER: &str = include_str!("data/audit.without-names.jsonl");
-const KILLED: &str = "a_process_killed_while_it_writes_loses_nothing_that_was_acknowledged";
+const KILLED: &str = "audit::a_process_killed_while_it_writes_loses_nothing_that_was_acknowledged";
 /// Where it is set, this process is the one that is killed, and this is the path of its log.
 const ROLE: &str = "AUDIT_LOG_OF_THE_PROCESS_THAT_IS_KILLED";
 const KILLS: u32 = 100;
@@ -350,10 +349,5 @@ fn kill_again_and_again() {
 }
 
 fn start(path: &Path) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", KILLED, "--nocapture"])
-        .env(ROLE, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    this_test(KILLED).env(ROLE, path).stdout(Stdio::piped()).spawn().unwrap()
 }

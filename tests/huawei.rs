@@ -1,8 +1,6 @@
 //! The client of the real cloud over the wire, against the simulated one: credentials (rotation,
 //! expiry, tokens, back-off), and the endpoint services in `services`.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
-
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
@@ -25,9 +23,7 @@ use css_vpcep_exporter::{
 };
 use serde_json::{Value, json};
 
-#[path = "huawei/services.rs"]
 mod services;
-#[path = "huawei/unchanged.rs"]
 mod unchanged;
 
 struct World {

@@ -2,11 +2,7 @@
 //! names are compared with the code and with the binary. Where a table differs, the failure prints
 //! it as it should be. So are the PromQL of all documents, and what the runbooks quote.
 
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "readme/promql.rs"]
 mod promql;
-#[path = "readme/runbooks.rs"]
 mod runbooks;
 
 use std::{
@@ -34,7 +30,7 @@ use css_vpcep_exporter::{
 };
 use serde_json::{Value, json};
 
-use certificates::Authority;
+use crate::support::certificates::{self, Authority};
 
 const README: &str = include_str!("../README.md");
 const COMMANDS: [&str; 12] = [

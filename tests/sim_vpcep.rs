@@ -1,14 +1,10 @@
 //! The simulated VPCEP over a real socket: the PUT document, its rules and the odd modes.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
-
 use css_vpcep_exporter::sim::{Pace, Settings, Sim};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
-#[path = "sim_vpcep/calls.rs"]
 mod calls;
-#[path = "sim_vpcep/modes.rs"]
 mod modes;
 
 struct Cloud {

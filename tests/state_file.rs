@@ -4,17 +4,16 @@
 //! can and says so after each. Which state comes after which is a pure function, so the parent
 //! knows what every state must look like.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
-
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Stdio},
     thread,
     time::Duration,
 };
 
+use crate::support::process::this_test;
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta, ClusterState, state_file::StateFile},
     cloud::{CloudError, Reason, Trace, Traced},
@@ -24,7 +23,8 @@ use css_vpcep_exporter::{
 };
 use jiff::Timestamp;
 
-const TEST: &str = "a_process_killed_while_it_writes_starts_again_with_data_that_were_true";
+const TEST: &str =
+    "state_file::a_process_killed_while_it_writes_starts_again_with_data_that_were_true";
 /// Where it is set, this process is the one that is killed, and this is the path of its state file.
 const ROLE: &str = "STATE_FILE_OF_THE_PROCESS_THAT_IS_KILLED";
 const KILLS: u32 = 200;
@@ -102,12 +102,7 @@ fn kill_again_and_again() {
 }
 
 fn start(path: &Path) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", TEST, "--nocapture"])
-        .env(ROLE, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    this_test(TEST).env(ROLE, path).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 /// Waits until it has written a state.

@@ -1,11 +1,8 @@
 //! Every file of `tests/data/web`, the web configuration files: the same remarks at their tops as in
 //! `tests/data/config`. The certificates that they name are made for the test.
 
-use super::*;
-use crate::{
-    certificates::{Authority, Issued, place},
-    fixtures::remarks,
-};
+use super::{fixtures::remarks, *};
+use crate::support::certificates::{Authority, Issued, place};
 use css_vpcep_exporter::config::{WebConfig, load_web, parse_web};
 
 /// A folder with all the files that the fixtures name.

@@ -27,10 +27,10 @@ use tokio_rustls::{
 
 use super::{
     LONG, Server,
-    certificates::{Authority, Issued, place},
     listener::{GET, GET_LARGE, LARGE, PATIENT, allow_many_sockets, millis, router},
     read_to_end,
 };
+use crate::support::certificates::{Authority, Issued, place};
 
 /// A folder with a certificate, gone at the end.
 pub(super) struct Folder(PathBuf);

@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     LONG, Server,
-    certificates::{Authority, Issued, place},
     tls::{Client, Folder, connect, get},
 };
+use crate::support::certificates::{Authority, Issued, place};
 
 struct Parties {
     authority: Authority,

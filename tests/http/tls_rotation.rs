@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     LONG, Server,
-    certificates::{Authority, Issued, place},
     listener::{PATIENT, millis},
     tls::{Client, Folder, der, get, presented},
 };
+use crate::support::certificates::{Authority, Issued, place};
 
 /// Waits until a new connection is shown this certificate; every one on the way must work.
 async fn shown(client: &Client, server: &Server, issued: &Issued) {

@@ -70,6 +70,14 @@ pub(crate) fn bare(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The test with this name, as a process of its own: what it prints goes to its standard output.
+pub(crate) fn this_test(name: &str) -> std::process::Command {
+    let program = std::env::current_exe().expect("the tests are a program");
+    let mut command = std::process::Command::new(program);
+    command.args(["--exact", name, "--nocapture"]);
+    command
+}
+
 /// A process in the background; it ends with the test.
 pub(crate) struct Process {
     child: Child,

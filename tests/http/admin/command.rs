@@ -5,13 +5,8 @@ use std::{process::Stdio, sync::atomic::AtomicUsize};
 use css_vpcep_exporter::{change::FieldChange, cloud::CloudError};
 use tokio::{io::AsyncReadExt as _, process::Command};
 
-use super::{
-    super::{
-        certificates::{Authority, place},
-        tls::Folder,
-    },
-    *,
-};
+use super::{super::tls::Folder, *};
+use crate::support::certificates::{Authority, place};
 
 struct Ran {
     code: i32,

@@ -1,9 +1,5 @@
 //! The configuration as people meet it: files, their mistakes, flags, and what `check-config` says.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-#[path = "../support/certificates.rs"]
-mod certificates;
 mod check_config;
 mod effective;
 mod files;
