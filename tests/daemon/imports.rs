@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::support::here;
 use paths::Source;
 
 /// Each module of the library, with those that it uses. A new module needs a row here.
@@ -108,7 +109,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 #[test]
 fn modules_use_what_the_table_says_and_nothing_else() {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let source = here("src");
     for file in rust_files(&source) {
         let inside = file.strip_prefix(&source).unwrap().to_str().unwrap();
         let module = inside.split(['/', '.']).next().unwrap();
