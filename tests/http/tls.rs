@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf, sync::Arc};
 
-use css_vpcep_exporter::{config::load_web, http::Limits};
+use css_vpcep_exporter::{config::load_web, web::Limits};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
