@@ -1,14 +1,9 @@
 //! The admin listener over a real socket, with an engine and an audit log of the test behind it.
 
-#[path = "admin/command.rs"]
 mod command;
-#[path = "admin/conversation.rs"]
 mod conversation;
-#[path = "admin/openapi.rs"]
 mod openapi;
-#[path = "admin/raw.rs"]
 mod raw;
-#[path = "admin/walk.rs"]
 mod walk;
 
 use std::{

@@ -129,6 +129,6 @@ async fn a_change_may_be_refused_at_the_door() {
     let only = json!([{"name": "not-yours", "services": [&cloud.id]}]);
     cloud.modes(only).await;
     assert_eq!(cloud.get("").await.1["total_count"], 12);
-    let known = cloud.control(Method::GET, "modes", &json!({})).await;
+    let known = cloud.sim.control(Method::GET, "modes", &json!({})).await;
     assert!(known["known"].as_array().unwrap().len() >= 17);
 }

@@ -1,9 +1,5 @@
 //! The configuration as people meet it: files, their mistakes, flags, and what `check-config` says.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-#[path = "../support/certificates.rs"]
-mod certificates;
 mod check_config;
 mod effective;
 mod files;
@@ -15,11 +11,11 @@ mod web;
 use std::{
     collections::HashMap,
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
+use crate::support::{here, process::Folder};
 use css_vpcep_exporter::config::{self, Config, ConfigError};
 
 /// A value that stands for a secret: it must not be in anything that is shown.
@@ -39,11 +35,6 @@ fn load(path: &Path, variables: &Variables) -> Result<Config, ConfigError> {
     config::load(path, &|name| variables.get(name).cloned())
 }
 
-/// The path of something in this repository.
-fn here(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
 /// The program, with credentials in its environment and nothing of this process's but the path.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
@@ -58,29 +49,4 @@ fn text(bytes: &[u8]) -> String {
 fn output(command: &mut Command) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = command.output().expect("the program starts");
     (status.code(), text(&stdout), text(&stderr))
-}
-
-/// A folder of a test's own, gone at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("config-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
