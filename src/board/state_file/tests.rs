@@ -11,7 +11,7 @@ use std::{
 };
 
 use self::chance::Chance;
-use super::{body::ReadError, *};
+use super::{format::ReadError, *};
 use crate::{
     board::{ClusterMeta, Observation, PollRecord, Transition},
     cloud::{CloudError, Reason, Trace},
@@ -75,7 +75,7 @@ pub(super) fn open(path: &Path) -> (StateFile, Restored) {
 
 /// What a file of these bytes is taken for.
 fn parse(bytes: &[u8]) -> Result<Vec<ClusterState>, Damage> {
-    body::parse(io::Cursor::new(bytes)).map_err(|error| match error {
+    format::parse(io::Cursor::new(bytes)).map_err(|error| match error {
         ReadError::Damaged(damage) => damage,
         other => panic!("{other:?}"),
     })
@@ -95,7 +95,7 @@ fn whatever_is_written_is_read_back() {
     for seed in 0..20 {
         let snapshot = snapshot(seed, 100);
         file.write(&snapshot).unwrap();
-        assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot), "seed {seed}");
+        assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot), "seed {seed}");
     }
     drop(file);
     let (_, restored) = open(&folder.file());
@@ -158,12 +158,12 @@ fn what_is_wrong_with_a_file_is_named() {
     assert_eq!(damage(&changed(" 1 ", " 11 ")), Damage::Version);
     assert_eq!(damage(b"css-vpcep-exporter-state 1 "), Damage::Length);
     assert_eq!(damage(&changed("e3b0", "E3B0")), Damage::Checksum);
-    let Damage::Content(what) = damage(&sealed("{\"region\": 1}\n")) else { panic!() };
+    let Damage::Content(what) = damage(&sealed("{\"transitions\": 1}\n")) else { panic!() };
     assert!(what.starts_with("the cluster in line 2: invalid type"), "{what}");
 
     let huge = File::create(&path).unwrap();
-    huge.set_len(body::MAX_BYTES + 1).unwrap();
-    assert!(matches!(body::read(&path), Err(ReadError::Damaged(Damage::TooLarge))));
+    huge.set_len(format::MAX_BYTES + 1).unwrap();
+    assert!(matches!(format::read(&path), Err(ReadError::Damaged(Damage::TooLarge))));
 }
 
 #[test]
@@ -422,8 +422,8 @@ fn a_write_that_fails_leaves_the_old_state_and_the_next_one_succeeds() {
     file.write(&snapshot(1, 5)).unwrap();
     fs::create_dir(folder.0.join("state.tmp")).unwrap();
     assert!(file.write(&snapshot(2, 5)).is_err());
-    assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot(1, 5)));
+    assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot(1, 5)));
     fs::remove_dir(folder.0.join("state.tmp")).unwrap();
     file.write(&snapshot(2, 5)).unwrap();
-    assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot(2, 5)));
+    assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot(2, 5)));
 }
