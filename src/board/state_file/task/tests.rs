@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     super::{
-        body,
+        format,
         tests::{Folder, open},
     },
     *,
@@ -49,7 +49,7 @@ fn poll(board: &Board, second: i64, status: Status) {
 
 /// The second of the last poll that the file knows; none without a file.
 fn saved(path: &Path) -> Option<i64> {
-    let state = body::read(path).ok()?.into_iter().next()?;
+    let state = format::read(path).ok()?.into_iter().next()?;
     Some(state.last_poll().unwrap().at.as_second())
 }
 

@@ -9,11 +9,10 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    super::{ClusterState, Snapshot},
-    record::Record,
+use crate::{
+    board::{ClusterState, Snapshot},
+    text,
 };
-use crate::text;
 
 const MAGIC: &str = "css-vpcep-exporter-state";
 const VERSION: &str = "1";
@@ -88,7 +87,7 @@ pub(super) fn write(mut file: &File, snapshot: &Snapshot) -> io::Result<()> {
     let left = MAX_BYTES - HEADER_BYTES as u64;
     let mut body = BufWriter::with_capacity(BUFFER_BYTES, Summed::new(file, left));
     for state in snapshot.clusters() {
-        serde_json::to_writer(&mut body, &Record::from(&**state))?;
+        serde_json::to_writer(&mut body, &**state)?;
         body.write_all(b"\n")?;
     }
     let header = body.into_inner().map_err(io::IntoInnerError::into_error)?.header();
@@ -116,12 +115,9 @@ pub(super) fn parse(mut file: impl Read + Seek) -> Result<Vec<ClusterState>, Rea
     let mut lines = BufReader::with_capacity(BUFFER_BYTES, file);
     let (mut line, mut clusters) = (Vec::new(), Vec::new());
     while lines.read_until(b'\n', &mut line)? > 0 {
-        let state = serde_json::from_slice::<Record<'_>>(&line)
-            .map_err(|error| error.to_string())
-            .and_then(ClusterState::try_from)
-            .map_err(|error| {
-                Damage::Content(format!("the cluster in line {}: {error}", clusters.len() + 2))
-            })?;
+        let state = serde_json::from_slice(&line).map_err(|error| {
+            Damage::Content(format!("the cluster in line {}: {error}", clusters.len() + 2))
+        })?;
         clusters.push(state);
         line.clear();
     }
