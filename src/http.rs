@@ -38,8 +38,8 @@ use crate::{
 };
 
 pub use admin::{
-    Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, LoggedChange, Role, can_fit,
-    router as admin_router,
+    Access, AdminSettings, AdminToken, ChangeLog, Changing, Denied, Failure, KnownService,
+    LoggedChange, ProblemDocument, ReadService, Role, ServiceList, can_fit, router as admin_router,
 };
 pub use basic_auth::{AT_ONCE as LOGINS_AT_ONCE, MOST_LOGINS, PasswordHash, Users};
 pub use listener::{Bound, Limits, MAX_HEADER_BYTES, Peer};

@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 pub use connection::{Connection, ConnectionFields, Connections};
 pub use service::{
-    EndpointService, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,
+    EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,
 };
 
 macro_rules! text_id {

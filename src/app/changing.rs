@@ -9,7 +9,7 @@ use super::StartError;
 use crate::{
     audit::{Audit, AuditStats, AuditWriter, Kind, Recovered},
     board::{Board, ServiceBoard, ServiceMeta},
-    change::{Changes, Engine, Parts, PollBehind, Projects},
+    change::{Changes, Engine, Env, PollBehind, Projects, Timings},
     clock::Clock,
     huawei,
     model::ClusterId,
@@ -61,15 +61,15 @@ pub(super) async fn open(
             (None, None, Vec::new())
         }
     };
-    let (engine, changes) = Engine::new(Parts {
-        projects,
+    let env = Env {
         board: services,
         recorder: audit.clone(),
         clock,
         stats,
         poll_behind: poll_behind(board, polls),
-        dangling,
-    });
+        timings: Timings::DEFAULT,
+    };
+    let (engine, changes) = Engine::new(env, projects, dangling);
     Ok((Changing { engine, writer }, Handles { changes, audit }))
 }
 

@@ -36,7 +36,7 @@ use tokio::sync::watch;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{limiter::Limiter, openapi::ProblemDocument};
+use self::limiter::Limiter;
 use super::{
     Shared,
     api::OneCluster,
@@ -52,6 +52,7 @@ use crate::{
 };
 
 pub use changes::{ChangeLog, Denied, LoggedChange};
+pub use documents::{Failure, KnownService, ProblemDocument, ReadService, ServiceList};
 pub use glob::can_fit;
 
 /// The admin listener, as configured.

@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 use super::{
     super::problem::{JSON, json, problem},
     Admin,
+    documents::ProblemDocument,
     gate::Caller,
-    openapi::ProblemDocument,
     requests::query,
 };
 use crate::{

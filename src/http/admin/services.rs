@@ -15,18 +15,15 @@ use super::{
     super::problem::{JSON, json, problem, problem_with},
     Admin, AdminToken, Role,
     condition::if_match,
-    documents::{Change, NoChange, ReadService, ServiceList, Update, Violations},
+    documents::{NoChange, ProblemDocument, ReadService, ServiceList, Update, Violations},
     gate::Caller,
     glob::fits,
-    openapi::ProblemDocument,
     requests::{Refused, json_body, query},
     verdict::{self, Verdict, kind},
 };
 use crate::{
     board::{ServiceMeta, ServiceState},
-    change::{
-        BodyError, ChangeRequest, Outcome, Refusal, cloud_to_json, service_to_json, validate,
-    },
+    change::{BodyError, ChangeRequest, ChangeView, CloudAnswer, Outcome, Refusal, validate},
 };
 
 type ServicePath = Result<Path<(String, String)>, PathRejection>;
@@ -129,7 +126,7 @@ pub(super) async fn read(
     )),
     responses(
         (status = 200, description = "`applied`: reading back shows what was wanted. `unchanged`: it \
-             was so already, and nothing was sent. `planned`: a dry run", body = Change),
+             was so already, and nothing was sent. `planned`: a dry run", body = ChangeView),
         (status = 404, description = "The cloud does not know the service",
             body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "Another change is under way, or the cloud says that the change \
@@ -196,7 +193,7 @@ impl Admin {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 kind::INVALID,
                 "the body breaks the rules in errors; nothing was sent",
-                &Violations::new(violations),
+                &Violations { errors: violations },
             ),
         })?;
         let request = ChangeRequest {
@@ -211,8 +208,8 @@ impl Admin {
         let report =
             self.changing.changes.change(request).await.map_err(|refusal| self.refuse(&refusal))?;
         match verdict::of_report(&report) {
-            None => Ok(json(StatusCode::OK, JSON, &Change::new(&report))),
-            Some(verdict) => Err(refusal_of(&verdict, &Change::new(&report)).into()),
+            None => Ok(json(StatusCode::OK, JSON, &ChangeView::from(&report))),
+            Some(verdict) => Err(refusal_of(&verdict, &ChangeView::from(&report)).into()),
         }
     }
 
@@ -241,12 +238,12 @@ impl Admin {
             _ => (None, None),
         };
         let members = NoChange {
-            outcome: Outcome::NotSent.as_str(),
+            outcome: Outcome::NotSent,
             sent: false,
             safe_to_retry: verdict.safe_to_retry,
-            cloud: cloud_to_json(error, None),
+            cloud: error.and_then(CloudAnswer::of),
             etag: current.map(|current| current.etag.clone()),
-            current: current.map(|current| service_to_json(&current.service)),
+            current: current.map(|current| (&current.service).into()),
         };
         let answer = refusal_of(&verdict, &members);
         match current {
