@@ -11,7 +11,7 @@ use crate::{
     admin::{self, Access},
     audit::{Audit, AuditStats, AuditWriter, Kind, Record, Recovered},
     board::{Board, ServiceMeta},
-    change::{self, Engine, PollBehind},
+    change::{self, Engine, Env, PollBehind},
     clock::Clock,
     config::Config,
     huawei,
@@ -57,15 +57,15 @@ impl ChangeSide {
         let (audit, writer, dangling) = open_log(config.audit_log.as_deref(), read).await?;
         let shared = &read.shared;
         let (projects, projects_in_force) = watch::channel(projects);
-        let (engine, changes) = Engine::new(change::Parts {
-            projects: projects_in_force,
+        let env = Env {
             board: shared.services.clone(),
             recorder: audit.clone(),
             clock: shared.clock.clone(),
             stats: shared.stats.clone(),
             poll_behind: poll_behind(shared.board.clone(), read.polls.clone()),
-            dangling,
-        });
+            timings: options.changes,
+        };
+        let (engine, changes) = Engine::new(env, projects_in_force, dangling);
         let addresses: Vec<_> =
             [settings.listen].into_iter().chain(options.admin_fallback).collect();
         let (web, web_in_force) = watch::channel(settings.web.clone());

@@ -85,7 +85,7 @@ impl Projects {
 
     /// All of them by name, for changes of their endpoint services.
     pub(super) fn for_changes(&self) -> change::Projects<huawei::Project> {
-        let project = |known: &Known| change::Project {
+        let project = |known: &Known| change::PacedCloud {
             cloud: Arc::new(known.cloud.clone()),
             pacer: known.pacers.vpcep.clone(),
         };

@@ -257,7 +257,7 @@ fn report(request: &ChangeRequest) -> Report {
         after: (!request.dry_run).then(service),
         diff: Vec::new(),
         failure: None,
-        answered: None,
+        cloud: None,
         warnings: Vec::new(),
     }
 }

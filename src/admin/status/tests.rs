@@ -26,7 +26,7 @@ fn report(outcome: Outcome, safe_to_retry: bool, failure: Option<CloudError>) ->
         after: None,
         diff: Vec::new(),
         failure,
-        answered: None,
+        cloud: None,
         warnings: Vec::new(),
     }
 }
