@@ -1,4 +1,4 @@
-//! The simulated VPCEP over a real socket: the PUT document, its rules and the odd modes.
+//! The simulated VPCEP over a real socket: the PUT document, its rules and its faults.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 #[path = "sim_vpcep/calls.rs"]
 mod calls;
-#[path = "sim_vpcep/modes.rs"]
-mod modes;
+#[path = "sim_vpcep/faults.rs"]
+mod faults;
 
 struct Cloud {
     url: String,
@@ -68,8 +68,8 @@ impl Cloud {
         json_of(answer).await
     }
 
-    async fn modes(&self, modes: Value) {
-        self.control(Method::PUT, "modes", &json!({"modes": modes})).await;
+    async fn faults(&self, faults: Value) {
+        self.control(Method::PUT, "faults", &json!({ "faults": faults })).await;
     }
 
     async fn truth(&self, at: usize) -> Value {
@@ -261,10 +261,7 @@ async fn what_is_refused_changes_nothing() {
 #[tokio::test]
 async fn faults_and_counters_know_the_operations() {
     let cloud = cloud().await;
-    let faults = json!({"faults": [
-        {"name": "throttled", "operation": "vpcep_update", "times": 1},
-    ]});
-    cloud.control(Method::PUT, "faults", &faults).await;
+    cloud.faults(json!([{"name": "throttled", "operation": "vpcep_update", "times": 1}])).await;
     let (status, body) = cloud.put(json!({"description": "one"})).await;
     assert_eq!((status, &body["error_code"]), (429, &json!("APIGW.0308")));
     let (status, _) = cloud.put(json!({"description": "two"})).await;

@@ -1,123 +1,155 @@
-//! Named faults: what can go wrong with the cloud, on demand.
-//!
-//! Owns the list of names with their meaning, and how one is written on a command line. Which are
-//! active and whom they hit is in `active`; what they do to an answer in `content` and `transport`;
-//! what they do to paging in `api::connections`.
+//! Named faults: mistakes and oddities of the cloud, on demand.
 
-pub(crate) mod active;
-pub(crate) mod content;
-pub(crate) mod transport;
+pub(super) mod active;
+pub(super) mod content;
+pub(super) mod service;
+pub(super) mod transport;
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
-/// What a fault touches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Group {
-    /// Which rows of the connections are served, and the count of them.
+use serde::{Deserialize, Serialize};
+
+/// The part of an answer that a fault touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    /// The rows of the connections that are served, and the count of them.
     Paging,
-    /// What an answer about connections says.
+    /// The words of an answer about connections.
     Content,
     /// The whole answer of any operation.
     Http,
-    /// How the bytes of any answer travel.
+    /// The bytes of any answer on their way.
     Wire,
+    /// The whole answer of an operation of VPCEP: the PUT, unless another is named.
+    Refusal,
+    /// The effect and the answer of a PUT that keeps every rule.
+    Change,
 }
 
 macro_rules! faults {
-    ($($kind:ident $group:ident $name:literal $meaning:literal)*) => {
+    ($($group:ident { $($kind:ident $name:literal $meaning:literal)* })*) => {
         /// One way to go wrong.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Kind {
-            $(#[doc = $meaning] $kind,)*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub(super) enum Kind {
+            $($(#[doc = $meaning] #[serde(rename = $name)] $kind,)*)*
         }
 
-        impl Kind {
-            const ALL: &'static [Kind] = &[$(Kind::$kind),*];
-
-            pub(crate) fn group(self) -> Group {
-                match self { $(Kind::$kind => Group::$group,)* }
-            }
-
-            pub(crate) fn name(self) -> &'static str {
-                match self { $(Kind::$kind => $name,)* }
-            }
-        }
+        const KINDS: &[(Kind, Group)] = &[$($((Kind::$kind, Group::$group),)*)*];
 
         impl Fault {
             /// Every fault: its name and what it does, in one line.
-            pub const NAMES: &'static [(&'static str, &'static str)] = &[$(($name, $meaning)),*];
+            pub const NAMES: &'static [(&'static str, &'static str)] =
+                &[$($(($name, $meaning),)*)*];
         }
     };
 }
 
 faults! {
-    OffsetIgnored Paging "offset-ignored" "every page is the first page, whatever the offset"
-    OffsetOneBased Paging "offset-one-based" "offset 1 is the first row; 0 is refused with 400 CSS.5038"
-    StartParameter Paging "start-parameter" "only the older parameter start, counted from 1, is read"
-    LimitCapped Paging "limit-capped" "a page has at most 100 rows, whatever the limit"
-    LimitRefused Paging "limit-refused" "a limit above 100 is refused with 400 CSS.5038"
-    TotalGrows Paging "total-grows" "after each page a connection is added before the first row"
-    TotalShrinks Paging "total-shrinks" "after each page the first row is removed"
-    TotalMovesOnce Paging "total-moves-once" "the first row is removed after the first page, once per cluster"
-    TotalWrong Paging "total-wrong" "total_count is 3 too high"
-    TotalMissing Paging "total-missing" "total_count is not sent"
-    TotalText Paging "total-text" "total_count is a text"
-    TotalNegative Paging "total-negative" "total_count is -1"
-    DuplicateRows Paging "duplicate-rows" "rows stand twice, inside a page and across its end"
-    Endless Paging "endless" "every page is full of new connections, whatever the offset"
-    Junk Content "junk" "200 with a body that is not JSON"
-    EmptyBody Content "empty-body" "200 without a body"
-    Html Content "html" "200 with the HTML page of a login"
-    ErrorIn200 Content "error-in-200" "200 with the body of an error"
-    ArrayBody Content "array-body" "200 with an array instead of an object"
-    SwitchText Content "switch-text" "vpcepUpdateSwitch is a text"
-    UnknownField Content "unknown-field" "fields that no document names, in the answer and in rows"
-    UnknownStatus Content "unknown-status" "the first row of a page has the status frozen"
-    SessionJunk Content "session-junk" "the first row of a page has the maxSession lots"
-    MissingId Content "missing-id" "the first row of a page has no id"
-    NullList Content "null-list" "connections is null; total_count stays"
-    DeepJson Content "deep-json" "an unknown field holds 100,000 nested arrays"
-    HugeBody Content "huge-body" "200 with a body of 20 MiB"
-    ControlCharacters Content "control-characters" "texts with quotes, backslashes, line ends, U+2028 and emoji"
-    LoneSurrogate Content "lone-surrogate" "a text of the first row escapes half a surrogate pair"
-    Throttled Http "throttled" "429 APIGW.0308, without Retry-After"
-    ThrottledRetryAfter Http "throttled-retry-after" "429 APIGW.0308 with Retry-After: 2"
-    Throttled400 Http "throttled-400" "400 EndPoint.0022: throttling as VPCEP words it"
-    ServerError Http "server-error" "500 with an HTML page of Tomcat"
-    BadGateway Http "bad-gateway" "502 without a body"
-    Unavailable Http "unavailable" "503 with JSON"
-    GatewayTimeout Http "gateway-timeout" "504 APIGW.0201"
-    Redirect Http "redirect" "302 to a trap on the simulator itself, which counts who falls in"
-    Forbidden Http "forbidden" "403 CSS.0015"
-    NotEnabled Http "not-enabled" "400 CSS.5182"
-    Unauthorized Http "unauthorized" "401 APIGW.0301, although the signature is good"
-    Busy202 Http "busy-202" "202 with the error CSS.0011"
-    ShapeErrCode Http "shape-err-code" "500 in the error shape errCode, externalMessage (CSS)"
-    ShapeErrorMsg Http "shape-error-msg" "500 in the error shape error_code, error_msg"
-    ShapeErrorCodeCamel Http "shape-error-code-camel" "500 in the error shape errorCode, errorMsg"
-    ShapeCodeMessage Http "shape-code-message" "500 in the error shape code, message"
-    ShapeKeystone Http "shape-keystone" "500 in the error shape error{code, message, title} (IAM)"
-    ShapeOpenstack Http "shape-openstack" "500 in the error shape badRequest{code, message}"
-    ShapeText Http "shape-text" "500 with plain text"
-    Gzip Wire "gzip" "the answer claims Content-Encoding: gzip and is not compressed"
-    Hang Wire "hang" "the request is accepted and never answered"
-    Slow Wire "slow" "the answer comes 2 s late"
-    CutBody Wire "cut-body" "the connection closes before Content-Length is reached"
-    CutChunked Wire "cut-chunked" "the connection closes inside a chunked body"
-    Reset Wire "reset" "the connection closes without an answer"
-    Drip Wire "drip" "the body comes one byte per second"
+    Paging {
+        OffsetIgnored "offset-ignored" "every page is the first page, whatever the offset"
+        OffsetOneBased "offset-one-based" "offset 1 is the first row; 0 is refused with 400 CSS.5038"
+        StartParameter "start-parameter" "only the older parameter start, counted from 1, is read"
+        LimitCapped "limit-capped" "a page has at most 100 rows, whatever the limit"
+        LimitRefused "limit-refused" "a limit above 100 is refused with 400 CSS.5038"
+        TotalGrows "total-grows" "after each page a connection is added before the first row"
+        TotalShrinks "total-shrinks" "after each page the first row is removed"
+        TotalMovesOnce "total-moves-once" "the first row is removed after the first page, once per cluster"
+        TotalWrong "total-wrong" "total_count is 3 too high"
+        TotalMissing "total-missing" "total_count is not sent"
+        TotalText "total-text" "total_count is a text"
+        TotalNegative "total-negative" "total_count is -1"
+        DuplicateRows "duplicate-rows" "rows stand twice, inside a page and across its end"
+        Endless "endless" "every page is full of new connections, whatever the offset"
+    }
+    Content {
+        Junk "junk" "200 with a body that is not JSON"
+        EmptyBody "empty-body" "200 without a body"
+        Html "html" "200 with the HTML page of a login"
+        ErrorIn200 "error-in-200" "200 with the body of an error"
+        ArrayBody "array-body" "200 with an array instead of an object"
+        SwitchText "switch-text" "vpcepUpdateSwitch is a text"
+        UnknownField "unknown-field" "fields that no document names, in the answer and in rows"
+        UnknownStatus "unknown-status" "the first row of a page has the status frozen"
+        SessionJunk "session-junk" "the first row of a page has the maxSession lots"
+        MissingId "missing-id" "the first row of a page has no id"
+        NullList "null-list" "connections is null; total_count stays"
+        DeepJson "deep-json" "an unknown field holds 100,000 nested arrays"
+        HugeBody "huge-body" "200 with a body of 20 MiB"
+        ControlCharacters "control-characters" "texts with quotes, backslashes, line ends, U+2028 and emoji"
+        LoneSurrogate "lone-surrogate" "a text of the first row escapes half a surrogate pair"
+    }
+    Http {
+        Throttled "throttled" "429 APIGW.0308, without Retry-After"
+        ThrottledRetryAfter "throttled-retry-after" "429 APIGW.0308 with Retry-After: 2"
+        Throttled400 "throttled-400" "400 EndPoint.0022: throttling as VPCEP words it"
+        ServerError "server-error" "500 with an HTML page of Tomcat"
+        BadGateway "bad-gateway" "502 without a body"
+        Unavailable "unavailable" "503 with JSON"
+        GatewayTimeout "gateway-timeout" "504 APIGW.0201"
+        Redirect "redirect" "302 to a trap on the simulator itself, which counts who falls in"
+        Forbidden "forbidden" "403 CSS.0015"
+        NotEnabled "not-enabled" "400 CSS.5182"
+        Unauthorized "unauthorized" "401 APIGW.0301, although the signature is good"
+        Busy202 "busy-202" "202 with the error CSS.0011"
+        ShapeErrCode "shape-err-code" "500 in the error shape errCode, externalMessage (CSS)"
+        ShapeErrorMsg "shape-error-msg" "500 in the error shape error_code, error_msg"
+        ShapeErrorCodeCamel "shape-error-code-camel" "500 in the error shape errorCode, errorMsg"
+        ShapeCodeMessage "shape-code-message" "500 in the error shape code, message"
+        ShapeKeystone "shape-keystone" "500 in the error shape error{code, message, title} (IAM)"
+        ShapeOpenstack "shape-openstack" "500 in the error shape badRequest{code, message}"
+        ShapeText "shape-text" "500 with plain text"
+    }
+    Wire {
+        Gzip "gzip" "the answer claims Content-Encoding: gzip and is not compressed"
+        Hang "hang" "the request is accepted and never answered"
+        Slow "slow" "the answer comes 2 s late"
+        CutBody "cut-body" "the connection closes before Content-Length is reached"
+        CutChunked "cut-chunked" "the connection closes inside a chunked body"
+        Reset "reset" "the connection closes without an answer"
+        Drip "drip" "the body comes one byte per second"
+    }
+    Refusal {
+        ServiceUnauthorized "service-unauthorized" "401 EndPoint.0003, from the service and not from the gateway"
+        NotAllowed "not-allowed" "403 EndPoint.0004"
+        NotYours "not-yours" "another project's service: 404 EndPoint.0005, also for GET; not listed"
+        NotThere "not-there" "a service that does not exist, in other words: 400 EndPoint.2003"
+    }
+    Change {
+        EchoNew "echo-new" "the answer to a PUT shows the new values"
+        ApprovalReset "approval-reset" "approval_enabled becomes true where a PUT leaves it out"
+        Partial "partial" "only the first field that a PUT changes is changed"
+        Delayed "delayed" "the old state is shown for `gets` more GETs (2 unless given), or for `ms`"
+        AppliedThenHang "applied-then-hang" "the PUT is applied and never answered"
+        AppliedThenReset "applied-then-reset" "the PUT is applied and the connection closed"
+        AppliedThen500 "applied-then-500" "the PUT is applied and answered with 500 EndPoint.0001"
+        NotAppliedThenHang "not-applied-then-hang" "the PUT is not applied and never answered"
+        NotAppliedThenReset "not-applied-then-reset" "the PUT is not applied and the connection closed"
+        NotAppliedThen500 "not-applied-then-500" "the PUT is not applied: 500 EndPoint.0001"
+        SecondWriter "second-writer" "right before the PUT somebody else makes another `change`"
+        SecondWriterAfter "second-writer-after" "right after the PUT somebody else makes another `change`"
+        ForbiddenState "forbidden-state" "the state of the service forbids changes: 400 EndPoint.3045"
+    }
+}
+
+impl Kind {
+    pub(super) fn group(self) -> Group {
+        KINDS[self as usize].1
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        Fault::NAMES[self as usize].0
+    }
 }
 
 /// A fault to start with: a name and, optionally, in how many of 100 requests it strikes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    pub(crate) kind: Kind,
-    pub(crate) percent: u8,
+    pub(super) kind: Kind,
+    pub(super) percent: u8,
 }
 
 /// Why a text names no fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultError {
     /// The name is not known.
     Name(String),
@@ -129,30 +161,21 @@ impl FromStr for Fault {
     type Err = FaultError;
 
     /// Reads `NAME` or `NAME:PERCENT`.
-    fn from_str(text: &str) -> Result<Fault, FaultError> {
+    fn from_str(text: &str) -> Result<Self, FaultError> {
         let (name, percent) = text.split_once(':').unwrap_or((text, "100"));
-        let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == name);
-        let kind = kind.ok_or_else(|| FaultError::Name(name.to_owned()))?;
+        let known = KINDS.iter().find(|(kind, _)| kind.name() == name);
+        let (kind, _) = *known.ok_or_else(|| FaultError::Name(name.to_owned()))?;
         let number = percent.parse().ok().filter(|number| (1..=100).contains(number));
         let percent = number.ok_or_else(|| FaultError::Percent(percent.to_owned()))?;
-        Ok(Fault { kind, percent })
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.percent {
-            100 => f.write_str(self.kind.name()),
-            percent => write!(f, "{}:{percent}", self.kind.name()),
-        }
+        Ok(Self { kind, percent })
     }
 }
 
 impl fmt::Display for FaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FaultError::Name(name) => write!(f, "no fault is called {name:?}"),
-            FaultError::Percent(text) => write!(f, "{text:?} is no percentage from 1 to 100"),
+            Self::Name(name) => write!(f, "no fault is called {name:?}"),
+            Self::Percent(text) => write!(f, "{text:?} is no percentage from 1 to 100"),
         }
     }
 }
@@ -170,12 +193,11 @@ mod tests {
         let mut seen = HashSet::new();
         for (name, meaning) in Fault::NAMES {
             let fault: Fault = name.parse().expect("a known name");
-            assert_eq!(fault.to_string(), *name);
+            assert_eq!((fault.kind.name(), fault.percent), (*name, 100));
             assert!(seen.insert(name) && !meaning.is_empty());
         }
         let some: Fault = "throttled:20".parse().expect("a known name");
         assert_eq!(some, Fault { kind: Kind::Throttled, percent: 20 });
-        assert_eq!(some.to_string(), "throttled:20");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Lists of VPCEP: how their parameters are read, and how rows are sorted and cut into pages.
-//!
-//! Owns what all the lists share. A wrong parameter is refused with the error code for its name.
 
 use jiff::Timestamp;
 
-use crate::sim::query::{Query, Range};
+use super::super::{
+    errors::vpcep,
+    query::{Query, Range},
+    reply::Reply,
+};
 
 const OFFSET: Range = Range { low: 0, high: i64::MAX, default: 0 };
 /// The SDK's names, and the documents' names.
@@ -21,15 +23,15 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Reads the parameters for a list whose pages have at most this many rows.
-    pub(super) fn read(query: &Query, largest_page: i64) -> Result<Listing, &'static str> {
+    pub(super) fn read(query: &Query, largest_page: i64) -> Result<Self, Reply> {
         let key = among(query, "sort_key", "0017", &SORT_KEYS)?;
         let direction = among(query, "sort_dir", "0018", &["asc", "desc"])?;
         let limit = Range { low: 0, high: largest_page, default: 10 };
-        Ok(Listing {
+        Ok(Self {
             by_update: key.is_some_and(|key| key.starts_with("update")),
             ascending: direction == Some("asc"),
-            offset: query.number("offset", OFFSET).map_err(|_| "0010")? as usize,
-            limit: query.number("limit", limit).map_err(|_| "0006")? as usize,
+            offset: query.number("offset", OFFSET).map_err(|_| vpcep("0010"))? as usize,
+            limit: query.number("limit", limit).map_err(|_| vpcep("0006"))? as usize,
         })
     }
 
@@ -48,26 +50,19 @@ impl Listing {
     }
 }
 
-/// A parameter that occurs once.
-pub(super) fn text<'a>(
-    query: &'a Query,
-    name: &str,
-    code: &'static str,
-) -> Result<Option<&'a str>, &'static str> {
-    query.text(name).map_err(|_| code)
+/// A parameter that occurs once; otherwise the error with this code.
+pub(super) fn text<'a>(query: &'a Query, name: &str, code: &str) -> Result<Option<&'a str>, Reply> {
+    query.text(name).map_err(|_| vpcep(code))
 }
 
-/// A parameter with one of these values.
+/// A parameter with one of these values; otherwise the error with this code.
 pub(super) fn among<'a>(
     query: &'a Query,
     name: &str,
-    code: &'static str,
+    code: &str,
     all: &[&str],
-) -> Result<Option<&'a str>, &'static str> {
-    match text(query, name, code)? {
-        Some(value) if !all.contains(&value) => Err(code),
-        value => Ok(value),
-    }
+) -> Result<Option<&'a str>, Reply> {
+    query.among(name, all).map_err(|_| vpcep(code))
 }
 
 #[cfg(test)]
@@ -105,7 +100,7 @@ mod tests {
             ("sort_dir=up", "0018"),
             ("sort_dir=asc&sort_dir=asc", "0018"),
         ] {
-            assert_eq!(Listing::read(&Query::parse(query), 500), Err(wanted), "{query}");
+            assert_eq!(Listing::read(&Query::parse(query), 500), Err(vpcep(wanted)), "{query}");
         }
     }
 }
