@@ -29,7 +29,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 
-pub use self::faults::{Fault, FaultError};
+pub use self::faults::fault::Fault;
 use self::{
     account::{ACCESS_KEY, PROJECT_ID, REGION, SECRET_KEY},
     clock::Clock,
@@ -93,7 +93,7 @@ impl Sim {
         let clock = Clock::new(fixed_now);
         let world = first::world(seed, clusters, connections, clock.now());
         let cloud = Cloud::new(base_url, seed, clock, world);
-        cloud.state().faults.list = faults.iter().map(Into::into).collect();
+        cloud.state().faults.list = faults;
         Ok(Self { listener, cloud: Arc::new(cloud), pace })
     }
 

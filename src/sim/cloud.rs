@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     clock::Clock,
-    faults::active::{Active, ActiveFaults},
+    faults::{active::ActiveFaults, fault::Fault},
     gate::Gate,
     put_log::PutLog,
     request_log::RequestLog,
@@ -74,7 +74,7 @@ impl Cloud {
     }
 
     /// These faults alone, whose chance begins anew.
-    pub(super) fn faults(&self, list: Vec<Active>) -> ActiveFaults {
+    pub(super) fn faults(&self, list: Vec<Fault>) -> ActiveFaults {
         ActiveFaults::new(list, Rng::new(self.seed, STREAM_FAULTS))
     }
 

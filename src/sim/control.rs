@@ -10,7 +10,7 @@ use super::{
     account::{DOMAIN_NAME, PROJECT_ID, REGION, USER_NAME},
     cloud::{Cloud, State},
     errors::{control, unreadable},
-    faults::{Fault, active::Active, transport::TRAP},
+    faults::{fault::Fault, transport::TRAP},
     patch::{Patch, patched},
     put_log::PutLog,
     reply::Reply,
@@ -92,15 +92,11 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Steps {
-    #[serde(default = "one")]
-    steps: u64,
-}
-
-fn one() -> u64 {
-    1
+    steps: Option<u64>,
 }
 
 fn step(world: &mut World, Steps { steps }: Steps, now: Timestamp) -> Result<Value, Reply> {
+    let steps = steps.unwrap_or(1);
     if steps > STEPS {
         return Err(control(400, format!("steps is {steps}, but at most {STEPS}")));
     }
@@ -119,7 +115,7 @@ struct Skew {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Faults {
-    faults: Vec<Active>,
+    faults: Vec<Fault>,
 }
 
 /// Replaces all faults; old states that are still shown end with the old ones.

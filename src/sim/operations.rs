@@ -78,19 +78,21 @@ impl Operation {
         CALLS.iter().find(|call| call.operation == self)
     }
 
+    fn path(self) -> &'static str {
+        self.call().map_or("", |call| call.path)
+    }
+
+    pub(super) fn is_css(self) -> bool {
+        self.path().starts_with("/v1.0/")
+    }
+
     pub(super) fn is_vpcep(self) -> bool {
-        self.call().is_some_and(|call| call.path.starts_with("/v1/"))
+        self.path().starts_with("/v1/")
     }
 
     /// Whether its path names a cluster or an endpoint service.
     pub(super) fn names_one(self) -> bool {
-        let named =
-            |call: &Call| call.path.contains("{service}") || call.path.contains("{cluster}");
-        self.call().is_some_and(named)
-    }
-
-    pub(super) fn is_css(self) -> bool {
-        self.call().is_some_and(|call| call.path.starts_with("/v1.0/"))
+        self.path().contains("{cluster}") || self.path().contains("{service}")
     }
 
     /// The first needed action that is not allowed under any of its names.

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::{JoinError, JoinSet},
+    task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
@@ -58,8 +58,8 @@ pub(super) async fn run(
                 advance(&mut cloud.state().world, cloud.now());
             }
             Some(ended) = connections.join_next() => {
-                if let Err(panicked) = unless_cancelled(ended) {
-                    break Err(panicked);
+                if let Err(error) = ended && error.is_panic() {
+                    break Err(io::Error::other(error));
                 }
             }
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
@@ -76,13 +76,6 @@ pub(super) async fn run(
     // Faults leave answers open for ever: connections are ended, not waited for.
     connections.shutdown().await;
     outcome
-}
-
-fn unless_cancelled(ended: Result<(), JoinError>) -> io::Result<()> {
-    match ended {
-        Err(error) if error.is_panic() => Err(io::Error::other(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 async fn converse(stream: TcpStream, cloud: Arc<Cloud>) {

@@ -23,7 +23,15 @@ use super::{clock::whole_seconds, rng::Rng};
 pub(super) struct Permission {
     pub(super) id: String,
     pub(super) permission: String,
+    pub(super) permission_type: Cow<'static, str>,
     pub(super) created_at: Timestamp,
+}
+
+impl Permission {
+    /// An account that may connect, or all of them.
+    pub(super) fn new(id: String, permission: String, created_at: Timestamp) -> Self {
+        Self { id, permission, permission_type: Cow::Borrowed("domainId"), created_at }
+    }
 }
 
 /// One CSS cluster; as JSON, the truth for tests.
@@ -66,7 +74,7 @@ impl Cluster {
 
     /// The `update_at` of a change made now.
     pub(super) fn updated(&self, now: Timestamp) -> Field<Timestamp> {
-        if self.update_always_null { Field::Null } else { Field::Value(whole_seconds(now)) }
+        Some((!self.update_always_null).then(|| whole_seconds(now)))
     }
 
     /// The number of connections that have this status.

@@ -5,16 +5,14 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{
-    super::{
-        clock::shifted,
-        cloud::State,
-        errors::no_such_cluster,
-        query::{Query, Range},
-        reply::Reply,
-        world::{Cluster, World},
-    },
-    request::Request,
+use super::request::Request;
+use crate::sim::{
+    clock::shifted,
+    cloud::State,
+    errors::no_such_cluster,
+    query::{Query, Range},
+    reply::Reply,
+    world::{Cluster, World},
 };
 
 const OFFSET: Range = Range { low: 1, high: 1_000, default: 1 };
@@ -45,8 +43,8 @@ pub(super) fn detail(state: &State, request: &Request<'_>) -> Result<Reply, Repl
     let cluster = state.world.cluster(request.cluster()).ok_or_else(no_such_cluster)?;
     let own = cluster.connections.first().filter(|_| cluster.vpcep_enabled);
     let mut body = written(cluster);
-    body["vpcepIp"] = json!(own.and_then(|one| one.ip.value()));
-    body["vpcepIpv6Address"] = json!(own.and_then(|one| one.ipv6.value()));
+    body["vpcepIp"] = json!(own.and_then(|one| one.ip.as_ref()));
+    body["vpcepIpv6Address"] = json!(own.and_then(|one| one.ipv6.as_ref()));
     body["supportVpcep"] = json!(true);
     body["orderId"] = Value::Null;
     Ok(Reply::json(200, &body))

@@ -5,18 +5,16 @@
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{
-    super::{
-        clock::whole_seconds,
-        cloud::State,
-        errors::{bad_parameter, css, no_such_cluster, not_enabled},
-        reply::{JSON, Reply},
-        world::{
-            Cluster, Permission, World,
-            connection::{ACCEPTED, PENDING, REJECTED},
-        },
+use super::request::Request;
+use crate::sim::{
+    clock::whole_seconds,
+    cloud::State,
+    errors::{bad_parameter, css, no_such_cluster, not_enabled},
+    reply::{JSON, Reply},
+    world::{
+        Cluster, Permission, World,
+        connection::{ACCEPTED, PENDING, REJECTED},
     },
-    request::Request,
 };
 
 /// The most characters of a `domainId`.
@@ -24,30 +22,24 @@ const ACCOUNT: usize = 64;
 
 #[derive(Deserialize)]
 struct Update {
-    action: Action,
+    action: String,
     /// The name used before August 2025 is accepted too.
     #[serde(alias = "endpointIdList")]
     endpoint_id_list: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Receive,
-    Reject,
-}
-
 /// Accepts or rejects connections.
 pub(super) fn statuses(state: &mut State, request: &Request<'_>) -> Result<Reply, Reply> {
     let Update { action, endpoint_id_list: ids } = read(request.body)?;
+    let wanted = match &*action {
+        "receive" => ACCEPTED,
+        "reject" => REJECTED,
+        _ => return Err(bad_parameter("Incorrect parameters.")),
+    };
     if ids.is_empty() {
         return Err(bad_parameter("The parameter endpoint_id_list is empty."));
     }
     let cluster = enabled(&mut state.world, request.cluster())?;
-    let wanted = match action {
-        Action::Receive => ACCEPTED,
-        Action::Reject => REJECTED,
-    };
     let place = |id: &String| {
         let at = cluster.connections.iter().position(|one| *one.id == **id);
         let at = at.ok_or_else(|| css(400, "CSS.0082", "The record does not exist."))?;
@@ -92,7 +84,7 @@ pub(super) fn whitelist(state: &mut State, request: &Request<'_>) -> Result<Repl
             account => format!("iam:domain::{account}"),
         };
         let same = known.iter().find(|one| one.permission == permission).cloned();
-        same.unwrap_or_else(|| Permission { id: world.new_id(), permission, created_at })
+        same.unwrap_or_else(|| Permission::new(world.new_id(), permission, created_at))
     });
     let rows: Vec<Permission> = rows.collect();
     enabled(world, id)?.permissions = rows;

@@ -5,19 +5,18 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-use super::{
-    super::{
-        cloud::State,
-        errors::{no_such_cluster, not_enabled, out_of_range},
-        faults::{Group, Kind, active::Hits, content},
-        query::{Query, Range},
-        reply::{JSON, Reply},
-        world::{
-            Cluster, Permission,
-            connection::{Connection, Field},
-        },
+use super::request::Request;
+use crate::sim::{
+    cloud::State,
+    errors::{no_such_cluster, not_enabled, out_of_range},
+    faults::{
+        active::Hits,
+        content,
+        kind::{Group, Kind},
     },
-    request::Request,
+    query::{Query, Range},
+    reply::{JSON, Reply},
+    world::{Cluster, Permission, connection::Connection},
 };
 
 /// Ranges and defaults: Table 2.
@@ -77,11 +76,11 @@ fn page<'a>(
     let all = &cluster.connections;
     let (connections, total_count) = if hits.has(Kind::Endless) {
         // More than any walk has read so far, so that the count never ends it.
-        (endless.iter().collect(), first + 2 * limit)
+        (endless.iter().map(Row).collect(), first + 2 * limit)
     } else if hits.has(Kind::DuplicateRows) {
-        (twice(all, window), all.len())
+        (twice(all, window).map(Row).collect(), all.len())
     } else {
-        (all.iter().skip(first).take(limit).collect(), all.len())
+        (all.iter().skip(first).take(limit).map(Row).collect(), all.len())
     };
     Page {
         connections,
@@ -94,13 +93,13 @@ fn page<'a>(
 
 /// Every fiftieth row twice, and each page begins with the last row of the page before it, in such a
 /// way that a walk by rows received still meets every row.
-fn twice(connections: &[Connection], window: Window) -> Vec<&Connection> {
+fn twice(connections: &[Connection], window: Window) -> impl Iterator<Item = &Connection> {
     let doubled = connections.iter().enumerate().flat_map(|(at, row)| {
         let times = if at.is_multiple_of(50) { 2 } else { 1 };
         std::iter::repeat_n(row, times)
     });
     let pages_before = window.first / window.limit;
-    doubled.skip(window.first - pages_before).take(window.limit).collect()
+    doubled.skip(window.first - pages_before).take(window.limit)
 }
 
 /// Moves rows after a page was answered, as faults want it.
@@ -131,19 +130,13 @@ fn write(page: &Page<'_>, hits: &Hits) -> Reply {
 /// The body of an answer: Table 3.
 #[derive(Serialize)]
 struct Page<'a> {
-    #[serde(serialize_with = "rows")]
-    connections: Vec<&'a Connection>,
+    connections: Vec<Row<'a>>,
     #[serde(rename = "vpcepUpdateSwitch")]
     update_switch: &'a Value,
     total_count: usize,
     #[serde(rename = "vpcServiceName")]
     service_name: &'a str,
-    #[serde(serialize_with = "whitelist")]
     permissions: &'a [Permission],
-}
-
-fn rows<S: Serializer>(rows: &[&Connection], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(rows.iter().map(|row| Row(row)))
 }
 
 /// One connection: Table 4.
@@ -157,34 +150,23 @@ impl Serialize for Row<'_> {
         map.serialize_entry("status", &one.status)?;
         map.serialize_entry("maxSession", &format_args!("{}", one.max_sessions))?;
         map.serialize_entry("specificationName", &one.specification_name)?;
-        optional(&mut map, "vpcepIp", &one.ip)?;
-        optional(&mut map, "vpcepIpv6Address", &one.ipv6)?;
-        optional(&mut map, "vpcepDnsName", &one.dns_name)?;
+        let texts = [
+            ("vpcepIp", &one.ip),
+            ("vpcepIpv6Address", &one.ipv6),
+            ("vpcepDnsName", &one.dns_name),
+        ];
+        for (name, field) in texts {
+            if let Some(value) = field {
+                map.serialize_entry(name, value)?;
+            }
+        }
         map.serialize_entry("created_at", &one.created_at)?;
-        optional(&mut map, "update_at", &one.update_at)?;
+        if let Some(value) = &one.update_at {
+            map.serialize_entry("update_at", value)?;
+        }
         map.serialize_entry("domain_id", &one.domain_id)?;
         map.end()
     }
-}
-
-fn optional<M: SerializeMap, T: Serialize>(
-    map: &mut M,
-    name: &'static str,
-    field: &Field<T>,
-) -> Result<(), M::Error> {
-    if field.is_absent() { Ok(()) } else { map.serialize_entry(name, field) }
-}
-
-/// The whitelist: Table 5.
-fn whitelist<S: Serializer>(all: &[Permission], serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        #[serde(flatten)]
-        permission: &'a Permission,
-        permission_type: &'static str,
-    }
-    let row = |permission| Row { permission, permission_type: "domainId" };
-    serializer.collect_seq(all.iter().map(row))
 }
 
 #[cfg(test)]
@@ -192,7 +174,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::sim::world::{World, connection::Field, first};
+    use crate::sim::world::{World, first};
 
     fn world(connections: usize) -> World {
         first::world(1, 1, connections, "2024-06-11T09:36:24Z".parse().expect("a time"))
@@ -233,6 +215,7 @@ mod tests {
             let (mut seen, mut first, mut received) = (HashSet::new(), 0, 0);
             while seen.len() < count {
                 let rows = twice(&world.clusters[0].connections, Window { first, limit });
+                let rows: Vec<_> = rows.collect();
                 assert!(!rows.is_empty() && rows.len() <= limit);
                 first += rows.len();
                 received += rows.len();
@@ -247,7 +230,7 @@ mod tests {
         let mut world = world(1);
         let cluster = &mut world.clusters[0];
         let one = &mut cluster.connections[0];
-        (one.update_at, one.ipv6, one.dns_name) = (Field::Null, Field::Absent, Field::Null);
+        (one.update_at, one.ipv6, one.dns_name) = (Some(None), None, Some(None));
         let hits = Hits::default();
         let page = page(cluster, Window { first: 0, limit: 10 }, &hits, &[]);
         let text = String::from_utf8(write(&page, &hits).body).expect("UTF-8");

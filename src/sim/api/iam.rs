@@ -2,15 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    super::{
-        account::{DOMAIN_ID, DOMAIN_NAME, PROJECT_ID, REGION, USER_ID, USER_NAME},
-        cloud::State,
-        errors::keystone,
-        reply::Reply,
-        signature::same,
-    },
-    request::Request,
+use super::request::Request;
+use crate::sim::{
+    account::{DOMAIN_ID, DOMAIN_NAME, PROJECT_ID, REGION, USER_ID, USER_NAME},
+    cloud::State,
+    errors::keystone,
+    reply::Reply,
+    signature::same,
 };
 
 /// Querying Project Information Based on the Specified Criteria: `name` is the region's.

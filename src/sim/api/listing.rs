@@ -1,8 +1,9 @@
 //! Lists of VPCEP: how their parameters are read, and how rows are sorted and cut into pages.
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use super::super::{
+use crate::sim::{
     errors::vpcep,
     query::{Query, Range},
     reply::Reply,
@@ -35,18 +36,23 @@ impl Listing {
         })
     }
 
-    /// One page of these rows, each given with its times of creation and update.
-    pub(super) fn page<T>(
+    /// Answers with one page of these rows, each given with its times of creation and update.
+    pub(super) fn reply<T>(
         &self,
+        name: &str,
         mut rows: Vec<T>,
-        created_and_updated: impl Fn(&T) -> (Timestamp, Timestamp),
-    ) -> impl Iterator<Item = T> {
+        times: impl Fn(&T) -> (Timestamp, Timestamp),
+        written: impl Fn(T) -> Value,
+    ) -> Reply {
+        let total = rows.len();
         rows.sort_by(|a, b| {
-            let (a, b) = (created_and_updated(a), created_and_updated(b));
+            let (a, b) = (times(a), times(b));
             let order = if self.by_update { a.1.cmp(&b.1) } else { a.0.cmp(&b.0) };
             if self.ascending { order } else { order.reverse() }
         });
-        rows.into_iter().skip(self.offset).take(self.limit)
+        let page = rows.into_iter().skip(self.offset).take(self.limit).map(written);
+        let page: Vec<Value> = page.collect();
+        Reply::json(200, &json!({name: page, "total_count": total}))
     }
 }
 
@@ -84,8 +90,10 @@ mod tests {
             ("offset=9223372036854775807", &[]),
         ] {
             let listing = Listing::read(&Query::parse(query), 1_000).expect(query);
-            let page = listing.page(rows.to_vec(), |row| (time(row.0), time(row.1)));
-            assert_eq!(page.map(|row| row.0).collect::<Vec<_>>(), wanted, "{query}");
+            let times = |row: &(i64, i64)| (time(row.0), time(row.1));
+            let reply = listing.reply("rows", rows.to_vec(), times, |row| json!(row.0));
+            let body: Value = serde_json::from_slice(&reply.body).expect("JSON");
+            assert_eq!(body, json!({"rows": wanted, "total_count": 3}), "{query}");
         }
     }
 

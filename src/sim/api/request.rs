@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::{operations::Route, query::Query};
+use crate::sim::{operations::Route, query::Query};
 
 #[derive(Debug)]
 pub(super) struct Request<'a> {

@@ -1,13 +1,14 @@
 //! The body of Modifying a VPC Endpoint Service (VPCEP API Reference, Tables 3 and 4).
 //!
-//! Rules that need the service or its neighbours are in `service_rules`. Where the sources are silent it is strict: unknown keys, repeated keys and null are refused.
+//! Rules that need the service or its neighbours are in `service_rules`. Where the sources are silent,
+//! this is strict: unknown keys, repeated keys and null are refused.
 
 use std::{collections::HashSet, net::Ipv4Addr};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{
+use crate::sim::{
     errors::vpcep,
     patch::Patch,
     reply::Reply,

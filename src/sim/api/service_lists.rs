@@ -5,18 +5,18 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        account::REGION,
-        clock::shifted,
-        cloud::State,
-        errors::vpcep,
-        reply::Reply,
-        world::{Cluster, Permission, connection::Connection},
-    },
     ids::is_uuid,
     listing::{Listing, among, text},
     request::Request,
     services,
+};
+use crate::sim::{
+    account::REGION,
+    clock::shifted,
+    cloud::State,
+    errors::vpcep,
+    reply::Reply,
+    world::{Cluster, Permission, connection::Connection},
 };
 
 /// The statuses that the filter of connections accepts; connections can have more (Table 2).
@@ -50,21 +50,16 @@ pub(super) fn connections(state: &State, request: &Request<'_>) -> Result<Reply,
             && status.is_none_or(|status| one.status == status)
             && marker.is_none_or(|marker| marker_of(one) == marker)
     });
-    let total = rows.len();
-    let page = listing.page(rows, |one| (one.created_at, updated(one)));
-    Ok(Reply::json(
-        200,
-        &json!({"connections": page.map(connection).collect::<Vec<_>>(), "total_count": total}),
-    ))
+    Ok(listing.reply("connections", rows, |one| (one.created_at, updated(one)), connection))
 }
 
 fn connection(one: &Connection) -> Value {
     let mut row = json!({
         "id": one.id,
         "marker_id": marker_of(one),
-        "created_at": one.created_at.to_string(),
-        "updated_at": updated(one).to_string(),
-        "domain_id": &*one.domain_id,
+        "created_at": one.created_at,
+        "updated_at": updated(one),
+        "domain_id": one.domain_id,
         "status": one.status,
         "description": "",
     });
@@ -75,7 +70,7 @@ fn connection(one: &Connection) -> Value {
 }
 
 fn updated(one: &Connection) -> Timestamp {
-    one.update_at.value().copied().unwrap_or(one.created_at)
+    one.update_at.flatten().unwrap_or(one.created_at)
 }
 
 /// Some examples in the documents are larger, but the SDK for Go reads only a positive `i32`.
@@ -91,17 +86,12 @@ pub(super) fn permissions(state: &State, request: &Request<'_>) -> Result<Reply,
     let part = text(query, "permission", "0002")?.unwrap_or_default();
     let mut rows: Vec<&Permission> = cluster.permissions.iter().collect();
     rows.retain(|one| one.permission.contains(part));
-    let total = rows.len();
-    let page = listing.page(rows, |one| (one.created_at, one.created_at)).map(|one| {
-        json!({
-            "id": one.id,
-            "permission": one.permission,
-            "permission_type": "domainId",
-            "created_at": one.created_at.to_string(),
-            "description": "",
-        })
-    });
-    Ok(Reply::json(200, &json!({"permissions": page.collect::<Vec<_>>(), "total_count": total})))
+    let written = |one: &Permission| {
+        let mut row = json!(one);
+        row["description"] = json!("");
+        row
+    };
+    Ok(listing.reply("permissions", rows, |one| (one.created_at, one.created_at), written))
 }
 
 /// Querying Basic Information About a VPC Endpoint Service, by its id or by its name.
@@ -122,7 +112,7 @@ pub(super) fn describe(state: &State, request: &Request<'_>) -> Result<Reply, Re
         "id": service.id,
         "service_name": service.service_name,
         "service_type": services::TYPE,
-        "created_at": service.created_at.to_string(),
+        "created_at": service.created_at,
         "is_charge": true,
         "public_border_group": services::BORDER_GROUP,
         "enable_policy": service.enable_policy,
@@ -142,7 +132,7 @@ pub(super) fn public(state: &State, request: &Request<'_>) -> Result<Reply, Repl
             "owner": "system",
             "service_name": format!("com.sim.{REGION}.{name}"),
             "service_type": kind,
-            "created_at": shifted(start, AGE_OF_PUBLIC).to_string(),
+            "created_at": shifted(start, AGE_OF_PUBLIC),
             "is_charge": false,
             "enable_policy": false,
         })
@@ -155,25 +145,17 @@ pub(super) fn public(state: &State, request: &Request<'_>) -> Result<Reply, Repl
         let fits = row["service_name"].as_str().is_some_and(|name| name.contains(&part));
         fits && wanted.is_none_or(|id| row["id"] == id)
     });
-    let total = rows.len();
-    let page = listing.page(rows, |_| (start, start));
-    Ok(Reply::json(
-        200,
-        &json!({"endpoint_services": page.collect::<Vec<_>>(), "total_count": total}),
-    ))
+    Ok(listing.reply("endpoint_services", rows, |_| (start, start), |row| row))
 }
 
 /// Querying the Quota.
 pub(super) fn quotas(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
-    let query = &request.query;
-    let kind = among(query, "type", "0002", &["endpoint_service", "endpoint"])?;
-    let services = state.world.services().count();
-    let mut all =
-        vec![("endpoint_service", services, SERVICES.max(services)), ("endpoint", 0, ENDPOINTS)];
-    all.retain(|(name, ..)| kind.is_none_or(|kind| kind == *name));
-    let resource = |(name, used, quota)| json!({"type": name, "used": used, "quota": quota});
-    Ok(Reply::json(
-        200,
-        &json!({"quotas": {"resources": all.into_iter().map(resource).collect::<Vec<_>>()}}),
-    ))
+    let kind = among(&request.query, "type", "0002", &["endpoint_service", "endpoint"])?;
+    let used = state.world.services().count();
+    let all = [("endpoint_service", used, SERVICES.max(used)), ("endpoint", 0, ENDPOINTS)];
+    let wanted = all.into_iter().filter(|(name, ..)| kind.is_none_or(|kind| kind == *name));
+    let resources: Vec<Value> = wanted
+        .map(|(name, used, quota)| json!({"type": name, "used": used, "quota": quota}))
+        .collect();
+    Ok(Reply::json(200, &json!({"quotas": {"resources": resources}})))
 }

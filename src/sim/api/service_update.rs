@@ -1,22 +1,15 @@
 //! Modifying a VPC Endpoint Service (VPCEP API Reference): rules, faults, effect, answer.
 
-use super::{
-    super::{
-        clock::whole_seconds,
-        cloud::State,
-        errors::vpcep,
-        faults::{
-            Kind,
-            active::{Active, Hits},
-        },
-        patch::{Patch, patched},
-        put_log::Effect,
-        reply::{Fate, Reply},
-        world::service::Service,
-    },
-    request::Request,
-    service_body::Wanted,
-    service_rules, services,
+use super::{request::Request, service_body::Wanted, service_rules, services};
+use crate::sim::{
+    clock::whole_seconds,
+    cloud::State,
+    errors::vpcep,
+    faults::{active::Hits, fault::Fault, kind::Kind},
+    patch::{Patch, patched},
+    put_log::Effect,
+    reply::{Fate, Reply},
+    world::service::Service,
 };
 
 /// Changes a service, as far as rules and faults let it.
@@ -60,7 +53,7 @@ fn carry_out(
     effect.changed = wanted.apply(&mut after, hits.has(Kind::Partial));
     after.updated_at = whole_seconds(request.now);
     state.world.replace_service(id, after.clone());
-    if let Some(Active { gets, ms, .. }) = hits.find(Kind::Delayed) {
+    if let Some(Fault { gets, ms, .. }) = hits.find(Kind::Delayed) {
         let until_ms = ms.map(|ms| request.now_ms.saturating_add(ms));
         state.faults.shown.keep(before.clone(), *gets, until_ms);
     }
@@ -94,7 +87,7 @@ fn not_applied(hits: &Hits, before: &Service) -> Option<Reply> {
 }
 
 /// Somebody else's change: the one that the fault names, otherwise another description.
-fn meddle(state: &mut State, request: &Request<'_>, second: &Active) {
+fn meddle(state: &mut State, request: &Request<'_>, second: &Fault) {
     let id = request.service();
     let usual =
         || Patch::from_iter([("description".to_owned(), "changed by somebody else".into())]);

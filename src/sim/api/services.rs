@@ -6,19 +6,19 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        account::{DOMAIN_ID, PROJECT_ID},
-        cloud::State,
-        errors::vpcep,
-        reply::Reply,
-        world::{
-            Cluster,
-            connection::{ACCEPTED, CREATING},
-            service::Service,
-        },
-    },
     listing::{Listing, among, text},
     request::Request,
+};
+use crate::sim::{
+    account::{DOMAIN_ID, PROJECT_ID},
+    cloud::State,
+    errors::vpcep,
+    reply::Reply,
+    world::{
+        Cluster,
+        connection::{ACCEPTED, CREATING},
+        service::Service,
+    },
 };
 
 const LARGEST_PAGE: i64 = 1_000;
@@ -48,10 +48,9 @@ pub(super) fn list(state: &mut State, request: &Request<'_>) -> Result<Reply, Re
             rows.push((shown.clone(), cluster));
         }
     }
-    let total = rows.len();
-    let page = listing.page(rows, |(one, _)| (one.created_at, one.updated_at));
-    let page: Vec<Value> = page.map(|(service, cluster)| listed(&service, cluster)).collect();
-    Ok(Reply::json(200, &json!({"endpoint_services": page, "total_count": total})))
+    let times = |(one, _): &(Service, &Cluster)| (one.created_at, one.updated_at);
+    let written = |(one, cluster)| listed(&one, cluster);
+    Ok(listing.reply("endpoint_services", rows, times, written))
 }
 
 /// Answers with one service.

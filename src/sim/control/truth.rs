@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{
+use crate::sim::{
     clock::whole_seconds,
     errors::{control, unreadable},
     patch::{Patch, patched},
@@ -146,10 +146,7 @@ fn unknown(id: &str) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::super::world::{connection::Field, first},
-        *,
-    };
+    use super::{super::super::world::first, *};
 
     fn now() -> Timestamp {
         "2024-06-11T09:36:24Z".parse().expect("a time")
@@ -177,7 +174,7 @@ mod tests {
         put(&mut world, &text).expect("taken");
         let rows = &world.clusters[0].connections;
         assert_eq!(rows[0], Connection { max_sessions: 7, ..kept });
-        assert_eq!((&*rows[1].status, &rows[1].ip), ("frozen", &Field::Null));
+        assert_eq!((&*rows[1].status, &rows[1].ip), ("frozen", &Some(None)));
         assert_eq!(rows.len(), 2);
     }
 
@@ -198,6 +195,6 @@ mod tests {
         world.clusters[0].update_always_null = false;
         let patch = Patch::from_iter([("status".to_owned(), json!("failed"))]);
         post_connection(&mut world, &id, &row, patch, now()).expect("taken");
-        assert_eq!(world.clusters[0].connections[0].update_at, Field::Value(now()));
+        assert_eq!(world.clusters[0].connections[0].update_at, Some(Some(now())));
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::super::reply::Reply;
+use crate::sim::reply::Reply;
 
 /// Code, HTTP status and message, as the reference lists them. Two faults of a client are 504 there.
 const CODES: [(&str, u16, &str); 34] = [

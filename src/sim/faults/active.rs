@@ -1,138 +1,21 @@
-//! The faults that are active now, and the requests that each of them strikes.
+//! The faults that are active now, and those of them that strike a request.
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    super::{
-        operations::{Operation, Route},
-        patch::Patch,
-        rng::Rng,
-    },
-    Fault, Group, Kind,
+    fault::Fault,
+    kind::{Group, Kind},
     service::Shown,
 };
-
-/// One active fault, as the control API writes and reads it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Active {
-    #[serde(rename = "name")]
-    pub(crate) kind: Kind,
-    #[serde(default = "always")]
-    percent: u8,
-    /// Absent only for `not-yours`: all that name a service.
-    operation: Option<Operation>,
-    /// Only these clusters or services; all where absent.
-    #[serde(alias = "services")]
-    clusters: Option<Vec<String>>,
-    /// Requests left to strike; without end where absent.
-    times: Option<u64>,
-    /// Matching requests to leave alone first.
-    #[serde(default)]
-    after: u64,
-    /// How often, or how long, `delayed` still shows the old state; twice where both are absent.
-    pub(crate) gets: Option<u64>,
-    pub(crate) ms: Option<u64>,
-    /// The change of a second writer; another description where absent.
-    pub(crate) change: Option<Patch>,
-    #[serde(skip_deserializing)]
-    hits: u64,
-}
-
-fn always() -> u8 {
-    100
-}
-
-impl From<&Fault> for Active {
-    fn from(fault: &Fault) -> Self {
-        let (kind, percent) = (fault.kind, fault.percent);
-        Self {
-            kind,
-            percent,
-            operation: usual_operation(kind),
-            clusters: None,
-            times: None,
-            after: 0,
-            gets: None,
-            ms: None,
-            change: None,
-            hits: 0,
-        }
-    }
-}
-
-fn usual_operation(kind: Kind) -> Option<Operation> {
-    match kind.group() {
-        _ if kind == Kind::NotYours => None,
-        Group::Refusal | Group::Change => Some(Operation::VpcepUpdate),
-        _ => Some(Operation::CssConnections),
-    }
-}
-
-impl Active {
-    /// The same fault with its usual operation where it names none, or the mistake in it.
-    pub(crate) fn judged(mut self) -> Result<Self, String> {
-        let name = self.kind.name();
-        if !(1..=100).contains(&self.percent) {
-            return Err(format!("percent is {}, but from 1 to 100", self.percent));
-        }
-        if let Some(operation) = self.operation {
-            let fits = match self.kind.group() {
-                Group::Http | Group::Wire => true,
-                Group::Refusal => operation.is_vpcep(),
-                _ => Some(operation) == usual_operation(self.kind),
-            };
-            if !fits {
-                return Err(format!("{name} cannot be about this operation"));
-            }
-            if self.clusters.is_some() && !operation.names_one() {
-                return Err(format!(
-                    "the operation of {name} is about no single cluster or service"
-                ));
-            }
-        }
-        if (self.gets.is_some() || self.ms.is_some()) && self.kind != Kind::Delayed {
-            return Err(format!("gets and ms are for delayed, not for {name}"));
-        }
-        let second = matches!(self.kind, Kind::SecondWriter | Kind::SecondWriterAfter);
-        if self.change.is_some() && !second {
-            return Err(format!("change is for a second writer, not for {name}"));
-        }
-        self.operation = self.operation.or_else(|| usual_operation(self.kind));
-        Ok(self)
-    }
-
-    fn concerns(&self, route: &Route<'_>) -> bool {
-        let id = route.cluster.or(route.service);
-        let named = |ids: &Vec<String>| id.is_some_and(|id| ids.iter().any(|one| one == id));
-        self.clusters.as_ref().is_none_or(named)
-            && self.operation.map_or(route.service.is_some(), |only| only == route.operation)
-            && self.times != Some(0)
-    }
-
-    fn strikes(&mut self, route: &Route<'_>, rng: &mut Rng) -> bool {
-        if !self.concerns(route) {
-            return false;
-        }
-        if self.after > 0 {
-            self.after -= 1;
-            return false;
-        }
-        if !rng.chance(self.percent) {
-            return false;
-        }
-        self.times = self.times.map(|times| times - 1);
-        self.hits += 1;
-        true
-    }
-}
+use crate::sim::{
+    operations::{Operation, Route},
+    rng::Rng,
+};
 
 /// All active faults.
 #[derive(Debug)]
 pub(crate) struct ActiveFaults {
-    pub(crate) list: Vec<Active>,
+    pub(crate) list: Vec<Fault>,
     /// The services that are shown as they were before a change.
     pub(crate) shown: Shown,
     /// Clusters of which `total-moves-once` has taken its row.
@@ -141,7 +24,7 @@ pub(crate) struct ActiveFaults {
 }
 
 impl ActiveFaults {
-    pub(crate) fn new(list: Vec<Active>, rng: Rng) -> Self {
+    pub(crate) fn new(list: Vec<Fault>, rng: Rng) -> Self {
         Self { list, shown: Shown::default(), moved: HashSet::new(), rng }
     }
 
@@ -176,7 +59,7 @@ impl ActiveFaults {
 
 /// The faults that strike one request, in the order in which they were named.
 #[derive(Debug, Default)]
-pub(crate) struct Hits(Vec<Active>);
+pub(crate) struct Hits(Vec<Fault>);
 
 impl Hits {
     pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
@@ -187,7 +70,7 @@ impl Hits {
         self.find(kind).is_some()
     }
 
-    pub(crate) fn find(&self, kind: Kind) -> Option<&Active> {
+    pub(crate) fn find(&self, kind: Kind) -> Option<&Fault> {
         self.0.iter().find(|one| one.kind == kind)
     }
 
@@ -199,8 +82,7 @@ impl Hits {
 #[cfg(test)]
 impl Hits {
     pub(crate) fn of(kinds: &[Kind]) -> Self {
-        let fault = |kind: &Kind| Active::from(&Fault { kind: *kind, percent: 100 });
-        Self(kinds.iter().map(fault).collect())
+        Self(kinds.iter().map(|kind| Fault::new(*kind, 100)).collect())
     }
 }
 
@@ -209,7 +91,7 @@ mod tests {
     use super::*;
 
     fn faults(text: &str) -> ActiveFaults {
-        let list: Vec<Active> = serde_json::from_str(text).expect("faults");
+        let list: Vec<Fault> = serde_json::from_str(text).expect("faults");
         let list = list.into_iter().map(|one| one.judged().expect("a good fault")).collect();
         ActiveFaults::new(list, Rng::new(1, 1))
     }
@@ -271,42 +153,5 @@ mod tests {
         assert!(some.draw(&route(Operation::VpcepService, "a")).has(Kind::NotYours));
         assert!(some.hides("a"));
         assert!(!some.draw(&route(Operation::VpcepServices, "")).has(Kind::NotYours));
-    }
-
-    #[test]
-    fn faults_are_read_strictly() {
-        let good = |text: &str| {
-            let active = serde_json::from_str::<Active>(text);
-            active.is_ok_and(|active| active.judged().is_ok())
-        };
-        for text in [
-            r#"{"name":"hang"}"#,
-            r#"{"name":"slow","percent":1,"times":0,"after":3,"clusters":[]}"#,
-            r#"{"name":"slow","operation":"iam_token"}"#,
-            r#"{"name":"delayed","gets":0}"#,
-            r#"{"name":"delayed","ms":50,"times":1,"after":2,"services":[]}"#,
-            r#"{"name":"second-writer","change":{"description":""}}"#,
-            r#"{"name":"not-allowed","operation":"vpcep_service"}"#,
-            r#"{"name":"partial","operation":"vpcep_update"}"#,
-        ] {
-            assert!(good(text), "{text}");
-        }
-        for text in [
-            r#"{}"#,
-            r#"{"name":"no"}"#,
-            r#"{"name":"hang","percent":0}"#,
-            r#"{"name":"hang","percent":101}"#,
-            r#"{"name":"hang","times":-1}"#,
-            r#"{"name":"hang","time":1}"#,
-            r#"{"name":"hang","operation":"unknown"}"#,
-            r#"{"name":"total-wrong","operation":"css_clusters"}"#,
-            r#"{"name":"partial","gets":1}"#,
-            r#"{"name":"partial","change":{}}"#,
-            r#"{"name":"partial","operation":"vpcep_service"}"#,
-            r#"{"name":"not-yours","operation":"css_clusters"}"#,
-            r#"{"name":"not-yours","operation":"vpcep_quotas","services":["a"]}"#,
-        ] {
-            assert!(!good(text), "{text}");
-        }
     }
 }

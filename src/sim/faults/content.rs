@@ -2,13 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    super::{
-        errors::css,
-        reply::{HTML, JSON, Reply},
-    },
-    Kind,
-    active::Hits,
+use super::{active::Hits, kind::Kind};
+use crate::sim::{
+    errors::css,
+    reply::{HTML, JSON, Reply},
 };
 
 /// Stands for text that a JSON value cannot hold, until the answer is written.

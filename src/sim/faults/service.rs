@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::world::service::Service;
+use crate::sim::world::service::Service;
 
 /// The GETs for which `delayed` shows an old state, unless it says otherwise.
 const GETS: u64 = 2;

@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{
-    super::{
-        errors::{css, gateway, keystone, no_such_cluster, not_enabled, unauthenticated, vpcep},
-        reply::{Fate, HTML, Reply, TEXT},
-    },
-    Kind,
-    active::Hits,
+use super::{active::Hits, kind::Kind};
+use crate::sim::{
+    errors::{css, gateway, keystone, no_such_cluster, not_enabled, unauthenticated, vpcep},
+    reply::{Fate, HTML, Reply, TEXT},
 };
 
 /// Where a redirect leads to.
@@ -91,13 +88,13 @@ pub(crate) fn sent_badly(mut reply: Reply, hits: &Hits) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fault, Group};
+    use super::super::kind::{Group, NAMES};
     use super::*;
 
     #[test]
     fn every_http_fault_has_an_answer_and_no_other_has() {
-        for (name, _) in Fault::NAMES {
-            let kind = name.parse::<Fault>().expect("a known name").kind;
+        for (name, _) in NAMES {
+            let kind = Kind::named(name).expect("a known name");
             let answered = reply(kind, "http://x").is_some();
             assert_eq!(answered, matches!(kind.group(), Group::Http | Group::Refusal), "{name}");
         }

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::super::{account::REGION, rng::Rng};
+use crate::sim::{account::REGION, rng::Rng};
 
 /// Statuses that connections of the simulated world take by themselves
 /// (VPCEP API Reference, Querying Connections of a VPC Endpoint Service).
@@ -15,39 +15,14 @@ pub(crate) const CREATING: &str = "creating";
 pub(crate) const PENDING: &str = "pendingAcceptance";
 pub(crate) const DELETING: &str = "deleting";
 
-/// Something the API leaves out, sends as null, or sends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Field<T> {
-    #[default]
-    Absent,
-    Null,
-    Value(T),
-}
+/// A value that the API leaves out (`None`), sends as null (`Some(None)`), or sends.
+pub(crate) type Field<T> = Option<Option<T>>;
 
-impl<T> Field<T> {
-    /// The value, if there is one.
-    pub(crate) fn value(&self) -> Option<&T> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::Absent | Self::Null => None,
-        }
-    }
-
-    pub(crate) fn is_absent(&self) -> bool {
-        matches!(self, Self::Absent)
-    }
-}
-
-impl<T: Serialize> Serialize for Field<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value().serialize(serializer)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
-    }
+/// Tells null from a missing key.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Field<T>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 type Text = Box<str>;
@@ -62,14 +37,14 @@ pub(crate) struct Connection {
     pub(crate) max_sessions: u32,
     pub(crate) specification_name: Cow<'static, str>,
     pub(crate) created_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) update_at: Field<Timestamp>,
     pub(crate) domain_id: Text,
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) ip: Field<Text>,
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) ipv6: Field<Text>,
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) dns_name: Field<Text>,
     /// IPv4 and IPv6 as they are from the first acceptance on.
     #[serde(skip)]
@@ -87,28 +62,28 @@ impl Connection {
     ) -> Self {
         let id: Text = rng.uuid().into();
         let (net, host) = (number / 250 % 256, number % 250 + 2);
-        let ip = Field::Value(format!("10.{}.{net}.{host}", cluster % 256).into());
+        let ip = Some(Some(format!("10.{}.{net}.{host}", cluster % 256).into()));
         // IPv6 addresses only with dual stack, a name only where DNS was enabled
         // (CSS API Reference, Obtaining an Endpoint Connection, Function).
         let ipv6 = match rng.below(8) {
-            0 => Field::Value(format!("fd00:{:x}::{:x}", cluster % 0xffff + 1, number + 1).into()),
-            1 => Field::Null,
-            _ => Field::Absent,
+            0 => Some(Some(format!("fd00:{:x}::{:x}", cluster % 0xffff + 1, number + 1).into())),
+            1 => Some(None),
+            _ => None,
         };
         let dns_name = match rng.below(4) {
-            0 => Field::Absent,
-            1 => Field::Null,
-            _ => Field::Value(format!("vpcep-{id}.{REGION}.sim.internal").into()),
+            0 => None,
+            1 => Some(None),
+            _ => Some(Some(format!("vpcep-{id}.{REGION}.sim.internal").into())),
         };
         Self {
             status: Cow::Borrowed(CREATING),
             max_sessions: if rng.chance(90) { 3_000 } else { 1_000 },
             specification_name: Cow::Borrowed("default"),
             created_at,
-            update_at: Field::Null,
+            update_at: Some(None),
             domain_id: domains[rng.index(domains.len())].clone(),
-            ip: Field::Absent,
-            ipv6: Field::Absent,
+            ip: None,
+            ipv6: None,
             dns_name,
             hidden: Some((ip, ipv6)),
             id,

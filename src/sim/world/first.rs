@@ -6,15 +6,15 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    super::{
-        account::REGION,
-        clock::{shifted, whole_seconds},
-        rng::Rng,
-    },
     Cluster, Permission, World,
-    connection::{ACCEPTED, CREATING, Connection, Field, PENDING, REJECTED},
+    connection::{ACCEPTED, CREATING, Connection, PENDING, REJECTED},
     service::{AVAILABLE, Port, Service, tcp},
     step::keep_one_rejected,
+};
+use crate::sim::{
+    account::REGION,
+    clock::{shifted, whole_seconds},
+    rng::Rng,
 };
 
 const HOUR: i64 = 3_600;
@@ -35,12 +35,8 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
     let mut rng = Rng::new(seed, STREAM_DOMAINS);
     let domains: Vec<Box<str>> = (0..8).map(|_| rng.hex32().into()).collect();
     let cluster = |index| {
-        let mut rng = Rng::new(seed, index as u64);
-        let mut cluster = new_cluster(&mut rng, index, connections, start, &domains);
-        cluster.connections = (1..=connections)
-            .map(|number| first_connection(&mut rng, &cluster, index, number, start, &domains))
-            .collect();
-        cluster
+        let rng = Rng::new(seed, index as u64);
+        Maker { rng, index, start, domains: &domains }.cluster(connections)
     };
     let clusters: Vec<Cluster> = (0..clusters).map(cluster).collect();
     let service = |(index, cluster)| {
@@ -60,77 +56,80 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
     world
 }
 
-fn new_cluster(
-    rng: &mut Rng,
+/// One cluster in the making.
+struct Maker<'a> {
+    rng: Rng,
     index: usize,
-    target: usize,
     start: Timestamp,
-    domains: &[Box<str>],
-) -> Cluster {
-    let id = rng.uuid();
-    let kind = NAMES[index % NAMES.len()];
-    let created = shifted(start, -(400 * DAY) - rng.below(300 * DAY as u64) as i64);
-    let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
-    // The first cluster is never odd: a world of one reads plainly.
-    let mut odd = || rng.below(12) == 0 && index > 0;
-    // The first draw is no longer used, but without it a seed would make a different world than before.
-    let (_, update_always_null) = (odd(), odd());
-    let update_switch = json!(rng.chance(30));
-    let permissions = (0..=rng.index(3))
-        .map(|number| Permission {
-            id: rng.uuid(),
-            permission: format!("iam:domain::{}", domains[number % domains.len()]),
-            created_at: shifted(created, HOUR + rng.below(DAY as u64) as i64),
-        })
-        .collect();
-    Cluster {
-        id,
-        name: format!("{kind}-{:02}", index + 1),
-        created,
-        datastore: Cow::Borrowed(if rng.chance(75) { "elasticsearch" } else { "opensearch" }),
-        vpcep_enabled: true,
-        update_switch,
-        service_name,
-        permissions,
-        connections: Vec::new(),
-        target,
-        update_always_null,
-        made: target as u32,
-        deleted: false,
-    }
+    domains: &'a [Box<str>],
 }
 
-/// A connection of the first hour: the oldest stands first, the newest is an hour old or more.
-fn first_connection(
-    rng: &mut Rng,
-    cluster: &Cluster,
-    index: usize,
-    number: usize,
-    start: Timestamp,
-    domains: &[Box<str>],
-) -> Connection {
-    let gap = (399 * DAY) / cluster.target.max(1) as i64;
-    let younger = (cluster.target - number) as i64;
-    let age = HOUR + younger * gap + rng.below(gap.max(1) as u64) as i64;
-    let created_at = shifted(start, -age);
-    let mut connection = Connection::new(rng, index, number as u32, created_at, domains);
-    let status = match rng.below(100) {
-        0..80 => ACCEPTED,
-        80..91 => REJECTED,
-        91..97 => PENDING,
-        _ => CREATING,
-    };
-    connection.status = Cow::Borrowed(status);
-    if !matches!(status, PENDING | CREATING) {
-        connection.show_addresses();
+impl Maker<'_> {
+    fn cluster(&mut self, target: usize) -> Cluster {
+        let (index, domains, rng) = (self.index, self.domains, &mut self.rng);
+        let id = rng.uuid();
+        let kind = NAMES[index % NAMES.len()];
+        let created = shifted(self.start, -(400 * DAY) - rng.below(300 * DAY as u64) as i64);
+        let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
+        // The first cluster is never odd: a world of one reads plainly.
+        let mut odd = || rng.below(12) == 0 && index > 0;
+        // The first draw is no longer used, but without it a seed would make a different world.
+        let (_, update_always_null) = (odd(), odd());
+        let update_switch = json!(rng.chance(30));
+        let permissions = 1 + rng.index(3);
+        let permission = |number| {
+            let (id, account) = (rng.uuid(), &domains[number % domains.len()]);
+            let created_at = shifted(created, HOUR + rng.below(DAY as u64) as i64);
+            Permission::new(id, format!("iam:domain::{account}"), created_at)
+        };
+        let permissions = (0..permissions).map(permission).collect();
+        let mut cluster = Cluster {
+            id,
+            name: format!("{kind}-{:02}", index + 1),
+            created,
+            datastore: Cow::Borrowed(if rng.chance(75) { "elasticsearch" } else { "opensearch" }),
+            vpcep_enabled: true,
+            update_switch,
+            service_name,
+            permissions,
+            connections: Vec::new(),
+            target,
+            update_always_null,
+            made: target as u32,
+            deleted: false,
+        };
+        cluster.connections =
+            (1..=target).map(|number| self.connection(&cluster, number)).collect();
+        cluster
     }
-    connection.update_at = match rng.below(3) {
-        _ if cluster.update_always_null => Field::Null,
-        0 => Field::Null,
-        1 => Field::Absent,
-        _ => Field::Value(shifted(created_at, rng.below(age as u64) as i64)),
-    };
-    connection
+
+    /// A connection of the first hour: the oldest stands first, the newest is an hour old or more.
+    fn connection(&mut self, cluster: &Cluster, number: usize) -> Connection {
+        let rng = &mut self.rng;
+        let gap = (399 * DAY) / cluster.target.max(1) as i64;
+        let younger = (cluster.target - number) as i64;
+        let age = HOUR + younger * gap + rng.below(gap.max(1) as u64) as i64;
+        let created_at = shifted(self.start, -age);
+        let mut connection =
+            Connection::new(rng, self.index, number as u32, created_at, self.domains);
+        let status = match rng.below(100) {
+            0..80 => ACCEPTED,
+            80..91 => REJECTED,
+            91..97 => PENDING,
+            _ => CREATING,
+        };
+        connection.status = Cow::Borrowed(status);
+        if !matches!(status, PENDING | CREATING) {
+            connection.show_addresses();
+        }
+        connection.update_at = match rng.below(3) {
+            _ if cluster.update_always_null => Some(None),
+            0 => Some(None),
+            1 => None,
+            _ => Some(Some(shifted(created_at, rng.below(age as u64) as i64))),
+        };
+        connection
+    }
 }
 
 /// The service behind a cluster.
@@ -218,15 +217,12 @@ mod tests {
         // In a world without faults, clients that are strict about types can read everything.
         assert!(whole.clusters.iter().all(|cluster| cluster.update_switch.is_boolean()));
         assert!(whole.clusters.iter().any(|cluster| cluster.update_always_null));
-        assert!(all().any(|one| one.update_at == Field::Null));
-        assert!(all().any(|one| one.update_at == Field::Absent));
-        assert!(all().any(|one| one.update_at.value().is_some()));
+        assert!(all().any(|one| one.update_at == Some(None)));
+        assert!(all().any(|one| one.update_at == None));
+        assert!(all().any(|one| one.update_at.flatten().is_some()));
+        assert!(all().any(|one| one.dns_name == Some(None)) && all().any(|one| one.ipv6 == None));
         assert!(
-            all().any(|one| one.dns_name == Field::Null)
-                && all().any(|one| one.ipv6 == Field::Absent)
-        );
-        assert!(
-            all().all(|one| one.created_at < start() && one.update_at.value() <= Some(&start()))
+            all().all(|one| one.created_at < start() && one.update_at.flatten() <= Some(start()))
         );
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::account::REGION;
+use crate::sim::account::REGION;
 
 /// The only status in which a service can be changed (error code 3045).
 pub(crate) const AVAILABLE: &str = "available";

@@ -23,7 +23,9 @@ pub(crate) fn advance(world: &mut World, now: Timestamp) {
     for _ in 0..(total / 100).max(1) {
         let begin = world.rng.index(moving.len());
         if small || world.rng.chance(60) {
-            change_somewhere(world, &moving, begin, now);
+            // In this cluster, or in the next one that can change.
+            let mut some = moving.iter().cycle().skip(begin).take(moving.len().min(16));
+            some.any(|&at| change_status(world, at, now));
         } else {
             come_or_go(world, moving[begin], now);
         }
@@ -52,16 +54,7 @@ pub(crate) fn keep_one_rejected(world: &mut World, now: Timestamp) {
     }
 }
 
-/// One change of status in the cluster where it begins, or in the next one that can change.
-fn change_somewhere(world: &mut World, moving: &[usize], begin: usize, now: Timestamp) {
-    let some = moving.iter().cycle().skip(begin).take(moving.len().min(16));
-    for &at in some {
-        if change_status(world, at, now) {
-            return;
-        }
-    }
-}
-
+/// One change of status, unless nothing here can change.
 fn change_status(world: &mut World, at: usize, now: Timestamp) -> bool {
     let (cluster, rng) = (&mut world.clusters[at], &mut world.rng);
     let waiting = rows_of(cluster, &[CREATING, PENDING]);
