@@ -12,7 +12,7 @@ struct Vpcep {
 
 async fn vpcep(clusters: usize) -> Vpcep {
     let world = world(clusters, 3).await;
-    let project = world.project(keys(inline(&world.secret_key)));
+    let project = world.project(keys(inline(&world.cloud.secret_key)));
     let truth = world.control("GET", "services", json!({})).await;
     let rows = truth["services"].as_array().unwrap();
     let id = |row: &Value| ServiceId::parse(row["id"].as_str().unwrap()).unwrap();
@@ -175,7 +175,7 @@ async fn a_gateway_that_refuses_the_credentials_has_not_let_the_change_through()
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent() {
     let world = world(1, 1).await;
-    let mut settings = world.settings("p", keys(inline(&world.secret_key)));
+    let mut settings = world.settings("p", keys(inline(&world.cloud.secret_key)));
     settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
     settings.endpoints.vpcep = BaseUrl::parse("http://127.0.0.1:9").unwrap();
     let project = Project::new(settings, &world.common, pacers());

@@ -131,10 +131,8 @@ async fn a_change_may_be_refused_at_the_door() {
     let only = json!([{"name": "not-yours", "services": [&cloud.id]}]);
     cloud.faults(only).await;
     assert_eq!(cloud.get("").await.1["total_count"], 12);
-    let all = cloud.control(Method::GET, "faults", &json!({})).await;
-    assert_eq!(
-        (&all["active"][0]["name"], &all["active"][0]["hits"]),
-        (&json!("not-yours"), &json!(0))
-    );
+    let all = cloud.sim.control(Method::GET, "faults", &json!({})).await;
+    let first = &all["active"][0];
+    assert_eq!((&first["name"], &first["hits"]), (&json!("not-yours"), &json!(0)));
     assert_eq!(all["known"].as_array().unwrap().len(), Fault::NAMES.len());
 }
