@@ -41,8 +41,8 @@ impl Vpcep {
     }
 
     async fn mode(&self, name: &str) {
-        let modes = json!({"modes": [{"name": name}]});
-        self.world.control("PUT", "modes", modes).await;
+        let faults = json!({"faults": [{"name": name, "operation": "vpcep_update"}]});
+        self.world.control("PUT", "faults", faults).await;
     }
 
     /// PUTs that the cloud has seen, and those that it applied.
@@ -134,7 +134,7 @@ async fn a_change_of_unknown_fate_is_never_sent_again() {
         assert_eq!(vpcep.change(&described(mode), 1).await, Err((Fate::Unknown, reason)), "{mode}");
         (seen, applied) = (seen + 1, applied + does);
         assert_eq!(vpcep.ledger().await, (seen, applied), "{mode}");
-        vpcep.mode("echo-old").await;
+        vpcep.world.control("PUT", "faults", json!({"faults": []})).await;
     }
 }
 
@@ -147,7 +147,7 @@ async fn a_refused_change_did_nothing_and_is_not_sent_again() {
         ("throttled-400", Reason::Throttled),
         ("not-allowed", Reason::Forbidden),
         ("not-there", Reason::NotFound),
-        ("unauthorized", Reason::Auth),
+        ("service-unauthorized", Reason::Auth),
     ];
     for (number, (mode, reason)) in (1..).zip(cases) {
         vpcep.mode(mode).await;

@@ -1,35 +1,37 @@
-//! The calls of the cloud: the address of each, and the permissions that it needs.
-//!
-//! Owns the table and the search in it. What a call does is in `api`.
+//! The operations of the cloud: the address of each, and the permissions that it needs.
 
 use std::collections::HashSet;
 
-/// One call as in its API reference.
+use serde::{Deserialize, Serialize};
+
+/// One operation as in its API reference.
 #[derive(Debug)]
 struct Call {
     operation: Operation,
-    name: &'static str,
     method: &'static str,
     path: &'static str,
-    /// Every action that is needed, each with all its names: the name in identity policies first, then the
-    /// name in the older policies. A missing name was found in no source.
+    /// The actions that are needed, each with its name in identity policies first, then its name in the
+    /// older policies. A missing name was found in no source.
     actions: &'static [&'static [&'static str]],
 }
 
 macro_rules! calls {
-    ($($operation:ident $name:literal $method:literal $path:literal $actions:expr;)*) => {
-        /// The operations of the cloud.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-        pub(crate) enum Operation {
+    ($($operation:ident $method:literal $path:literal $actions:expr;)*) => {
+        /// An operation of the cloud; its name in faults and in the request log is in snake case.
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub(super) enum Operation {
             $(#[doc = $path] $operation,)*
             /// No API has this address, or not with this method: the gateway does not distinguish these.
             #[default]
+            #[serde(skip_deserializing)]
             Unknown,
         }
 
         const CALLS: &[Call] = &[$(Call {
             operation: Operation::$operation,
-            name: $name,
             method: $method,
             path: $path,
             actions: $actions,
@@ -39,85 +41,79 @@ macro_rules! calls {
 
 // The first matching row counts, so a fixed word comes before an id in the same place.
 calls! {
-    CssClusters "css_clusters" "GET" "/v1.0/{project}/clusters" &[&["css:cluster:list"]];
-    CssCluster "css_cluster" "GET" "/v1.0/{project}/clusters/{cluster}" &[&["css:cluster:get"]];
-    CssConnections "css_connections" "GET"
+    CssClusters "GET" "/v1.0/{project}/clusters" &[&["css:cluster:list"]];
+    CssCluster "GET" "/v1.0/{project}/clusters/{cluster}" &[&["css:cluster:get"]];
+    CssConnections "GET"
         "/v1.0/{project}/clusters/{cluster}/vpcepservice/connections"
         &[&["css:VPCEndpoint:listConnection"], &["vpcep:endpoints:get"]];
-    CssUpdateConnections "css_update_connections" "POST"
+    CssUpdateConnections "POST"
         "/v1.0/{project}/clusters/{cluster}/vpcepservice/connections"
         &[&["css:VPCEndpoint:manageConnection"]];
-    CssUpdateWhitelist "css_update_whitelist" "POST"
+    CssUpdateWhitelist "POST"
         "/v1.0/{project}/clusters/{cluster}/vpcepservice/permissions"
         &[&["css:VPCEndpoint:updateWhitelist"]];
-    VpcepServices "vpcep_services" "GET" "/v1/{project}/vpc-endpoint-services"
+    VpcepServices "GET" "/v1/{project}/vpc-endpoint-services"
         &[&["vpcep:endpointServices:list", "vpcep:epservices:list"]];
-    VpcepDescribe "vpcep_describe" "GET" "/v1/{project}/vpc-endpoint-services/describe"
+    VpcepDescribe "GET" "/v1/{project}/vpc-endpoint-services/describe"
         &[&["vpcep:epserviceDesc:get"]];
-    VpcepPublic "vpcep_public" "GET" "/v1/{project}/vpc-endpoint-services/public"
+    VpcepPublic "GET" "/v1/{project}/vpc-endpoint-services/public"
         &[&["vpcep:pubEpservices:list"]];
-    VpcepService "vpcep_service" "GET" "/v1/{project}/vpc-endpoint-services/{service}"
+    VpcepService "GET" "/v1/{project}/vpc-endpoint-services/{service}"
         &[&["vpcep:endpointServices:get", "vpcep:epservices:get"]];
-    VpcepUpdate "vpcep_update" "PUT" "/v1/{project}/vpc-endpoint-services/{service}"
+    VpcepUpdate "PUT" "/v1/{project}/vpc-endpoint-services/{service}"
         &[&["vpcep:endpointServices:update", "vpcep:epservices:update"]];
-    VpcepConnections "vpcep_connections" "GET"
+    VpcepConnections "GET"
         "/v1/{project}/vpc-endpoint-services/{service}/connections" &[&["vpcep:connections:list"]];
-    VpcepPermissions "vpcep_permissions" "GET"
+    VpcepPermissions "GET"
         "/v1/{project}/vpc-endpoint-services/{service}/permissions" &[&["vpcep:permissions:list"]];
-    VpcepQuotas "vpcep_quotas" "GET" "/v1/{project}/quotas" &[&["vpcep:quotas:get"]];
-    IamProjects "iam_projects" "GET" "/v3/projects"
+    VpcepQuotas "GET" "/v1/{project}/quotas" &[&["vpcep:quotas:get"]];
+    IamProjects "GET" "/v3/projects"
         &[&["iam:projects:list", "iam:projects:listProjects"]];
-    IamDomains "iam_domains" "GET" "/v3/auth/domains" &[];
-    IamToken "iam_token" "POST" "/v3/auth/tokens" &[];
+    IamDomains "GET" "/v3/auth/domains" &[];
+    IamToken "POST" "/v3/auth/tokens" &[];
 }
 
 impl Operation {
-    /// The operation with this name.
-    pub(crate) fn named(name: &str) -> Option<Operation> {
-        CALLS.iter().find(|call| call.name == name).map(|call| call.operation)
-    }
-
     fn call(self) -> Option<&'static Call> {
         CALLS.iter().find(|call| call.operation == self)
     }
 
-    /// The name in the request log and in faults.
-    pub(crate) fn name(self) -> &'static str {
-        self.call().map_or("unknown", |call| call.name)
+    fn path(self) -> &'static str {
+        self.call().map_or("", |call| call.path)
     }
 
-    pub(crate) fn is_vpcep(self) -> bool {
-        self.call().is_some_and(|call| call.path.starts_with("/v1/"))
+    pub(super) fn is_css(self) -> bool {
+        self.path().starts_with("/v1.0/")
     }
 
-    /// Whether its path names an endpoint service.
-    pub(crate) fn names_a_service(self) -> bool {
-        self.call().is_some_and(|call| call.path.contains("{service}"))
+    pub(super) fn is_vpcep(self) -> bool {
+        self.path().starts_with("/v1/")
     }
 
-    pub(crate) fn is_css(self) -> bool {
-        self.call().is_some_and(|call| call.path.starts_with("/v1.0/"))
+    /// Whether its path names a cluster or an endpoint service.
+    pub(super) fn names_one(self) -> bool {
+        self.path().contains("{cluster}") || self.path().contains("{service}")
     }
 
     /// The first needed action that is not allowed under any of its names.
-    pub(crate) fn lacks(self, allowed: &HashSet<String>) -> Option<&'static str> {
+    pub(super) fn lacks(self, allowed: &HashSet<String>) -> Option<&'static str> {
         let needed = self.call()?.actions.iter();
         let mut lacking = needed.filter(|names| !names.iter().any(|name| allowed.contains(*name)));
         lacking.next().and_then(|names| names.first().copied())
     }
 }
 
-/// A call and what its path names.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Route<'a> {
-    pub(crate) operation: Operation,
-    pub(crate) project: Option<&'a str>,
-    pub(crate) cluster: Option<&'a str>,
-    pub(crate) service: Option<&'a str>,
+/// An operation and what its path names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Route<'a> {
+    pub(super) operation: Operation,
+    pub(super) project: Option<&'a str>,
+    pub(super) cluster: Option<&'a str>,
+    pub(super) service: Option<&'a str>,
 }
 
-/// The call that this method and path are.
-pub(crate) fn route<'a>(method: &str, path: &'a str) -> Route<'a> {
+/// The operation that has this method and path.
+pub(super) fn route<'a>(method: &str, path: &'a str) -> Route<'a> {
     let mut fitting = CALLS.iter().filter(|call| call.method == method);
     fitting.find_map(|call| call.fits(path)).unwrap_or_default()
 }
@@ -175,12 +171,15 @@ mod tests {
     }
 
     #[test]
-    fn every_call_has_its_own_name_and_address() {
+    fn every_operation_has_its_own_name_and_address() {
         for call in CALLS {
-            assert_eq!(Operation::named(call.name), Some(call.operation));
             assert_eq!(route(call.method, call.path).operation, call.operation);
+            let name = serde_json::to_value(call.operation).expect("a name");
+            assert_eq!(serde_json::from_value::<Operation>(name).ok(), Some(call.operation));
         }
-        assert_eq!(Operation::named("unknown"), None);
+        let named = |name: &str| serde_json::from_value(name.into()).ok();
+        assert_eq!(named("css_update_whitelist"), Some(Operation::CssUpdateWhitelist));
+        assert_eq!(named("unknown"), None);
     }
 
     #[test]
