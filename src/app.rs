@@ -68,7 +68,7 @@ pub struct Options {
 /// The parts that poll, whatever shows what they find.
 pub struct Collector {
     /// What is polled.
-    pub projects: Vec<poll::Project<huawei::Project>>,
+    pub projects: Vec<poll::Project<huawei::Client>>,
     /// Where the findings go.
     pub board: Board,
     /// The exporter's own metrics.
@@ -78,7 +78,7 @@ pub struct Collector {
 
 /// The daemon, bound but not running.
 pub struct App {
-    scheduler: Scheduler<huawei::Project>,
+    scheduler: Scheduler<huawei::Client>,
     polls: PollHandle,
     reloader: Reloader,
     reload: ReloadHandle,

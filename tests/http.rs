@@ -61,7 +61,7 @@ impl Server {
     /// The public listener of an exporter with this board, which nobody polls.
     async fn showing(board: Board, clock: Clock, limits: Limits) -> Self {
         let stats = Arc::new(Stats::new());
-        let projects = Vec::<Project<huawei::Project>>::new();
+        let projects = Vec::<Project<huawei::Client>>::new();
         let polls = Scheduler::new(projects, board.clone(), clock.clone(), stats.clone()).1;
         let exposition = Settings {
             stale_after: Duration::from_secs(900),

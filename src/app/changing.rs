@@ -19,7 +19,7 @@ use crate::{
 
 /// The parts that run.
 pub(super) struct Changing {
-    pub(super) engine: Engine<huawei::Project, Option<Audit>>,
+    pub(super) engine: Engine<huawei::Client, Option<Audit>>,
     pub(super) writer: Option<AuditWriter>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Handles {
 
 /// What they are made of.
 pub(super) struct Needs {
-    pub(super) projects: watch::Receiver<Projects<huawei::Project>>,
+    pub(super) projects: watch::Receiver<Projects<huawei::Client>>,
     pub(super) services: ServiceBoard,
     pub(super) board: Board,
     pub(super) polls: PollHandle,

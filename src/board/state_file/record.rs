@@ -269,6 +269,7 @@ impl From<ErrorRecord<'_>> for CloudError {
         Self {
             reason: record.reason.0,
             status: record.status,
+            refusal: None,
             code: record.code.map(Cow::into_owned),
             message: record.message.into_owned(),
             request_id: record.request_id.map(Cow::into_owned),

@@ -32,7 +32,7 @@ pub(crate) fn ours(clusters: usize, series: usize, connections: usize, publish_e
         let world = World::recent(clusters, series);
         world.page().make();
         let clock = Clock::system();
-        let projects = Vec::<Project<huawei::Project>>::new();
+        let projects = Vec::<Project<huawei::Client>>::new();
         let stats = world.small.stats.clone();
         let polls = Scheduler::new(projects, world.board.clone(), clock.clone(), stats.clone()).1;
         let shared = Shared {
