@@ -26,11 +26,12 @@ use css_vpcep_exporter::{
     cloud::Reason,
     config::{self, ConfigError},
     exposition::{self, families, services},
-    http::{LOGINS_AT_ONCE, Limits, MAX_HEADER_BYTES, MAX_SCRAPES, MOST_LOGINS},
     huawei::{OPERATIONS, credentials, wire::Surprise},
     model::Status,
+    public::MAX_SCRAPES,
     sim::Fault,
     stats::{self, ADMIN_DENIALS, Definition, Stats},
+    web::{LOGINS_AT_ONCE, Limits, MAX_HEADER_BYTES, MOST_LOGINS},
 };
 use serde_json::{Value, json};
 

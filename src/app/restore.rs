@@ -4,7 +4,7 @@ use std::{convert::Infallible, path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::StartError;
+use super::error::StartError;
 use crate::{
     board::{
         Board,

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use css_vpcep_exporter::{config::load_web, http::Limits};
+use css_vpcep_exporter::{config::load_web, web::Limits};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,

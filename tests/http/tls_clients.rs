@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use css_vpcep_exporter::http::Limits;
+use css_vpcep_exporter::web::Limits;
 use tokio::time::{Instant, sleep};
 
 use super::{
