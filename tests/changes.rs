@@ -15,6 +15,5 @@ mod changes {
     mod kills;
     mod ledger;
     mod refusals;
-    mod slow;
     mod world;
 }
