@@ -1,27 +1,14 @@
 //! What is served over HTTP, seen from the outside of a real socket.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "http/admin.rs"]
 mod admin;
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "http/formats.rs"]
 mod formats;
-#[path = "http/listener.rs"]
 mod listener;
-#[path = "http/metrics.rs"]
 mod metrics;
-#[path = "http/pages.rs"]
 mod pages;
-#[path = "http/scrapes.rs"]
 mod scrapes;
-#[path = "http/store.rs"]
 mod store;
-#[path = "http/tls.rs"]
 mod tls;
-#[path = "http/tls_clients.rs"]
 mod tls_clients;
-#[path = "http/tls_rotation.rs"]
 mod tls_rotation;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

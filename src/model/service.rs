@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{ServiceId, ServiceName};
+use crate::label::labels;
 
 /// An endpoint service (VPCEP API Reference, "Modifying a VPC Endpoint Service", Table 5, and
 /// "Querying VPC Endpoint Services"). Its texts are as the cloud has them: compare them, and clean them
@@ -224,71 +225,41 @@ impl fmt::Display for PortMapping {
     }
 }
 
-/// The status of an endpoint service (VPCEP API Reference, "Querying VPC Endpoint Services").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServiceStatus {
-    /// Being built.
-    Creating,
-    /// In use, and the only status in which it can be changed.
-    Available,
-    /// Could not be built.
-    Failed,
-    /// Going away.
-    Deleting,
-    /// A word that this version does not know.
-    Unknown,
+labels! {
+    /// The status of an endpoint service (VPCEP API Reference, "Querying VPC Endpoint Services").
+    pub enum ServiceStatus {
+        /// Being built.
+        Creating = "creating",
+        /// In use, and the only status in which it can be changed.
+        Available = "available",
+        /// Could not be built.
+        Failed = "failed",
+        /// Going away.
+        Deleting = "deleting",
+        /// A word that this version does not know.
+        Unknown = "unknown",
+    }
 }
 
 impl ServiceStatus {
-    /// All statuses, in the order in which they are shown.
-    pub const ALL: [Self; 5] =
-        [Self::Creating, Self::Available, Self::Failed, Self::Deleting, Self::Unknown];
-
-    /// The API's word, which is also the label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Creating => "creating",
-            Self::Available => "available",
-            Self::Failed => "failed",
-            Self::Deleting => "deleting",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// The status of that word, if it is one of the documented four.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL[..4].iter().copied().find(|status| status.as_str() == word)
     }
 }
 
-/// The words of `tcp_proxy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TcpProxy {
-    /// Nothing is handed on.
-    Close,
-    /// In the TCP option field.
-    ToaOpen,
-    /// In the payload, by the proxy protocol.
-    ProxyOpen,
-    /// Both.
-    Open,
-    /// Only the SDK knows it, not the document.
-    ProxyVni,
-}
-
-impl TcpProxy {
-    /// All words; the last one needs to be allowed.
-    pub const ALL: [Self; 5] =
-        [Self::Close, Self::ToaOpen, Self::ProxyOpen, Self::Open, Self::ProxyVni];
-
-    /// The API's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Close => "close",
-            Self::ToaOpen => "toa_open",
-            Self::ProxyOpen => "proxy_open",
-            Self::Open => "open",
-            Self::ProxyVni => "proxy_vni",
-        }
+labels! {
+    /// The words of `tcp_proxy`.
+    pub enum TcpProxy {
+        /// Nothing is handed on.
+        Close = "close",
+        /// In the TCP option field.
+        ToaOpen = "toa_open",
+        /// In the payload, by the proxy protocol.
+        ProxyOpen = "proxy_open",
+        /// Both.
+        Open = "open",
+        /// Only the SDK knows it, not the document.
+        ProxyVni = "proxy_vni",
     }
 }

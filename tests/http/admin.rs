@@ -1,14 +1,9 @@
 //! The admin listener over a real socket, with an engine and an audit log of the test behind it.
 
-#[path = "admin/command.rs"]
 mod command;
-#[path = "admin/conversation.rs"]
 mod conversation;
-#[path = "admin/openapi.rs"]
 mod openapi;
-#[path = "admin/raw.rs"]
 mod raw;
-#[path = "admin/walk.rs"]
 mod walk;
 
 use std::{
@@ -120,7 +115,7 @@ impl Admin {
         let stats = Arc::new(Stats::new());
         let board = Board::new([]);
         let clock = Clock::system();
-        let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Project>::new(
+        let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Client>::new(
             Vec::new(),
             board.clone(),
             clock.clone(),

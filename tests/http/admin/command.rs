@@ -9,13 +9,8 @@ use css_vpcep_exporter::{
 };
 use tokio::{io::AsyncReadExt as _, process::Command};
 
-use super::{
-    super::{
-        certificates::{Authority, place},
-        tls::Folder,
-    },
-    *,
-};
+use super::{super::tls::Pair, *};
+use crate::support::certificates::{Authority, place};
 
 struct Ran {
     code: i32,
@@ -299,7 +294,7 @@ async fn what_is_wrong_with_a_certificate_is_said_in_words() {
         ),
     ];
     for (name, issued, ca, wrong) in rows {
-        let folder = Folder::new(&format!("command-{name}"), issued);
+        let folder = Pair::new(&format!("command-{name}"), issued);
         place(&folder.file("ca.crt"), &ca);
         let server = folder.serve(&[], Limits::ADMIN).await;
         let url = format!("https://{}", server.address);
