@@ -72,3 +72,13 @@ pub(crate) fn body(address: SocketAddr, path: &str, gzip: bool) -> Vec<u8> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     answer.split_off(end + 4)
 }
+
+/// Whether somebody listens, and answers with 200.
+pub(crate) fn is_fine(address: SocketAddr, path: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let mut answer = Vec::new();
+    stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_to_end(&mut answer).is_ok()
+        && answer.starts_with(b"HTTP/1.1 200 ")
+}
