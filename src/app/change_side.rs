@@ -24,13 +24,13 @@ use crate::{
 /// The change side, bound but not running.
 pub(super) struct ChangeSide {
     listener: (Bound, Router),
-    engine: Engine<huawei::Project, Option<Audit>>,
+    engine: Engine<huawei::Client, Option<Audit>>,
     writer: Option<AuditWriter>,
 }
 
 /// The parts of the change side that a reload changes.
 pub(super) struct ChangeControls {
-    projects: watch::Sender<change::Projects<huawei::Project>>,
+    projects: watch::Sender<change::Projects<huawei::Client>>,
     access: watch::Sender<Access>,
     web: watch::Sender<WebSettings>,
     address: SocketAddr,
@@ -47,7 +47,7 @@ impl ChangeSide {
         config: &mut Config,
         options: &Options,
         read: &ReadSide,
-        projects: change::Projects<huawei::Project>,
+        projects: change::Projects<huawei::Client>,
     ) -> Result<Option<(Self, ChangeControls)>, StartError> {
         let Some(settings) = config.admin.take() else { return Ok(None) };
         if config.shard.index > 0 {
@@ -106,7 +106,7 @@ impl ChangeSide {
 
 impl ChangeControls {
     /// Takes over a new configuration.
-    pub(super) fn take(&self, config: &mut Config, projects: change::Projects<huawei::Project>) {
+    pub(super) fn take(&self, config: &mut Config, projects: change::Projects<huawei::Client>) {
         self.projects.send_replace(projects);
         let Some(admin) = config.admin.take() else {
             // Nobody is configured any more, so nobody may enter.
