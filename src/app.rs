@@ -69,12 +69,12 @@ impl App {
         Self { supervisor, ..self }
     }
 
-    /// Where the public listener really is.
+    /// The address of the public listener.
     pub fn public_address(&self) -> SocketAddr {
         self.read.address()
     }
 
-    /// Where the admin listener really is, if there is one.
+    /// The address of the admin listener, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.change.as_ref().map(ChangeSide::address)
     }
@@ -93,7 +93,7 @@ impl App {
     /// state.
     ///
     /// # Errors
-    /// When a task ends before that: running on without it would be a silent failure.
+    /// If a task ends before that: running on without it would be a silent failure.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), PartDied> {
         let Self { read, change, reloader, supervisor, .. } = self;
         let (address, readiness, polls) =

@@ -29,7 +29,8 @@
 //! - Only [`huawei`] and the `service` command know reqwest, and only [`config`] and [`cli`] see the
 //!   environment.
 //! - Only [`stats`] and [`exposition`] know the crate `prometheus`.
-//! - [`model`] does no IO and knows no serde; ids are checked when they are made.
+//! - [`model`] does no IO, and derives serde for the state file only; ids are checked when they are made,
+//!   also when they are read.
 //! - [`sim`] imports nothing of ours and is spoken to only over HTTP: a mistake in the client cannot
 //!   cancel out with the same mistake in the cloud.
 //! - Every task is joined; one that ends early ends the process with an error.
@@ -38,6 +39,7 @@
 //! # Modules, in reading order
 
 pub mod files;
+pub mod label;
 pub mod model;
 pub mod secret;
 pub mod text;

@@ -40,11 +40,11 @@ pub use self::{
     state::{Live, Shared},
 };
 
-/// After this long the exporter is ready even if the first round has not ended: most clusters have data.
+/// Longest wait for the end of the first round: by then most clusters have data.
 const FIRST_ROUND_AT_MOST: Duration = Duration::from_secs(120);
 
-/// Whether the exporter is ready: from the moment when every cluster was tried, or the first round has
-/// taken too long, until it shuts down.
+/// The readiness of the exporter: true once every cluster was tried, or the first round has taken too long,
+/// and until shutdown.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<Ready>);
 

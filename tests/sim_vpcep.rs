@@ -1,4 +1,4 @@
-//! The simulated VPCEP over a real socket: the PUT document, its rules and the odd modes.
+//! The simulated VPCEP over a real socket: the PUT document, its rules and its faults.
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{self, HTTP};
 
 mod calls;
-mod modes;
+mod faults;
 
 /// The simulated cloud and somebody who has logged in.
 struct Cloud {
@@ -28,8 +28,8 @@ async fn json_of(answer: Response) -> Value {
 }
 
 impl Cloud {
-    async fn modes(&self, modes: Value) {
-        self.sim.control(Method::PUT, "modes", &json!({"modes": modes})).await;
+    async fn faults(&self, faults: Value) {
+        self.sim.set_faults(faults).await;
     }
 
     async fn truth(&self, at: usize) -> Value {
@@ -222,10 +222,7 @@ async fn what_is_refused_changes_nothing() {
 #[tokio::test]
 async fn faults_and_counters_know_the_operations() {
     let cloud = cloud().await;
-    let faults = json!({"faults": [
-        {"name": "throttled", "operation": "vpcep_update", "times": 1},
-    ]});
-    cloud.sim.control(Method::PUT, "faults", &faults).await;
+    cloud.faults(json!([{"name": "throttled", "operation": "vpcep_update", "times": 1}])).await;
     let (status, body) = cloud.put(json!({"description": "one"})).await;
     assert_eq!((status, &body["error_code"]), (429, &json!("APIGW.0308")));
     let (status, _) = cloud.put(json!({"description": "two"})).await;

@@ -24,7 +24,7 @@ pub trait ChangeLog: Send + Sync + 'static {
     fn denied(&self, denied: &Denied<'_>);
 }
 
-/// Without one there is nothing to show, and refusals are only counted.
+/// Without a log there is nothing to show, and refusals are only counted.
 impl ChangeLog for Option<Audit> {
     fn newest(&self, limit: usize, sees: &dyn Fn(&str, &str) -> bool) -> Option<Vec<LoggedChange>> {
         self.as_ref()?.newest(limit, sees)
@@ -110,7 +110,7 @@ pub struct LoggedChange {
 pub struct Denied<'a> {
     /// Why; one of the words of the metric.
     pub reason: &'static str,
-    /// Where it came from.
+    /// The address of the client.
     pub remote: IpAddr,
     /// The name of the token, where one was good.
     pub actor: Option<&'a str>,

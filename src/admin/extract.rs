@@ -1,4 +1,4 @@
-//! What a request says beside its path: its query and its body.
+//! The query and the body of a request.
 
 use std::error::Error;
 

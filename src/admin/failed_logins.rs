@@ -1,4 +1,4 @@
-//! Who guesses tokens is told to wait.
+//! The limit on guesses of a token, for each source address.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 
 /// Failures that a source may have in a window: enough for a person with the wrong file.
 const FAILURES: u32 = 10;
-/// How long failures are remembered.
+/// Time for which failures count.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Sources that are remembered, some 100 bytes each. With more the oldest is forgotten: an attacker
 /// with so many addresses is not held up by a table.
@@ -26,7 +26,7 @@ impl Limiter {
     /// A failure now.
     ///
     /// # Errors
-    /// How long the source has to wait, if it had too many before this one.
+    /// Counts a failure. If the source had too many before it, the error is the time it has to wait.
     pub(super) fn fail(&mut self, source: IpAddr, now: Instant) -> Result<(), Duration> {
         let source = network(source);
         if !self.0.contains_key(&source) && self.0.len() >= SOURCES {
@@ -55,7 +55,7 @@ impl Limiter {
     }
 }
 
-/// What counts as one source: whoever has an IPv6 address has the 2^64 beside it too.
+/// The source that an address belongs to. The holder of one IPv6 address has all 2^64 in its network.
 fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => {

@@ -8,45 +8,45 @@ use crate::{board::ServiceMeta, web::WebSettings};
 /// The admin listener, as configured.
 #[derive(Debug)]
 pub struct AdminSettings {
-    /// Where it listens; without TLS, on loopback.
+    /// The address to listen on; a loopback address unless there is TLS.
     pub listen: SocketAddr,
     /// The `Host` values that are accepted.
     pub hosts: Vec<String>,
-    /// Who may enter.
+    /// The tokens that are accepted.
     pub tokens: Vec<AdminToken>,
-    /// TLS, for one.
+    /// The settings of its web configuration file, such as TLS.
     pub web: WebSettings,
-    /// Whether `tcp_proxy` may become `proxy_vni`, which only the SDK knows, not the document.
+    /// Accept `proxy_vni` for `tcp_proxy`: the SDK knows it, the API document does not.
     pub allow_proxy_vni: bool,
 }
 
 /// An entry of the token list. It holds no secret: the digest cannot be turned back.
 #[derive(Clone, Debug)]
 pub struct AdminToken {
-    /// The name of whoever has it, for the record.
+    /// The name of its holder, for the audit log.
     pub name: String,
     /// SHA-256 of the token.
     pub sha256: [u8; 32],
-    /// What it may do.
+    /// Its role.
     pub role: Role,
-    /// Which endpoint services it may touch, as `project/name` globs.
+    /// The endpoint services that it may see and change, as `project/name` globs.
     pub services: Vec<String>,
 }
 
 impl AdminToken {
-    /// Whether the service is among those of the token, by its name or its id.
+    /// True if the token may see this service, by its name or by its id.
     pub(super) fn sees(&self, meta: &ServiceMeta) -> bool {
         self.sees_one_of(&meta.project, &[&meta.name, meta.id.as_str()])
     }
 
-    /// The same for a service that is known by these words.
+    /// True if the token may see a service with one of these names.
     pub(super) fn sees_one_of(&self, project: &str, words: &[&str]) -> bool {
         let mut paths = words.iter().map(|word| format!("{project}/{word}"));
         paths.any(|path| self.services.iter().any(|pattern| fits(pattern, &path)))
     }
 }
 
-/// What a token may do.
+/// The role of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// May read, plan changes, and ask for a poll.
@@ -55,7 +55,7 @@ pub enum Role {
     Editor,
 }
 
-/// Who may enter and do what; a reload may change it.
+/// The rules of access that a reload may change.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     pub(super) hosts: Arc<[String]>,

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
+    change::Timings,
     clock::Clock,
     config::{Config, ConfigError},
 };
@@ -18,12 +19,14 @@ pub struct Options {
     pub admin_fallback: Option<SocketAddr>,
     /// The path of the metrics.
     pub telemetry_path: String,
-    /// Whether `/-/reload` may be used.
+    /// Accept reloads through `/-/reload`.
     pub lifecycle: bool,
     /// Reads the configuration again.
     pub load: Loader,
     /// The date.
     pub clock: Clock,
-    /// Decides the jitter of retries.
+    /// The seed of the jitter of retries.
     pub seed: u64,
+    /// The limits of a change's steps.
+    pub changes: Timings,
 }

@@ -33,7 +33,7 @@ use crate::{
 /// The parts that poll. The `collect` command uses them without the rest.
 pub struct Collector {
     /// The projects with the clusters to poll.
-    pub projects: Vec<poll::Project<huawei::Project>>,
+    pub projects: Vec<poll::Project<huawei::Client>>,
     /// The newest observation of every cluster.
     pub board: Board,
     /// The exporter's own metrics.
@@ -44,7 +44,7 @@ pub struct Collector {
 /// Builds the parts that poll.
 ///
 /// # Errors
-/// When the TLS backend cannot start.
+/// If the TLS backend cannot start.
 pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new());
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
@@ -70,8 +70,8 @@ pub(super) struct ReadSide {
     pub(super) polls: PollHandle,
     pub(super) readiness: Readiness,
     public: (Bound, Router),
-    scheduler: Scheduler<huawei::Project>,
-    clouds: watch::Receiver<Clouds<huawei::Project>>,
+    scheduler: Scheduler<huawei::Client>,
+    clouds: watch::Receiver<Clouds<huawei::Client>>,
     state_file: Option<StateFile>,
 }
 
@@ -79,10 +79,10 @@ pub(super) struct ReadSide {
 pub(super) struct ReadControls {
     projects: Projects,
     services: ServiceBoard,
-    roster: RosterHandle<huawei::Project>,
+    roster: RosterHandle<huawei::Client>,
     live: watch::Sender<Live>,
     web: watch::Sender<WebSettings>,
-    clouds: watch::Sender<Clouds<huawei::Project>>,
+    clouds: watch::Sender<Clouds<huawei::Client>>,
     stats: Arc<Stats>,
     clock: Clock,
 }
@@ -134,7 +134,7 @@ impl ReadSide {
         Ok((Self { shared, polls, readiness, public, scheduler, clouds, state_file }, controls))
     }
 
-    /// Where the public listener is.
+    /// The address of the public listener.
     pub(super) fn address(&self) -> SocketAddr {
         self.public.0.address()
     }
@@ -158,7 +158,7 @@ impl ReadSide {
 
 impl ReadControls {
     /// The projects as the change side needs them.
-    pub(super) fn for_changes(&self) -> change::Projects<huawei::Project> {
+    pub(super) fn for_changes(&self) -> change::Projects<huawei::Client> {
         self.projects.for_changes()
     }
 

@@ -76,8 +76,8 @@ impl Fixed {
 }
 
 impl Reloader {
-    /// Reloads whenever it is asked to, until `shutdown` is ready. Whoever asked while a reload was
-    /// under way is answered by the next one: a storm of requests is one reload.
+    /// Reloads on request, until `shutdown` is ready. Requests that come during a reload are answered by the
+    /// next one together: a storm of requests is one reload.
     pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
@@ -89,7 +89,7 @@ impl Reloader {
             while let Ok(request) = self.requests.try_recv() {
                 asked.push(request);
             }
-            // Not given up half-way: a reload takes some milliseconds, and then ends.
+            // Not cancelled by a shutdown: it ends within milliseconds.
             let result = self.reload().await;
             // The same signal tells that the audit log was renamed, whatever became of the reload.
             self.change.iter().for_each(ChangeControls::reopen_log);

@@ -20,7 +20,7 @@ impl ReloadRequest {
     /// The answer to a reload: the keys whose new values need a restart, or the mistakes, one in each line.
     pub fn answer(self, result: Result<Vec<&'static str>, String>) {
         if let Some(reply) = self.0 {
-            // Whoever asked may have hung up.
+            // The client may have hung up.
             let _ = reply.send(result);
         }
     }

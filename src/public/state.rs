@@ -11,16 +11,16 @@ use crate::{
     stats::Stats,
 };
 
-/// What the handlers read. Clones share it.
+/// The parts that the handlers read. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// Where all clusters stand.
+    /// The newest observation of every cluster.
     pub board: Board,
-    /// Where all endpoint services stand.
+    /// The newest reading of every endpoint service.
     pub services: ServiceBoard,
     /// The pages for Prometheus. [`keep_pages_made`] has them ready before a scrape.
     pub pages: Store,
-    /// What a reload may change.
+    /// The settings that a reload may change.
     pub live: watch::Receiver<Live>,
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
@@ -28,7 +28,7 @@ pub struct Shared {
     pub clock: Clock,
 }
 
-/// What a reload of the configuration may change of the pages.
+/// The settings of the pages that a reload may change.
 #[derive(Clone, Debug)]
 pub struct Live {
     exposition: exposition::Settings,
@@ -36,7 +36,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// What is shown and for how long, and the effective configuration without its secrets.
+    /// The settings of the exposition, and the effective configuration without its secrets.
     pub fn of(exposition: &exposition::Settings, effective: String) -> Self {
         Self { exposition: *exposition, effective: effective.into() }
     }

@@ -1,5 +1,4 @@
-//! What a web configuration file decides of a listener: TLS, who may enter, how many requests, and
-//! headers of answers.
+//! The settings of a web configuration file, and the check of requests by them: rate limit and password.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -21,27 +20,27 @@ use super::{
 };
 use crate::stats::Stats;
 
-/// Whoever watches over the process asks these, and has no password.
+/// Health routes need no password: orchestrators that probe them have none.
 const OPEN: [&str; 2] = ["/-/healthy", "/-/ready"];
 
-/// A web configuration file, read. Without one, all of it is absent.
+/// The settings of a web configuration file. Without a file, all of them are absent.
 #[derive(Clone, Debug, Default)]
 pub struct WebSettings {
     /// The file.
     pub file: Option<PathBuf>,
-    /// Absent: plain HTTP.
+    /// TLS; plain HTTP if absent.
     pub tls: Option<Tls>,
-    /// Who may enter; if there are none, everybody.
+    /// The users who may enter; everybody if there are none.
     pub users: Arc<Users>,
-    /// What every answer carries.
+    /// Headers of every answer.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// How many requests there may be.
+    /// The rate limit of requests.
     pub rate_limit: Option<Arc<RequestLimit>>,
 }
 
 impl WebSettings {
-    /// These, but speaking TLS only if `before` does: that changes only with a restart, so that no
-    /// mistake in a file turns encryption off.
+    /// These settings, but with TLS on or off as in `before`: only a restart changes that, so that no mistake
+    /// in a file turns encryption off.
     #[must_use]
     pub fn after(mut self, before: &Self) -> Self {
         if self.tls.is_some() != before.tls.is_some() {
@@ -61,7 +60,7 @@ struct Access {
     counter: Counter,
 }
 
-/// Why a request may not enter.
+/// The reasons to refuse a request.
 enum Refusal {
     TooManyRequests { wait: Duration },
     NoLogin,
@@ -73,7 +72,7 @@ impl Access {
         Self { web, counter: Counter::new() }
     }
 
-    /// What there is to compare before this request may enter.
+    /// The login to compare before this request may enter, if one is needed.
     fn look_at(web: &WebSettings, request: &Request) -> Result<Option<Login>, Refusal> {
         let route = request.extensions().get::<MatchedPath>();
         if route.is_some_and(|route| OPEN.contains(&route.as_str())) {
@@ -108,7 +107,7 @@ where
         .layer(middleware::from_fn_with_state(stats, measure))
 }
 
-/// Lets a request through, or says why not.
+/// Lets a request through or refuses it.
 async fn enter(State(access): State<Access>, request: Request, next: Next) -> Response {
     let web = access.web.borrow().clone();
     let admitted = match Access::look_at(&web, &request) {

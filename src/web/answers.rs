@@ -16,7 +16,7 @@ pub const JSON: &str = "application/json";
 /// The media type of refusals.
 pub const PROBLEM: &str = "application/problem+json";
 
-/// The type of a problem of which its status says everything (RFC 9457, 4.2.1).
+/// The type of a problem that its status describes fully (RFC 9457, 4.2.1).
 const BLANK: &str = "about:blank";
 
 #[derive(Serialize)]
@@ -32,12 +32,12 @@ struct Problem<'a, M> {
 #[derive(Serialize)]
 struct NoMembers {}
 
-/// An answer that says what was wrong.
+/// A problem document for a refused request.
 pub fn problem(status: StatusCode, detail: &str) -> Response {
     problem_with(status, BLANK, detail, &NoMembers {})
 }
 
-/// The same with a type of its own, a relative reference, and with more members.
+/// A problem document with its own type, which is a relative reference, and more members.
 pub fn problem_with(
     status: StatusCode,
     kind: &str,
@@ -49,7 +49,7 @@ pub fn problem_with(
     json(status, PROBLEM, &document)
 }
 
-/// An answer in JSON that is safe to show in a terminal.
+/// An answer in JSON. Characters that could control a terminal are escaped.
 pub fn json(status: StatusCode, media_type: &'static str, value: &impl Serialize) -> Response {
     let (status, body) = match json_line(value) {
         Ok(body) => (status, body),
@@ -58,7 +58,7 @@ pub fn json(status: StatusCode, media_type: &'static str, value: &impl Serialize
     answer(status, media_type, body)
 }
 
-/// An answer that no cache keeps and no browser takes for anything else.
+/// An answer that no cache stores and whose media type no browser second-guesses.
 pub fn answer(status: StatusCode, media_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;

@@ -26,10 +26,10 @@ pub const AT_ONCE: usize = 1;
 pub const MOST_LOGINS: usize = 16;
 /// A comparison of this cost takes about two seconds; each step more doubles it.
 const MOST_COST: u32 = 15;
-/// For work whose result nobody looks at.
+/// The salt of comparisons that only take time.
 const DECOY_SALT: [u8; 16] = *b"css-vpcep-export";
 
-/// Who may log in.
+/// The users who may log in.
 #[derive(Default)]
 pub struct Users {
     by_name: BTreeMap<String, PasswordHash>,
@@ -37,18 +37,18 @@ pub struct Users {
 }
 
 impl Users {
-    /// These, by their names.
+    /// Users by name.
     pub fn new(by_name: BTreeMap<String, PasswordHash>) -> Self {
         let highest_cost = by_name.values().map(|hash| hash.cost).max().unwrap_or_default();
         Self { by_name, highest_cost }
     }
 
-    /// Whether everybody may enter.
+    /// True if no user is configured: everybody may enter.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// Compares. It takes as long for every name, known or not, and for every password.
+    /// Compares a login. It takes the same time for every name, known or unknown, and every password.
     fn verify(&self, login: &Login) -> bool {
         let user = self.by_name.get(&login.name);
         let fits = user.is_some_and(|user| {
@@ -74,7 +74,7 @@ impl fmt::Debug for Users {
     }
 }
 
-/// A password's bcrypt hash, which can be used.
+/// A checked bcrypt hash of a password.
 pub struct PasswordHash {
     hash: Secret,
     cost: u32,
@@ -84,7 +84,7 @@ impl PasswordHash {
     /// Reads a hash as `htpasswd -B` makes it.
     ///
     /// # Errors
-    /// What was expected. The hash is not in it: it could be a password.
+    /// The expected form. The error does not quote the hash: it could be a password.
     pub fn parse(hash: Secret) -> Result<Self, String> {
         let parts = hash.expose().parse::<bcrypt::HashParts>();
         let cost = parts.map_err(|_| "a bcrypt hash, as htpasswd -nB makes it")?.get_cost();
@@ -95,14 +95,14 @@ impl PasswordHash {
     }
 }
 
-/// Name and password of a request.
+/// The user name and password in a request.
 pub(super) struct Login {
     name: String,
     password: Zeroizing<Vec<u8>>,
 }
 
 impl Login {
-    /// Of the one `Authorization` header, if it is there and well formed.
+    /// Reads the one `Authorization` header, if it is there and well formed.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let encoded = authorization(headers, "basic")?;
         let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
@@ -113,14 +113,14 @@ impl Login {
     }
 }
 
-/// Where logins are compared.
+/// The queue of logins to compare. Clones share it.
 #[derive(Clone)]
 pub(super) struct Counter {
     logins: Arc<Semaphore>,
     comparisons: Arc<Semaphore>,
 }
 
-/// Too many logins are waiting.
+/// Too many logins are waiting already.
 pub(super) struct Busy;
 
 impl Counter {
@@ -129,12 +129,12 @@ impl Counter {
         Self { logins, comparisons }
     }
 
-    /// Whether this is one of the users.
+    /// True if the login is that of a user.
     pub(super) async fn admits(&self, login: Login, users: Arc<Users>) -> Result<bool, Busy> {
         let place = self.logins.clone().try_acquire_owned().map_err(|_| Busy)?;
         let turn = self.comparisons.clone().acquire_owned().await.map_err(|_| Busy)?;
         let compared = tokio::task::spawn_blocking(move || {
-            // Kept to the end, even if the client has gone: the work goes on.
+            // The comparison goes on when the client has gone, so it keeps its permits to the end.
             let _kept = (place, turn);
             users.verify(&login)
         });

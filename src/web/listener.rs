@@ -3,8 +3,8 @@
 //! An accept loop of our own, because `axum::serve` lets a client hold half a header for ever.
 //! HTTP/1.1 only: a scraper asks once in a while, and HTTP/2 would bring its own weaknesses.
 //!
-//! `seats` knows who is connected and who must give way, `handshake` begins TLS where it is spoken,
-//! `stream` keeps the deadlines of reading and writing, `body` those of a request's body.
+//! `connections` counts the clients and decides which one gives way, `handshake` begins TLS,
+//! `deadlines` limits the time for reading and writing, `request_body` limits a body.
 
 mod connections;
 mod deadlines;
@@ -48,14 +48,15 @@ pub const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Connections that the system holds until there is a place. If they are too many, it drops them, and
 /// a client tries again only seconds later; the 128 of the standard library are soon used up.
 const BACKLOG: u32 = 1024;
-/// After a failed accept (file descriptors are used up) the next is tried this much later.
+/// The pause after a failed accept. Usually the process has no file descriptor left, and a tight loop would
+/// burn a core until it has.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Where a request came from; every request has it among its extensions.
+/// The address of the client. Every request has it among its extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// A socket that listens already, so that an address in use is found out before anything runs.
+/// A socket that already listens, so that an address in use is noticed before anything runs.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
@@ -65,10 +66,10 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Listens on the first of the addresses that can be had, with [`Limits::PUBLIC`].
+    /// Listens on the first address that is free, with [`Limits::PUBLIC`].
     ///
     /// # Errors
-    /// The last address's error.
+    /// The error of the last address.
     pub async fn listen(addresses: &[SocketAddr]) -> io::Result<Self> {
         let mut bound = Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no address"));
         for &address in addresses {
@@ -82,34 +83,34 @@ impl Bound {
         Ok(Self { listener, address, limits: Limits::PUBLIC, web: None })
     }
 
-    /// A second listener on the same socket; whichever of the two is serving takes the next connection.
+    /// A second listener on the same socket. The one that is serving takes the next connection.
     ///
     /// # Errors
-    /// When the process has no file descriptor left.
+    /// If the process has no file descriptor left.
     pub fn second(&self) -> io::Result<Self> {
         let socket = std::net::TcpListener::from(self.listener.as_fd().try_clone_to_owned()?);
         let listener = TcpListener::from_std(socket)?;
         Ok(Self { listener, address: self.address, limits: self.limits, web: self.web.clone() })
     }
 
-    /// The same with other limits.
+    /// Replaces the limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Speaks TLS where the web configuration says so; without one, plain HTTP.
+    /// Speaks TLS if the web configuration has it. Without a web configuration it is plain HTTP.
     #[must_use]
     pub fn with_web(self, web: Web) -> Self {
         Self { web: Some(web), ..self }
     }
 
-    /// The real address, with the port that the system chose if it was asked to.
+    /// The address in use. For port 0 it has the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `shutdown` is ready, then lets answers under way end, but not for long.
+    /// Serves until `shutdown` is ready, then gives answers under way [`Limits::drain`] to end.
     pub async fn serve(self, router: Router, shutdown: impl Future<Output = ()>) {
         let Self { listener, limits, web, .. } = self;
         let server = Server { seats: Arc::new(Seats::new(limits)), router, web };
@@ -131,13 +132,13 @@ impl Bound {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Connections of a process that has just ended must not keep the next one waiting.
+    // Connections of a process that just ended would otherwise block the address for a minute.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// What all connections of a listener share.
+/// The parts that all connections of a listener share.
 #[derive(Clone)]
 struct Server {
     seats: Arc<Seats>,
@@ -188,7 +189,7 @@ impl Server {
             let stream = taken(stream);
             return self.converse((stream, peer), &self.router, &seat, closing).await;
         };
-        // Where a place is needed, what has come is read first; here and below.
+        // Biased, here and below: a client that just sent something must not be cut as idle.
         let greeted = tokio::select! {
             biased;
             greeted = greet(stream, &tls, self.seats.limits().handshake, taken) => greeted,
@@ -233,7 +234,7 @@ impl Server {
             }
         });
         let connection = http1::Builder::new()
-            // The deadlines are those of `stream`.
+            // `Guarded` has the deadline; hyper's own would need a timer of hyper's.
             .header_read_timeout(None)
             .max_buf_size(MAX_HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), service);
@@ -256,7 +257,7 @@ impl Server {
     }
 }
 
-/// The refusal of a request that says itself that its body is too long.
+/// Refuses a request whose `Content-Length` is over the limit, before its body is read.
 fn too_long(request: &Request<Incoming>, limits: &Limits) -> Option<Response> {
     let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?;
     if length.parse::<usize>().is_ok_and(|length| length <= limits.body_bytes) {
@@ -268,7 +269,7 @@ fn too_long(request: &Request<Incoming>, limits: &Limits) -> Option<Response> {
     Some(refusal)
 }
 
-/// Returns when the place is needed and nothing has happened for too long.
+/// Returns when another client needs the place and this one has been idle for too long.
 async fn must_leave(seat: &Seat, limits: &Limits) {
     loop {
         seat.asked_to_leave().await;
@@ -278,7 +279,7 @@ async fn must_leave(seat: &Seat, limits: &Limits) {
     }
 }
 
-/// The guard that the wait returns must not live across an await.
+/// Returns when the listener closes. The guard that `wait_for` returns must not live across an await.
 async fn closed(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }

@@ -1,15 +1,15 @@
-//! How many requests a listener takes: a token bucket for all clients together.
+//! The rate limit of a listener: one token bucket for all clients.
 
 use parking_lot::Mutex;
 
 use tokio::time::{Duration, Instant};
 
-/// Lets so many requests through at once, and then one in each interval.
+/// Lets a burst of requests through, and then one in each interval.
 #[derive(Debug)]
 pub struct RequestLimit {
     interval: Duration,
     burst: u32,
-    /// When the bucket will be full again, if nothing comes.
+    /// The time at which the bucket is full again if no request comes.
     full_at: Mutex<Instant>,
 }
 
@@ -19,7 +19,7 @@ impl RequestLimit {
         Self { interval, burst, full_at: Mutex::new(Instant::now()) }
     }
 
-    /// Takes a token. Where there is none: how long until there is one.
+    /// Takes a token, or tells how long it takes until there is one.
     pub(super) fn take(&self) -> Result<(), Duration> {
         let now = Instant::now();
         let mut full_at = self.full_at.lock();

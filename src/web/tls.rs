@@ -1,7 +1,7 @@
 //! TLS of a listener: certificate, key and client CA, which are read again when their files change.
 //!
-//! A new certificate serves from the next handshake on; connections that are open keep theirs. What
-//! is broken is told once, and the one before goes on serving.
+//! A new certificate is used from the next handshake on; open connections keep theirs. A broken file is
+//! logged once, and the certificate before stays in use.
 //!
 //! Sessions are not resumed, so that every handshake looks at the client's certificate as it is now.
 
@@ -30,16 +30,16 @@ pub use pem::Pem;
 use crate::clock::Clock;
 use pem::Stamp;
 
-/// How often, at most, it is looked whether a file has changed: a handshake should not wait for a
-/// disk each time, and nobody rotates faster.
+/// Shortest time between two looks at the files: a handshake should not wait for the disk each time, and
+/// no one rotates certificates faster.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A certificate that ends within this time earns a warning: enough for a person to act, and less
 /// than the third of 90 days at which automatic renewal starts.
 const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// The only protocol that is spoken inside.
+/// The only protocol inside TLS.
 const ALPN: &[u8] = b"http/1.1";
 
-/// A version of TLS that is spoken.
+/// A version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246).
@@ -48,14 +48,14 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// TLS as configured. It holds no more of a secret than where it is, or a [`crate::secret::Secret`].
+/// The TLS settings. A key is a path or a [`crate::secret::Secret`].
 #[derive(Debug)]
 pub struct TlsSettings {
     /// The server's certificate and its chain.
     pub certificate: Pem,
     /// Its private key.
     pub key: Pem,
-    /// What is asked of clients.
+    /// The demand on client certificates.
     pub clients: ClientAuth,
     /// The oldest version.
     pub min_version: TlsVersion,
@@ -65,7 +65,7 @@ pub struct TlsSettings {
     pub cipher_suites: Vec<CipherSuite>,
     /// Key exchange groups, those liked best first; none: the default.
     pub curves: Vec<NamedGroup>,
-    /// Whether the server's order of suites counts, not the client's.
+    /// Use the server's order of cipher suites instead of the client's.
     pub prefer_server_order: bool,
 }
 
@@ -76,27 +76,27 @@ pub struct Tls(Arc<Inner>);
 struct Inner {
     settings: TlsSettings,
     files: Mutex<Files>,
-    /// Held by whoever looks at the files.
+    /// Held while a task looks at the files.
     looking: Mutex<()>,
 }
 
-/// What was read, and when.
+/// The files as they were read last.
 struct Files {
     config: Arc<ServerConfig>,
     stamps: [Option<Stamp>; 3],
     looked: Instant,
-    /// What was said of files that could not be used.
+    /// The last error that was logged, so that it is logged once.
     complaint: Option<TlsError>,
 }
 
-/// Files that could be used, and what should be changed of them.
+/// A configuration made of the files, with warnings about them.
 struct Read {
     config: Arc<ServerConfig>,
     warnings: Vec<TlsError>,
 }
 
 impl Tls {
-    /// Reads the files. It blocks. What should be changed comes beside it.
+    /// Reads the files, which blocks. Warnings come beside the result.
     ///
     /// # Errors
     /// A file that cannot be read or used, a key of another certificate, or settings that leave
@@ -109,7 +109,7 @@ impl Tls {
         Ok((Self(Arc::new(inner)), warnings))
     }
 
-    /// What the next handshake needs.
+    /// The configuration for the next handshake.
     pub(super) async fn current(&self) -> Arc<ServerConfig> {
         if self.0.is_time_to_look() {
             let inner = self.0.clone();
@@ -144,7 +144,7 @@ impl Inner {
     /// them may come a moment later.
     fn look(&self) {
         let Some(_looking) = self.looking.try_lock() else { return };
-        // Before they are read: whatever is written later changes them once more.
+        // Taken before the files are read: a write in between then counts as another change.
         let stamps = self.settings.stamps();
         if self.files().stamps == stamps {
             self.files().complaint = None;
@@ -253,7 +253,7 @@ impl TlsSettings {
     }
 }
 
-/// What to say of a certificate's end, if it is near or past.
+/// A warning about a certificate that has expired or soon will.
 fn expiry(certificate: &CertificateDer<'_>, now: Timestamp) -> Option<String> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let end = Timestamp::from_second(parsed.validity().not_after.timestamp()).ok()?;

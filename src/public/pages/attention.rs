@@ -13,7 +13,7 @@ use crate::{
     model::Status,
 };
 
-/// How many connections are named one by one; the others are only in the table below.
+/// Connections that are named one by one; the others are only in the table below.
 const NAMED: usize = 5;
 
 /// Why a cluster needs attention, the most urgent reason first.
@@ -132,13 +132,13 @@ fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>,
     old_data(page, state, data, now);
 }
 
-/// When credentials in back-off are tried again: by the first poll after the back-off.
+/// The time at which credentials in back-off are tried again: the first poll after the back-off.
 pub(super) fn credentials_tried(state: &ClusterState) -> Option<Timestamp> {
     let retry_at = state.last_error()?.retry_at?;
     Some(state.next_poll.map_or(retry_at, |poll| poll.max(retry_at)))
 }
 
-/// What is left to look at.
+/// The advice that remains.
 fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, now: Timestamp) {
     match (&state.observation, data) {
         (None, _) => {

@@ -24,7 +24,7 @@ impl<'a> Change<'a> {
             from: transition.from.as_str(),
             to: transition.to.as_str(),
         });
-        // Without an observation nobody knows which way it was switched.
+        // Without an observation the direction of the switch is unknown.
         let switch = state.service_switched.zip(state.observation.as_ref()).map(|(at, data)| {
             let (from, to) = if data.list.service_enabled { ("off", "on") } else { ("on", "off") };
             Self { at, endpoint_id: None, from, to }

@@ -104,7 +104,7 @@ fn connections(page: &mut Html, data: &Observation, now: Timestamp) {
          <th>Account<th>Created</tr>\n",
     );
     let mut rows: Vec<_> = data.connections().collect();
-    // What was refused or waits comes first; the rest in the order of the ids.
+    // Rejected and waiting connections come first, the others in the order of their ids.
     rows.sort_by_key(|(connection, _)| urgency(connection.status));
     for (connection, since) in rows {
         row(page, connection, since, now);

@@ -6,19 +6,19 @@ use jiff::Timestamp;
 
 use super::html::Html;
 
-/// How long ago something was, to the second; the date is in the tooltip.
+/// The time since a moment, to the second, with the date in the tooltip.
 pub(super) fn ago(page: &mut Html, at: Timestamp, now: Timestamp) {
     let seconds = now.duration_since(at).as_secs();
     moment(page, at, seconds, "", " ago");
 }
 
-/// How long a state has lasted.
+/// The time that a state has lasted.
 pub(super) fn lasting(page: &mut Html, since: Timestamp, now: Timestamp) {
     let seconds = now.duration_since(since).as_secs();
     moment(page, since, seconds, "for ", "");
 }
 
-/// How far away something is.
+/// The time until a moment.
 pub(super) fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
     let seconds = at.duration_since(now).as_secs();
     if seconds > 0 {

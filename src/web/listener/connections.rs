@@ -1,10 +1,10 @@
-//! Who is connected, and who gives way when there is no room.
+//! The connections of a listener, and which of them gives way when there is no room.
 //!
-//! Room is short in two ways: places for connections, and memory for answers that clients do not
-//! take. In both, the connection where nothing has happened for the longest time is cut. Only what
-//! serves somebody counts as happening: a connection made, a header that is whole, bytes of an
-//! answer taken. So clients that are silent, drip or stall cannot keep a scraper out. Whoever shall
-//! give a place away looks first whether something has come: a busy machine may have kept it waiting.
+//! Two things run out: places for connections, and memory for answers that clients do not take. In both
+//! cases the connection without progress for the longest time is cut. Progress is a connection made, a
+//! whole header, or bytes of an answer taken, so a client that is silent, drips or stalls cannot keep a
+//! scraper out. A connection that is asked to leave first reads what has arrived: on a busy machine its
+//! bytes may have waited for it.
 
 use std::{
     pin::Pin,
@@ -26,7 +26,7 @@ use tokio::{
 
 use super::limits::Limits;
 
-/// How often it is looked for somebody who can give way, while a client waits for a place.
+/// Pause between two searches for a connection that can give way, while a client waits for a place.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The connections of a listener.
@@ -51,7 +51,7 @@ impl Seats {
         &self.limits
     }
 
-    /// A place, as soon as there is one; somebody may have to give way.
+    /// A place, as soon as there is one. An idle connection is asked to leave for it.
     pub(super) async fn place(&self) -> OwnedSemaphorePermit {
         loop {
             if self.places.available_permits() == 0 {
@@ -65,7 +65,7 @@ impl Seats {
         }
     }
 
-    /// What is known of a new connection.
+    /// The seat of a new connection.
     pub(super) fn seat(&self) -> Arc<Seat> {
         let seat = Seat {
             began: self.began,
@@ -78,14 +78,14 @@ impl Seats {
         Arc::new(seat)
     }
 
-    /// The connection runs in this task from now on.
+    /// Notes the task that serves the connection.
     pub(super) fn take(&self, seat: Arc<Seat>, task: AbortHandle) {
         let mut taken = self.taken();
         taken.retain(|(_, task)| !task.is_finished());
         taken.push((seat, task));
     }
 
-    /// Cuts those who do not take their answers, for as long as those need too much memory.
+    /// Cuts clients that do not take their answers, while those answers hold too much memory.
     pub(super) fn cut_unsent(&self) {
         while self.unsent() > self.limits.unsent_bytes {
             if !self.cut_longest(|seat| seat.unsent.load(Ordering::Relaxed) > 0) {
@@ -100,7 +100,7 @@ impl Seats {
         alive.map(|(seat, _)| seat.unsent.load(Ordering::Relaxed)).sum()
     }
 
-    /// Asks the one with the longest time of nothing happening to leave, if that is long enough.
+    /// Asks the connection that has been idle longest to leave, if it has been idle for long enough.
     fn ask_longest(&self) {
         let taken = self.taken();
         if let Some(index) = self.longest(&taken, Seat::may_leave) {
@@ -108,7 +108,7 @@ impl Seats {
         }
     }
 
-    /// Cuts the same one of those that do not take their answers.
+    /// Cuts the connection that has been idle longest, of those that may give way.
     fn cut_longest(&self, may_give_way: impl Fn(&Seat) -> bool) -> bool {
         let mut taken = self.taken();
         let Some(index) = self.longest(&taken, may_give_way) else { return false };
@@ -135,27 +135,27 @@ impl Seats {
     }
 }
 
-/// What a connection is doing.
+/// The phases of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Phase {
-    /// For a request, or for the rest of its header.
+    /// Waiting for a request, or for the rest of its header.
     Waiting,
     /// A handler makes the answer.
     Handling,
-    /// The answer is handed over piece by piece.
+    /// The answer is being handed to hyper, piece by piece.
     Sending,
-    /// All of it is handed over; some may not be written yet.
+    /// hyper has the whole answer and may not have written all of it.
     Flushing,
 }
 
-/// What is known of a connection.
+/// One connection: its phase, its last progress and the memory that its answer holds.
 pub(super) struct Seat {
     began: Instant,
     phase: AtomicU8,
-    /// When something happened, in milliseconds since `began`.
+    /// The last progress, in milliseconds since `began`.
     progress: AtomicU64,
-    /// Memory for an answer that is not wholly taken.
+    /// Bytes of its answer that the client has not taken.
     unsent: AtomicU64,
     asked_to_leave: Notify,
 }
@@ -174,13 +174,13 @@ impl Seat {
         self.progress.load(Ordering::Relaxed) <= latest
     }
 
-    /// Returns when the place is needed. Whoever waits for it looks first whether something has
-    /// come, and then asks [`Seat::must_leave`].
+    /// Returns when another client needs the place. The caller then reads what has arrived and asks
+    /// [`Seat::must_leave`].
     pub(super) async fn asked_to_leave(&self) {
         self.asked_to_leave.notified().await;
     }
 
-    /// Whether nothing has happened up to now.
+    /// True if there still was no progress.
     pub(super) fn must_leave(&self, limits: &Limits) -> bool {
         self.may_leave() && self.is_idle(limits.patience)
     }
@@ -193,14 +193,14 @@ impl Seat {
         self.enter(Phase::Handling);
     }
 
-    /// Follows the answer's body to its end.
+    /// Wraps the answer's body, to follow it to its end.
     pub(super) fn answer_with(self: &Arc<Self>, body: Body) -> Body {
         self.unsent.store(body.size_hint().lower(), Ordering::Relaxed);
         self.enter(Phase::Sending);
         Body::new(AnswerBody { body, seat: self.clone(), last_bytes: 0 })
     }
 
-    /// Everything that was handed over is written. Says whether that was the end of an answer.
+    /// Notes that everything handed over is written. Returns true at the end of an answer.
     pub(super) fn flushed(&self) -> bool {
         let ended = self.phase() == Phase::Flushing;
         if ended {
@@ -225,7 +225,7 @@ impl Seat {
 struct AnswerBody {
     body: Body,
     seat: Arc<Seat>,
-    /// The size of the piece that was handed over last.
+    /// Bytes of the piece that was handed over last.
     last_bytes: u64,
 }
 
@@ -246,7 +246,7 @@ impl hyper::body::Body for AnswerBody {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame {
             let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-            // The next piece is taken when most of the one before is written, not all of it.
+            // hyper takes the next piece before it has written all of the one before: both are held.
             let held = self.last_bytes + bytes + self.body.size_hint().lower();
             self.last_bytes = bytes;
             self.seat.unsent.store(held, Ordering::Relaxed);

@@ -1,8 +1,9 @@
-//! A client's stream that ends with an error when a deadline has passed.
+//! Streams that end with an error when a client misses a deadline.
 //!
-//! For requests it is about their headers, so that a client cannot win time by dripping: [`Guarded`].
-//! For answers it is about progress: a large page may take its time, as long as the client takes it:
-//! [`Taken`]. Where TLS is spoken, it lies between the two: above it only a buffer is written.
+//! [`Guarded`] has a deadline for the whole header of a request, so that a client gains nothing by sending it
+//! byte by byte. [`Taken`] has a deadline for progress on an answer: a large page may take long, as long as
+//! the client keeps reading. With TLS, `Taken` is below it and `Guarded` above it: a write above TLS only
+//! fills a buffer.
 
 use std::{
     io,
@@ -18,29 +19,29 @@ use tokio::{
 
 use super::{connections::Seat, limits::Limits};
 
-/// A stream of requests and answers.
+/// A stream of requests and answers, with deadlines for requests.
 pub(super) struct Guarded<S> {
     stream: S,
     seat: Arc<Seat>,
     header: Duration,
     idle: Duration,
-    /// When a request must be whole.
+    /// The time by which the header of a request has to be whole, or to begin.
     request_due: Pin<Box<Sleep>>,
-    /// Whether `request_due` is about a header; otherwise about the pause before it.
+    /// True while a header is arriving, false in the pause before it.
     in_header: bool,
 }
 
-/// A stream of bytes that the client has to take.
+/// A stream of bytes, with a deadline for the client to take some.
 pub(super) struct Taken<S> {
     stream: S,
     seat: Arc<Seat>,
     write: Duration,
-    /// When the client must have taken something, while it takes nothing.
+    /// The deadline, while the client takes nothing.
     write_due: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guarded<S> {
-    /// The client may begin now, and the first header is due.
+    /// Starts the deadline of the first header.
     pub(super) fn new(stream: S, seat: Arc<Seat>, limits: &Limits) -> Self {
         let Limits { header, idle, .. } = *limits;
         let request_due = Box::pin(sleep(header));
@@ -49,7 +50,7 @@ impl<S> Guarded<S> {
 }
 
 impl<S> Taken<S> {
-    /// Of the connection with this seat.
+    /// The stream of the connection with this seat.
     pub(super) fn new(stream: S, seat: Arc<Seat>, limits: &Limits) -> Self {
         Self { stream, seat, write: limits.write, write_due: None }
     }
@@ -168,7 +169,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
             self.in_header = false;
             let due = Instant::now() + self.idle;
             self.request_due.as_mut().reset(due);
-            // Nobody may come to read before something happens, and this is what must happen.
+            // Registers the timer with this task: hyper may not read again before something wakes it.
             let _ = self.request_due.as_mut().poll(context);
         }
         Poll::Ready(Ok(()))

@@ -1,4 +1,4 @@
-//! The beginning of a connection where TLS is spoken.
+//! The beginning of a connection to a listener with TLS.
 
 use std::io;
 
@@ -19,18 +19,18 @@ use crate::web::{answers::problem, tls::Tls};
 /// The first byte of a record that begins a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// How a client began.
+/// The protocol that a client began with.
 pub(super) enum Greeted {
-    /// With TLS, which is agreed.
+    /// TLS, with the handshake done.
     Tls(Box<TlsStream<Taken<TcpStream>>>),
-    /// With something else.
+    /// Anything else.
     Plain(Taken<TcpStream>),
 }
 
-/// Agrees on TLS, within the time that there is.
+/// Does the TLS handshake within the time limit.
 ///
 /// # Errors
-/// Why it came to nothing: the client's certificate, its versions, its silence.
+/// If the client's certificate or versions are refused, or it stays silent.
 pub(super) async fn greet(
     stream: TcpStream,
     tls: &Tls,
@@ -51,7 +51,7 @@ pub(super) async fn greet(
     timeout(within, greeted).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// What is said to a client that speaks plain HTTP where TLS is spoken: no more than that.
+/// The answer to a client that speaks plain HTTP to a listener with TLS.
 pub(super) fn refusal() -> Router {
     Router::new().fallback(async || {
         let mut refusal = problem(StatusCode::BAD_REQUEST, "this port speaks TLS: use https://");

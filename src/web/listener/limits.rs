@@ -2,7 +2,7 @@
 
 use tokio::time::Duration;
 
-/// What the clients of a listener may use, and for how long.
+/// The resources that the clients of a listener may use, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Open connections.
@@ -14,28 +14,28 @@ pub struct Limits {
     pub header: Duration,
     /// Between an answer and the next request.
     pub idle: Duration,
-    /// For a request's body to arrive.
+    /// Time for a request's body to arrive.
     pub body: Duration,
     /// The size of a request's body.
     pub body_bytes: usize,
-    /// Without the client taking anything of an answer.
+    /// Time without the client taking any byte of an answer.
     pub write: Duration,
-    /// The answers that clients have not taken yet, all together.
+    /// Bytes of answers that clients have not taken yet, over all connections.
     pub unsent_bytes: u64,
-    /// A connection with nothing happening gives way after this long, if its place is needed.
+    /// Time after which an idle connection gives way if another client needs its place.
     pub patience: Duration,
-    /// At the end, for answers under way.
+    /// Time for answers under way when the listener closes.
     pub drain: Duration,
 }
 
 impl Limits {
-    /// For scrapers and for people.
+    /// The limits of the public listener: scrapers and people.
     pub const PUBLIC: Self = Self {
         // Every Prometheus of a large company, and as many people.
         connections: 256,
-        // Three ways there and back, even through a satellite.
+        // Three round trips, even over a satellite.
         handshake: Duration::from_secs(5),
-        // A header comes in one piece; this is for the worst of networks.
+        // A header comes in one packet; this is for the worst networks.
         header: Duration::from_secs(5),
         // The usual scrape interval is a minute: a scraper keeps its connection.
         idle: Duration::from_secs(90),
@@ -43,16 +43,16 @@ impl Limits {
         body: Duration::from_secs(10),
         // Five times the longest request that there is: 200 ports of an endpoint service.
         body_bytes: 64 * 1024,
-        // Three times the usual scrape timeout: nobody waits for this answer any more.
+        // Three times the usual scrape timeout: the scraper has given up by then.
         write: Duration::from_secs(30),
         // A few of the largest pages, or hundreds of usual ones.
         unsent_bytes: 64 * 1024 * 1024,
-        // Longer than the way around the earth; and 1,000 silent connections are dealt with in 2 s.
+        // Longer than a round trip around the earth, and short enough to replace 1,000 silent connections in 2 s.
         patience: Duration::from_millis(500),
-        // Shorter than what any service manager grants.
+        // Shorter than the stop timeout of any service manager.
         drain: Duration::from_secs(3),
     };
 
-    /// For a few people, who change things.
+    /// The limits of the admin listener: a few people.
     pub const ADMIN: Self = Self { connections: 16, ..Self::PUBLIC };
 }

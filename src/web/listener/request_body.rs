@@ -1,4 +1,4 @@
-//! A request's body: no longer than allowed, and there in time.
+//! The body of a request, limited in size and in time.
 
 use std::{
     pin::Pin,
@@ -12,14 +12,14 @@ use tokio::time::{Sleep, sleep};
 
 use super::limits::Limits;
 
-/// Ends with an error where the client sends too much or takes too long.
+/// Ends with an error if the client sends too much or takes too long.
 pub(super) struct RequestBody {
     body: Limited<Incoming>,
     deadline: Pin<Box<Sleep>>,
 }
 
 impl RequestBody {
-    /// The time begins now.
+    /// Starts the time limit.
     pub(super) fn new(body: Incoming, limits: &Limits) -> Self {
         Self { body: Limited::new(body, limits.body_bytes), deadline: Box::pin(sleep(limits.body)) }
     }

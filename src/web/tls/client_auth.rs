@@ -1,4 +1,4 @@
-//! What is asked of clients: a certificate or none, of whom, and with which name.
+//! Client certificates: whether one is needed, from which authority, and with which name.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -16,7 +16,7 @@ use x509_parser::extensions::GeneralName;
 
 use super::{error::TlsError, pem::Pem};
 
-/// What is asked of clients, by the words of Go's `ClientAuthType`.
+/// The demand on clients, in the words of Go's `ClientAuthType`.
 #[derive(Clone, Debug)]
 pub enum ClientAuth {
     /// Nothing.
@@ -182,12 +182,12 @@ impl ClientCertVerifier for NamedCertificate {
     }
 }
 
-/// Whether a DNS, email, IP or URI name of the certificate is one of these, to the letter.
+/// True if a DNS, email, IP or URI name of the certificate is exactly one of these.
 fn has_one_of(certificate: &[u8], allowed: &[String]) -> bool {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return false;
     };
-    // Of a certificate that names its names twice, nothing is believed.
+    // A certificate with two such extensions is malformed; none of its names count.
     let Ok(Some(names)) = certificate.subject_alternative_name() else { return false };
     names.value.general_names.iter().any(|name| match name {
         GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {

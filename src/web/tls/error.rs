@@ -1,4 +1,4 @@
-//! What is wrong with the TLS settings.
+//! Mistakes in the TLS settings.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct TlsError {
     /// The key below `tls_server_config`.
     pub key: &'static str,
-    /// What was found, and what was expected.
+    /// A sentence: found, and expected.
     pub what: String,
 }
 

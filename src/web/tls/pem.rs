@@ -20,7 +20,7 @@ use crate::{
 /// The bundle of all public certificate authorities has a quarter of it.
 const LARGEST_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Where certificates or a key are.
+/// The place of certificates or of a key.
 #[derive(Clone, Debug)]
 pub enum Pem {
     /// In a file, which may change.
@@ -29,12 +29,12 @@ pub enum Pem {
     Inline(Secret),
 }
 
-/// What changes with a file.
+/// The metadata that change when a file is written or replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     file: (u64, u64),
     size: u64,
-    /// Of the contents and of the entry, in seconds and nanoseconds.
+    /// Times of modification and of status change, each in seconds and nanoseconds.
     changed: [(i64, i64); 2],
 }
 
@@ -47,7 +47,7 @@ impl Pem {
         }
     }
 
-    /// Of the file, if it is one and is there.
+    /// The metadata now; absent for inline text and for a missing file.
     pub(super) fn stamp(&self) -> Option<Stamp> {
         let Self::File(path) = self else { return None };
         let data = fs::metadata(path).ok()?;
