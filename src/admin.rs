@@ -36,6 +36,7 @@ use crate::web::{
 
 pub use self::{
     change_log::{ChangeLog, Denied, LoggedChange},
+    documents::{Failure, KnownService, ProblemDocument, ReadService, ServiceList},
     globs::can_fit,
     settings::{Access, AdminSettings, AdminToken, Role},
     state::Parts,

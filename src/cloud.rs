@@ -17,8 +17,7 @@ use crate::{
 
 /// The operations on the clusters of one project.
 pub trait Cloud: Send + Sync + 'static {
-    /// Reads all connections of a cluster: whole, or not at all. A list that has not changed since it
-    /// was last read may be the very same one.
+    /// Reads all connections of a cluster: whole, or not at all.
     fn connections(
         &self,
         cluster: &ClusterId,
@@ -158,11 +157,50 @@ labels! {
 }
 
 impl Reason {
+    /// The refusal that the reason alone tells.
+    const fn refusal(self) -> Option<Refusal> {
+        Some(match self {
+            Self::Redirect => Refusal::Redirected,
+            Self::Auth => Refusal::Credentials,
+            Self::ClockSkew => Refusal::ClockSkew,
+            Self::Forbidden => Refusal::Forbidden,
+            Self::NotFound => Refusal::Missing,
+            Self::Throttled => Refusal::Throttled,
+            _ => return None,
+        })
+    }
+
     /// Whether a read that failed for this reason may be tried again at once. A timeout is not tried again:
     /// one try may take all the time there is, and more requests do not make a slow cloud faster.
     pub const fn is_transient(self) -> bool {
         matches!(self, Self::Dns | Self::Connect | Self::Reset | Self::Throttled | Self::Http5xx)
     }
+}
+
+/// Why a cloud refused a request, in words that are ours: for whoever has to act on it. Its codes and
+/// statuses are known to its client only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is called too often.
+    Throttled,
+    /// The clocks differ.
+    ClockSkew,
+    /// It does not accept the credentials.
+    Credentials,
+    /// The credentials may not do this.
+    Forbidden,
+    /// The resource is elsewhere.
+    Redirected,
+    /// The address is not that of the service.
+    WrongEndpoint,
+    /// The resource does not exist.
+    Missing,
+    /// Something else stands in the way: another resource, or another change.
+    Conflict,
+    /// The resource is in a state that does not allow it now.
+    State,
+    /// The request asks for something that is not valid.
+    Invalid,
 }
 
 /// A failed operation, with what the cloud said of it. Every text is capped and free of control
@@ -174,6 +212,9 @@ pub struct CloudError {
     pub reason: Reason,
     /// The HTTP status, where an answer came.
     pub status: Option<u16>,
+    /// Why the cloud refused the request; `None`: it did not refuse it, or never saw it.
+    #[serde(skip)]
+    pub refusal: Option<Refusal>,
     /// The cloud's own error code, such as `APIGW.0308`.
     pub code: Option<String>,
     /// What happened, in a sentence.
@@ -201,6 +242,7 @@ impl CloudError {
         Self {
             reason,
             status: None,
+            refusal: reason.refusal(),
             code: None,
             message: message.into(),
             request_id: None,
@@ -232,21 +274,6 @@ impl CloudError {
             Some(300..=499) => Fate::Refused,
             _ => Fate::Unknown,
         }
-    }
-
-    /// Whether the cloud's code is `code`, in any of its spellings.
-    pub fn has_code(&self, code: &str) -> bool {
-        self.code.as_deref().is_some_and(|own| comparable_code(own) == comparable_code(code))
-    }
-}
-
-/// A code in the spelling that is compared. The cloud has several spellings of some codes: `Endpoint.` and
-/// `EndPoint.`, and from its gateway `APIGW.` in most regions and `APIG.` in some.
-pub fn comparable_code(code: &str) -> String {
-    let code = code.to_ascii_uppercase();
-    match code.strip_prefix("APIG.") {
-        Some(number) => format!("APIGW.{number}"),
-        None => code,
     }
 }
 
@@ -301,32 +328,5 @@ mod tests {
         for (error, trace, fate) in cases {
             assert_eq!(error.fate_of_write(trace), fate, "{error:?}");
         }
-    }
-
-    #[test]
-    fn codes_are_compared_however_the_cloud_spells_them() {
-        let cases = [
-            ("EndPoint.2003", "EndPoint.2003", true),
-            ("Endpoint.2003", "EndPoint.2003", true),
-            ("css.0001", "CSS.0001", true),
-            ("APIG.0308", "APIGW.0308", true),
-            ("apigw.0308", "APIG.0308", true),
-            ("APIG.0308", "APIG.0308", true),
-            ("EndPoint.2003", "EndPoint.2004", false),
-            ("CSS.0308", "APIGW.0308", false),
-            ("APIGX.0308", "APIGW.0308", false),
-            ("0308", "APIGW.0308", false),
-            ("APIGW0308", "APIGW.0308", false),
-            ("401", "401", true),
-            ("", "", true),
-        ];
-        for (one, other, same) in cases {
-            for (one, other) in [(one, other), (other, one)] {
-                let code = Some(one.to_owned());
-                let error = CloudError { code, ..CloudError::new(Reason::Http4xx, "") };
-                assert_eq!(error.has_code(other), same, "{one} {other}");
-            }
-        }
-        assert!(!CloudError::new(Reason::Http4xx, "").has_code(""));
     }
 }

@@ -14,7 +14,7 @@ use crate::label::labels;
 
 pub use connection::{Connection, ConnectionFields, Connections};
 pub use service::{
-    EndpointService, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,
+    EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,
 };
 
 macro_rules! text_id {

@@ -12,7 +12,7 @@ use std::{
 
 use crate::support::process::{Folder, this_test};
 use css_vpcep_exporter::{
-    audit::{Audit, ChangeId, Denial, Intent, Outcome, Subject, Unresolved, read},
+    audit::{Audit, ChangeId, Denial, Intent, OutcomeEntry, Subject, Unresolved, read},
     clock::Clock,
     model::ServiceId,
 };
@@ -47,9 +47,9 @@ fn intent(number: u64, from: &str, to: &str) -> Intent {
     }
 }
 
-fn outcome(number: u64, outcome: &str) -> Outcome {
+fn outcome(number: u64, outcome: &str) -> OutcomeEntry {
     let (before, request, diff, cloud) = (None, None, None, None);
-    Outcome { subject: subject(number), before, request, diff, cloud, outcome: outcome.into() }
+    OutcomeEntry { subject: subject(number), before, request, diff, cloud, outcome: outcome.into() }
 }
 
 /// The golden log was not made by this program, but from the documented rule.
@@ -64,10 +64,10 @@ async fn the_bytes_are_those_of_the_golden_log() {
     audit.intent(intent(1, "a", "b")).await.unwrap();
     clock.set(at("07.250999"));
     let cloud = Some(json!({ "status": 200, "request_id": "r-1" }));
-    audit.outcome(Outcome { cloud, ..outcome(1, "applied") }).await.unwrap();
+    audit.outcome(OutcomeEntry { cloud, ..outcome(1, "applied") }).await.unwrap();
     clock.set(at("08"));
     let request = Some(json!({ "service_name": "b" }));
-    audit.outcome(Outcome { request, ..outcome(2, "unchanged") }).await.unwrap();
+    audit.outcome(OutcomeEntry { request, ..outcome(2, "unchanged") }).await.unwrap();
     clock.set(at("09.999"));
     audit.intent(intent(3, "b", "é\u{2028}\u{85}\u{1b}[2J")).await.unwrap();
     clock.set(at("10"));

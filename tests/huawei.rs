@@ -8,7 +8,7 @@ use css_vpcep_exporter::{
     clock::Clock,
     cloud::{Budget, Cloud, CloudError, Fate, Reason, Services, Traced},
     huawei::{
-        self, Common, Pacers, Project,
+        self, Client, Common, Pacers,
         credentials::{Environment, SecretText, Source},
         endpoints::{BaseUrl, Endpoints},
         paging::Paging,
@@ -67,11 +67,11 @@ impl World {
         }
     }
 
-    fn project(&self, credentials: Source) -> Project {
-        Project::new(self.settings("p", credentials), &self.common, pacers())
+    fn project(&self, credentials: Source) -> Client {
+        Client::new(self.settings("p", credentials), &self.common, pacers())
     }
 
-    async fn poll(&self, project: &Project) -> Traced<Arc<ConnectionList>> {
+    async fn poll(&self, project: &Client) -> Traced<Arc<ConnectionList>> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
         project.connections(&self.clusters[0], budget).await
@@ -122,7 +122,7 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
         projects.push(poll::Project {
             name: name.into(),
             region: RegionId::parse("sim-region-1").unwrap(),
-            cloud: Project::new(settings, &world.common, pacers()),
+            cloud: Client::new(settings, &world.common, pacers()),
             pacer: fast(),
             concurrency: 8,
             timeout: Duration::from_secs(10),
@@ -301,7 +301,7 @@ async fn during_back_off_the_refusal_that_caused_it_stays() {
     let world = world(1, 3).await;
     let mut settings = world.settings("p", keys(inline("wrong")));
     settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
-    let project = Project::new(settings, &world.common, pacers());
+    let project = Client::new(settings, &world.common, pacers());
     let Traced { result, trace } = world.poll(&project).await;
     let refusal = result.unwrap_err();
     assert_eq!((refusal.status, refusal.code.as_deref()), (Some(401), Some("APIGW.0301")));
@@ -333,7 +333,7 @@ async fn during_back_off_the_refusal_that_caused_it_stays() {
 async fn a_region_that_refuses_a_key_does_not_blind_another() {
     let (north, south) = (world(6, 3).await, world(1, 3).await);
     let project = |world: &World| {
-        Project::new(
+        Client::new(
             world.settings("p", keys(inline(&world.cloud.secret_key))),
             &north.common,
             pacers(),
@@ -368,7 +368,7 @@ async fn a_key_that_is_wrong_in_every_region_is_refused_four_times() {
         let region = world(1, 3).await;
         let mut settings = region.settings("p", keys(inline("wrong")));
         settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
-        let project = Project::new(settings, &first.common, pacers());
+        let project = Client::new(settings, &first.common, pacers());
         for _ in 0..2 {
             let error = region.poll(&project).await.result.unwrap_err();
             assert_eq!(error.code.as_deref(), Some("APIGW.0301"));
@@ -406,7 +406,7 @@ async fn a_cloud_that_fails_the_first_request_of_every_poll_is_read() {
     settings.project_id = ProjectId::parse("5131a7edc1004d0b9c0ffee051a1e5e0").ok();
     for poll in 0..2 {
         // Each project is new, but for the key: it was not judged before the first poll.
-        let project = Project::new(settings.clone(), &world.common, pacers());
+        let project = Client::new(settings.clone(), &world.common, pacers());
         let fault = json!({ "faults": [{ "name": "unavailable", "times": 1 }] });
         world.control("PUT", "faults", fault).await;
         let Traced { result, trace } = world.poll(&project).await;
@@ -430,10 +430,10 @@ async fn an_answer_may_take_all_the_time_that_is_left() {
 }
 
 /// A project whose id is known, so that every request is one for a cluster.
-fn with_id(world: &World, credentials: Source, common: &Common, pacers: Pacers) -> Project {
+fn with_id(world: &World, credentials: Source, common: &Common, pacers: Pacers) -> Client {
     let mut settings = world.settings("p", credentials);
     settings.project_id = ProjectId::parse("5131a7edc1004d0b9c0ffee051a1e5e0").ok();
-    Project::new(settings, common, pacers)
+    Client::new(settings, common, pacers)
 }
 
 #[tokio::test]
@@ -502,7 +502,7 @@ async fn a_wrong_password_is_in_back_off_at_every_iam_host() {
     for _ in 0..3 {
         let region = world(1, 3).await;
         let settings = region.settings("p", password("wrong"));
-        let project = Project::new(settings, &first.common, pacers());
+        let project = Client::new(settings, &first.common, pacers());
         let error = region.poll(&project).await.result.unwrap_err();
         assert_eq!(error.reason, Reason::Auth);
         logins += region.sent("iam_token").await;

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::{
     change_log::LoggedChange,
+    documents::ProblemDocument,
     extract::{Refused, query},
-    openapi::ProblemDocument,
     state::{Admin, Caller},
 };
 use crate::{

@@ -7,8 +7,8 @@ use axum::{
 };
 
 use super::{
+    documents::ProblemDocument,
     extract::{Refused, query},
-    openapi::ProblemDocument,
     state::Admin,
 };
 use crate::{

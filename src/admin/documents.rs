@@ -1,171 +1,146 @@
-//! Endpoint services and their changes as JSON. Field names are the contract; times are RFC 3339 in
-//! UTC.
+//! Endpoint services and their changes as JSON documents. Field names are the contract; times are RFC
+//! 3339 in UTC.
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     board::ServiceState,
-    change::{Current, Report, Violation, cloud_to_json, diff_to_json, service_to_json},
+    change::{CloudAnswer, Current, Difference, Outcome, ServiceView, Violation},
     cloud::CloudError,
 };
 
 /// The configured endpoint services that the token may see.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ServiceList {
-    endpoint_services: Vec<KnownService>,
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ServiceList {
+    /// By project and name.
+    pub endpoint_services: Vec<KnownService>,
 }
 
 /// A configured endpoint service, as it was last read.
-#[derive(Serialize, ToSchema)]
-pub(super) struct KnownService {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct KnownService {
     /// Configured name of the project.
-    project: String,
-    region_id: String,
-    service_id: String,
+    pub project: String,
+    /// The region of the project.
+    pub region_id: String,
+    /// The service's id.
+    pub service_id: String,
     /// Configured name; the id where there is none.
-    name: String,
+    pub name: String,
     /// Whether the last reading succeeded; null before the first.
-    up: Option<bool>,
+    pub up: Option<bool>,
     /// When `service` was read.
     #[schema(format = DateTime)]
-    last_success: Option<String>,
-    last_error: Option<Failure>,
+    pub last_success: Option<String>,
+    /// Why the last reading failed; null where it did not.
+    pub last_error: Option<Failure>,
     /// How often its fields were found changed by somebody else.
-    unattributed_changes: u64,
+    pub unattributed_changes: u64,
     /// Null where it was never read.
-    #[schema(value_type = Option<Service>)]
-    service: Option<Value>,
+    pub service: Option<ServiceView>,
 }
 
 /// A configured endpoint service, read now.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ReadService {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReadService {
     /// Configured name of the project.
-    project: String,
-    region_id: String,
-    service_id: String,
+    pub project: String,
+    /// The region of the project.
+    pub region_id: String,
+    /// The service's id.
+    pub service_id: String,
     /// Configured name; the id where there is none.
-    name: String,
+    pub name: String,
     /// The entity tag without its quotes, as in the header `ETag`.
-    etag: String,
-    #[schema(value_type = Service)]
-    service: Value,
-}
-
-/// An endpoint service. Every member is there; what the cloud does not say is null.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `service_to_json` writes")]
-pub(super) struct Service {
-    id: String,
-    /// The full name, `<region>.<name>.<id>`.
-    service_name: String,
-    /// `creating`, `available`, `failed`, `deleting` or `unknown`.
-    status: String,
-    approval_enabled: Option<bool>,
-    ports: Option<Vec<Port>>,
-    port_id: Option<String>,
-    tcp_proxy: Option<String>,
-    description: Option<String>,
-    ip: Option<String>,
-    /// Connected endpoints.
-    connection_count: Option<u64>,
-    #[schema(format = DateTime)]
-    created_at: Option<String>,
-    #[schema(format = DateTime)]
-    updated_at: Option<String>,
-}
-
-/// A port of the endpoint and where it leads.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `service_to_json` writes")]
-pub(super) struct Port {
-    client_port: u16,
-    server_port: u16,
-    protocol: String,
+    pub etag: String,
+    /// Its present state.
+    pub service: ServiceView,
 }
 
 /// Why the last reading failed.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Failure {
-    reason: &'static str,
-    code: Option<String>,
-    message: String,
-    request_id: Option<String>,
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// One of a closed list of words.
+    pub reason: String,
+    /// The cloud's error code.
+    pub code: Option<String>,
+    /// The cloud's error message.
+    pub message: String,
+    /// The cloud's id of the request.
+    pub request_id: Option<String>,
 }
 
-/// How a change ended, or what a dry run found.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Change {
-    /// The id under which it is recorded.
-    change_id: String,
-    /// `planned`, `unchanged`, `applied`, `not_applied`, `partial`, `unknown`, `rejected` or `not_sent`.
-    outcome: &'static str,
+/// A refusal (RFC 9457).
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ProblemDocument {
+    /// A relative reference that names the kind of problem, or `about:blank`.
+    #[schema(required = true)]
+    pub r#type: String,
+    /// The status in words.
+    #[schema(required = true)]
+    pub title: String,
+    /// The HTTP status.
+    #[schema(required = true, minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What is wrong.
+    #[schema(required = true)]
+    pub detail: String,
+    /// The rules that the body breaks.
+    #[schema(nullable = false)]
+    pub errors: Option<Vec<Violation>>,
+    /// The id under which a change is recorded.
+    #[schema(nullable = false)]
+    pub change_id: Option<String>,
+    /// How the change ended.
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub outcome: Option<Outcome>,
     /// Whether a request went to the cloud that may have changed something.
-    sent: bool,
+    #[schema(nullable = false)]
+    pub sent: Option<bool>,
     /// Whether the same request may be made again without harm.
-    safe_to_retry: bool,
-    #[schema(value_type = Service)]
-    before: Value,
-    /// As it was read afterwards; null where it was not.
-    #[schema(value_type = Option<Service>)]
-    after: Option<Value>,
-    #[schema(value_type = Vec<Difference>)]
-    diff: Value,
-    #[schema(value_type = Option<CloudAnswer>)]
-    cloud: Value,
-    warnings: Vec<String>,
+    #[schema(nullable = false)]
+    pub safe_to_retry: Option<bool>,
+    /// The state before the change.
+    #[schema(nullable = false)]
+    pub before: Option<ServiceView>,
+    /// The state after the change, where it was read.
+    pub after: Option<ServiceView>,
+    /// What differs between before and wanted.
+    #[schema(nullable = false)]
+    pub diff: Option<Vec<Difference>>,
+    /// What the cloud answered.
+    pub cloud: Option<CloudAnswer>,
+    /// What the reader should know.
+    #[schema(nullable = false)]
+    pub warnings: Option<Vec<String>>,
+    /// The entity tag of the present state, without its quotes.
+    #[schema(nullable = false)]
+    pub etag: Option<String>,
+    /// The present state.
+    #[schema(nullable = false)]
+    pub current: Option<ServiceView>,
 }
 
-/// A field that differs. `ports` is a list that is replaced as a whole.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `diff_to_json` writes")]
-pub(super) struct Difference {
-    field: String,
-    from: Value,
-    to: Value,
-}
-
-/// What the cloud answered; what it did not say is null.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `cloud_to_json` writes")]
-pub(super) struct CloudAnswer {
-    status: u16,
-    code: Option<String>,
-    message: Option<String>,
-    request_id: Option<String>,
-}
-
-/// What is known where there was no change to report of.
+/// The members of a problem document where there was no change to report of.
 #[derive(Serialize)]
 pub(super) struct NoChange {
-    pub(super) outcome: &'static str,
+    pub(super) outcome: Outcome,
     pub(super) sent: bool,
     pub(super) safe_to_retry: bool,
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pub(super) cloud: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cloud: Option<CloudAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) current: Option<Value>,
+    pub(super) current: Option<ServiceView>,
 }
 
 /// The rules that a body breaks, all at once.
 #[derive(Serialize)]
 pub(super) struct Violations {
-    errors: Vec<BrokenRule>,
-}
-
-/// A rule that a body breaks.
-#[derive(Serialize, ToSchema)]
-pub(super) struct BrokenRule {
-    /// JSON pointer (RFC 6901) to the value.
-    #[schema(example = "/ports/0/client_port")]
-    pointer: String,
-    rule: &'static str,
-    /// What was found and what was expected.
-    message: String,
+    pub(super) errors: Vec<Violation>,
 }
 
 /// What shall change: at least one field; what is left out stays as it is.
@@ -258,7 +233,7 @@ impl KnownService {
             last_success: state.seen.as_ref().map(|seen| seen.at.to_string()),
             last_error: state.last_error.as_ref().map(Failure::new),
             unattributed_changes: state.unattributed_changes,
-            service: state.seen.as_ref().map(|seen| service_to_json(&seen.service)),
+            service: state.seen.as_ref().map(|seen| (&seen.service).into()),
         }
     }
 }
@@ -272,7 +247,7 @@ impl ReadService {
             service_id: meta.id.as_str().to_owned(),
             name: meta.name.to_string(),
             etag: current.etag.clone(),
-            service: service_to_json(&current.service),
+            service: (&current.service).into(),
         }
     }
 }
@@ -280,33 +255,10 @@ impl ReadService {
 impl Failure {
     fn new(error: &CloudError) -> Self {
         Self {
-            reason: error.reason.as_str(),
+            reason: error.reason.as_str().to_owned(),
             code: error.code.clone(),
             message: error.message.clone(),
             request_id: error.request_id.clone(),
         }
-    }
-}
-
-impl Change {
-    pub(super) fn new(report: &Report) -> Self {
-        Self {
-            change_id: report.change_id.clone(),
-            outcome: report.outcome.as_str(),
-            sent: report.sent,
-            safe_to_retry: report.safe_to_retry,
-            before: service_to_json(&report.before),
-            after: report.after.as_ref().map(service_to_json),
-            diff: diff_to_json(&report.diff),
-            cloud: cloud_to_json(report.failure.as_ref(), report.answered.as_ref()),
-            warnings: report.warnings.clone(),
-        }
-    }
-}
-
-impl Violations {
-    pub(super) fn new(violations: Vec<Violation>) -> Self {
-        let broken = |Violation { pointer, rule, message }| BrokenRule { pointer, rule, message };
-        Self { errors: violations.into_iter().map(broken).collect() }
     }
 }

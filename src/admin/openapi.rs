@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use utoipa::{
-    OpenApi, ToSchema,
+    OpenApi,
     openapi::{
         ContentBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement,
         path::Operation,
@@ -10,46 +10,8 @@ use utoipa::{
     },
 };
 
-use super::documents::{BrokenRule, CloudAnswer, Difference, Service};
+use super::documents::ProblemDocument;
 use crate::web::answers::PROBLEM;
-
-/// A refusal (RFC 9457).
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is the schema of what `problem_with` writes")]
-pub(super) struct ProblemDocument {
-    /// A relative reference that names the kind of problem, or `about:blank`.
-    r#type: String,
-    title: String,
-    #[schema(minimum = 400, maximum = 599)]
-    status: u16,
-    detail: String,
-    /// The rules that the body breaks.
-    #[schema(nullable = false)]
-    errors: Option<Vec<BrokenRule>>,
-    /// The id under which a change is recorded.
-    #[schema(nullable = false)]
-    change_id: Option<String>,
-    #[schema(nullable = false)]
-    outcome: Option<String>,
-    #[schema(nullable = false)]
-    sent: Option<bool>,
-    #[schema(nullable = false)]
-    safe_to_retry: Option<bool>,
-    #[schema(nullable = false)]
-    before: Option<Service>,
-    after: Option<Service>,
-    #[schema(nullable = false)]
-    diff: Option<Vec<Difference>>,
-    cloud: Option<CloudAnswer>,
-    #[schema(nullable = false)]
-    warnings: Option<Vec<String>>,
-    /// The entity tag of the present state, without its quotes.
-    #[schema(nullable = false)]
-    etag: Option<String>,
-    /// The present state.
-    #[schema(nullable = false)]
-    current: Option<Service>,
-}
 
 #[derive(OpenApi)]
 #[openapi(

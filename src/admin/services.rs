@@ -11,18 +11,15 @@ use axum::{
 };
 
 use super::{
-    documents::{Change, NoChange, ReadService, ServiceList, Update, Violations},
+    documents::{NoChange, ProblemDocument, ReadService, ServiceList, Update, Violations},
     extract::{Refused, json_body, query},
     if_match::if_match,
-    openapi::ProblemDocument,
     settings::Role,
     state::{Admin, Caller, ServicePath},
     status::{self, kind},
 };
 use crate::{
-    change::{
-        BodyError, ChangeRequest, Outcome, Refusal, cloud_to_json, service_to_json, validate,
-    },
+    change::{BodyError, ChangeRequest, ChangeView, CloudAnswer, Outcome, Refusal, validate},
     web::answers::{JSON, json, problem, problem_with},
 };
 
@@ -118,7 +115,7 @@ pub(super) async fn read(
     )),
     responses(
         (status = 200, description = "`applied`: reading back shows what was wanted. `unchanged`: it \
-             was so already, and nothing was sent. `planned`: a dry run", body = Change),
+             was so already, and nothing was sent. `planned`: a dry run", body = ChangeView),
         (status = 404, description = "The cloud does not know the service",
             body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "Another change is under way, or the cloud says that the change \
@@ -180,7 +177,7 @@ async fn validated_change(
             StatusCode::UNPROCESSABLE_ENTITY,
             kind::INVALID,
             "the body breaks the rules in errors; nothing was sent",
-            &Violations::new(violations),
+            &Violations { errors: violations },
         ),
     })?;
     let request = ChangeRequest {
@@ -194,8 +191,8 @@ async fn validated_change(
     };
     let report = admin.parts.changes.change(request).await.map_err(|refusal| refused(&refusal))?;
     match status::of_report(&report) {
-        None => Ok(json(StatusCode::OK, JSON, &Change::new(&report))),
-        Some(verdict) => Err(verdict.answer(&Change::new(&report)).into()),
+        None => Ok(json(StatusCode::OK, JSON, &ChangeView::from(&report))),
+        Some(verdict) => Err(verdict.answer(&ChangeView::from(&report)).into()),
     }
 }
 
@@ -210,12 +207,12 @@ fn refused(refusal: &Refusal) -> Response {
         _ => (None, None),
     };
     let members = NoChange {
-        outcome: Outcome::NotSent.as_str(),
+        outcome: Outcome::NotSent,
         sent: false,
         safe_to_retry: verdict.safe_to_retry,
-        cloud: cloud_to_json(error, None),
+        cloud: error.and_then(CloudAnswer::of),
         etag: current.map(|current| current.etag.clone()),
-        current: current.map(|current| service_to_json(&current.service)),
+        current: current.map(|current| (&current.service).into()),
     };
     let answer = verdict.answer(&members);
     match current {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     change::{Outcome, Refusal, Report},
-    cloud::{CloudError, Reason},
+    cloud::{self, CloudError, Reason},
     web::answers::problem_with,
 };
 
@@ -181,83 +181,48 @@ impl Call {
     }
 }
 
-/// What the numbers after `EndPoint.` mean (VPCEP API Reference, "Error Codes").
-const CONFLICTS: [&str; 2] = ["3044", "3046"];
-const STATES: [&str; 4] = ["3045", "2018", "2019", "2004"];
-const MISSING: [&str; 3] = ["2003", "0005", "3062"];
-const INVALID: [&str; 18] = [
-    "3003", "3004", "3008", "3010", "3042", "3043", "3052", "3054", "3055", "3058", "3059", "3061",
-    "3063", "3074", "3075", "1003", "3076", "0002",
-];
-
 fn of_error(error: &CloudError, call: Call) -> Verdict {
-    use Reason as R;
     use StatusCode as S;
-    if error.own_limit {
-        let detail = format!("nothing was sent: {error}");
-        return Verdict::new(S::SERVICE_UNAVAILABLE, kind::OWN_LIMIT, detail).after(NO_TURN).safe();
-    }
+    use cloud::Refusal as R;
     let bad = |kind, what: &str| Verdict::new(S::BAD_GATEWAY, kind, format!("{what}: {error}"));
     let refused = |status, kind| Verdict::new(status, kind, format!("the cloud says: {error}"));
-    let own = error.code.as_deref().and_then(|code| {
-        let (service, number) = code.split_once('.')?;
-        service.eq_ignore_ascii_case("EndPoint").then_some(number)
-    });
-    let is_one_of = |numbers: &[&str]| own.is_some_and(|own| numbers.contains(&own));
-    let is_throttled = error.reason == R::Throttled
-        || error.status == Some(429)
-        || is_one_of(&["0022"])
-        || error.has_code("APIGW.0308");
-    if is_throttled {
-        return refused(S::SERVICE_UNAVAILABLE, kind::THROTTLED)
+    match error.refusal {
+        _ if error.own_limit => {
+            let detail = format!("nothing was sent: {error}");
+            Verdict::new(S::SERVICE_UNAVAILABLE, kind::OWN_LIMIT, detail).after(NO_TURN).safe()
+        }
+        Some(R::Throttled) => refused(S::SERVICE_UNAVAILABLE, kind::THROTTLED)
             .after(error.retry_after.unwrap_or(THROTTLED))
-            .safe();
-    }
-    if error.reason == R::ClockSkew {
-        return bad(kind::CLOCK_SKEW, "the clock of the exporter and that of the cloud differ");
-    }
-    if error.reason == R::Auth || error.status == Some(401) {
-        return bad(kind::CREDENTIALS, "the cloud refuses the credentials of the exporter");
-    }
-    if is_one_of(&CONFLICTS) {
-        return refused(S::CONFLICT, kind::CONFLICT);
-    }
-    if is_one_of(&STATES) {
-        return refused(S::CONFLICT, kind::SERVICE_STATE).after(THROTTLED);
-    }
-    if is_one_of(&MISSING) {
-        return refused(S::NOT_FOUND, kind::NOT_FOUND);
-    }
-    if is_one_of(&INVALID) {
-        return refused(S::UNPROCESSABLE_ENTITY, kind::INVALID);
-    }
-    if error.has_code("APIGW.0101") {
-        return bad(kind::MISCONFIGURED, "api_endpoints.vpcep of the configuration is wrong");
-    }
-    match (error.status, error.reason) {
-        (Some(403), _) | (_, R::Forbidden) => {
+            .safe(),
+        Some(R::ClockSkew) => {
+            bad(kind::CLOCK_SKEW, "the clock of the exporter and that of the cloud differ")
+        }
+        Some(R::Credentials) => {
+            bad(kind::CREDENTIALS, "the cloud refuses the credentials of the exporter")
+        }
+        Some(R::Forbidden) => {
             let what = format!("the user of the exporter lacks {}", call.permission());
             bad(kind::FORBIDDEN, &what)
         }
-        (Some(300..=399), _) | (_, R::Redirect) => {
-            bad(kind::REDIRECT, "the cloud redirects, which is not followed")
-        }
-        (Some(405 | 414), _) => {
+        Some(R::Redirected) => bad(kind::REDIRECT, "the cloud redirects, which is not followed"),
+        Some(R::WrongEndpoint) => {
             bad(kind::MISCONFIGURED, "api_endpoints.vpcep of the configuration is wrong")
         }
-        (Some(404), _) | (_, R::NotFound) => refused(S::NOT_FOUND, kind::NOT_FOUND),
-        (Some(409 | 412), _) => refused(S::CONFLICT, kind::CONFLICT),
-        (Some(400), _) => refused(S::UNPROCESSABLE_ENTITY, kind::INVALID),
-        _ if error.never_sent => bad(kind::NOT_SENT, "the cloud cannot be reached").safe(),
-        (_, R::Dns | R::Connect | R::Tls) => {
+        Some(R::Missing) => refused(S::NOT_FOUND, kind::NOT_FOUND),
+        Some(R::Conflict) => refused(S::CONFLICT, kind::CONFLICT),
+        Some(R::State) => refused(S::CONFLICT, kind::SERVICE_STATE).after(THROTTLED),
+        Some(R::Invalid) => refused(S::UNPROCESSABLE_ENTITY, kind::INVALID),
+        None if error.never_sent
+            || matches!(error.reason, Reason::Dns | Reason::Connect | Reason::Tls) =>
+        {
             bad(kind::NOT_SENT, "the cloud cannot be reached").safe()
         }
-        (_, R::Timeout) => Verdict::new(
+        None if error.reason == Reason::Timeout => Verdict::new(
             S::GATEWAY_TIMEOUT,
             kind::UPSTREAM_TIMEOUT,
             format!("the cloud did not answer in time: {error}"),
         ),
-        _ => bad(kind::UPSTREAM, "the cloud failed"),
+        None => bad(kind::UPSTREAM, "the cloud failed"),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     admin::{self, Access},
     audit::{Audit, AuditStats, AuditWriter, Kind, Record, Recovered},
     board::{Board, ServiceMeta},
-    change::{self, Engine, PollBehind},
+    change::{self, Engine, Env, PollBehind},
     clock::Clock,
     config::Config,
     huawei,
@@ -24,13 +24,13 @@ use crate::{
 /// The change side, bound but not running.
 pub(super) struct ChangeSide {
     listener: (Bound, Router),
-    engine: Engine<huawei::Project, Option<Audit>>,
+    engine: Engine<huawei::Client, Option<Audit>>,
     writer: Option<AuditWriter>,
 }
 
 /// The parts of the change side that a reload changes.
 pub(super) struct ChangeControls {
-    projects: watch::Sender<change::Projects<huawei::Project>>,
+    projects: watch::Sender<change::Projects<huawei::Client>>,
     access: watch::Sender<Access>,
     web: watch::Sender<WebSettings>,
     address: SocketAddr,
@@ -47,7 +47,7 @@ impl ChangeSide {
         config: &mut Config,
         options: &Options,
         read: &ReadSide,
-        projects: change::Projects<huawei::Project>,
+        projects: change::Projects<huawei::Client>,
     ) -> Result<Option<(Self, ChangeControls)>, StartError> {
         let Some(settings) = config.admin.take() else { return Ok(None) };
         if config.shard.index > 0 {
@@ -57,15 +57,15 @@ impl ChangeSide {
         let (audit, writer, dangling) = open_log(config.audit_log.as_deref(), read).await?;
         let shared = &read.shared;
         let (projects, projects_in_force) = watch::channel(projects);
-        let (engine, changes) = Engine::new(change::Parts {
-            projects: projects_in_force,
+        let env = Env {
             board: shared.services.clone(),
             recorder: audit.clone(),
             clock: shared.clock.clone(),
             stats: shared.stats.clone(),
             poll_behind: poll_behind(shared.board.clone(), read.polls.clone()),
-            dangling,
-        });
+            timings: options.changes,
+        };
+        let (engine, changes) = Engine::new(env, projects_in_force, dangling);
         let addresses: Vec<_> =
             [settings.listen].into_iter().chain(options.admin_fallback).collect();
         let (web, web_in_force) = watch::channel(settings.web.clone());
@@ -106,7 +106,7 @@ impl ChangeSide {
 
 impl ChangeControls {
     /// Takes over a new configuration.
-    pub(super) fn take(&self, config: &mut Config, projects: change::Projects<huawei::Project>) {
+    pub(super) fn take(&self, config: &mut Config, projects: change::Projects<huawei::Client>) {
         self.projects.send_replace(projects);
         let Some(admin) = config.admin.take() else {
             // Nobody is configured any more, so nobody may enter.

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
+    change::Timings,
     clock::Clock,
     config::{Config, ConfigError},
 };
@@ -26,4 +27,6 @@ pub struct Options {
     pub clock: Clock,
     /// The seed of the jitter of retries.
     pub seed: u64,
+    /// The limits of a change's steps.
+    pub changes: Timings,
 }

@@ -33,7 +33,7 @@ use crate::{
 /// The parts that poll. The `collect` command uses them without the rest.
 pub struct Collector {
     /// The projects with the clusters to poll.
-    pub projects: Vec<poll::Project<huawei::Project>>,
+    pub projects: Vec<poll::Project<huawei::Client>>,
     /// The newest observation of every cluster.
     pub board: Board,
     /// The exporter's own metrics.
@@ -59,8 +59,7 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
         stats: stats.clone(),
     });
     let board = Board::new(config.own_clusters().cloned());
-    let shard = config.shard;
-    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll, shard);
+    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll);
     Ok(Collector { projects, board, stats, known })
 }
 
@@ -70,8 +69,8 @@ pub(super) struct ReadSide {
     pub(super) polls: PollHandle,
     pub(super) readiness: Readiness,
     public: (Bound, Router),
-    scheduler: Scheduler<huawei::Project>,
-    clouds: watch::Receiver<Clouds<huawei::Project>>,
+    scheduler: Scheduler<huawei::Client>,
+    clouds: watch::Receiver<Clouds<huawei::Client>>,
     state_file: Option<StateFile>,
 }
 
@@ -79,10 +78,10 @@ pub(super) struct ReadSide {
 pub(super) struct ReadControls {
     projects: Projects,
     services: ServiceBoard,
-    roster: RosterHandle<huawei::Project>,
+    roster: RosterHandle<huawei::Client>,
     live: watch::Sender<Live>,
     web: watch::Sender<WebSettings>,
-    clouds: watch::Sender<Clouds<huawei::Project>>,
+    clouds: watch::Sender<Clouds<huawei::Client>>,
     stats: Arc<Stats>,
     clock: Clock,
 }
@@ -158,7 +157,7 @@ impl ReadSide {
 
 impl ReadControls {
     /// The projects as the change side needs them.
-    pub(super) fn for_changes(&self) -> change::Projects<huawei::Project> {
+    pub(super) fn for_changes(&self) -> change::Projects<huawei::Client> {
         self.projects.for_changes()
     }
 
@@ -180,7 +179,7 @@ impl ReadControls {
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();
         let configured = std::mem::take(&mut config.projects);
-        let projects = self.projects.replace(configured, &config.poll, config.shard);
+        let projects = self.projects.replace(configured, &config.poll);
         self.roster.replace(projects, metas).await;
         self.clouds.send_replace(self.projects.clouds());
         self.live.send_replace(live);

@@ -1,8 +1,10 @@
-//! Endpoint services: what VPCEP says of one, and what may be changed of it.
+//! Endpoint services as VPCEP reports them, and their fields that can be changed.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ServiceId, ServiceName};
 use crate::label::labels;
@@ -30,23 +32,32 @@ pub struct EndpointService {
 }
 
 /// The fields of an endpoint service that the PUT can change (same page, Table 3). Of a service,
-/// `None` is what the cloud does not say; of an update, `None` is what shall stay as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// `None` is a field that the cloud does not report; of an update, one that stays as it is. As JSON it
+/// has the fields that are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServiceFields {
     /// Whether the owner must approve each connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_enabled: Option<bool>,
     /// The short name, the middle of the full one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service_name: Option<Box<str>>,
     /// All port mappings; an update replaces the whole list.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<PortMapping>>,
     /// The port of the backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port_id: Option<Box<str>>,
     /// How client addresses are handed to the backend; one of [`TcpProxy`], or a word that this
     /// version does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_proxy: Option<Box<str>>,
     /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Box<str>>,
     /// IPv4 address or domain name of a VLAN service.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Box<str>>,
 }
 
@@ -60,39 +71,94 @@ impl EndpointService {
     }
 }
 
+/// The name of a field that can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// [`ServiceFields::approval_enabled`].
+    ApprovalEnabled,
+    /// [`ServiceFields::service_name`].
+    ServiceName,
+    /// [`ServiceFields::ports`].
+    Ports,
+    /// [`ServiceFields::port_id`].
+    PortId,
+    /// [`ServiceFields::tcp_proxy`].
+    TcpProxy,
+    /// [`ServiceFields::description`].
+    Description,
+    /// [`ServiceFields::ip`].
+    Ip,
+}
+
+impl Field {
+    /// All fields, in the order of the document.
+    pub const ALL: [Self; 7] = [
+        Self::ApprovalEnabled,
+        Self::ServiceName,
+        Self::Ports,
+        Self::PortId,
+        Self::TcpProxy,
+        Self::Description,
+        Self::Ip,
+    ];
+
+    /// The name in the document.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ApprovalEnabled => "approval_enabled",
+            Self::ServiceName => "service_name",
+            Self::Ports => "ports",
+            Self::PortId => "port_id",
+            Self::TcpProxy => "tcp_proxy",
+            Self::Description => "description",
+            Self::Ip => "ip",
+        }
+    }
+
+    /// Whether the field has a value in every service. The cloud may leave out the others where they
+    /// are empty, so that an absent one is an empty one.
+    pub const fn is_never_empty(self) -> bool {
+        matches!(self, Self::ApprovalEnabled | Self::ServiceName | Self::TcpProxy)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The value of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldValue<'a> {
-    /// `approval_enabled`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FieldValue {
+    /// Of `approval_enabled`.
     Flag(bool),
-    /// `ports`.
-    Ports(&'a [PortMapping]),
-    /// Any other field.
-    Text(&'a str),
+    /// Of `ports`.
+    Ports(Vec<PortMapping>),
+    /// Of any other field.
+    Text(Box<str>),
 }
 
 impl ServiceFields {
-    /// The names of the fields, as the document has them and in its order.
-    pub const NAMES: [&str; 7] =
-        ["approval_enabled", "service_name", "ports", "port_id", "tcp_proxy", "description", "ip"];
-
-    /// Fields that have a value in every service. Of the others, a cloud may leave out what is empty, so
-    /// that an absent one is empty.
-    pub const NEVER_EMPTY: [&str; 3] = ["approval_enabled", "service_name", "tcp_proxy"];
-
-    /// One field, by its name, if it is there.
-    pub fn get(&self, name: &str) -> Option<FieldValue<'_>> {
-        let text = match name {
-            "approval_enabled" => return self.approval_enabled.map(FieldValue::Flag),
-            "ports" => return self.ports.as_deref().map(FieldValue::Ports),
-            "service_name" => &self.service_name,
-            "port_id" => &self.port_id,
-            "tcp_proxy" => &self.tcp_proxy,
-            "description" => &self.description,
-            "ip" => &self.ip,
-            _ => return None,
+    /// The value of a field, if it is there.
+    pub fn get(&self, field: Field) -> Option<FieldValue> {
+        let text = match field {
+            Field::ApprovalEnabled => return self.approval_enabled.map(FieldValue::Flag),
+            Field::Ports => return self.ports.clone().map(FieldValue::Ports),
+            Field::ServiceName => &self.service_name,
+            Field::PortId => &self.port_id,
+            Field::TcpProxy => &self.tcp_proxy,
+            Field::Description => &self.description,
+            Field::Ip => &self.ip,
         };
-        text.as_deref().map(FieldValue::Text)
+        text.clone().map(FieldValue::Text)
+    }
+
+    /// The fields that have a value.
+    pub fn present(&self) -> impl Iterator<Item = Field> + '_ {
+        Field::ALL.into_iter().filter(|field| self.get(*field).is_some())
     }
 
     /// Ports in canonical order; what is empty is absent, as the API leaves out what is empty.
@@ -115,26 +181,42 @@ impl ServiceFields {
         fields
     }
 
-    /// The names of the fields that are others afterwards; both are in canonical form. A field that is
-    /// never empty and absent from one of them was not told, and is left out.
-    pub fn moved<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'static str> + 'a {
-        Self::NAMES.into_iter().filter(|name| {
-            let (from, to) = (self.get(name), after.get(name));
-            let is_told = from.is_some() && to.is_some() || !Self::NEVER_EMPTY.contains(name);
-            is_told && from != to
+    /// The fields that are different afterwards; both states are in canonical form. A field that is
+    /// never empty and absent from one of them was not reported, and is left out.
+    pub fn moved<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = Field> + 'a {
+        Field::ALL.into_iter().filter(|field| {
+            let (from, to) = (self.get(*field), after.get(*field));
+            let is_reported = from.is_some() && to.is_some() || !field.is_never_empty();
+            is_reported && from != to
         })
     }
 }
 
-/// A port of the endpoint and where it leads. The order is the canonical order of a list of them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A port of the endpoint and where it leads.
+// The members stand in the order in which the admin API writes them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = Port)]
 pub struct PortMapping {
     /// The port of the endpoint.
     pub client_port: u16,
-    /// The port of the backend.
-    pub server_port: u16,
     /// `TCP`; the cloud may have others one day.
     pub protocol: Box<str>,
+    /// The port of the backend.
+    pub server_port: u16,
+}
+
+/// The canonical order of a list of mappings.
+impl Ord for PortMapping {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |of: &Self| (of.client_port, of.server_port);
+        key(self).cmp(&key(other)).then_with(|| self.protocol.cmp(&other.protocol))
+    }
+}
+
+impl PartialOrd for PortMapping {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl fmt::Display for PortMapping {

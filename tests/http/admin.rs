@@ -112,7 +112,7 @@ impl Admin {
         let stats = Arc::new(Stats::new());
         let board = Board::new([]);
         let clock = Clock::system();
-        let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Project>::new(
+        let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Client>::new(
             Vec::new(),
             board.clone(),
             clock.clone(),
@@ -257,7 +257,7 @@ fn report(request: &ChangeRequest) -> Report {
         after: (!request.dry_run).then(service),
         diff: Vec::new(),
         failure: None,
-        answered: None,
+        cloud: None,
         warnings: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 
 struct Vpcep {
     world: World,
-    project: Project,
+    project: Client,
     ids: Vec<ServiceId>,
 }
 
@@ -178,7 +178,7 @@ async fn where_nobody_listens_nothing_was_sent() {
     let mut settings = world.settings("p", keys(inline(&world.cloud.secret_key)));
     settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
     settings.endpoints.vpcep = BaseUrl::parse("http://127.0.0.1:9").unwrap();
-    let project = Project::new(settings, &world.common, pacers());
+    let project = Client::new(settings, &world.common, pacers());
     let id = ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").unwrap();
     let Traced { result, trace } = project.update_service(&id, &described("x"), budget(20)).await;
     let error = result.unwrap_err();
@@ -213,7 +213,7 @@ async fn a_service_that_may_be_there_is_not_reported_as_absent() {
         let mut settings = world.settings("p", keys(inline("any")));
         settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
         settings.endpoints.vpcep = BaseUrl::parse(&always(body.to_string()).await).unwrap();
-        let project = Project::new(settings, &world.common, pacers());
+        let project = Client::new(settings, &world.common, pacers());
         let asked = [wanted.clone(), other.clone()];
         let listed = project.services(&asked, budget(20)).await.result.unwrap();
         let error = listed[0].as_ref().unwrap_err();

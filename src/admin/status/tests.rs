@@ -26,17 +26,13 @@ fn report(outcome: Outcome, safe_to_retry: bool, failure: Option<CloudError>) ->
         after: None,
         diff: Vec::new(),
         failure,
-        answered: None,
+        cloud: None,
         warnings: Vec::new(),
     }
 }
 
-fn error(reason: Reason, status: u16, code: &str) -> CloudError {
-    CloudError {
-        status: (status > 0).then_some(status),
-        code: (!code.is_empty()).then(|| code.to_owned()),
-        ..CloudError::new(reason, "no")
-    }
+fn error(reason: Reason, status: u16) -> CloudError {
+    CloudError { status: (status > 0).then_some(status), ..CloudError::new(reason, "no") }
 }
 
 #[test]
@@ -62,71 +58,45 @@ fn outcomes_have_their_status() {
         }
     }
     // What is known of the service counts, not what the cloud said.
-    let failure = || Some(error(Reason::Http5xx, 500, ""));
+    let failure = || Some(error(Reason::Http5xx, 500));
     assert_eq!(of_report(&report(Outcome::Applied, false, failure())), None);
     let unknown = of_report(&report(Outcome::Unknown, false, failure())).unwrap();
     assert_eq!(unknown.status.as_u16(), 504);
 }
 
-/// Every answer of the cloud, and what it is to the caller.
+/// Every refusal and failure of the cloud, and what it is to the caller.
 #[test]
 fn answers_of_the_cloud_have_their_status() {
     use Reason as R;
-    let endpoint = |number: &str| format!("EndPoint.{number}");
-    let mut cases = vec![
-        (error(R::Throttled, 429, ""), 503, kind::THROTTLED, Some(60)),
-        (error(R::Http4xx, 429, ""), 503, kind::THROTTLED, Some(60)),
-        (error(R::Throttled, 429, "APIGW.0308"), 503, kind::THROTTLED, Some(60)),
-        (error(R::Http4xx, 400, "EndPoint.0022"), 503, kind::THROTTLED, Some(60)),
-        (error(R::Auth, 401, "APIGW.0301"), 502, kind::CREDENTIALS, None),
-        (error(R::Auth, 0, ""), 502, kind::CREDENTIALS, None),
-        (error(R::Http4xx, 401, ""), 502, kind::CREDENTIALS, None),
-        (error(R::ClockSkew, 401, ""), 502, kind::CLOCK_SKEW, None),
-        (error(R::Auth, 401, "APIGW.0303"), 502, kind::CREDENTIALS, None),
-        (error(R::Forbidden, 403, "EndPoint.0004"), 502, kind::FORBIDDEN, None),
-        (error(R::Forbidden, 403, "APIGW.0302"), 502, kind::FORBIDDEN, None),
-        (error(R::Http4xx, 403, ""), 502, kind::FORBIDDEN, None),
-        (error(R::NotFound, 404, "APIGW.0101"), 502, kind::MISCONFIGURED, None),
-        (error(R::Http4xx, 405, ""), 502, kind::MISCONFIGURED, None),
-        (error(R::Http4xx, 414, ""), 502, kind::MISCONFIGURED, None),
-        (error(R::Http4xx, 409, ""), 409, kind::CONFLICT, None),
-        (error(R::Http4xx, 412, ""), 409, kind::CONFLICT, None),
-        (error(R::NotFound, 404, ""), 404, kind::NOT_FOUND, None),
-        (error(R::Redirect, 307, ""), 502, kind::REDIRECT, None),
-        (error(R::Http4xx, 302, ""), 502, kind::REDIRECT, None),
-        (error(R::Http4xx, 400, ""), 422, kind::INVALID, None),
-        (error(R::Http4xx, 400, "CSS.3044"), 422, kind::INVALID, None),
-        (error(R::Http4xx, 451, ""), 502, kind::UPSTREAM, None),
-        (error(R::Dns, 0, ""), 502, kind::NOT_SENT, None),
-        (error(R::Connect, 0, ""), 502, kind::NOT_SENT, None),
-        (error(R::Tls, 0, ""), 502, kind::NOT_SENT, None),
-        (error(R::Timeout, 0, ""), 504, kind::UPSTREAM_TIMEOUT, None),
-        (error(R::Reset, 0, ""), 502, kind::UPSTREAM, None),
-        (error(R::Http5xx, 500, ""), 502, kind::UPSTREAM, None),
-        (error(R::Http5xx, 504, "APIGW.0201"), 502, kind::UPSTREAM, None),
-        (error(R::BadJson, 200, ""), 502, kind::UPSTREAM, None),
-        (error(R::BadShape, 200, ""), 502, kind::UPSTREAM, None),
-        (error(R::TooLarge, 200, ""), 502, kind::UPSTREAM, None),
-        (error(R::Internal, 0, ""), 502, kind::UPSTREAM, None),
-        (error(R::Http4xx, 400, "endpoint.3044"), 409, kind::CONFLICT, None),
+    use cloud::Refusal as F;
+    let refused = |reason, refusal| CloudError { refusal: Some(refusal), ..error(reason, 400) };
+    let cases = [
+        (refused(R::Throttled, F::Throttled), 503, kind::THROTTLED, Some(60)),
+        (refused(R::ClockSkew, F::ClockSkew), 502, kind::CLOCK_SKEW, None),
+        (refused(R::Auth, F::Credentials), 502, kind::CREDENTIALS, None),
+        (refused(R::Forbidden, F::Forbidden), 502, kind::FORBIDDEN, None),
+        (refused(R::Redirect, F::Redirected), 502, kind::REDIRECT, None),
+        (refused(R::NotFound, F::WrongEndpoint), 502, kind::MISCONFIGURED, None),
+        (refused(R::NotFound, F::Missing), 404, kind::NOT_FOUND, None),
+        (refused(R::Http4xx, F::Conflict), 409, kind::CONFLICT, None),
+        (refused(R::Http4xx, F::State), 409, kind::SERVICE_STATE, Some(60)),
+        (refused(R::Http4xx, F::Invalid), 422, kind::INVALID, None),
+        // No answer, or none that the client of the cloud understands.
+        (error(R::Auth, 0), 502, kind::CREDENTIALS, None),
+        (error(R::NotFound, 0), 404, kind::NOT_FOUND, None),
+        (error(R::Http4xx, 451), 502, kind::UPSTREAM, None),
+        (error(R::Dns, 0), 502, kind::NOT_SENT, None),
+        (error(R::Connect, 0), 502, kind::NOT_SENT, None),
+        (error(R::Tls, 0), 502, kind::NOT_SENT, None),
+        (error(R::Internal, 0).unsent(), 502, kind::NOT_SENT, None),
+        (error(R::Timeout, 0), 504, kind::UPSTREAM_TIMEOUT, None),
+        (error(R::Reset, 0), 502, kind::UPSTREAM, None),
+        (error(R::Http5xx, 500), 502, kind::UPSTREAM, None),
+        (error(R::BadJson, 200), 502, kind::UPSTREAM, None),
+        (error(R::BadShape, 200), 502, kind::UPSTREAM, None),
+        (error(R::TooLarge, 200), 502, kind::UPSTREAM, None),
+        (error(R::Internal, 0), 502, kind::UPSTREAM, None),
     ];
-    for number in ["3044", "3046"] {
-        cases.push((error(R::Http4xx, 400, &endpoint(number)), 409, kind::CONFLICT, None));
-    }
-    for number in ["3045", "2018", "2019", "2004"] {
-        cases.push((error(R::Http4xx, 400, &endpoint(number)), 409, kind::SERVICE_STATE, Some(60)));
-    }
-    for (reason, status) in [(R::Http4xx, 400), (R::NotFound, 404)] {
-        for number in ["2003", "0005", "3062"] {
-            cases.push((error(reason, status, &endpoint(number)), 404, kind::NOT_FOUND, None));
-        }
-    }
-    for number in [
-        "3003", "3004", "3008", "3010", "3042", "3043", "3052", "3054", "3055", "3058", "3059",
-        "3061", "3063", "3074", "3075", "1003", "3076", "0002",
-    ] {
-        cases.push((error(R::Http4xx, 400, &endpoint(number)), 422, kind::INVALID, None));
-    }
     for (error, status, kind, wait) in cases {
         let expected = (status, kind, wait.map(Duration::from_secs));
         for outcome in [Outcome::Rejected, Outcome::NotSent] {
@@ -157,7 +127,7 @@ fn our_own_rate_limit_is_named() {
 
 #[test]
 fn the_missing_permission_is_named() {
-    let error = || error(Reason::Forbidden, 403, "");
+    let error = || error(Reason::Forbidden, 403);
     let change = of_report(&report(Outcome::Rejected, false, Some(error()))).unwrap();
     assert!(change.detail.contains("vpcep:endpointServices:update"), "{change:?}");
     let read = of_refusal(&Refusal::Unreadable(Box::new(error())));
@@ -166,7 +136,7 @@ fn the_missing_permission_is_named() {
 
 #[test]
 fn the_cloud_says_how_long_to_wait() {
-    let mut error = error(Reason::Throttled, 429, "");
+    let mut error = error(Reason::Throttled, 429);
     error.retry_after = Some(Duration::from_secs(7));
     let verdict = of_refusal(&Refusal::Unreadable(Box::new(error)));
     assert_eq!(verdict.retry_after, Some(Duration::from_secs(7)));

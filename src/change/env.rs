@@ -1,11 +1,9 @@
-//! What the engine is made of.
+//! The surroundings of every change: the parts of the exporter that it uses, and its times.
 
 use std::{collections::HashMap, sync::Arc};
 
-use tokio::sync::watch;
-
+use super::Timings;
 use crate::{
-    audit,
     board::{ServiceBoard, ServiceMeta},
     clock::Clock,
     pacing::Pacer,
@@ -15,28 +13,26 @@ use crate::{
 /// Asks for a poll of the clusters behind a service; it must not wait.
 pub type PollBehind = Box<dyn Fn(&ServiceMeta) + Send + Sync>;
 
-/// A project as changes see it.
+/// The cloud of a project, with the rate limit that changes keep to.
 #[derive(Debug)]
-pub struct Project<C> {
-    /// What is asked.
+pub struct PacedCloud<C> {
+    /// The client of VPCEP.
     pub cloud: Arc<C>,
-    /// The rate limit of VPCEP; the pace of changes too.
+    /// The rate limit of VPCEP.
     pub pacer: Pacer,
 }
 
-impl<C> Clone for Project<C> {
+impl<C> Clone for PacedCloud<C> {
     fn clone(&self) -> Self {
         Self { cloud: self.cloud.clone(), pacer: self.pacer.clone() }
     }
 }
 
-/// The projects by their configured names.
-pub type Projects<C> = Arc<HashMap<Arc<str>, Project<C>>>;
+/// The clouds by the configured names of their projects.
+pub type Projects<C> = Arc<HashMap<Arc<str>, PacedCloud<C>>>;
 
-/// What the engine is made of.
-pub struct Parts<C, R> {
-    /// The projects in force; a reload gives new ones.
-    pub projects: watch::Receiver<Projects<C>>,
+/// What all changes share.
+pub struct Env<R> {
     /// The services that may be changed.
     pub board: ServiceBoard,
     /// Where changes are recorded.
@@ -47,6 +43,6 @@ pub struct Parts<C, R> {
     pub stats: Arc<Stats>,
     /// What follows a change.
     pub poll_behind: PollBehind,
-    /// The recorded intents that have no outcome: the exporter died in between.
-    pub dangling: Vec<audit::Record>,
+    /// How long each step may take.
+    pub timings: Timings,
 }

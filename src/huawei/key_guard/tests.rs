@@ -84,7 +84,10 @@ async fn refused_credentials_keep_the_refusal_and_then_send_one_again() {
     });
     tokio::task::yield_now().await;
     let until = Instant::now() + BACK_OFF;
-    assert_eq!(first.refused(&refusal("1")), Begun { at_host: true, everywhere: false });
+    assert_eq!(
+        first.refused(&refusal("1")),
+        Begun { at_host: true, everywhere: false, until: Some(until) }
+    );
     let back_off = BackOff { until, refusal: refusal("1") };
     assert_eq!(waiting.await.unwrap(), Some(back_off.clone()));
     assert_eq!(guard.back_off(key("a"), "css"), Some(back_off));

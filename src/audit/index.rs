@@ -27,14 +27,14 @@ pub struct Change {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(super) struct Index {
     /// Shared with readers, so that no record is copied while the writer waits.
     changes: HashMap<ChangeId, (Arc<Change>, usize)>,
     order: VecDeque<ChangeId>,
     bytes: usize,
 }
 
-impl Recent {
+impl Index {
     pub(super) fn take(&mut self, record: &Record, line_bytes: usize) {
         let Some(id) = &record.content.change_id else { return };
         let kind = record.content.kind;

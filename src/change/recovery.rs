@@ -1,18 +1,18 @@
-//! Ends the changes that a crash cut short: an intent is on record, and nobody knows what became of
-//! it. The service is read, and the outcome recorded.
+//! Ends the changes that a crash cut short: an intent is on record, and nobody knows how it ended.
+//! The service is read, and the outcome recorded.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use tokio::time::Instant;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::{
     Outcome, Recorder,
-    engine::Env,
-    fields::fields_from_json,
-    parts::Project,
-    plan::asked,
-    readback::{Stop, read_back, stopped},
+    env::Env,
+    json::{Requested, ServiceView},
     record::bare_outcome,
+    verify::{Reader, stopped},
 };
 use crate::{
     audit::Intent,
@@ -21,28 +21,24 @@ use crate::{
     model::ServiceFields,
 };
 
-/// A cloud that does not answer for so long keeps no service locked any longer.
-const RESOLVE_TIME: Duration = Duration::from_secs(300);
-/// Between attempts; each takes up to a quarter of a minute itself.
-const PAUSE: Duration = Duration::from_secs(15);
-
 /// An intent without outcome, and what is needed to find one.
 pub(super) struct Dangling<C, R> {
     pub(super) env: Arc<Env<R>>,
-    /// `None`: it is not configured any more.
-    pub(super) known: Option<(Arc<ServiceMeta>, Project<C>)>,
+    /// `None`: the service is not configured any more.
+    pub(super) known: Option<(Arc<ServiceMeta>, Reader<C>)>,
     pub(super) intent: Intent,
-    pub(super) stop: Stop,
 }
 
-/// Finds out what became of the change, and records it. A shutdown leaves it for the next start.
+/// Finds out how the change ended, and records it. A shutdown leaves it for the next start.
 pub(super) async fn resolve<C: Services, R: Recorder>(dangling: Dangling<C, R>) {
-    let Dangling { env, known, intent, mut stop } = dangling;
-    let update = fields_from_json(&intent.request["update"]);
+    let Dangling { env, known, intent } = dangling;
+    let asked = read_record(intent.request).map(|requested: Requested| requested.update);
+    let update = asked.unwrap_or_default();
     let outcome = match known {
-        Some((meta, project)) => {
+        Some((meta, mut reader)) => {
+            let before = read_record(intent.before).map(ServiceView::into).unwrap_or_default();
             env.board.change_begins(&meta.id);
-            let outcome = look(&env, &meta, &project, &intent, &update, &mut stop).await;
+            let outcome = look(&env, &meta, &mut reader, &before, &update).await;
             env.board.change_ends(&meta.id, Some(&update));
             outcome
         }
@@ -64,23 +60,26 @@ pub(super) async fn resolve<C: Services, R: Recorder>(dangling: Dangling<C, R>) 
     }
 }
 
+/// A part of a record, unless it is not of the shape that this program writes.
+fn read_record<T: DeserializeOwned>(part: Value) -> Option<T> {
+    serde_json::from_value(part).ok()
+}
+
 /// `None`: everything ends.
 async fn look<C: Services, R>(
     env: &Env<R>,
     meta: &ServiceMeta,
-    project: &Project<C>,
-    intent: &Intent,
+    reader: &mut Reader<C>,
+    before: &ServiceFields,
     update: &ServiceFields,
-    stop: &mut Stop,
 ) -> Option<Outcome> {
-    let before = fields_from_json(&intent.before);
-    if asked(update).next().is_none() {
+    if update.present().next().is_none() {
         return Some(Outcome::Unknown);
     }
-    let deadline = Instant::now() + RESOLVE_TIME;
+    let deadline = Instant::now() + env.timings.recovery;
     loop {
-        let found = read_back(&project.cloud, &meta.id, &before, update, stop).await;
-        if *stop.borrow() {
+        let found = reader.read_back(before, update).await;
+        if reader.is_stopped() {
             return None;
         }
         if let Ok(found) = found {
@@ -88,12 +87,12 @@ async fn look<C: Services, R>(
             env.board.record(meta, Ok(found.after), now, Attribution::Ours);
             return Some(found.verdict.outcome);
         }
-        if Instant::now() + PAUSE >= deadline {
+        if Instant::now() + env.timings.recovery_pause >= deadline {
             return Some(Outcome::Unknown);
         }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            () = stopped(stop) => return None,
+            () = sleep(env.timings.recovery_pause) => {}
+            () = stopped(&mut reader.stop) => return None,
         }
     }
 }

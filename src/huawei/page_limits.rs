@@ -1,4 +1,4 @@
-//! Which page limit the API accepts for each cluster, remembered for an hour.
+//! The page limit that the API accepts for each cluster, remembered for an hour.
 //!
 //! It is kept for each cluster: an answer for one says nothing about the others, and a passing fault of
 //! the cloud must not make a whole project read pages of a hundred.
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::paging::LargeLimit;
@@ -18,24 +18,24 @@ use crate::model::ClusterId;
 /// request: at the usual interval less than one in a hundred. A wrong conclusion lasts no longer than this.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
-/// What is known about the limits of the clusters of a project.
+/// The page limits that the clusters of a project accept.
 #[derive(Debug, Default)]
-pub(super) struct Limits {
+pub(super) struct PageLimits {
     clusters: Mutex<HashMap<ClusterId, (LargeLimit, Instant)>>,
 }
 
-impl Limits {
+impl PageLimits {
     pub(super) fn recall(&self, cluster: &ClusterId) -> LargeLimit {
-        match self.lock().get(cluster) {
+        match self.clusters.lock().get(cluster) {
             Some((limit, learnt)) if learnt.elapsed() < KNOWN_FOR => *limit,
             _ => LargeLimit::Usual,
         }
     }
 
-    /// Remembers what was learnt. Returns true for the first refused limit of the project, which is logged
+    /// Remembers a result. Returns true for the first refused limit of the project, which is logged
     /// once.
     pub(super) fn learn(&self, cluster: &ClusterId, limit: LargeLimit) -> bool {
-        let mut all = self.lock();
+        let mut all = self.clusters.lock();
         let is_refused = |(limit, _): &(LargeLimit, Instant)| *limit == LargeLimit::Refused;
         let is_first = limit == LargeLimit::Refused && !all.values().any(is_refused);
         all.insert(cluster.clone(), (limit, Instant::now()));
@@ -44,11 +44,7 @@ impl Limits {
 
     /// Forgets all clusters except these.
     pub(super) fn keep_only(&self, clusters: &HashSet<&ClusterId>) {
-        self.lock().retain(|cluster, _| clusters.contains(cluster));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClusterId, (LargeLimit, Instant)>> {
-        self.clusters.lock()
+        self.clusters.lock().retain(|cluster, _| clusters.contains(cluster));
     }
 }
 
@@ -60,7 +56,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_learnt_is_the_clusters_own_and_ends() {
-        let limits = Limits::default();
+        let limits = PageLimits::default();
         let [one, two] = [1, 2].map(|number| {
             ClusterId::parse(&format!("00000000-0000-4000-8000-{number:012}")).unwrap()
         });

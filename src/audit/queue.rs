@@ -10,7 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::{AuditError, Receipt, denials::Denials, record::Content};
@@ -79,18 +79,14 @@ struct State {
 }
 
 #[derive(Default)]
-pub(super) struct Inbox {
+pub(super) struct Queue {
     state: Mutex<State>,
     wake: Condvar,
 }
 
-impl Inbox {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
+impl Queue {
     pub(super) fn put(&self, job: Job) -> Result<(), AuditError> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.closed || state.closing && job.progress.is_some() {
             return Err(AuditError::Closed);
         }
@@ -106,35 +102,35 @@ impl Inbox {
     }
 
     pub(super) fn deny(&self, denial: &super::Denial<'_>, now: Timestamp) {
-        self.state().denials.count(denial, now);
+        self.state.lock().denials.count(denial, now);
         self.wake.notify_one();
     }
 
     /// Takes out a refusal that was counted but not recorded: used at shutdown, when nothing can be written.
     pub(super) fn denied(&self, now: Timestamp) -> Option<Content> {
-        self.state().denials.due(now, true)
+        self.state.lock().denials.due(now, true)
     }
 
     pub(super) fn reopen(&self) {
-        self.state().reopen = true;
+        self.state.lock().reopen = true;
         self.wake.notify_one();
     }
 
     pub(super) fn close(&self) {
-        self.state().closing = true;
+        self.state.lock().closing = true;
         self.wake.notify_one();
     }
 
     /// The writer is gone; what still waits is answered with an error.
     pub(super) fn end(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.closed = true;
         state.jobs.clear();
     }
 
     /// Waits for work. Denials come last, and not while the log cannot be written.
     pub(super) fn next(&self, healthy: bool, now: impl Fn() -> Timestamp) -> Work {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let mut ticked = false;
         loop {
             if std::mem::take(&mut state.reopen) {

@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 
 use super::{transport::Answer, wire::Oddity};
+use crate::model::ClusterId;
 
 /// More surprises of one kind in one project are a new API: they are counted, and not logged.
 const MOST_OF_A_KIND: usize = 20;
@@ -11,50 +12,47 @@ const LONGEST: usize = 100;
 
 /// The surprises of a project that were logged.
 #[derive(Debug, Default)]
-pub(super) struct Logged(Mutex<Vec<Oddity>>);
+pub(super) struct SurpriseLog(Mutex<Vec<Oddity>>);
 
-/// Where a surprise was met.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
-    pub(super) project: &'a str,
-    pub(super) operation: &'a str,
-    pub(super) cluster_id: Option<&'a str>,
-}
-
-impl Logged {
+impl SurpriseLog {
     /// Logs the surprises that were not logged before. A secret that was sent and came back stays hidden.
-    pub(super) fn tell(&self, place: Place<'_>, oddities: Vec<Oddity>, answer: Option<&Answer>) {
+    pub(super) fn tell(
+        &self,
+        project: &str,
+        operation: &str,
+        cluster: Option<&ClusterId>,
+        oddities: Vec<Oddity>,
+        answer: Option<&Answer>,
+    ) {
         let fit = |text: String| {
-            // Hide secrets before cutting: half a secret would not be found.
+            // Secrets are hidden before the cut: half a secret would not be found.
             let text = answer.map_or(text.clone(), |answer| answer.hide(&text));
             text[..text.floor_char_boundary(LONGEST)].to_owned()
         };
         for Oddity { kind, field, value } in oddities {
             let oddity = Oddity { kind, field: fit(field), value: fit(value) };
-            if let Some(is_last) = self.is_new(&oddity) {
-                let Place { project, operation, cluster_id } = place;
+            let Some(is_last) = self.is_new(&oddity) else { continue };
+            tracing::info!(
+                project,
+                cluster_id = cluster.map(ClusterId::as_str),
+                operation,
+                kind = oddity.kind.as_str(),
+                field = oddity.field,
+                value = oddity.value,
+                request_id = answer.and_then(|answer| answer.request_id.as_deref()),
+                "the API answered something that is not documented"
+            );
+            if is_last {
                 tracing::info!(
                     project,
-                    cluster_id,
-                    operation,
                     kind = oddity.kind.as_str(),
-                    field = oddity.field,
-                    value = oddity.value,
-                    request_id = answer.and_then(|answer| answer.request_id.as_deref()),
-                    "the API answered something that is not documented"
+                    "further surprises of this kind are only counted, in css_vpcep_exporter_api_surprises_total"
                 );
-                if is_last {
-                    tracing::info!(
-                        project,
-                        kind = oddity.kind.as_str(),
-                        "further surprises of this kind are only counted, in css_vpcep_exporter_api_surprises_total"
-                    );
-                }
             }
         }
     }
 
-    /// Whether it is the last of its kind that is logged; none if it is not logged at all.
+    /// Returns true for the last one of its kind that is logged, and `None` for one that is not logged.
     fn is_new(&self, oddity: &Oddity) -> Option<bool> {
         let mut logged = self.0.lock();
         let of_its_kind = logged.iter().filter(|known| known.kind == oddity.kind).count();
@@ -74,7 +72,7 @@ mod tests {
 
     #[test]
     fn each_surprise_is_new_once_and_there_is_an_end() {
-        let logged = Logged::default();
+        let logged = SurpriseLog::default();
         let oddity = |kind, field: &str, value: &str| Oddity {
             kind,
             field: field.to_owned(),

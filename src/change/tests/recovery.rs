@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     audit::{ChangeId, Content, Hash, Kind, Record},
-    change::{Outcome, Refusal, fields_to_json, service_to_json},
-    model::{ServiceFields, ServiceId},
+    change::{Outcome, Refusal, ServiceView, json::value},
+    model::{Field, ServiceFields, ServiceId},
 };
 
 const CHANGE: &str = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
@@ -30,8 +30,8 @@ fn intent() -> Record {
             project: Some("prod".into()),
             service_id: Some(id()),
             service_name: Some("logs".into()),
-            before: Some(service_to_json(&service())),
-            request: Some(json!({ "if_match": "*", "update": fields_to_json(&update()) })),
+            before: Some(value(&ServiceView::from(&service()))),
+            request: Some(json!({ "if_match": "*", "update": value(&update()) })),
             diff: Some(json!([])),
             cloud: None,
             outcome: None,
@@ -48,7 +48,7 @@ fn with(change: impl FnOnce(&mut Content)) -> Record {
 }
 
 /// A cloud in which so much of the change has happened.
-fn cloud(happened: &[&str]) -> Fake {
+fn cloud(happened: &[Field]) -> Fake {
     let mut service = service();
     take(&mut service.fields, &update(), happened);
     Fake::new([service])
@@ -77,8 +77,8 @@ async fn outcome_of(fake: Fake, intent: Record) -> (Entry, Duration) {
 #[tokio::test(start_paused = true)]
 async fn a_dangling_intent_is_resolved_by_reading() {
     for (happened, outcome) in [
-        (&ServiceFields::NAMES[..], Outcome::Applied),
-        (&["ports"], Outcome::Partial),
+        (&Field::ALL[..], Outcome::Applied),
+        (&[Field::Ports], Outcome::Partial),
         (&[], Outcome::NotApplied),
     ] {
         let (entry, _) = outcome_of(cloud(happened), intent()).await;
@@ -95,8 +95,8 @@ async fn a_field_that_was_empty_and_still_is_was_not_changed() {
         let mut before = service();
         before.fields.description = empty.map(Into::into);
         let dangling = with(|content| {
-            content.before = Some(service_to_json(&before));
-            let update = fields_to_json(&wanted);
+            content.before = Some(value(&ServiceView::from(&before)));
+            let update = value(&wanted);
             content.request = Some(json!({ "if_match": "*", "update": update }));
         });
         let (entry, _) = outcome_of(Fake::new([before]), dangling).await;
@@ -106,7 +106,7 @@ async fn a_field_that_was_empty_and_still_is_was_not_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cloud_that_does_not_answer_is_waited_for_but_not_for_ever() {
-    let fake = cloud(&ServiceFields::NAMES);
+    let fake = cloud(&Field::ALL);
     fake.state().reads = Reads::Fail;
     tokio::spawn({
         let fake = fake.clone();
@@ -142,7 +142,7 @@ async fn what_cannot_be_looked_up_is_unknown_at_once() {
 async fn a_service_with_two_dangling_intents_waits_for_both() {
     let other = "017f22e2-79b0-7cc3-98c4-dc0c0c073990";
     let other = with(|content| content.change_id = ChangeId::parse(other));
-    let rig = Rig::with(cloud(&ServiceFields::NAMES), Log::default(), vec![intent(), other]);
+    let rig = Rig::with(cloud(&Field::ALL), Log::default(), vec![intent(), other]);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(rig.log.of(Kind::Outcome).len(), 2);
     let state = rig.board.find("prod", id().as_str()).unwrap();

@@ -4,16 +4,16 @@ use std::{future::Future, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
-use super::Project;
+use super::client::Client;
 use crate::cloud::Clouds;
 
 /// How often it is looked whether a token should be renewed; the oldest has a fifth of its life left
 /// then, which is hours.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// Renews the tokens of the projects that have one, until `shutdown` is ready.
+/// Renews the tokens of the clients that have one, until `shutdown` is ready.
 pub async fn keep_fresh(
-    projects: watch::Receiver<Clouds<Project>>,
+    clients: watch::Receiver<Clouds<Client>>,
     shutdown: impl Future<Output = ()>,
 ) {
     tokio::pin!(shutdown);
@@ -24,9 +24,9 @@ pub async fn keep_fresh(
         }
         let now = Instant::now();
         let mut renewals = JoinSet::new();
-        let all = projects.borrow().clone();
-        for project in all.values().cloned() {
-            renewals.spawn(async move { project.0.session.renew_if_due(now).await });
+        let all = clients.borrow().clone();
+        for client in all.values().cloned() {
+            renewals.spawn(async move { client.renew_token_if_due(now).await });
         }
         tokio::select! {
             () = &mut shutdown => {

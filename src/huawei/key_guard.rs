@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::{sync::Notify, time::Instant};
 
@@ -33,7 +33,7 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 const MOST_KNOWN: usize = 10_000;
 
 /// Credentials, as the guard knows them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Credentials {
     /// All that proves them: a new secret is judged anew.
     pub(super) whole: Fingerprint,
@@ -62,14 +62,14 @@ impl std::fmt::Debug for Fingerprint {
     }
 }
 
-/// What is known of all credentials in use.
+/// The guard of all credentials in use.
 #[derive(Debug, Default)]
 pub struct KeyGuard {
     known: Mutex<HashMap<Fingerprint, Known>>,
     judged: Notify,
 }
 
-/// What is known of an access key, a token or a user's login.
+/// An access key, a token or a user's login, and what the cloud said of it.
 #[derive(Debug, Default)]
 struct Known {
     /// By all of the credentials, and host and port. Hosts are those of the configuration.
@@ -144,6 +144,38 @@ impl Known {
         (self.unjudged >= room).then(|| refused.next().unwrap_or(now + BACK_OFF))
     }
 
+    /// Takes a refusal. Returns true if it begins a back-off at the host.
+    fn refused(
+        &mut self,
+        at: &(Fingerprint, Box<str>),
+        refusal: &CloudError,
+        now: Instant,
+    ) -> bool {
+        let at = self.hosts.entry(at.clone()).or_default();
+        at.is_proven = false;
+        at.probing_since = None;
+        let before = at.back_off.as_ref();
+        // Answers to requests that were under way at the first refusal bring nothing new, and must not
+        // count against the other hosts.
+        if before.is_some_and(|before| !before.is_over(now)) {
+            return false;
+        }
+        let after_reload =
+            before.is_some_and(|before| before.ended_by_reload && before.ends_by_itself_at() > now);
+        at.back_off = Some(HostBackOff {
+            began: now,
+            refusal: refusal.clone(),
+            ended_by_reload: false,
+            a_reload_may_end_it: !after_reload,
+        });
+        self.last_refusal = Some(refusal.clone());
+        self.refused_at.push_back(now);
+        if self.refused_at.len() > MAX_REFUSALS {
+            self.refused_at.pop_front();
+        }
+        true
+    }
+
     fn is_worth_keeping(&self, now: Instant) -> bool {
         self.refused_at.back().is_some_and(|at| *at + BACK_OFF > now) || self.unjudged > 0
     }
@@ -164,11 +196,13 @@ pub(super) struct BackOff {
     pub(super) refusal: CloudError,
 }
 
-/// Which back-offs a refusal has begun.
+/// The back-offs that a refusal has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Begun {
     pub(super) at_host: bool,
     pub(super) everywhere: bool,
+    /// The end of the back-off that the credentials are in now.
+    pub(super) until: Option<Instant>,
 }
 
 /// The right to send a request with certain credentials to a certain host.
@@ -210,7 +244,7 @@ impl KeyGuard {
         let now = Instant::now();
         let Credentials { whole, lockable } = credentials;
         let at = (whole, host.into());
-        let mut all = self.lock();
+        let mut all = self.known.lock();
         if all.len() >= MOST_KNOWN && !all.contains_key(&lockable) {
             all.retain(|_, known| known.is_worth_keeping(now));
         }
@@ -236,7 +270,7 @@ impl KeyGuard {
     /// The back-off that credentials are in at a host.
     pub(super) fn back_off(&self, credentials: Credentials, host: &str) -> Option<BackOff> {
         let Credentials { whole, lockable } = credentials;
-        self.lock().get(&lockable)?.back_off(&(whole, host.into()), Instant::now())
+        self.known.lock().get(&lockable)?.back_off(&(whole, host.into()), Instant::now())
     }
 
     /// The host refused the credentials: they are in back-off at once, before a waiting request can try them.
@@ -247,35 +281,18 @@ impl KeyGuard {
         refusal: &CloudError,
     ) -> Begun {
         let now = Instant::now();
-        let mut all = self.lock();
+        let at = (whole, host.into());
+        let mut all = self.known.lock();
         let known = all.entry(lockable).or_default();
-        let at = known.hosts.entry((whole, host.into())).or_default();
-        at.is_proven = false;
-        at.probing_since = None;
-        let mut begun = Begun { at_host: false, everywhere: false };
-        // Answers to requests that were under way at the first refusal bring nothing new, and must not
-        // count against the other hosts.
-        if at.back_off.as_ref().is_none_or(|back_off| back_off.is_over(now)) {
-            let after_reload = at
-                .back_off
-                .as_ref()
-                .is_some_and(|before| before.ended_by_reload && before.ends_by_itself_at() > now);
-            at.back_off = Some(HostBackOff {
-                began: now,
-                refusal: refusal.clone(),
-                ended_by_reload: false,
-                a_reload_may_end_it: !after_reload,
-            });
-            known.last_refusal = Some(refusal.clone());
-            let was_everywhere = known.everywhere_until(now).is_some();
-            known.refused_at.push_back(now);
-            if known.refused_at.len() > MAX_REFUSALS {
-                known.refused_at.pop_front();
-            }
-            let is_everywhere = known.everywhere_until(now).is_some();
-            known.was_everywhere |= is_everywhere;
-            begun = Begun { at_host: true, everywhere: is_everywhere && !was_everywhere };
-        }
+        let was_everywhere = known.everywhere_until(now).is_some();
+        let at_host = known.refused(&at, refusal, now);
+        let is_everywhere = known.everywhere_until(now).is_some();
+        known.was_everywhere |= is_everywhere;
+        let begun = Begun {
+            at_host,
+            everywhere: is_everywhere && !was_everywhere,
+            until: known.back_off(&at, now).map(|back_off| back_off.until),
+        };
         drop(all);
         self.judged.notify_waiters();
         begun
@@ -287,7 +304,7 @@ impl KeyGuard {
     pub fn reloaded(&self) -> usize {
         let now = Instant::now();
         let mut ended = 0;
-        let mut all = self.lock();
+        let mut all = self.known.lock();
         let known = all.values_mut().filter(|known| known.everywhere_until(now).is_none());
         for at in known.flat_map(|known| known.hosts.values_mut()) {
             if let Some(back_off) = &mut at.back_off
@@ -300,17 +317,13 @@ impl KeyGuard {
         }
         ended
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Known>> {
-        self.known.lock()
-    }
 }
 
 impl Pass {
     /// The cloud accepted the credentials, even if it refused the request. Returns true if that ends a
     /// back-off.
     pub(super) fn accepted(self) -> bool {
-        let mut all = self.guard.lock();
+        let mut all = self.guard.known.lock();
         let known = all.entry(self.lockable).or_default();
         let mut ended = false;
         if known.was_everywhere && known.everywhere_until(Instant::now()).is_none() {
@@ -335,7 +348,7 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         let Some(since) = self.probing_since else { return };
-        let mut all = self.guard.lock();
+        let mut all = self.guard.known.lock();
         if let Some(known) = all.get_mut(&self.lockable) {
             known.unjudged = known.unjudged.saturating_sub(1);
             // Without a verdict the next request is the first one again.
