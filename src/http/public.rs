@@ -9,7 +9,7 @@ use std::sync::{
 use axum::{
     Router,
     extract::{Path, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware,
     response::Response,
     routing::{get, post},
@@ -127,8 +127,8 @@ async fn healthy() -> Response {
     answer(StatusCode::OK, TEXT, "healthy\n")
 }
 
-async fn metrics(State(public): State<Public>, method: Method, headers: HeaderMap) -> Response {
-    public.scrapes.answer(public.shared, &method, &headers).await
+async fn metrics(State(public): State<Public>, headers: HeaderMap) -> Response {
+    public.scrapes.answer(public.shared, &headers).await
 }
 
 async fn status(State(public): State<Public>) -> Response {

@@ -30,10 +30,10 @@ use super::support::{SETTINGS, World};
 pub(crate) fn ours(clusters: usize, series: usize, connections: usize, publish_every: u64) {
     Runtime::new().unwrap().block_on(async {
         let world = World::recent(clusters, series);
-        world.page().make();
+        world.page();
         let clock = Clock::system();
         let projects = Vec::<Project<huawei::Project>>::new();
-        let stats = world.small.stats.clone();
+        let stats = world.sources.stats.clone();
         let polls = Scheduler::new(projects, world.board.clone(), clock.clone(), stats.clone()).1;
         let shared = Shared {
             board: world.board.clone(),
