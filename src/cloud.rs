@@ -6,9 +6,11 @@
 use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::{
+    label::{self, labels},
     model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
     pacing::{Priority, Token},
 };
@@ -90,7 +92,7 @@ pub struct Traced<T> {
 }
 
 /// What an operation took, for the eyes of an operator.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// Pages that were read.
     pub pages: u32,
@@ -115,90 +117,47 @@ impl Trace {
     }
 }
 
-/// Why an operation failed: the closed list that is a label of the failure counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// The host name could not be resolved.
-    Dns,
-    /// No connection could be made, or not in time.
-    Connect,
-    /// The TLS handshake failed.
-    Tls,
-    /// No whole answer came in time.
-    Timeout,
-    /// The connection was closed or reset before the answer was whole.
-    Reset,
-    /// The answer was a redirection, which is never followed.
-    Redirect,
-    /// The cloud refused the credentials.
-    Auth,
-    /// The cloud refused the signature because the clocks differ.
-    ClockSkew,
-    /// The credentials may not do this.
-    Forbidden,
-    /// What was asked for does not exist, or not in this project.
-    NotFound,
-    /// The cloud asks to call less often.
-    Throttled,
-    /// Any other refusal of the request.
-    Http4xx,
-    /// A failure inside the cloud.
-    Http5xx,
-    /// The answer was larger than any true one.
-    TooLarge,
-    /// The answer was not JSON.
-    BadJson,
-    /// The answer was JSON, but not the documented one.
-    BadShape,
-    /// A fault of the exporter.
-    Internal,
+labels! {
+    /// Why an operation failed: the closed list that is a label of the failure counter.
+    pub enum Reason {
+        /// The host name could not be resolved.
+        Dns = "dns",
+        /// No connection could be made, or not in time.
+        Connect = "connect",
+        /// The TLS handshake failed.
+        Tls = "tls",
+        /// No whole answer came in time.
+        Timeout = "timeout",
+        /// The connection was closed or reset before the answer was whole.
+        Reset = "reset",
+        /// The answer was a redirection, which is never followed.
+        Redirect = "redirect",
+        /// The cloud refused the credentials.
+        Auth = "auth",
+        /// The cloud refused the signature because the clocks differ.
+        ClockSkew = "clock_skew",
+        /// The credentials may not do this.
+        Forbidden = "forbidden",
+        /// What was asked for does not exist, or not in this project.
+        NotFound = "not_found",
+        /// The cloud asks to call less often.
+        Throttled = "throttled",
+        /// Any other refusal of the request.
+        Http4xx = "http_4xx",
+        /// A failure inside the cloud.
+        Http5xx = "http_5xx",
+        /// The answer was larger than any true one.
+        TooLarge = "too_large",
+        /// The answer was not JSON.
+        BadJson = "bad_json",
+        /// The answer was JSON, but not the documented one.
+        BadShape = "bad_shape",
+        /// A fault of the exporter.
+        Internal = "internal",
+    }
 }
 
 impl Reason {
-    /// All reasons, in the order in which they are shown.
-    pub const ALL: [Self; 17] = [
-        Self::Dns,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::Reset,
-        Self::Redirect,
-        Self::Auth,
-        Self::ClockSkew,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::Throttled,
-        Self::Http4xx,
-        Self::Http5xx,
-        Self::TooLarge,
-        Self::BadJson,
-        Self::BadShape,
-        Self::Internal,
-    ];
-
-    /// The label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::Reset => "reset",
-            Self::Redirect => "redirect",
-            Self::Auth => "auth",
-            Self::ClockSkew => "clock_skew",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::Throttled => "throttled",
-            Self::Http4xx => "http_4xx",
-            Self::Http5xx => "http_5xx",
-            Self::TooLarge => "too_large",
-            Self::BadJson => "bad_json",
-            Self::BadShape => "bad_shape",
-            Self::Internal => "internal",
-        }
-    }
-
     /// Whether a read that failed for this reason may be tried again at once. A timeout is not tried again:
     /// one try may take all the time there is, and more requests do not make a slow cloud faster.
     pub const fn is_transient(self) -> bool {
@@ -208,9 +167,10 @@ impl Reason {
 
 /// A failed operation, with what the cloud said of it. Every text is capped and free of control
 /// characters, and none holds a URL, a header or a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloudError {
     /// The bounded reason.
+    #[serde(with = "label::serde")]
     pub reason: Reason,
     /// The HTTP status, where an answer came.
     pub status: Option<u16>,
@@ -224,11 +184,14 @@ pub struct CloudError {
     pub retry_after: Option<Duration>,
     /// No part of the request can have been sent: no connection was made, or there were no credentials to
     /// send it with.
+    #[serde(skip)]
     pub never_sent: bool,
     /// Our own rate limit did not admit the request in time: the cloud was not asked.
+    #[serde(skip)]
     pub own_limit: bool,
     /// During back-off: when the credentials are tried again. The other fields are then those of the refusal
     /// that caused the back-off.
+    #[serde(skip)]
     pub retry_at: Option<Timestamp>,
 }
 

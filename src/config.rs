@@ -31,15 +31,16 @@ pub use web::{WebConfig, load_web, parse_web};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    admin::AdminSettings,
     board::{ClusterMeta, ServiceMeta},
     exposition,
     files::{Others, read_capped},
-    http::{AdminSettings, WebSettings},
     huawei,
     model::ServiceId,
     pacing::RateLimit,
     poll::Shard,
     text,
+    web::WebSettings,
 };
 
 /// A configuration file has some hundred bytes a cluster; this is room for 50,000 of them.

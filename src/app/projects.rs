@@ -1,5 +1,5 @@
-//! Projects of the configuration as the scheduler wants them. One that is configured as before is
-//! the one of before, with its credentials, its rate limit and what was learnt of its region.
+//! The projects in use. A reload keeps a project whose settings did not change, with its token, its rate
+//! limiter and what it learnt about its region; it builds the others anew.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -77,15 +77,15 @@ impl Projects {
         self.known.keys().cloned().collect()
     }
 
-    /// All of them by name, for whoever renews their tokens or reads their endpoint services.
+    /// All of them by name, for the renewal of tokens and the reading of endpoint services.
     pub(super) fn clouds(&self) -> Clouds<huawei::Project> {
         let clouds = self.known.iter().map(|(name, known)| (name.clone(), known.cloud.clone()));
         Arc::new(clouds.collect())
     }
 
-    /// The same for whoever changes their endpoint services.
+    /// All of them by name, for changes of their endpoint services.
     pub(super) fn for_changes(&self) -> change::Projects<huawei::Project> {
-        let project = |known: &Known| change::Project {
+        let project = |known: &Known| change::PacedCloud {
             cloud: Arc::new(known.cloud.clone()),
             pacer: known.pacers.vpcep.clone(),
         };

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     app::{App, Loader, Options},
+    change::Timings,
     clock::Clock,
     config::{self, Config, ConfigError},
     sim::{Pace, Settings, Sim},
@@ -71,6 +72,7 @@ async fn demo() -> Result<(), String> {
             load,
             clock: Clock::system(),
             seed: random_seed(),
+            changes: Timings::DEFAULT,
         },
     )
     .await

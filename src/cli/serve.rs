@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     app::{App, Loader, Options, StartError, Supervisor},
+    change::Timings,
     clock::Clock,
     config,
 };
@@ -100,6 +101,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         load,
         clock: Clock::system(),
         seed: random_seed(),
+        changes: Timings::DEFAULT,
     };
     let bound = tokio::select! {
         bound = App::bind(config, options) => bound,

@@ -9,7 +9,7 @@ use std::{convert::Infallible, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::http::ReloadHandle;
+use crate::public::ReloadHandle;
 
 /// The signals of the process.
 pub(super) struct Signals {

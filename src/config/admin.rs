@@ -8,8 +8,9 @@ use std::{
 
 use super::{convert::Context, file, notes::Notes, web};
 use crate::{
-    http::{AdminSettings, AdminToken, Role, WebSettings, can_fit},
+    admin::{AdminSettings, AdminToken, Role, can_fit},
     text,
+    web::WebSettings,
 };
 
 /// The admin section.

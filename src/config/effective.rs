@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::{Config, EndpointService, Project, notes::human};
 use crate::{
+    admin::{AdminToken, Role},
     board::ClusterMeta,
     exposition,
-    http::{AdminToken, Role},
     huawei::credentials::{SecretText, Source},
     pacing::RateLimit,
 };

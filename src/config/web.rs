@@ -14,7 +14,7 @@ use super::{
     notes::{Notes, in_order},
     read,
 };
-use crate::http::{PasswordHash, RequestLimit, Users, WebSettings};
+use crate::web::{PasswordHash, RequestLimit, Users, WebSettings};
 
 /// More than this at once is no limit.
 const LARGEST_BURST: u32 = 1_000_000;

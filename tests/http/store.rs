@@ -241,9 +241,13 @@ fn after_whatever_happens_the_page_is_as_rendered_whole() {
                     }
                 }
             }
-            if chance.below(2) == 0 {
-                store.prepare(&board, &settings, now);
-                continue;
+            match chance.below(3) {
+                0 => store.prepare(&board, &settings, now),
+                1 => {
+                    store.prepare(&board, &settings, now);
+                    continue;
+                }
+                _ => {}
             }
             let page = store.page(&board, &settings, now);
             let when = format!("seed {seed}, step {step}");

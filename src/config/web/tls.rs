@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{super::notes::Notes, file, file::Hidden};
-use crate::http::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion};
+use crate::web::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion};
 
 /// What this program has of the versions.
 const VERSIONS: &str = "TLS12 or TLS13; older versions are broken";
