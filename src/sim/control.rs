@@ -24,7 +24,7 @@ const PREFIX: &str = "/__sim";
 /// A test that waits for more steps than this has made a mistake.
 const STEPS: u64 = 100_000;
 
-/// Whether a path belongs to the control API.
+/// True if a path belongs to the control API.
 pub(super) fn owns(path: &str) -> bool {
     path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
