@@ -205,7 +205,7 @@ fn port_mappings(lenient: &mut Lenient, ports: Ports<'_>) -> Result<Vec<PortMapp
 
 /// The body of a change: what is asked for and nothing else. `false` is sent, not left out: an
 /// omitted `approval_enabled` may mean its default, which is true.
-pub fn update(fields: &ServiceFields) -> Vec<u8> {
+pub fn update(fields: &ServiceFields) -> String {
     #[derive(Serialize)]
     struct Body<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,7 +245,7 @@ pub fn update(fields: &ServiceFields) -> Vec<u8> {
         description: fields.description.as_deref(),
         ip: fields.ip.as_deref(),
     };
-    serde_json::to_vec(&body).expect("texts and numbers are always JSON")
+    serde_json::to_string(&body).expect("texts and numbers are always JSON")
 }
 
 #[cfg(test)]
@@ -306,7 +306,7 @@ mod tests {
             ),
         ];
         for (fields, expected) in cases {
-            assert_eq!(String::from_utf8(update(&fields)).unwrap(), expected);
+            assert_eq!(update(&fields), expected);
         }
     }
 
