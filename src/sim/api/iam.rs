@@ -107,7 +107,7 @@ fn issued(state: &mut State, request: &Request<'_>) -> Reply {
 }
 
 fn bad_request(message: &str) -> Reply {
-    traced(keystone(400, "Bad Request", message))
+    keystone(400, "Bad Request", message)
 }
 
 /// IAM has a trace id of its own.

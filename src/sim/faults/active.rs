@@ -70,6 +70,10 @@ impl Hits {
         self.find(kind).is_some()
     }
 
+    pub(crate) fn any(&self, kinds: &[Kind]) -> bool {
+        kinds.iter().any(|kind| self.has(*kind))
+    }
+
     pub(crate) fn find(&self, kind: Kind) -> Option<&Fault> {
         self.0.iter().find(|one| one.kind == kind)
     }
