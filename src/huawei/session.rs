@@ -40,7 +40,7 @@ const IAM_RATE: RateLimit = RateLimit { requests_per_second: 0.5, burst: 3 };
 const RENEW_AFTER: f64 = 0.8;
 /// A background renewal that failed is tried again after this time.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
-/// Stands for all IAM hosts: a user is locked at all of them, after fewer refusals than a key.
+/// Stands for all IAM hosts: IAM locks a user at all of them, after fewer refusals than a key.
 const IAM_HOSTS: &str = "every IAM host";
 /// IAM answers in well under a second.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Sends one request to the cloud and says what came back: signing, deadlines, byte caps, retries.
+//! The exchange of one request with the cloud: signing, deadlines, byte caps, retries.
 //!
 //! This is the only place that retries (reads, and asking for a token, which may be done twice; a
 //! change never is), and the only one that knows reqwest's traps: it follows no redirection, takes no

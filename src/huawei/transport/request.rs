@@ -49,7 +49,7 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Whether sending it twice may do more than sending it once.
+    /// Returns true if sending it twice may do more than sending it once.
     pub(in crate::huawei) fn is_change(&self) -> bool {
         self.method == Method::PUT
     }
