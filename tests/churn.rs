@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
-    exposition::{Format, Settings, Small, Store, text},
+    exposition::{Format, Settings, Sources, Store, text},
     model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, Status},
     stats::Stats,
 };
@@ -66,8 +66,8 @@ fn ids_that_come_and_go_for_a_month_leave_memory_flat() {
         let at = Timestamp::UNIX_EPOCH + HOUR * round;
         let outcome = Traced { result: Ok(Arc::new(list(round))), trace: Trace::default() };
         board.record(&id, Attempt { at, duration: Duration::from_secs(1), outcome }, at);
-        let page = store.page(&board.snapshot(), &settings, at);
-        let page = text(page, &Small::own(stats.clone()), Format::Text004);
+        let page = store.page(&board, &settings, at);
+        let page = text(page, &Sources::own(stats.clone()), Format::Text004);
         let rows = page.lines().filter(|line| line.contains("endpoint_id=")).count();
         assert!(round == 0 || rows == lines, "{rows} lines, and {lines} before");
         lines = rows;
