@@ -69,7 +69,7 @@ fn live_for_a_month() {
         name: "logs".into(),
         interval: HOUR,
     }]);
-    let (store, stats) = (Store::default(), Arc::new(Stats::new()));
+    let (store, stats) = (Store::default(), Arc::new(Stats::default()));
     let settings =
         Settings { stale_after: HOUR * 3, per_connection: true, per_connection_limit: 1000 };
     let mut after_a_day = 0;

@@ -18,7 +18,7 @@ use crate::{
     change::Changes,
     clock::Clock,
     poll::PollHandle,
-    stats::Stats,
+    stats::{self, Stats},
 };
 
 /// The project and the service in a path, as far as the path can be read.
@@ -62,14 +62,14 @@ impl Admin {
     /// Counts and records that a request was turned away.
     pub(super) fn deny(
         &self,
-        reason: &'static str,
+        reason: stats::Denied,
         remote: IpAddr,
         caller: Option<&Caller>,
         service: Option<&ServiceMeta>,
     ) {
         self.parts.stats.admin_denied(reason);
         let actor = caller.map(|caller| caller.token.name.as_str());
-        self.parts.log.denied(&Denied { reason, remote, actor, service });
+        self.parts.log.denied(&Denied { reason: reason.as_str(), remote, actor, service });
     }
 
     /// The service of a path, if the caller may see it.
@@ -85,7 +85,7 @@ impl Admin {
             Some(state) if caller.token.sees(&state.meta) => Ok(state),
             other => {
                 let meta = other.as_ref().map(|state| &*state.meta);
-                self.deny("service", caller.remote, Some(caller), meta);
+                self.deny(stats::Denied::Service, caller.remote, Some(caller), meta);
                 Err(status::not_yours().answer(&serde_json::Map::new()).into())
             }
         }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     change,
-    cloud::{Clouds, Reason},
+    cloud::Clouds,
     config,
     huawei::{self, Common, Pacers},
     pacing::{Pacer, RateLimit},
@@ -35,7 +35,7 @@ impl Projects {
         configured: Vec<config::Project>,
         settings: &config::Poll,
         shard: Shard,
-    ) -> Vec<poll::Project<huawei::Client>> {
+    ) -> Vec<poll::Target<huawei::Client>> {
         let ended = self.common.guard.reloaded();
         if ended > 0 {
             tracing::info!(
@@ -58,7 +58,7 @@ impl Projects {
             let clusters = own.map(|cluster| (cluster.id, cluster.interval));
             let clusters: Vec<_> = clusters.collect();
             known.cloud.keep_only(clusters.iter().map(|(cluster, _)| cluster));
-            projects.push(poll::Project {
+            projects.push(poll::Target {
                 name: name.clone(),
                 region: project.cloud.region.clone(),
                 cloud: known.cloud.clone(),
@@ -93,9 +93,8 @@ impl Projects {
     }
 
     fn make(&self, project: &config::Project) -> Known {
-        let reasons = Reason::ALL.map(Reason::as_str);
         let name = &project.cloud.name;
-        self.common.stats.add_project(name, &reasons, &huawei::OPERATIONS);
+        self.common.stats.add_project(name);
         // A token of the credentials before is no longer in use.
         self.common.stats.forget_expiry(name);
         let limits = limits(project);

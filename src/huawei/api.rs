@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 use super::{
     effort::Effort,
     iam,
+    operation::Operation,
     session::Session,
     settings::{Common, Pacers, Settings},
     surprise_log::SurpriseLog,
@@ -45,7 +46,7 @@ impl Api {
     /// Asks CSS for one page of the connections of a cluster.
     pub(super) async fn connections(
         &self,
-        operation: &'static str,
+        operation: Operation,
         cluster: &ClusterId,
         (offset, limit): (u32, u32),
         effort: &mut Effort,
@@ -71,7 +72,7 @@ impl Api {
     /// Calls VPCEP, at a path `below` the endpoint services.
     pub(super) async fn endpoint_services(
         &self,
-        (operation, method): (&'static str, Method<'_>),
+        (operation, method): (Operation, Method<'_>),
         below: &str,
         query: &[(&str, &str)],
         effort: &mut Effort,
@@ -108,7 +109,7 @@ impl Api {
     /// Decodes an answer, and reports what was odd about it.
     pub(super) fn decoded<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         cluster: Option<&ClusterId>,
         answer: &Answer,
         decode: impl FnOnce(&[u8]) -> Result<(T, Surprises), CloudError>,
@@ -121,13 +122,13 @@ impl Api {
     /// Counts surprises, and logs those that are new. `answer`: the one that they came in.
     pub(super) fn report(
         &self,
-        operation: &'static str,
+        operation: Operation,
         cluster: Option<&ClusterId>,
         surprises: Surprises,
         answer: Option<&Answer>,
     ) {
         for (kind, times) in surprises.counts() {
-            self.stats.api_surprise(kind.as_str(), times);
+            self.stats.api_surprise(kind, times);
         }
         self.surprises.tell(&self.settings.name, operation, cluster, surprises.oddities, answer);
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     api::Api,
     effort::Effort,
+    operation::Operation,
     transport::Method,
     wire::{self, ServicePage},
 };
@@ -12,10 +13,6 @@ use crate::{
     cloud::{CloudError, Listed, Reason},
     model::{EndpointService, ServiceFields, ServiceId},
 };
-
-pub(super) const LIST: &str = "vpcep_services";
-pub(super) const DETAIL: &str = "vpcep_service";
-pub(super) const UPDATE: &str = "vpcep_update";
 
 /// The largest page (VPCEP API Reference, "Querying VPC Endpoint Services").
 const PAGE_LIMIT: u32 = 1000;
@@ -28,9 +25,9 @@ pub(super) async fn read(
     service: &ServiceId,
     effort: &mut Effort,
 ) -> Result<EndpointService, CloudError> {
-    let get = (DETAIL, Method::Get);
+    let get = (Operation::Service, Method::Get);
     let answer = api.endpoint_services(get, &format!("/{service}"), &[], effort).await?;
-    let found = api.decoded(DETAIL, None, &answer, wire::service)?;
+    let found = api.decoded(Operation::Service, None, &answer, wire::service)?;
     if found.id != *service {
         return Err(answer.explain(bad_shape("the answer is about another service")));
     }
@@ -45,7 +42,7 @@ pub(super) async fn update(
     effort: &mut Effort,
 ) -> Result<(), CloudError> {
     let body = wire::update(update);
-    let put = (UPDATE, Method::Put { body: &body });
+    let put = (Operation::UpdateService, Method::Put { body: &body });
     api.endpoint_services(put, &format!("/{service}"), &[], effort).await?;
     // The echo is not trusted: the document's own example answers with the values from before.
     Ok(())
@@ -108,8 +105,9 @@ async fn page(
     if let [only] = wanted {
         query.push(("id", only.as_str()));
     }
-    let answer = api.endpoint_services((LIST, Method::Get), "", &query, effort).await?;
-    let page = api.decoded(LIST, None, &answer, wire::services)?;
+    let answer =
+        api.endpoint_services((Operation::Services, Method::Get), "", &query, effort).await?;
+    let page = api.decoded(Operation::Services, None, &answer, wire::services)?;
     effort.trace.pages += 1;
     Ok(page)
 }

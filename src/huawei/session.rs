@@ -25,6 +25,7 @@ use super::{
     iam,
     key_check::{KeyCheck, date_of, remembered},
     key_guard::{BACK_OFF, Begun, Credentials, Fingerprint, MAX_REFUSALS},
+    operation::Operation,
     settings::{Common, Settings},
     transport::{Answer, Auth, Method, Request},
 };
@@ -278,7 +279,7 @@ impl Session {
         let body = iam::login_body(login, &self.settings);
         let method = Method::Post { body: body.expose().as_bytes(), secret: &login.password };
         let query = [("nocatalog", "true")];
-        let request = self.to_iam(iam::TOKEN, method, "/v3/auth/tokens", &query);
+        let request = self.to_iam(Operation::Token, method, "/v3/auth/tokens", &query);
         // A token for CSS does not pay for a request to IAM.
         let first_token = effort.budget.first_token.take();
         let answer = self.common.transport.send(&request, None, &mut check, effort).await;
@@ -294,7 +295,7 @@ impl Session {
     /// Asks IAM for the projects that are named like the region.
     pub(super) async fn ask_for_projects(&self, effort: &mut Effort) -> Result<Answer, CloudError> {
         let query = [("name", self.settings.region.as_str())];
-        let request = self.to_iam(iam::PROJECTS, Method::Get, "/v3/projects", &query);
+        let request = self.to_iam(Operation::Projects, Method::Get, "/v3/projects", &query);
         // A token for CSS does not pay for a request to IAM.
         let first_token = effort.budget.first_token.take();
         let answer = self.send(&request, effort).await;
@@ -304,7 +305,7 @@ impl Session {
 
     fn to_iam<'a>(
         &'a self,
-        operation: &'static str,
+        operation: Operation,
         method: Method<'a>,
         path: &str,
         query: &'a [(&'a str, &'a str)],

@@ -178,7 +178,7 @@ fn samples<'a>(
 }
 
 fn small() -> Small {
-    Small::own(Arc::new(Stats::new()))
+    Small::own(Arc::new(Stats::default()))
 }
 
 fn pieces(page: &Arc<Page>, format: Format, encoding: Encoding) -> Vec<axum::body::Bytes> {

@@ -55,7 +55,7 @@ impl World {
 
     fn since(began: Timestamp, clusters: usize, connections: usize) -> Self {
         let board = Board::new((0..clusters).map(meta));
-        let small = Small::own(Arc::new(Stats::new()));
+        let small = Small::own(Arc::new(Stats::default()));
         let (store, round, polls) = (Store::default(), Cell::default(), Cell::default());
         let world = Self { board, store, small, clusters, connections, began, round, polls };
         world.poll(0..clusters, false);
