@@ -257,7 +257,7 @@ impl<C: Cloud> Scheduler<C> {
     }
 }
 
-/// Whether a cluster has data that are of use still.
+/// True if the data of a cluster are still of use.
 fn has_data(state: &ClusterState, interval: Duration, now: jiff::Timestamp) -> bool {
     state.shown(now, interval.saturating_mul(INTERVALS_OF_USE)).is_some()
 }

@@ -367,7 +367,7 @@ fn forget<T: MetricVecBuilder>(metric: &MetricVec<T>, project: &str) {
             let labels: HashMap<&str, &str> =
                 sample.get_label().iter().map(|label| (label.name(), label.value())).collect();
             if labels.get("project") == Some(&project) {
-                // It was there a moment ago, and nobody else removes any.
+                // An error would say that the series is gone already.
                 let _ = metric.remove(&labels);
             }
         }

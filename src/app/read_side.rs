@@ -63,8 +63,7 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
         stats: stats.clone(),
     });
     let board = Board::new(config.own_clusters().cloned());
-    let shard = config.shard;
-    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll, shard);
+    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll);
     Ok(Collector { projects, board, stats, known })
 }
 
@@ -184,7 +183,7 @@ impl ReadControls {
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();
         let configured = std::mem::take(&mut config.projects);
-        let projects = self.projects.replace(configured, &config.poll, config.shard);
+        let projects = self.projects.replace(configured, &config.poll);
         self.roster.replace(projects, metas).await;
         self.clouds.send_replace(self.projects.clouds());
         self.live.send_replace(live);

@@ -14,7 +14,7 @@ use crate::{
     model::{EndpointService, RegionId, ServiceFields, ServiceId},
 };
 
-/// What is configured of an endpoint service.
+/// The configuration of an endpoint service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceMeta {
     /// Region id.
@@ -36,15 +36,15 @@ impl ServiceMeta {
 /// Everything known of an endpoint service.
 #[derive(Clone, Debug)]
 pub struct ServiceState {
-    /// What is configured.
+    /// Its configuration.
     pub meta: Arc<ServiceMeta>,
-    /// What the last successful reading found.
+    /// The last successful reading.
     pub seen: Option<SeenService>,
-    /// Whether the last reading succeeded; `None` before the first.
+    /// True if the last reading succeeded; `None` before the first.
     pub up: Option<bool>,
     /// Why it failed, if it did.
     pub last_error: Option<CloudError>,
-    /// How often its fields were found changed by somebody else.
+    /// Number of readings that found its fields changed by somebody else.
     pub unattributed_changes: u64,
     own_change: OwnChange,
     expected: Expected,
@@ -66,7 +66,7 @@ enum OwnChange {
 pub struct SeenService {
     /// When it was read, to be shown to people.
     pub at: Timestamp,
-    /// What was found.
+    /// The service as it was read.
     pub service: EndpointService,
     /// The same moment on a monotonic clock, which decides which of two readings is the newer one.
     moment: Instant,
@@ -133,7 +133,7 @@ impl ServiceState {
     }
 }
 
-/// Who may have changed what a reading finds.
+/// The author of a change that a reading finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attribution {
     /// A change of ours came between: it explains whatever is found.
@@ -216,8 +216,8 @@ impl ServiceBoard {
         self.update(|known| known.is_same_service(meta), take);
     }
 
-    /// Records a reading that began at that date and moment. A reading that is older than what is known is
-    /// ignored.
+    /// Records a reading that began at that date and moment. It is ignored if the board has a
+    /// newer one.
     pub fn record_since(
         &self,
         meta: &ServiceMeta,
@@ -299,7 +299,11 @@ mod tests {
         assert_eq!(record("c", 5, Attribution::Nobody), 1);
         let before = Instant::now() - std::time::Duration::from_secs(1);
         board.record_since(&meta("logs"), Ok(service("b", None)), at(9), before);
-        assert_eq!(only(&board).unattributed_changes, 1, "it began before what is known was read");
+        assert_eq!(
+            only(&board).unattributed_changes,
+            1,
+            "it began before the reading that the board has"
+        );
         let known = only(&board).seen.clone().unwrap().service.fields.description;
         assert_eq!(known.as_deref(), Some("c"));
         assert_eq!(record("d", 6, Attribution::Nobody), 2);

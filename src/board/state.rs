@@ -21,7 +21,7 @@ const POLLS_KEPT: usize = 10;
 /// A day of an uneasy cluster.
 const TRANSITIONS_KEPT: usize = 50;
 
-/// What is configured of a cluster.
+/// The configuration of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterMeta {
     /// Region id.
@@ -32,12 +32,12 @@ pub struct ClusterMeta {
     pub id: ClusterId,
     /// Configured name; the id where there is none.
     pub name: Arc<str>,
-    /// How often it is polled.
+    /// Time between two polls.
     pub interval: Duration,
 }
 
 impl ClusterMeta {
-    /// Whether both are the same cluster in the same place; its name and interval may have been changed.
+    /// True if both are the same cluster in the same place, whatever its name and interval.
     pub(super) fn is_same_cluster(&self, other: &Self) -> bool {
         (&self.id, &self.project, &self.region) == (&other.id, &other.project, &other.region)
     }
@@ -50,7 +50,7 @@ pub struct Attempt {
     pub at: Timestamp,
     /// From its first token of the rate limit to its end.
     pub duration: Duration,
-    /// What came out and what it took.
+    /// The result, and the effort that it took.
     pub outcome: Traced<Arc<ConnectionList>>,
 }
 
@@ -63,7 +63,7 @@ pub struct Attempt {
 pub struct Observation {
     /// When the poll that made it ended.
     pub at: Timestamp,
-    /// What was found, shared by all observations in a row that found the same.
+    /// The connections, shared by all observations in a row that found the same.
     pub list: Arc<ConnectionList>,
     /// For each connection of the list: when its status was seen to change to what it is.
     pub(super) seen_changed: Arc<[Option<Timestamp>]>,
@@ -80,8 +80,8 @@ impl Observation {
             .map(|(connection, seen)| (connection, seen.or(connection.updated)))
     }
 
-    /// Whether this observation of a cluster differs from another one only in its time. Compares two
-    /// addresses. Two observations with others in between may be called different although they are equal.
+    /// True if two observations of a cluster differ only in their time. Compares two addresses: of
+    /// observations with others in between, equal ones may be taken for different.
     pub fn found_the_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.list, &other.list) && Arc::ptr_eq(&self.seen_changed, &other.seen_changed)
     }
@@ -92,12 +92,12 @@ impl Observation {
 pub struct PollRecord {
     /// When it ended.
     pub at: Timestamp,
-    /// How long it took.
+    /// From its first token of the rate limit to its end.
     pub duration: Duration,
     /// Pages, retries and request ids.
     #[serde(flatten)]
     pub trace: Trace,
-    /// Why it failed, if it did.
+    /// The failure, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<CloudError>,
 }
@@ -137,7 +137,7 @@ labels! {
 /// Everything known of one cluster. Serialized, it is the cluster's line of the state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterState {
-    /// What is configured.
+    /// Its configuration.
     #[serde(flatten)]
     pub meta: Arc<ClusterMeta>,
     /// Status changes seen so far, by the status they led to.
@@ -180,17 +180,17 @@ impl ClusterState {
         self.polls.back().map(|poll| &**poll)
     }
 
-    /// Whether the newest poll succeeded; `None` before the first.
+    /// True if the newest poll succeeded; `None` before the first.
     pub fn up(&self) -> Option<bool> {
         self.last_poll().map(|poll| poll.error.is_none())
     }
 
-    /// Why the newest poll failed, if it did.
+    /// The failure of the newest poll, if it failed.
     pub fn last_error(&self) -> Option<&CloudError> {
         self.last_poll()?.error.as_ref()
     }
 
-    /// Whether the newest observation has every connection that the cloud reports.
+    /// True if the newest observation has every connection that the cloud reports.
     pub fn is_whole(&self) -> bool {
         self.observation.as_ref().is_some_and(|observation| observation.list.complete)
     }
@@ -202,7 +202,7 @@ impl ClusterState {
         (age < stale_after).then_some(observation)
     }
 
-    /// How much the data can be trusted.
+    /// The state of the data at a moment.
     pub fn freshness(&self, now: Timestamp, stale_after: Duration) -> Freshness {
         match (&self.observation, self.shown(now, stale_after), self.up()) {
             (None, ..) => Freshness::Never,

@@ -59,11 +59,11 @@ pub struct Restored {
 /// A damaged state file that was renamed. Its `Display` is a sentence for the log.
 #[derive(Debug)]
 pub struct SetAside {
-    /// Where it was.
+    /// Its path before.
     pub path: PathBuf,
-    /// Where it is now.
+    /// Its path now.
     pub moved_to: PathBuf,
-    /// What is wrong with it.
+    /// The damage.
     pub damage: Damage,
 }
 
@@ -185,7 +185,7 @@ impl StateFile {
         Ok((file, restored))
     }
 
-    /// Where the state is kept.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -193,7 +193,7 @@ impl StateFile {
     /// Replaces the file by one that holds this snapshot, and waits until it is on the disk. Blocks.
     ///
     /// # Errors
-    /// Where it could not be written; the file is then the old one, or the new one whole.
+    /// If it could not be written; the file is then the old one, or the new one whole.
     pub fn write(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let replaced = self.write_temporary(snapshot).and_then(|()| {
             fs::rename(&self.temporary, &self.path)?;

@@ -16,7 +16,7 @@ use crate::{
     board::{ClusterMeta, Snapshot},
     clock::Clock,
     config::Config,
-    exposition::{self, Format, Small, Store},
+    exposition::{self, Format, Sources, Store},
     poll,
 };
 
@@ -65,8 +65,8 @@ async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, String> {
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);
-    let page = Store::default().page(&snapshot, &settings, clock.now());
-    print(exposition::text(page, &Small::own(stats), Format::Text004).trim_end());
+    let page = Store::default().page(&board, &settings, clock.now());
+    print(exposition::text(page, &Sources::own(stats), Format::Text004).trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 

@@ -14,8 +14,6 @@ use crate::{
     text::shown,
 };
 
-/// Operations, as the metrics name them.
-
 /// A token that IAM gave.
 pub(super) struct Issued {
     pub(super) token: Secret,

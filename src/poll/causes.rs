@@ -28,7 +28,7 @@ pub(super) enum Kind {
     Incomplete,
 }
 
-/// How far a cause has spread.
+/// The spread of a cause.
 #[derive(Debug)]
 pub(super) struct Spread {
     pub(super) since: Timestamp,

@@ -1,4 +1,4 @@
-//! What is polled, and when each is due: the scheduler's memory, without its tasks.
+//! The clusters that are polled, and when each is due: the scheduler's memory, without its tasks.
 
 use std::{
     cmp::Reverse,
@@ -100,7 +100,7 @@ impl Drop for Entry {
 /// A project with clusters in the schedule.
 struct Project<C> {
     shared: Arc<Shared<C>>,
-    /// How many of its clusters are overdue.
+    /// Number of its clusters that are overdue.
     overdue: usize,
 }
 
@@ -218,7 +218,7 @@ impl<C> Roster<C> {
         Some((project.shared.name(), project.overdue))
     }
 
-    /// How many clusters of each project are overdue.
+    /// The number of overdue clusters of each project.
     pub(super) fn overdue(&self) -> impl Iterator<Item = (&str, usize)> {
         self.projects.values().map(|project| (&**project.shared.name(), project.overdue))
     }

@@ -20,7 +20,7 @@ use crate::{
     pacing::Priority,
 };
 
-/// How often the services of a project are read: their fields change by hand, so rarely.
+/// Time between two readings of a project: services change by hand, so rarely.
 const SERVICES_INTERVAL: Duration = Duration::from_secs(300);
 /// A project with a service that was never read is read within this time, each at its own moment.
 const FIRST_WITHIN: Duration = Duration::from_secs(5);
@@ -132,7 +132,7 @@ impl Project {
             return;
         }
         let wanted: Vec<_> = services.iter().map(|state| state.meta.id.clone()).collect();
-        // What is found is at least as new as that; a change that ends meanwhile knows better.
+        // Dated by its beginning, so that a change of ours that ends meanwhile counts as newer.
         let (date, began) = (clock.now(), Instant::now());
         let budget = Budget {
             deadline: began + READING_TIMEOUT,

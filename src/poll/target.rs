@@ -1,4 +1,4 @@
-//! What is polled and with what: a project's cloud, rate limit and slots, and one poll of a cluster.
+//! A project as a target of polls (its cloud, rate limit and slots), and one poll of a cluster.
 
 use std::{sync::Arc, time::Duration};
 

@@ -9,7 +9,7 @@ use super::definitions::{AUDIT_HEALTHY, AUDIT_LAST_SEQUENCE, AUDIT_RECORDS, AUDI
 /// The state of the audit log at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReading {
-    /// Whether it takes records.
+    /// True if it takes records.
     pub healthy: bool,
     /// Records written by this process, by kind.
     pub records: Vec<(&'static str, u64)>,

@@ -53,7 +53,7 @@ impl Expected {
         });
     }
 
-    /// Whether every field that differs between two readings became what was asked for.
+    /// True if every field that differs between two readings got a value that was asked for.
     pub(super) fn explains(&self, before: &EndpointService, after: &EndpointService) -> bool {
         let (before, after, now) = (before.state(), after.state(), Instant::now());
         let is_explained = |field| {

@@ -24,7 +24,7 @@ pub(super) const MAX_BYTES: u64 = 1 << 30;
 /// As large as it takes to make the calls of the system cheap.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// What is wrong with a state file.
+/// The damage of a state file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// It does not begin as a state file does.
@@ -60,7 +60,7 @@ pub(super) type Content = io::Result<Result<Vec<ClusterState>, Damage>>;
 /// Writes a whole file into an empty one.
 ///
 /// # Errors
-/// Where a write fails, or the file would be larger than one that is read.
+/// If a write fails, or the file would be larger than one that is read.
 pub(super) fn write(mut file: &File, snapshot: &Snapshot) -> io::Result<()> {
     // The header is known last. Until then its place holds nothing that could be taken for one.
     file.write_all(&[b'\n'; HEADER_BYTES])?;
@@ -88,7 +88,7 @@ pub(super) fn read(path: &Path) -> Content {
     parse(file)
 }
 
-/// First proves that the bytes are as they were written, then believes them.
+/// Checks that the bytes are as they were written before it decodes any.
 pub(super) fn parse(mut file: impl Read + Seek) -> Content {
     if let Some(damage) = damage(&mut file)? {
         return Ok(Err(damage));
