@@ -46,7 +46,7 @@ pub struct Collector {
 ///
 /// # Errors
 /// If the TLS backend cannot start.
-pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collector, StartError> {
+pub fn collector(config: &mut Config, clock: &Clock) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new(Lists {
         reasons: words::<Reason>(),
         operations: words::<huawei::Operation>(),
@@ -55,8 +55,7 @@ pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collec
     }));
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
-    let transport =
-        Transport::new(clock.clone(), stats.clone(), seed).map_err(StartError::Machine)?;
+    let transport = Transport::new(clock.clone(), stats.clone()).map_err(StartError::Machine)?;
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
         guard: Arc::default(),
@@ -112,7 +111,7 @@ impl ReadSide {
         let (live, live_in_force) =
             watch::channel(Live::of(&config.exposition, config.effective()));
         let services = ServiceBoard::new(config.own_services());
-        let Collector { projects, board, stats, known } = collector(config, &clock, options.seed)?;
+        let Collector { projects, board, stats, known } = collector(config, &clock)?;
         let state_file = state.map(|(file, restored)| {
             restore::restore(&file, restored, &board, &clock);
             file

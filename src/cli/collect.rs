@@ -9,7 +9,7 @@ use super::{
     ConfigArgs, FAILED, FINE, USAGE, complain,
     failures::{Failure, MOST_NAMED, failures},
     log::LogArgs,
-    print, random_seed, signals,
+    print, signals,
 };
 use crate::{
     app::{self, Collector},
@@ -58,7 +58,7 @@ async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, String> {
     let clock = Clock::system();
     let clusters = config.own_clusters().count();
     let settings = config.exposition;
-    let collector = app::collector(&mut config, &clock, random_seed());
+    let collector = app::collector(&mut config, &clock);
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
     show(&bar, clusters as u64);
     poll::once(projects, &board, &clock, &stats, |_, _| bar.inc(1)).await;

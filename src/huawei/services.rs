@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    api::Api,
+    api::{Api, Call},
     effort::Effort,
     operation::Operation,
     transport::Method,
@@ -12,7 +12,10 @@ use super::{
 use crate::{
     cloud::{CloudError, Listed, Reason},
     model::{EndpointService, ServiceFields, ServiceId},
+    secret::Secret,
 };
+
+const SERVICES: &str = "vpc-endpoint-services";
 
 /// The largest page (VPCEP API Reference, "Querying VPC Endpoint Services").
 const PAGE_LIMIT: u32 = 1000;
@@ -25,8 +28,8 @@ pub(super) async fn read(
     service: &ServiceId,
     effort: &mut Effort,
 ) -> Result<EndpointService, CloudError> {
-    let get = (Operation::Service, Method::Get);
-    let answer = api.endpoint_services(get, &format!("/{service}"), &[], effort).await?;
+    let path = format!("{SERVICES}/{service}");
+    let answer = api.vpcep(Call::get(Operation::Service, &path, &[]), effort).await?;
     let found = api.decoded(Operation::Service, None, &answer, wire::service)?;
     if found.id != *service {
         return Err(answer.explain(bad_shape("the answer is about another service")));
@@ -41,9 +44,12 @@ pub(super) async fn update(
     update: &ServiceFields,
     effort: &mut Effort,
 ) -> Result<(), CloudError> {
-    let body = wire::update(update);
-    let put = (Operation::UpdateService, Method::Put { body: &body });
-    api.endpoint_services(put, &format!("/{service}"), &[], effort).await?;
+    let body = Secret::new(wire::update(update));
+    let path = &*format!("{SERVICES}/{service}");
+    let method = Method::PUT;
+    let call =
+        Call { operation: Operation::UpdateService, method, path, query: &[], body: Some(&body) };
+    api.vpcep(call, effort).await?;
     // The echo is not trusted: the document's own example answers with the values from before.
     Ok(())
 }
@@ -105,8 +111,7 @@ async fn page(
     if let [only] = wanted {
         query.push(("id", only.as_str()));
     }
-    let answer =
-        api.endpoint_services((Operation::Services, Method::Get), "", &query, effort).await?;
+    let answer = api.vpcep(Call::get(Operation::Services, SERVICES, &query), effort).await?;
     let page = api.decoded(Operation::Services, None, &answer, wire::services)?;
     effort.trace.pages += 1;
     Ok(page)

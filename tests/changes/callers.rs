@@ -138,14 +138,16 @@ async fn metrics_are_served_while_a_hundred_changes_run() {
         if held >= 8 { Ok(()) } else { Err(format!("{held} at once")) }
     })
     .await;
-    for _ in 0..10 {
+    for _ in 0..5 {
         assert_eq!(world.counted("applied").await, 0.0);
     }
     front.let_go();
     let mut asked = 0;
-    while let Some(joined) = callers.join_next().await {
-        asked += joined.unwrap();
-        assert!(world.counted("applied").await > 0.0);
+    for done in 1..=CHANGES {
+        asked += callers.join_next().await.unwrap().unwrap();
+        if done % 20 == 0 {
+            assert!(world.counted("applied").await >= done as f64);
+        }
     }
     assert!(asked >= CHANGES);
     assert_eq!(world.counted("applied").await, CHANGES as f64);
@@ -162,7 +164,7 @@ async fn insist(world: &World, service: &str) -> usize {
         if answer.status == 503 {
             assert_eq!(kind(&answer), "too_many_changes");
             assert_eq!(answer.header("retry-after"), "5");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
             continue;
         }
         told(&answer, 200, "applied", true, false);

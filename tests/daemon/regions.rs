@@ -102,7 +102,7 @@ async fn a_dead_region_and_a_throttled_project_delay_nobody() {
     sleep_until(Instant::now() + Duration::from_secs_f64(2.0 * INTERVAL)).await;
     let pages = scraper.stop().await;
     println!("{pages} pages, the oldest data {} s old", oldest.lock().unwrap());
-    assert!(pages > 10, "{pages}");
+    assert!(pages > 3, "{pages}");
     let after = serve.metrics().await;
     let polls = |project| {
         let labels = [("project", project)];
