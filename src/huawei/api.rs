@@ -8,6 +8,7 @@ use super::{
     effort::Effort,
     endpoints::BaseUrl,
     iam,
+    operation::Operation,
     session::Session,
     settings::{Common, Pacers, Settings},
     surprise_log::SurpriseLog,
@@ -24,7 +25,7 @@ use crate::{
 
 /// A request, but for what the project knows.
 pub(super) struct Call<'a> {
-    pub(super) operation: &'static str,
+    pub(super) operation: Operation,
     pub(super) method: Method,
     /// The path below the project.
     pub(super) path: &'a str,
@@ -35,7 +36,7 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// A request that only reads.
     pub(super) fn get(
-        operation: &'static str,
+        operation: Operation,
         path: &'a str,
         query: &'a [(&'a str, &'a str)],
     ) -> Self {
@@ -130,7 +131,7 @@ impl Api {
     /// Decodes an answer, and reports what was odd about it.
     pub(super) fn decoded<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         cluster: Option<&ClusterId>,
         answer: &Answer,
         decode: impl FnOnce(&[u8]) -> Result<(T, Surprises), CloudError>,
@@ -143,13 +144,13 @@ impl Api {
     /// Counts surprises, and logs those that are new. `answer`: the one that they came in.
     pub(super) fn report(
         &self,
-        operation: &'static str,
+        operation: Operation,
         cluster: Option<&ClusterId>,
         surprises: Surprises,
         answer: Option<&Answer>,
     ) {
         for (kind, times) in surprises.counts() {
-            self.stats.api_surprise(kind.as_str(), times);
+            self.stats.api_surprise(kind, times);
         }
         self.surprises.tell(&self.settings.name, operation, cluster, surprises.oddities, answer);
     }

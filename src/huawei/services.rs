@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     api::{Api, Call},
     effort::Effort,
+    operation::Operation,
     transport::Method,
     wire::{self, ServicePage},
 };
@@ -13,10 +14,6 @@ use crate::{
     model::{EndpointService, ServiceFields, ServiceId},
     secret::Secret,
 };
-
-pub(super) const LIST: &str = "vpcep_services";
-pub(super) const DETAIL: &str = "vpcep_service";
-pub(super) const UPDATE: &str = "vpcep_update";
 
 const SERVICES: &str = "vpc-endpoint-services";
 
@@ -32,8 +29,8 @@ pub(super) async fn read(
     effort: &mut Effort,
 ) -> Result<EndpointService, CloudError> {
     let path = format!("{SERVICES}/{service}");
-    let answer = api.vpcep(Call::get(DETAIL, &path, &[]), effort).await?;
-    let found = api.decoded(DETAIL, None, &answer, wire::service)?;
+    let answer = api.vpcep(Call::get(Operation::Service, &path, &[]), effort).await?;
+    let found = api.decoded(Operation::Service, None, &answer, wire::service)?;
     if found.id != *service {
         return Err(answer.explain(bad_shape("the answer is about another service")));
     }
@@ -50,7 +47,8 @@ pub(super) async fn update(
     let body = Secret::new(wire::update(update));
     let path = &*format!("{SERVICES}/{service}");
     let method = Method::PUT;
-    let call = Call { operation: UPDATE, method, path, query: &[], body: Some(&body) };
+    let call =
+        Call { operation: Operation::UpdateService, method, path, query: &[], body: Some(&body) };
     api.vpcep(call, effort).await?;
     // The echo is not trusted: the document's own example answers with the values from before.
     Ok(())
@@ -113,8 +111,8 @@ async fn page(
     if let [only] = wanted {
         query.push(("id", only.as_str()));
     }
-    let answer = api.vpcep(Call::get(LIST, SERVICES, &query), effort).await?;
-    let page = api.decoded(LIST, None, &answer, wire::services)?;
+    let answer = api.vpcep(Call::get(Operation::Services, SERVICES, &query), effort).await?;
+    let page = api.decoded(Operation::Services, None, &answer, wire::services)?;
     effort.trace.pages += 1;
     Ok(page)
 }

@@ -25,6 +25,7 @@ use super::{
     iam,
     key_check::{KeyCheck, date_of, remembered},
     key_guard::{BACK_OFF, Begun, Credentials, Fingerprint, MAX_REFUSALS},
+    operation::Operation,
     settings::{Common, Settings},
     transport::{Answer, Auth, Method, Request},
 };
@@ -281,7 +282,7 @@ impl Session {
             method: Method::POST,
             body: Some(&body),
             secret: Some(&login.password),
-            ..self.to_iam(iam::TOKEN, "/v3/auth/tokens", &query)
+            ..self.to_iam(Operation::Token, "/v3/auth/tokens", &query)
         };
         // A token for CSS does not pay for a request to IAM.
         let first_token = effort.budget.first_token.take();
@@ -298,7 +299,7 @@ impl Session {
     /// Asks IAM for the projects that are named like the region.
     pub(super) async fn ask_for_projects(&self, effort: &mut Effort) -> Result<Answer, CloudError> {
         let query = [("name", self.settings.region.as_str())];
-        let request = self.to_iam(iam::PROJECTS, "/v3/projects", &query);
+        let request = self.to_iam(Operation::Projects, "/v3/projects", &query);
         // A token for CSS does not pay for a request to IAM.
         let first_token = effort.budget.first_token.take();
         let answer = self.send(&request, effort).await;
@@ -308,7 +309,7 @@ impl Session {
 
     fn to_iam<'a>(
         &'a self,
-        operation: &'static str,
+        operation: Operation,
         path: &str,
         query: &'a [(&'a str, &'a str)],
     ) -> Request<'a> {

@@ -175,7 +175,7 @@ impl Transport {
     fn failed(&self, call: &Request<'_>, error: &CloudError, tries_before: u32) -> Instant {
         tracing::debug!(
             project = call.project,
-            operation = call.operation,
+            operation = call.operation.as_str(),
             reason = error.reason.as_str(),
             status = error.status,
             code = error.code,

@@ -13,6 +13,7 @@ use crate::{
         credentials::Keys,
         endpoints::BaseUrl,
         key_guard::{Credentials, Fingerprint},
+        operation::Operation,
         sign::{self as signing, Signed},
     },
     model::ProjectId,
@@ -28,7 +29,7 @@ pub struct Request<'a> {
     /// The configured name of the project.
     pub project: &'a str,
     /// The operation, as the metrics name it.
-    pub operation: &'static str,
+    pub operation: Operation,
     /// `GET`; `PUT` for a change, which is sent once, whatever becomes of it; `POST` for a question that
     /// needs a body.
     pub method: Method,
@@ -204,7 +205,7 @@ mod tests {
         let pacer = Pacer::new(RateLimit { requests_per_second: 1.0, burst: 1 });
         let call = Request {
             project: "p",
-            operation: "o",
+            operation: Operation::Connections,
             method: Method::GET,
             base: &base,
             path: "/v1.0".into(),
