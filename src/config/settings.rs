@@ -44,7 +44,7 @@ pub struct Config {
 }
 
 /// A project, and the part of it that belongs to this shard.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Project {
     /// How to call it.
     pub cloud: huawei::Settings,

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::Path, time::Duration};
 use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
 
-use super::{super::visible::visible, End, failure};
+use super::{super::terminal::visible, End, failure};
 use crate::{
     change::LONGEST_CHANGE,
     config::process_environment,

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io::IsTerminal as _};
 
 use serde_json::Value;
 
-use super::super::visible::visible;
+use super::super::terminal::visible;
 use crate::config::process_environment;
 
 /// Colours, where there is a terminal that shows them.
