@@ -12,8 +12,8 @@ mod entry;
 mod error;
 mod file;
 mod id;
-mod inbox;
-mod recent;
+mod index;
+mod queue;
 mod record;
 mod stats;
 mod writer;
@@ -26,23 +26,23 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 pub use chain::{Broken, Fault, Head, Reading, read};
 pub use denials::Denial;
-pub use entry::{Intent, NOT_SENT, Outcome, Receipt, Subject};
+pub use entry::{Intent, NOT_SENT, OutcomeEntry, Receipt, Subject};
 pub use error::{AuditError, OpenError, WriterPanicked};
 pub use id::ChangeId;
-pub use recent::{Change, MAX_RECENT, Unresolved};
+pub use index::{Change, MAX_RECENT, Unresolved};
 pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
 pub use stats::AuditStats;
 
 use crate::clock::Clock;
 use entry::not_sent;
 use file::{Disk, LogFile, RealDisk, Trouble};
-use inbox::{Inbox, Job, Progress};
-use recent::Recent;
+use index::Index;
+use queue::{Job, Progress, Queue};
 use writer::{Why, Writer};
 
 /// How long a caller waits for a record to be on the disk. A healthy disk takes milliseconds.
@@ -62,20 +62,10 @@ pub struct Recovered {
 
 struct Shared {
     clock: Clock,
-    inbox: Inbox,
+    queue: Queue,
     stats: Arc<AuditStats>,
-    recent: Mutex<Recent>,
+    index: Mutex<Index>,
     trouble: Mutex<Option<String>>,
-}
-
-impl Shared {
-    fn recent(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock()
-    }
-
-    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
-        self.trouble.lock()
-    }
 }
 
 /// The log, for those who write to it and ask it. Clones share one.
@@ -103,10 +93,10 @@ impl Audit {
         let troubled = |trouble: Trouble| because(trouble.to_string());
         let mut log = LogFile::open(path, disk).map_err(troubled)?;
         let mut unresolved = Unresolved::default();
-        let mut recent = Recent::default();
+        let mut index = Index::default();
         let reading = read(BufReader::new(log.file()), None, |record, bytes| {
             unresolved.take(&record);
-            recent.take(&record, bytes);
+            index.take(&record, bytes);
         })
         .map_err(|broken| because(format!("{broken}; move it away to begin a new one")))?;
         let torn = match &*reading.torn {
@@ -115,9 +105,9 @@ impl Audit {
         };
         let shared = Arc::new(Shared {
             clock,
-            inbox: Inbox::default(),
+            queue: Queue::default(),
             stats: Arc::default(),
-            recent: Mutex::new(recent),
+            index: Mutex::new(index),
             trouble: Mutex::default(),
         });
         shared.stats.last_sequence.store(reading.head.seq, Ordering::Relaxed);
@@ -155,7 +145,7 @@ impl Audit {
         let (reply, receipt) = oneshot::channel();
         let job =
             Job { content: content.clone(), progress: Some(progress.clone()), reply: Some(reply) };
-        self.0.inbox.put(job)?;
+        self.0.queue.put(job)?;
         let mut waiting = Waiting { audit: self, progress: &progress, content: Some(content) };
         let mut receipt = std::pin::pin!(receipt);
         let result = match tokio::time::timeout(DEADLINE, receipt.as_mut()).await {
@@ -176,8 +166,8 @@ impl Audit {
     /// # Errors
     /// Where the record is not on the disk within [`DEADLINE`]. If it was [`AuditError::Unavailable`],
     /// the record is kept and written later.
-    pub async fn outcome(&self, outcome: Outcome) -> Result<Receipt, AuditError> {
-        let Outcome { subject, before, request, diff, cloud, outcome } = outcome;
+    pub async fn outcome(&self, entry: OutcomeEntry) -> Result<Receipt, AuditError> {
+        let OutcomeEntry { subject, before, request, diff, cloud, outcome } = entry;
         let content = Content {
             before,
             request,
@@ -187,7 +177,7 @@ impl Audit {
             ..subject.content(Kind::Outcome)
         };
         let (reply, receipt) = oneshot::channel();
-        self.0.inbox.put(Job { content, progress: None, reply: Some(reply) })?;
+        self.0.queue.put(Job { content, progress: None, reply: Some(reply) })?;
         match tokio::time::timeout(DEADLINE, receipt).await {
             Ok(result) => result.unwrap_or(Err(AuditError::Closed)),
             Err(_) => Err(slow()),
@@ -196,17 +186,17 @@ impl Audit {
 
     /// Takes note of a refused request. Never waits; a flood is recorded as counts.
     pub fn deny(&self, denial: &Denial<'_>) {
-        self.0.inbox.deny(denial, self.0.clock.now());
+        self.0.queue.deny(denial, self.0.clock.now());
     }
 
     /// Goes on in a new file if the old one was renamed; what SIGHUP does. The writer does it soon.
     pub fn reopen(&self) {
-        self.0.inbox.reopen();
+        self.0.queue.reopen();
     }
 
     /// Why changes stop, if they do.
     pub fn trouble(&self) -> Option<String> {
-        self.0.trouble().clone()
+        self.0.trouble.lock().clone()
     }
 
     /// Numbers for the metrics.
@@ -216,12 +206,12 @@ impl Audit {
 
     /// The newest changes, newest first; at most [`MAX_RECENT`] are known.
     pub fn recent(&self, limit: usize) -> Vec<Arc<Change>> {
-        self.0.recent().newest(limit)
+        self.0.index.lock().newest(limit)
     }
 
     /// One of the newest changes.
     pub fn change(&self, id: &ChangeId) -> Option<Arc<Change>> {
-        self.0.recent().get(id)
+        self.0.index.lock().get(id)
     }
 }
 
@@ -244,7 +234,7 @@ impl Drop for Waiting<'_> {
         }
         // A failed intent has not come so far, so this one is in the file.
         if let Some(content) = not_sent(content) {
-            let _ = self.audit.0.inbox.put(Job { content, progress: None, reply: None });
+            let _ = self.audit.0.queue.put(Job { content, progress: None, reply: None });
         }
     }
 }
@@ -269,7 +259,7 @@ impl AuditWriter {
     /// # Errors
     /// Where the thread ended by a panic.
     pub async fn close(mut self) -> Result<(), WriterPanicked> {
-        self.shared.inbox.close();
+        self.shared.queue.close();
         self.ended().await;
         match self.thread.take().map(thread::JoinHandle::join) {
             Some(Err(_)) => Err(WriterPanicked),
@@ -280,7 +270,7 @@ impl AuditWriter {
 
 impl Drop for AuditWriter {
     fn drop(&mut self) {
-        self.shared.inbox.close();
+        self.shared.queue.close();
     }
 }
 

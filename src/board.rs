@@ -5,6 +5,7 @@
 //! Endpoint services have a board of their own, the `ServiceBoard`.
 //! A reload changes what is on the board; a restart brings back what the [`state_file`] holds.
 
+pub mod document;
 mod services;
 mod state;
 pub mod state_file;

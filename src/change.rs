@@ -1,29 +1,31 @@
 //! Changes of endpoint services: planned, applied once, verified by reading back, recorded.
 //!
-//! [`Changes`] is what the admin listener holds; behind it the [`Engine`] owns every change, so that
-//! a change ends even if whoever asked for it hangs up. `validate` takes a body apart (`json` reads
-//! it), `fields` turns what can be changed into JSON and back, `plan` compares, `record` tells
-//! the auditor, `apply` is one change from its reading to its reading back, `readback` reads
-//! until it is so, `engine` holds one writer per service, `dangling` ends what a crash cut short.
+//! The admin listener holds [`Changes`]; behind it the [`Engine`] owns every change, so that a change
+//! ends even if its caller hangs up. `validate` checks a body, which `strict_json` reads; `plan` compares;
+//! `record` writes to the audit log; `apply` is one change from its reading to its reading back; `verify`
+//! reads until the service is as wanted; `engine` holds one writer per service; `recovery` ends the
+//! changes that a crash cut short. `json` is how all of it is written and read.
 
 mod apply;
-mod dangling;
 mod engine;
-mod fields;
+mod env;
 mod json;
-mod parts;
 mod plan;
-mod readback;
 mod record;
+mod recovery;
+mod strict_json;
+mod timings;
 mod validate;
+mod verify;
 
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
 
 use crate::{
     audit::NOT_SENT,
@@ -32,12 +34,12 @@ use crate::{
 };
 
 pub use self::{
-    apply::LONGEST_CHANGE,
     engine::{Engine, MOST_CHANGES, MOST_READS},
-    fields::{cloud_to_json, diff_to_json, fields_to_json, service_to_json},
-    parts::{Parts, PollBehind, Project, Projects},
+    env::{Env, PacedCloud, PollBehind, Projects},
+    json::{ChangeView, CloudAnswer, Difference, ServiceView},
     plan::{Plan, etag, plan},
     record::Recorder,
+    timings::{LONGEST_CHANGE, Timings},
     validate::{BodyError, RULES, validate},
 };
 
@@ -45,14 +47,14 @@ pub use self::{
 /// at the same one.
 const QUEUE: usize = 128;
 
-/// What somebody asks for.
+/// A change that somebody asks for.
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
     /// Configured name of the project.
     pub project: Arc<str>,
-    /// Which service; it is on the service board.
+    /// The service; it is on the service board.
     pub service: ServiceId,
-    /// What shall change: validated, at least one field.
+    /// The fields to change: validated, at least one.
     pub update: ServiceFields,
     /// `If-Match`.
     pub condition: Condition,
@@ -76,7 +78,8 @@ pub enum Condition {
 }
 
 /// How a change ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A dry run.
     Planned,
@@ -88,12 +91,13 @@ pub enum Outcome {
     NotApplied,
     /// Reading back shows a part of what was wanted.
     Partial,
-    /// It was sent, and nobody knows what became of it.
-    Unknown,
     /// The cloud refused it.
     Rejected,
     /// Nothing was sent.
     NotSent,
+    /// It was sent, and nobody knows what became of it. A word of a later version is read as this one.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Outcome {
@@ -124,18 +128,7 @@ impl Outcome {
     }
 }
 
-/// A field that differs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FieldChange {
-    /// Its name; one of [`ServiceFields::NAMES`].
-    pub field: &'static str,
-    /// What it is.
-    pub from: Value,
-    /// What it shall be.
-    pub to: Value,
-}
-
-/// What whoever asked is told.
+/// How a change ended, for the one who asked for it.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The id under which it is recorded.
@@ -151,22 +144,13 @@ pub struct Report {
     /// The service as it was read afterwards, if it was.
     pub after: Option<EndpointService>,
     /// What differs between before and wanted.
-    pub diff: Vec<FieldChange>,
-    /// What the cloud answered to the change, where it was a refusal or a failure.
+    pub diff: Vec<Difference>,
+    /// Why the request failed, if it did.
     pub failure: Option<CloudError>,
-    /// The cloud's status and request id of the change, where it answered.
-    pub answered: Option<Answered>,
+    /// What the cloud answered to the request, if it did.
+    pub cloud: Option<CloudAnswer>,
     /// What the reader should know.
     pub warnings: Vec<String>,
-}
-
-/// An answer of the cloud that was a success.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
-    /// HTTP status.
-    pub status: u16,
-    /// The cloud's id of the request.
-    pub request_id: Option<String>,
 }
 
 /// Why there was no change, and no report of one.
@@ -203,7 +187,7 @@ pub struct Current {
 #[derive(Clone, Debug)]
 pub struct Changes(mpsc::Sender<Command>);
 
-/// What the engine is asked.
+/// A request to the engine.
 #[derive(Debug)]
 pub enum Command {
     /// Make, or plan, a change.
@@ -212,7 +196,7 @@ pub enum Command {
     Read {
         /// Configured name of the project.
         project: Arc<str>,
-        /// Which service.
+        /// The service.
         service: ServiceId,
         /// Where the answer goes.
         answer: oneshot::Sender<Result<Current, Refusal>>,
@@ -257,13 +241,15 @@ impl Changes {
     }
 }
 
-/// A rule of the document that a body breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A rule that a body breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = BrokenRule)]
 pub struct Violation {
     /// JSON pointer (RFC 6901) to the value.
+    #[schema(example = "/ports/0/client_port")]
     pub pointer: String,
-    /// The rule, as one of a closed list of words.
-    pub rule: &'static str,
+    /// One of [`RULES`].
+    pub rule: Cow<'static, str>,
     /// What was found and what was expected.
     pub message: String,
 }

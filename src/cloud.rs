@@ -6,17 +6,18 @@
 use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::{
+    label::{self, labels},
     model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
     pacing::{Priority, Token},
 };
 
 /// The operations on the clusters of one project.
 pub trait Cloud: Send + Sync + 'static {
-    /// Reads all connections of a cluster: whole, or not at all. A list that has not changed since it
-    /// was last read may be the very same one.
+    /// Reads all connections of a cluster: whole, or not at all.
     fn connections(
         &self,
         cluster: &ClusterId,
@@ -90,7 +91,7 @@ pub struct Traced<T> {
 }
 
 /// What an operation took, for the eyes of an operator.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// Pages that were read.
     pub pages: u32,
@@ -115,88 +116,58 @@ impl Trace {
     }
 }
 
-/// Why an operation failed: the closed list that is a label of the failure counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// The host name could not be resolved.
-    Dns,
-    /// No connection could be made, or not in time.
-    Connect,
-    /// The TLS handshake failed.
-    Tls,
-    /// No whole answer came in time.
-    Timeout,
-    /// The connection was closed or reset before the answer was whole.
-    Reset,
-    /// The answer was a redirection, which is never followed.
-    Redirect,
-    /// The cloud refused the credentials.
-    Auth,
-    /// The cloud refused the signature because the clocks differ.
-    ClockSkew,
-    /// The credentials may not do this.
-    Forbidden,
-    /// What was asked for does not exist, or not in this project.
-    NotFound,
-    /// The cloud asks to call less often.
-    Throttled,
-    /// Any other refusal of the request.
-    Http4xx,
-    /// A failure inside the cloud.
-    Http5xx,
-    /// The answer was larger than any true one.
-    TooLarge,
-    /// The answer was not JSON.
-    BadJson,
-    /// The answer was JSON, but not the documented one.
-    BadShape,
-    /// A fault of the exporter.
-    Internal,
+labels! {
+    /// Why an operation failed: the closed list that is a label of the failure counter.
+    pub enum Reason {
+        /// The host name could not be resolved.
+        Dns = "dns",
+        /// No connection could be made, or not in time.
+        Connect = "connect",
+        /// The TLS handshake failed.
+        Tls = "tls",
+        /// No whole answer came in time.
+        Timeout = "timeout",
+        /// The connection was closed or reset before the answer was whole.
+        Reset = "reset",
+        /// The answer was a redirection, which is never followed.
+        Redirect = "redirect",
+        /// The cloud refused the credentials.
+        Auth = "auth",
+        /// The cloud refused the signature because the clocks differ.
+        ClockSkew = "clock_skew",
+        /// The credentials may not do this.
+        Forbidden = "forbidden",
+        /// What was asked for does not exist, or not in this project.
+        NotFound = "not_found",
+        /// The cloud asks to call less often.
+        Throttled = "throttled",
+        /// Any other refusal of the request.
+        Http4xx = "http_4xx",
+        /// A failure inside the cloud.
+        Http5xx = "http_5xx",
+        /// The answer was larger than any true one.
+        TooLarge = "too_large",
+        /// The answer was not JSON.
+        BadJson = "bad_json",
+        /// The answer was JSON, but not the documented one.
+        BadShape = "bad_shape",
+        /// A fault of the exporter.
+        Internal = "internal",
+    }
 }
 
 impl Reason {
-    /// All reasons, in the order in which they are shown.
-    pub const ALL: [Self; 17] = [
-        Self::Dns,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::Reset,
-        Self::Redirect,
-        Self::Auth,
-        Self::ClockSkew,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::Throttled,
-        Self::Http4xx,
-        Self::Http5xx,
-        Self::TooLarge,
-        Self::BadJson,
-        Self::BadShape,
-        Self::Internal,
-    ];
-
-    /// The label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::Reset => "reset",
-            Self::Redirect => "redirect",
-            Self::Auth => "auth",
-            Self::ClockSkew => "clock_skew",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::Throttled => "throttled",
-            Self::Http4xx => "http_4xx",
-            Self::Http5xx => "http_5xx",
-            Self::TooLarge => "too_large",
-            Self::BadJson => "bad_json",
-            Self::BadShape => "bad_shape",
-            Self::Internal => "internal",
-        }
+    /// The refusal that the reason alone tells.
+    const fn refusal(self) -> Option<Refusal> {
+        Some(match self {
+            Self::Redirect => Refusal::Redirected,
+            Self::Auth => Refusal::Credentials,
+            Self::ClockSkew => Refusal::ClockSkew,
+            Self::Forbidden => Refusal::Forbidden,
+            Self::NotFound => Refusal::Missing,
+            Self::Throttled => Refusal::Throttled,
+            _ => return None,
+        })
     }
 
     /// Whether a read that failed for this reason may be tried again at once. A timeout is not tried again:
@@ -206,14 +177,44 @@ impl Reason {
     }
 }
 
+/// Why a cloud refused a request, in words that are ours: for whoever has to act on it. Its codes and
+/// statuses are known to its client only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is called too often.
+    Throttled,
+    /// The clocks differ.
+    ClockSkew,
+    /// It does not accept the credentials.
+    Credentials,
+    /// The credentials may not do this.
+    Forbidden,
+    /// The resource is elsewhere.
+    Redirected,
+    /// The address is not that of the service.
+    WrongEndpoint,
+    /// The resource does not exist.
+    Missing,
+    /// Something else stands in the way: another resource, or another change.
+    Conflict,
+    /// The resource is in a state that does not allow it now.
+    State,
+    /// The request asks for something that is not valid.
+    Invalid,
+}
+
 /// A failed operation, with what the cloud said of it. Every text is capped and free of control
 /// characters, and none holds a URL, a header or a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloudError {
     /// The bounded reason.
+    #[serde(with = "label::serde")]
     pub reason: Reason,
     /// The HTTP status, where an answer came.
     pub status: Option<u16>,
+    /// Why the cloud refused the request; `None`: it did not refuse it, or never saw it.
+    #[serde(skip)]
+    pub refusal: Option<Refusal>,
     /// The cloud's own error code, such as `APIGW.0308`.
     pub code: Option<String>,
     /// What happened, in a sentence.
@@ -224,11 +225,14 @@ pub struct CloudError {
     pub retry_after: Option<Duration>,
     /// No part of the request can have been sent: no connection was made, or there were no credentials to
     /// send it with.
+    #[serde(skip)]
     pub never_sent: bool,
     /// Our own rate limit did not admit the request in time: the cloud was not asked.
+    #[serde(skip)]
     pub own_limit: bool,
     /// During back-off: when the credentials are tried again. The other fields are then those of the refusal
     /// that caused the back-off.
+    #[serde(skip)]
     pub retry_at: Option<Timestamp>,
 }
 
@@ -238,6 +242,7 @@ impl CloudError {
         Self {
             reason,
             status: None,
+            refusal: reason.refusal(),
             code: None,
             message: message.into(),
             request_id: None,
@@ -269,21 +274,6 @@ impl CloudError {
             Some(300..=499) => Fate::Refused,
             _ => Fate::Unknown,
         }
-    }
-
-    /// Whether the cloud's code is `code`, in any of its spellings.
-    pub fn has_code(&self, code: &str) -> bool {
-        self.code.as_deref().is_some_and(|own| comparable_code(own) == comparable_code(code))
-    }
-}
-
-/// A code in the spelling that is compared. The cloud has several spellings of some codes: `Endpoint.` and
-/// `EndPoint.`, and from its gateway `APIGW.` in most regions and `APIG.` in some.
-pub fn comparable_code(code: &str) -> String {
-    let code = code.to_ascii_uppercase();
-    match code.strip_prefix("APIG.") {
-        Some(number) => format!("APIGW.{number}"),
-        None => code,
     }
 }
 
@@ -338,32 +328,5 @@ mod tests {
         for (error, trace, fate) in cases {
             assert_eq!(error.fate_of_write(trace), fate, "{error:?}");
         }
-    }
-
-    #[test]
-    fn codes_are_compared_however_the_cloud_spells_them() {
-        let cases = [
-            ("EndPoint.2003", "EndPoint.2003", true),
-            ("Endpoint.2003", "EndPoint.2003", true),
-            ("css.0001", "CSS.0001", true),
-            ("APIG.0308", "APIGW.0308", true),
-            ("apigw.0308", "APIG.0308", true),
-            ("APIG.0308", "APIG.0308", true),
-            ("EndPoint.2003", "EndPoint.2004", false),
-            ("CSS.0308", "APIGW.0308", false),
-            ("APIGX.0308", "APIGW.0308", false),
-            ("0308", "APIGW.0308", false),
-            ("APIGW0308", "APIGW.0308", false),
-            ("401", "401", true),
-            ("", "", true),
-        ];
-        for (one, other, same) in cases {
-            for (one, other) in [(one, other), (other, one)] {
-                let code = Some(one.to_owned());
-                let error = CloudError { code, ..CloudError::new(Reason::Http4xx, "") };
-                assert_eq!(error.has_code(other), same, "{one} {other}");
-            }
-        }
-        assert!(!CloudError::new(Reason::Http4xx, "").has_code(""));
     }
 }

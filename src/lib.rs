@@ -1,24 +1,22 @@
 //! css-vpcep-exporter: a Prometheus exporter for the VPC endpoint connections of Huawei Cloud CSS
 //! clusters.
 //!
-//! # The data's way
+//! # Two towers on one ground floor
 //!
-//! It goes one way. [`config`] turns a file into settings. [`poll`] decides when each cluster is
-//! polled and each endpoint service is read, and asks [`cloud`], traits whose real implementation is
-//! [`huawei`]: it signs requests, sends them at the pace of [`pacing`], walks the pages and decodes
-//! them. The outcome goes to the [`board`], which keeps the newest observation of every cluster and
-//! endpoint service and what was seen to change, in memory and, for clusters and where a state file
-//! is configured, over a restart. [`exposition`] turns a snapshot of the board into text, and
-//! [`http`] serves it.
+//! The read tower shows the cloud. [`config`] turns a file into settings. [`poll`] decides when each
+//! cluster is polled and each endpoint service is read, and asks [`cloud`]: traits whose real
+//! implementation, [`huawei`], signs requests, sends them at the pace of [`pacing`], walks the pages and
+//! decodes them. The outcome goes to the [`board`], which keeps the newest observation of every cluster
+//! and endpoint service and what was seen to change; a state file keeps it over a restart.
+//! [`exposition`] turns a snapshot of the board into text, and [`public`] serves it.
 //!
-//! Changes of endpoint services go the other way: from the admin listener of [`http`] to [`change`],
-//! which reads, plans, writes to [`audit`] (a chained log) what it is about to do, sends it through
-//! [`cloud`], reads back and writes down what became of it. Then the clusters behind that service are
-//! polled at once.
+//! The change tower changes the cloud. A request to [`admin`] becomes a change in [`change`], which reads,
+//! plans, writes its intent to [`audit`] (a chained log), sends the request through [`cloud`], reads back,
+//! and writes the outcome. Then the clusters behind the endpoint service are polled at once.
 //!
-//! [`app`] puts the parts together and changes them when the configuration is reloaded, [`cli`]
-//! starts them, as it starts [`sim`], a simulated cloud that ships in the same binary. [`stats`] has
-//! the exporter's own metrics.
+//! Both stand on [`web`], a server that knows nothing of clusters. [`app`] builds the towers and changes
+//! them when the configuration is reloaded, [`cli`] starts them, and [`sim`] is a simulated cloud in the
+//! same binary. [`stats`] has the exporter's own metrics.
 //!
 //! # Invariants
 //!
@@ -31,7 +29,8 @@
 //! - Only [`huawei`] and the `service` command know reqwest, and only [`config`] and [`cli`] see the
 //!   environment.
 //! - Only [`stats`] and [`exposition`] know the crate `prometheus`.
-//! - [`model`] does no IO and knows no serde; ids are checked when they are made.
+//! - [`model`] does no IO, and derives serde for the state file only; ids are checked when they are made,
+//!   also when they are read.
 //! - [`sim`] imports nothing of ours and is spoken to only over HTTP: a mistake in the client cannot
 //!   cancel out with the same mistake in the cloud.
 //! - Every task is joined; one that ends early ends the process with an error.
@@ -40,28 +39,31 @@
 //! # Modules, in reading order
 
 pub mod files;
+pub mod label;
 pub mod model;
 pub mod secret;
 pub mod text;
 pub mod tls;
 
 pub mod clock;
+pub mod pacing;
 pub mod stats;
 
-pub mod pacing;
-
-pub mod audit;
 pub mod cloud;
-
 pub mod huawei;
 
 pub mod board;
-pub mod change;
 pub mod poll;
 
 pub mod exposition;
 
-pub mod http;
+pub mod audit;
+pub mod change;
+
+pub mod web;
+
+pub mod admin;
+pub mod public;
 
 pub mod config;
 

@@ -1,21 +1,26 @@
-//! The words of the project as types: ids, statuses, connections. No IO and no serde.
+//! The words of the project as types: ids, statuses, connections. No IO.
 //!
-//! Ids are checked when they are made, so that every later use (a URL path, a label) is safe.
+//! Ids are checked when they are made, so that every later use (a URL path, a label) is safe. Serde is
+//! there for the state file only; what the cloud and the API's callers send is decoded elsewhere.
 
 mod connection;
 mod service;
 
 use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
+use crate::label::labels;
+
 pub use connection::{Connection, ConnectionFields, Connections};
 pub use service::{
-    EndpointService, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,
+    EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,
 };
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -31,31 +36,53 @@ macro_rules! text_id {
             }
         }
     };
+    ($(#[$doc:meta])* $name:ident: $is_valid:expr, $expected:literal) => {
+        text_id! {
+            $(#[$doc])*
+            #[serde(try_from = "String")]
+            $name
+        }
+
+        impl $name {
+            #[doc = concat!("Takes ", $expected, "; any other text is an error that says so.")]
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                if $is_valid(text) { Ok(Self(text.into())) } else { Err(InvalidId($expected)) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::parse(&text)
+            }
+        }
+    };
 }
 
 text_id! {
     /// A CSS cluster: a UUID in lower case (CSS API Reference, "Obtaining an Endpoint Connection",
     /// Table 1). Safe in a URL path.
-    ClusterId
+    ClusterId: is_uuid, "a UUID in lower case, like 5c77b71c-5b35-4f50-8984-76387e42451a"
 }
 text_id! {
     /// A project: 32 lower-case letters and digits (same page). Safe in a URL path.
-    ProjectId
+    ProjectId: is_project_id, "32 lower-case letters and digits"
 }
 text_id! {
-    /// A region such as `cn-north-4`. Safe in a host name.
-    RegionId
+    /// A region: 1 to 64 lower-case letters, digits and inner hyphens. Safe in a host name.
+    RegionId: is_region_id, "a region id like cn-north-4"
 }
 text_id! {
     /// An endpoint service: a UUID in lower case. Safe in a URL path.
-    ServiceId
+    ServiceId: is_uuid, "a UUID in lower case, like 4189d3c2-8882-4871-a3c2-d380272eed88"
 }
 text_id! {
     /// The id of a VPC endpoint, as the cloud gives it. It is only ever shown.
     EndpointId
 }
 
-/// Why a text is not an id of the wanted kind.
+/// The reason why a text is not an id of the wanted kind.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidId(&'static str);
 
@@ -67,57 +94,22 @@ impl fmt::Display for InvalidId {
 
 impl std::error::Error for InvalidId {}
 
-impl ClusterId {
-    /// Takes a UUID in lower case, else says what was expected.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        if is_uuid(text) {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidId("a UUID in lower case, like 5c77b71c-5b35-4f50-8984-76387e42451a"))
-        }
-    }
-}
-
-impl ServiceId {
-    /// Takes a UUID in lower case, else says what was expected.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        if is_uuid(text) {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidId("a UUID in lower case, like 4189d3c2-8882-4871-a3c2-d380272eed88"))
-        }
-    }
-}
-
-impl ProjectId {
-    /// Takes 32 lower-case letters and digits, else says what was expected.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        if text.len() == 32 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidId("32 lower-case letters and digits"))
-        }
-    }
-}
-
-impl RegionId {
-    /// Takes 1 to 64 lower-case letters, digits and inner hyphens, else says what was expected.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let plain =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || (b == b'-' && text.len() > 1);
-        let ok = (1..=64).contains(&text.len())
-            && text.bytes().all(plain)
-            && !text.starts_with('-')
-            && !text.ends_with('-');
-        if ok { Ok(Self(text.into())) } else { Err(InvalidId("a region id like cn-north-4")) }
-    }
-}
-
 impl EndpointId {
     /// Takes any text: the cloud chooses it.
     pub fn new(text: &str) -> Self {
         Self(text.into())
     }
+}
+
+fn is_project_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+fn is_region_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 /// Whether a text is a UUID in lower case: 8-4-4-4-12 hexadecimal digits.
@@ -129,59 +121,39 @@ pub fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// The status of a connection: the two that the CSS document lists, the four more of the endpoint
-/// service behind it (VPCEP API Reference, "Querying Connections of a VPC Endpoint Service"), and
-/// [`Status::Unknown`] for whatever comes one day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
-    /// In use.
-    Accepted,
-    /// Refused by the owner of the service.
-    Rejected,
-    /// Waits for the owner's approval.
-    PendingAcceptance,
-    /// Being built.
-    Creating,
-    /// Could not be built.
-    Failed,
-    /// Going away.
-    Deleting,
-    /// A word that this version does not know.
-    Unknown,
+labels! {
+    /// The status of a connection: the two that the CSS document lists, the four more of the endpoint
+    /// service behind it (VPCEP API Reference, "Querying Connections of a VPC Endpoint Service"), and
+    /// [`Status::Unknown`] for whatever comes one day.
+    pub enum Status {
+        /// In use.
+        Accepted = "accepted",
+        /// Refused by the owner of the service.
+        Rejected = "rejected",
+        /// Waits for the owner's approval.
+        PendingAcceptance = "pendingAcceptance",
+        /// Being built.
+        Creating = "creating",
+        /// Could not be built.
+        Failed = "failed",
+        /// Going away.
+        Deleting = "deleting",
+        /// A word that this version does not know.
+        Unknown = "unknown",
+    }
 }
 
 impl Status {
-    /// All statuses, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
-        Self::Accepted,
-        Self::Rejected,
-        Self::PendingAcceptance,
-        Self::Creating,
-        Self::Failed,
-        Self::Deleting,
-        Self::Unknown,
-    ];
-
-    /// The API's word, which is also the label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-            Self::PendingAcceptance => "pendingAcceptance",
-            Self::Creating => "creating",
-            Self::Failed => "failed",
-            Self::Deleting => "deleting",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// The status of that word, if it is one of the documented six.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL[..6].iter().copied().find(|status| status.as_str() == word)
     }
 }
 
-/// What one walk through a cluster's pages found.
+/// A value for each status, in the order of [`Status::ALL`]; `status as usize` is its place.
+pub type ByStatus<T> = [T; Status::ALL.len()];
+
+/// The result of one walk through a cluster's pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionList {
     /// False when the cloud says that the cluster has no endpoint service (`CSS.5182`).
@@ -215,8 +187,8 @@ impl ConnectionList {
     }
 
     /// How many connections have each status, in the order of [`Status::ALL`].
-    pub fn counts(&self) -> [u64; 7] {
-        let mut counts = [0; 7];
+    pub fn counts(&self) -> ByStatus<u64> {
+        let mut counts = ByStatus::default();
         for connection in &self.connections {
             counts[connection.status as usize] += 1;
         }
@@ -226,7 +198,7 @@ impl ConnectionList {
 
 /// The full name of an endpoint service: `<region>.<service id>` or `<region>.<name>.<service id>`
 /// (VPCEP API Reference, "Creating a VPC Endpoint Service").
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceName(Box<str>);
 
 impl ServiceName {

@@ -2,74 +2,62 @@
 //!
 //! For the demo and for tests, on a machine without a cloud account. It imports nothing else of this
 //! crate and is spoken to only over HTTP, so that a mistake of the client cannot meet the same mistake
-//! here. One seed always makes the same world. Reading order: `world`, `genesis`, `evolve`, `service`;
-//! `calls`, `api`, `gate`, `signature`; `faults`, `modes`; `control`, for tests; `server`.
+//! here. One seed always makes the same world. Reading order: `world`; `operations`, `api`, `gate`,
+//! `signature`; `faults`; `control`, for tests; `server`.
 
+mod account;
 mod api;
 mod body;
-mod calls;
 mod clock;
 mod cloud;
 mod control;
-mod encoding;
 mod errors;
-mod evolve;
 mod faults;
 mod gate;
-mod genesis;
-mod modes;
+mod operations;
 mod patch;
-mod puts;
+mod put_log;
 mod query;
-mod requests;
+mod reply;
+mod request_log;
 mod rng;
 mod server;
-mod service;
 mod signature;
 mod world;
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 
-use self::cloud::Cloud;
-pub use self::faults::{Fault, FaultError};
+pub use self::faults::fault::Fault;
+use self::{
+    account::{ACCESS_KEY, PROJECT_ID, REGION, SECRET_KEY},
+    clock::Clock,
+    cloud::Cloud,
+    world::first,
+};
 
-/// Credentials of the only user of the only project: they open nothing else.
-const ACCESS_KEY: &str = "SIMAK0123456789ABCDE";
-const SECRET_KEY: &str = "simSecretKey0123456789abcdefghijklmnopqr";
-const PROJECT_ID: &str = "5131a7edc1004d0b9c0ffee051a1e5e0";
-const REGION: &str = "sim-region-1";
-const DOMAIN_ID: &str = "d03a1a7edc1004d0b9c0ffee051a1e50";
-const DOMAIN_NAME: &str = "sim-domain";
-const USER_ID: &str = "05e12a7edc1004d0b9c0ffee051a1e50";
-const USER_NAME: &str = "sim-user";
-const PASSWORD: &str = "sim-Password-1";
-
-/// What to simulate.
-#[derive(Debug, Clone)]
+/// The simulation to run.
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to listen: a loopback address; port 0 takes a free one.
+    /// A loopback address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// How many CSS clusters there are.
+    /// The number of CSS clusters.
     pub clusters: usize,
-    /// How many connections each of them has at the start, and stays around.
+    /// The number of connections that each of them has at the start, and stays around.
     pub connections: usize,
-    /// Decides everything that is left to chance.
+    /// The start of everything that is left to chance.
     pub seed: u64,
-    /// What makes the world move.
+    /// The reason for the world to move.
     pub pace: Pace,
-    /// What goes wrong from the start.
+    /// Faults from the start on.
     pub faults: Vec<Fault>,
     /// The time, where it is to stand still.
     pub fixed_now: Option<jiff::Timestamp>,
 }
 
-/// What makes the world move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The reason for the world to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Time: one step in each period.
     Auto {
@@ -94,20 +82,24 @@ impl Sim {
     /// # Errors
     ///
     /// The address is not loopback, or cannot be listened on.
-    pub async fn bind(settings: Settings) -> io::Result<Sim> {
-        if !settings.listen.ip().is_loopback() {
-            let message = format!("{} is not a loopback address", settings.listen);
+    pub async fn bind(settings: Settings) -> io::Result<Self> {
+        let Settings { listen, clusters, connections, seed, pace, faults, fixed_now } = settings;
+        if !listen.ip().is_loopback() {
+            let message = format!("{listen} is not a loopback address");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let listener = TcpListener::bind(settings.listen).await?;
+        let listener = TcpListener::bind(listen).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
-        let cloud = Arc::new(Cloud::new(&settings, base_url));
-        Ok(Sim { listener, cloud, pace: settings.pace })
+        let clock = Clock::new(fixed_now);
+        let world = first::world(seed, clusters, connections, clock.now());
+        let cloud = Cloud::new(base_url, seed, clock, world);
+        cloud.state().faults.list = faults;
+        Ok(Self { listener, cloud: Arc::new(cloud), pace })
     }
 
     /// The address of every API of this cloud, without a slash at the end.
     pub fn url(&self) -> String {
-        self.cloud.base_url().to_owned()
+        self.cloud.base_url.clone()
     }
 
     /// The access key that signs.
@@ -153,7 +145,11 @@ impl Sim {
     ///
     /// A task of the simulator panicked.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        server::run(self.listener, self.cloud, self.pace, shutdown).await
+        let period = match self.pace {
+            Pace::Auto { step } => Some(step),
+            Pace::Explicit => None,
+        };
+        server::run(self.listener, self.cloud, period, shutdown).await
     }
 }
 

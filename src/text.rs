@@ -1,4 +1,4 @@
-//! Text: which characters may be shown, JSON that stays on one line, and hexadecimal digits.
+//! Text: which characters may be shown, texts freed of the others, JSON that stays on one line, and hexadecimal digits.
 
 use std::io;
 
@@ -13,6 +13,20 @@ pub fn may_be_shown(character: char) -> bool {
         '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
     );
     !character.is_control() && !misleads
+}
+
+/// A text that is fit to be shown: at most `cap` bytes of it, and a substitute for each character that
+/// may not be shown.
+pub fn shown(text: &str, cap: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(cap));
+    for character in text.chars() {
+        let safe = if may_be_shown(character) { character } else { '\u{FFFD}' };
+        if shown.len() + safe.len_utf8() > cap {
+            break;
+        }
+        shown.push(safe);
+    }
+    shown
 }
 
 /// A value as compact JSON in which every character is escaped that may not be shown: serde_json
@@ -91,6 +105,18 @@ mod tests {
         for odd in controls.chain(turns).chain(marks) {
             assert!(!may_be_shown(odd), "{odd:?}");
         }
+    }
+
+    #[test]
+    fn shown_texts_are_short_and_on_one_line() {
+        assert_eq!(shown("plain", 10), "plain");
+        assert_eq!(
+            shown("a\nb\u{1b}[31m\u{2028}\u{7f}", 40),
+            "a\u{FFFD}b\u{FFFD}[31m\u{FFFD}\u{FFFD}"
+        );
+        assert_eq!(shown("1\u{202e}2\u{2066}3\u{61c}", 40), "1\u{FFFD}2\u{FFFD}3\u{FFFD}");
+        assert_eq!(shown("éééé", 5), "éé");
+        assert_eq!(shown(&"x".repeat(1000), 128).len(), 128);
     }
 
     #[test]

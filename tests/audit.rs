@@ -1,20 +1,18 @@
 //! The audit log from outside: its bytes, its two commands, and a process that is killed while it
 //! writes.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
-
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Write},
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
     time::Duration,
 };
 
+use crate::support::process::{Folder, this_test};
 use css_vpcep_exporter::{
-    audit::{Audit, ChangeId, Denial, Intent, Outcome, Subject, Unresolved, read},
+    audit::{Audit, ChangeId, Denial, Intent, OutcomeEntry, Subject, Unresolved, read},
     clock::Clock,
     model::ServiceId,
 };
@@ -23,7 +21,7 @@ use serde_json::json;
 const GOLDEN: &str = include_str!("data/audit.golden.jsonl");
 /// The same log as an older version wrote it: without `service_name`.
 const OLDER: &str = include_str!("data/audit.without-names.jsonl");
-const KILLED: &str = "a_process_killed_while_it_writes_loses_nothing_that_was_acknowledged";
+const KILLED: &str = "audit::a_process_killed_while_it_writes_loses_nothing_that_was_acknowledged";
 /// Where it is set, this process is the one that is killed, and this is the path of its log.
 const ROLE: &str = "AUDIT_LOG_OF_THE_PROCESS_THAT_IS_KILLED";
 const KILLS: u32 = 100;
@@ -49,24 +47,16 @@ fn intent(number: u64, from: &str, to: &str) -> Intent {
     }
 }
 
-fn outcome(number: u64, outcome: &str) -> Outcome {
+fn outcome(number: u64, outcome: &str) -> OutcomeEntry {
     let (before, request, diff, cloud) = (None, None, None, None);
-    Outcome { subject: subject(number), before, request, diff, cloud, outcome: outcome.into() }
-}
-
-/// Below the target folder, which is on a disk; a temporary folder may be in memory.
-fn empty_folder(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // Left by a run that failed.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir(&folder).unwrap();
-    folder
+    OutcomeEntry { subject: subject(number), before, request, diff, cloud, outcome: outcome.into() }
 }
 
 /// The golden log was not made by this program, but from the documented rule.
 #[tokio::test]
 async fn the_bytes_are_those_of_the_golden_log() {
-    let path = empty_folder("audit-golden").join("audit.jsonl");
+    let folder = Folder::new("audit-golden");
+    let path = folder.file("audit.jsonl");
     let at = |second: &str| format!("2026-01-02T03:04:{second}Z").parse().unwrap();
     let clock = Clock::manual(at("05"));
     let (audit, writer, _) = Audit::open(&path, clock.clone()).unwrap();
@@ -74,10 +64,10 @@ async fn the_bytes_are_those_of_the_golden_log() {
     audit.intent(intent(1, "a", "b")).await.unwrap();
     clock.set(at("07.250999"));
     let cloud = Some(json!({ "status": 200, "request_id": "r-1" }));
-    audit.outcome(Outcome { cloud, ..outcome(1, "applied") }).await.unwrap();
+    audit.outcome(OutcomeEntry { cloud, ..outcome(1, "applied") }).await.unwrap();
     clock.set(at("08"));
     let request = Some(json!({ "service_name": "b" }));
-    audit.outcome(Outcome { request, ..outcome(2, "unchanged") }).await.unwrap();
+    audit.outcome(OutcomeEntry { request, ..outcome(2, "unchanged") }).await.unwrap();
     clock.set(at("09.999"));
     audit.intent(intent(3, "b", "é\u{2028}\u{85}\u{1b}[2J")).await.unwrap();
     clock.set(at("10"));
@@ -91,10 +81,9 @@ async fn the_bytes_are_those_of_the_golden_log() {
 /// A log of an older version is valid, can be read, and is continued.
 #[tokio::test]
 async fn a_log_without_names_goes_on() {
-    let folder = empty_folder("audit-older");
-    let path = folder.join("log");
-    fs::write(&path, OLDER).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let folder = Folder::new("audit-older");
+    let path = folder.file("log");
+    folder.write("log", OLDER);
     let before = audit(&["verify", "log"], &folder);
     assert_eq!(before.status.code(), Some(0), "{}", text(&before));
     let (log, writer, recovered) = Audit::open(&path, Clock::system()).unwrap();
@@ -113,9 +102,9 @@ async fn a_log_without_names_goes_on() {
     assert!(last.contains(&format!(r#""service_id":"{id}","service_name":"logs","before":"#)));
 }
 
-fn audit(arguments: &[&str], folder: &Path) -> Output {
+fn audit(arguments: &[&str], folder: &Folder) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
-    command.env_clear().arg("audit").args(arguments).current_dir(folder);
+    command.env_clear().arg("audit").args(arguments).current_dir(&folder.path);
     command.output().unwrap()
 }
 
@@ -125,9 +114,9 @@ fn text(output: &Output) -> &str {
 
 #[test]
 fn verify_says_what_the_log_has_and_where_it_breaks() {
-    let folder = empty_folder("audit-verify");
+    let folder = Folder::new("audit-verify");
     let lines: Vec<&str> = GOLDEN.split_inclusive('\n').collect();
-    fs::write(folder.join("log"), GOLDEN).unwrap();
+    fs::write(folder.file("log"), GOLDEN).unwrap();
     let head = &GOLDEN[GOLDEN.len() - 67..GOLDEN.len() - 3];
     let fine = audit(&["verify", "log"], &folder);
     let expected = format!(
@@ -146,13 +135,13 @@ fn verify_says_what_the_log_has_and_where_it_breaks() {
         (GOLDEN[..GOLDEN.len() - 9].to_owned(), "line 6, seq 6: it was not written to its end"),
     ];
     for (log, expected) in cases {
-        fs::write(folder.join("log"), log).unwrap();
+        fs::write(folder.file("log"), log).unwrap();
         let broken = audit(&["verify", "log"], &folder);
         let said = text(&broken);
         assert!(broken.status.code() == Some(1) && said.contains(expected), "{expected}: {said}");
     }
     // An emptied log does not count as a log.
-    fs::write(folder.join("log"), "").unwrap();
+    fs::write(folder.file("log"), "").unwrap();
     let empty = audit(&["verify", "log"], &folder);
     assert!(empty.status.code() == Some(1) && text(&empty).contains("log: no records"));
     // A log that was cut off between records is valid by itself, but lacks the record noted elsewhere.
@@ -166,7 +155,7 @@ fn verify_says_what_the_log_has_and_where_it_breaks() {
         (GOLDEN, "7", last_of(GOLDEN), 1),
     ];
     for (log, seq, head, code) in cases {
-        fs::write(folder.join("log"), log).unwrap();
+        fs::write(folder.file("log"), log).unwrap();
         let both = ["verify", "log", "--expect-sequence", seq, "--expect-head", &head];
         let verified = audit(&both, &folder);
         assert_eq!(verified.status.code(), Some(code), "{seq} {head}: {}", text(&verified));
@@ -181,14 +170,14 @@ fn verify_says_what_the_log_has_and_where_it_breaks() {
 
 #[tokio::test]
 async fn verify_reads_the_pieces_of_a_log_in_their_order_and_misses_one() {
-    let folder = empty_folder("audit-pieces");
-    let path = folder.join("log");
+    let folder = Folder::new("audit-pieces");
+    let path = folder.file("log");
     let (log, writer, _) = Audit::open(&path, Clock::system()).unwrap();
     for number in 1..4 {
         log.intent(intent(number, "a", "b")).await.unwrap();
         log.outcome(outcome(number, "applied")).await.unwrap();
         if number < 3 {
-            fs::rename(&path, folder.join(format!("log.{}", 3 - number))).unwrap();
+            fs::rename(&path, folder.file(&format!("log.{}", 3 - number))).unwrap();
             log.reopen();
             while !path.exists() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -210,8 +199,8 @@ async fn verify_reads_the_pieces_of_a_log_in_their_order_and_misses_one() {
 
 #[test]
 fn show_is_readable_and_harmless() {
-    let folder = empty_folder("audit-show");
-    fs::write(folder.join("log"), GOLDEN).unwrap();
+    let folder = Folder::new("audit-show");
+    fs::write(folder.file("log"), GOLDEN).unwrap();
     let whole = audit(&["show", "log"], &folder);
     let expected = r#"2026-01-02T03:04:05.000Z  opened (created)
 2026-01-02T03:04:07.250Z  applied, oncall from 10.0.0.7, prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000001
@@ -265,7 +254,7 @@ fn show_is_readable_and_harmless() {
     assert_eq!(at("--until", "2026-01-02T03:04:08Z"), applied);
     assert_eq!(at("--since", "2026-01-02T03:04:08Z"), "");
     assert_eq!(audit(&["show", "log", "--since", "then"], &folder).status.code(), Some(64));
-    fs::write(folder.join("log"), format!("{GOLDEN}junk\u{1b}\n")).unwrap();
+    fs::write(folder.file("log"), format!("{GOLDEN}junk\u{1b}\n")).unwrap();
     let broken = audit(&["show", "log"], &folder);
     assert!(
         broken.status.code() == Some(1) && text(&broken).contains("line 7: it is not a record")
@@ -305,8 +294,8 @@ fn write_until_killed(path: &Path) {
 }
 
 fn kill_again_and_again() {
-    let folder = empty_folder("audit-kills");
-    let path = folder.join("log");
+    let folder = Folder::new("audit-kills");
+    let path = folder.file("log");
     let (mut acknowledged, mut seed) = (0, 7_u64);
     for kill in 0..KILLS {
         let mut process = start(&path);
@@ -346,14 +335,8 @@ fn kill_again_and_again() {
         assert!(unresolved.intents().len() <= 1, "kill {kill}");
     }
     assert!(acknowledged >= u64::from(KILLS), "too little was written: {acknowledged} records");
-    fs::remove_dir_all(&folder).unwrap();
 }
 
 fn start(path: &Path) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", KILLED, "--nocapture"])
-        .env(ROLE, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    this_test(KILLED).env(ROLE, path).stdout(Stdio::piped()).spawn().unwrap()
 }

@@ -1,27 +1,23 @@
 //! The whole program, through its sockets, its signals and its files.
 
-mod support;
-
-mod daemon {
-    mod canaries;
-    mod collect;
-    mod faults;
-    mod generate;
-    mod golden;
-    mod http;
-    mod imports;
-    mod log;
-    mod outage;
-    mod pages;
-    mod paging;
-    mod permissions;
-    mod regions;
-    mod reload;
-    mod restart;
-    mod shards;
-    mod signals;
-    mod supervisor;
-    mod terminal;
-    mod tls;
-    mod web;
-}
+mod canaries;
+mod collect;
+mod faults;
+mod generate;
+mod golden;
+mod http;
+mod imports;
+mod log;
+mod outage;
+mod pages;
+mod paging;
+mod permissions;
+mod regions;
+mod reload;
+mod restart;
+mod shards;
+mod signals;
+mod supervisor;
+mod terminal;
+mod tls;
+mod web;

@@ -1,27 +1,14 @@
 //! What is served over HTTP, seen from the outside of a real socket.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "http/admin.rs"]
 mod admin;
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "http/formats.rs"]
 mod formats;
-#[path = "http/listener.rs"]
 mod listener;
-#[path = "http/metrics.rs"]
 mod metrics;
-#[path = "http/pages.rs"]
 mod pages;
-#[path = "http/scrapes.rs"]
 mod scrapes;
-#[path = "http/store.rs"]
 mod store;
-#[path = "http/tls.rs"]
 mod tls;
-#[path = "http/tls_clients.rs"]
 mod tls_clients;
-#[path = "http/tls_rotation.rs"]
 mod tls_rotation;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -31,10 +18,9 @@ use css_vpcep_exporter::{
     board::{Board, ServiceBoard},
     clock::Clock,
     exposition::{Settings, Store},
-    http::{Bound, Limits, Live, Readiness, Shared, Web, WebSettings, public_router},
-    huawei,
-    poll::{Project, Scheduler},
+    public::{self, Live, Readiness, Shared},
     stats::Stats,
+    web::{Bound, Limits, Web, WebSettings},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -61,8 +47,6 @@ impl Server {
     /// The public listener of an exporter with this board, which nobody polls.
     async fn showing(board: Board, clock: Clock, limits: Limits) -> Self {
         let stats = Arc::new(Stats::new());
-        let projects = Vec::<Project<huawei::Project>>::new();
-        let polls = Scheduler::new(projects, board.clone(), clock.clone(), stats.clone()).1;
         let exposition = Settings {
             stale_after: Duration::from_secs(900),
             per_connection: true,
@@ -70,10 +54,10 @@ impl Server {
         };
         let live = watch::channel(Live::of(&exposition, String::new())).1;
         let (services, pages) = (ServiceBoard::new([]), Store::default());
-        let shared = Shared { board, services, pages, live, stats, clock, polls };
+        let shared = Shared { board, services, pages, live, stats, clock };
         let readiness = Readiness::from_now();
         let web = watch::channel(WebSettings::default()).1;
-        Self::start(public_router(shared, readiness, "/metrics", None, web), limits).await
+        Self::start(public::router(shared, readiness, "/metrics", None, web), limits).await
     }
 
     async fn start_with(router: Router, limits: Limits, web: Web) -> Self {

@@ -1,16 +1,14 @@
 //! The client of the real cloud over the wire, against the simulated one: credentials (rotation,
 //! expiry, tokens, back-off), and the endpoint services in `services`.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
-
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
     board::{Board, ClusterMeta},
     clock::Clock,
     cloud::{Budget, Cloud, CloudError, Fate, Reason, Services, Traced},
     huawei::{
-        self, Common, Pacers, Project,
+        self, Client, Common, Pacers,
         credentials::{Environment, SecretText, Source},
         endpoints::{BaseUrl, Endpoints},
         paging::Paging,
@@ -20,57 +18,36 @@ use css_vpcep_exporter::{
     pacing::{Pacer, Priority, RateLimit},
     poll,
     secret::Secret,
-    sim::{Pace, Settings, Sim},
     stats::Stats,
 };
 use serde_json::{Value, json};
 
-#[path = "huawei/services.rs"]
+use crate::support::{cloud::Cloud as SimulatedCloud, process::Folder};
+
 mod services;
-#[path = "huawei/unchanged.rs"]
 mod unchanged;
 
 struct World {
-    url: String,
-    secret_key: String,
+    cloud: SimulatedCloud,
     clusters: Vec<ClusterId>,
-    http: reqwest::Client,
     common: Common,
     clock: Clock,
 }
 
 async fn world(clusters: usize, connections: usize) -> World {
-    let listen = "127.0.0.1:0".parse().unwrap();
-    let pace = Pace::Explicit;
-    let settings =
-        Settings { listen, clusters, connections, seed: 1, pace, faults: vec![], fixed_now: None };
-    let sim = Sim::bind(settings).await.unwrap();
+    let cloud = SimulatedCloud::start(clusters, connections).await;
     let clock = Clock::system();
     let stats = Arc::new(Stats::new());
     stats.add_project("p", &[], &[]);
     let transport = Arc::new(Transport::new(clock.clone(), stats.clone(), 1).unwrap());
-    let world = World {
-        url: sim.url(),
-        secret_key: sim.secret_key().to_owned(),
-        clusters: sim.cluster_ids().iter().map(|id| ClusterId::parse(id).unwrap()).collect(),
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
-        common: Common { transport, guard: Arc::default(), stats },
-        clock,
-    };
-    // It ends with the test's runtime.
-    tokio::spawn(sim.run(std::future::pending()));
-    world
+    let clusters = cloud.clusters.iter().map(|(id, _)| ClusterId::parse(id).unwrap()).collect();
+    let common = Common { transport, guard: Arc::default(), stats };
+    World { cloud, clusters, common, clock }
 }
 
 impl World {
     async fn control(&self, method: &str, path: &str, body: Value) -> Value {
-        let url = format!("{}/__sim/{path}", self.url);
-        let request = match method {
-            "PUT" => self.http.put(url).body(body.to_string()),
-            _ => self.http.get(url),
-        };
-        let response = request.send().await.unwrap().error_for_status().unwrap();
-        serde_json::from_str(&response.text().await.unwrap()).unwrap()
+        self.cloud.control(method.parse().unwrap(), path, &body).await
     }
 
     async fn sent(&self, operation: &str) -> u64 {
@@ -79,7 +56,7 @@ impl World {
     }
 
     fn settings(&self, name: &str, credentials: Source) -> huawei::Settings {
-        let url = BaseUrl::parse(&self.url).unwrap();
+        let url = BaseUrl::parse(&self.cloud.url).unwrap();
         huawei::Settings {
             name: name.into(),
             region: RegionId::parse("sim-region-1").unwrap(),
@@ -90,11 +67,11 @@ impl World {
         }
     }
 
-    fn project(&self, credentials: Source) -> Project {
-        Project::new(self.settings("p", credentials), &self.common, pacers())
+    fn project(&self, credentials: Source) -> Client {
+        Client::new(self.settings("p", credentials), &self.common, pacers())
     }
 
-    async fn poll(&self, project: &Project) -> Traced<Arc<ConnectionList>> {
+    async fn poll(&self, project: &Client) -> Traced<Arc<ConnectionList>> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
         project.connections(&self.clusters[0], budget).await
@@ -134,14 +111,6 @@ fn reason(outcome: Traced<Arc<ConnectionList>>) -> Result<usize, Reason> {
     read.map_err(|CloudError { reason, .. }| reason)
 }
 
-fn private_file(name: &str, text: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    path
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
     let world = world(200, 1).await;
@@ -153,7 +122,7 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
         projects.push(poll::Project {
             name: name.into(),
             region: RegionId::parse("sim-region-1").unwrap(),
-            cloud: Project::new(settings, &world.common, pacers()),
+            cloud: Client::new(settings, &world.common, pacers()),
             pacer: fast(),
             concurrency: 8,
             timeout: Duration::from_secs(10),
@@ -181,7 +150,8 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
 #[tokio::test]
 async fn a_secret_file_that_was_rotated_is_read_again_at_the_first_refusal() {
     let world = world(1, 3).await;
-    let file = private_file("rotated-secret-key", &world.secret_key);
+    let folder = Folder::new("rotated-secret-key");
+    let file = folder.write("secret", &world.cloud.secret_key);
     let project = world.project(keys(SecretText::File(file.clone())));
     assert_eq!(reason(world.poll(&project).await), Ok(3));
 
@@ -196,13 +166,13 @@ async fn a_secret_file_that_was_rotated_is_read_again_at_the_first_refusal() {
     assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
     assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth), "the key is in back-off");
     assert_eq!(world.sent("css_connections").await, before + 1);
-    std::fs::remove_file(file).unwrap();
 }
 
 #[tokio::test]
 async fn a_refused_key_is_in_back_off_though_its_file_cannot_be_read_any_more() {
     let world = world(1, 3).await;
-    let file = private_file("vanished-secret-key", &world.secret_key);
+    let folder = Folder::new("vanished-secret-key");
+    let file = folder.write("secret", &world.cloud.secret_key);
     let project = world.project(keys(SecretText::File(file.clone())));
     assert_eq!(reason(world.poll(&project).await), Ok(3));
     std::fs::remove_file(file).unwrap();
@@ -221,14 +191,14 @@ async fn a_security_token_is_signed_and_sent() {
     world.control("PUT", "credentials", json!({ "security_token": "temporary" })).await;
     let with = |token: &str| Source::Static {
         access_key: "SIMAK0123456789ABCDE".into(),
-        secret_key: inline(&world.secret_key),
+        secret_key: inline(&world.cloud.secret_key),
         security_token: Some(inline(token)),
     };
     assert_eq!(reason(world.poll(&world.project(with("temporary"))).await), Ok(3));
     assert_eq!(reason(world.poll(&world.project(with("stale"))).await), Err(Reason::Auth));
     let environment = Environment::capture(&|name| match name {
         "HUAWEICLOUD_SDK_AK" => Some("SIMAK0123456789ABCDE".into()),
-        "HUAWEICLOUD_SDK_SK" => Some(world.secret_key.clone()),
+        "HUAWEICLOUD_SDK_SK" => Some(world.cloud.secret_key.clone()),
         "HUAWEICLOUD_SDK_SECURITY_TOKEN" => Some("temporary".into()),
         _ => None,
     });
@@ -284,32 +254,21 @@ async fn a_wrong_password_is_tried_once_and_is_in_back_off() {
 #[tokio::test]
 async fn a_token_file_is_read_again_when_its_token_is_refused() {
     let world = world(1, 3).await;
-    let issued = async |world: &World| {
-        let body = json!({ "auth": {
-            "identity": { "methods": ["password"], "password": { "user": {
-                "name": "sim-user", "password": "sim-Password-1",
-                "domain": { "name": "sim-domain" } } } },
-            "scope": { "project": { "name": "sim-region-1" } },
-        }});
-        let url = format!("{}/v3/auth/tokens", world.url);
-        let response = world.http.post(url).body(body.to_string()).send().await.unwrap();
-        response.headers()["x-subject-token"].to_str().unwrap().to_owned()
-    };
-    let file = private_file("token-file", &issued(&world).await);
+    let folder = Folder::new("token-file");
+    let file = folder.write("token", world.cloud.log_in().await);
     let project = world.project(Source::Token(SecretText::File(file.clone())));
     assert_eq!(reason(world.poll(&project).await), Ok(3));
     world.control("PUT", "credentials", json!({ "end_tokens": true })).await;
-    std::fs::write(&file, issued(&world).await).unwrap();
+    std::fs::write(&file, world.cloud.log_in().await).unwrap();
     assert_eq!(reason(world.poll(&project).await), Ok(3));
     world.control("PUT", "credentials", json!({ "end_tokens": true })).await;
     assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
-    std::fs::remove_file(file).unwrap();
 }
 
 #[tokio::test]
 async fn a_wrong_clock_is_told_apart_from_a_wrong_key() {
     let world = world(1, 3).await;
-    let project = world.project(keys(inline(&world.secret_key)));
+    let project = world.project(keys(inline(&world.cloud.secret_key)));
     let put_clock = async |seconds: i64| {
         world.control("PUT", "clock", json!({ "skew_seconds": seconds })).await;
     };
@@ -342,7 +301,7 @@ async fn during_back_off_the_refusal_that_caused_it_stays() {
     let world = world(1, 3).await;
     let mut settings = world.settings("p", keys(inline("wrong")));
     settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
-    let project = Project::new(settings, &world.common, pacers());
+    let project = Client::new(settings, &world.common, pacers());
     let Traced { result, trace } = world.poll(&project).await;
     let refusal = result.unwrap_err();
     assert_eq!((refusal.status, refusal.code.as_deref()), (Some(401), Some("APIGW.0301")));
@@ -374,10 +333,14 @@ async fn during_back_off_the_refusal_that_caused_it_stays() {
 async fn a_region_that_refuses_a_key_does_not_blind_another() {
     let (north, south) = (world(6, 3).await, world(1, 3).await);
     let project = |world: &World| {
-        Project::new(world.settings("p", keys(inline(&world.secret_key))), &north.common, pacers())
+        Client::new(
+            world.settings("p", keys(inline(&world.cloud.secret_key))),
+            &north.common,
+            pacers(),
+        )
     };
     let (of_north, of_south) = (project(&north), project(&south));
-    assert_eq!(north.secret_key, south.secret_key, "one key for both");
+    assert_eq!(north.cloud.secret_key, south.cloud.secret_key, "one key for both");
     assert_eq!(reason(north.poll(&of_north).await), Ok(3));
     assert_eq!(reason(south.poll(&of_south).await), Ok(3));
     north.control("PUT", "credentials", json!({ "secret_key": "another" })).await;
@@ -405,7 +368,7 @@ async fn a_key_that_is_wrong_in_every_region_is_refused_four_times() {
         let region = world(1, 3).await;
         let mut settings = region.settings("p", keys(inline("wrong")));
         settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
-        let project = Project::new(settings, &first.common, pacers());
+        let project = Client::new(settings, &first.common, pacers());
         for _ in 0..2 {
             let error = region.poll(&project).await.result.unwrap_err();
             assert_eq!(error.code.as_deref(), Some("APIGW.0301"));
@@ -419,7 +382,7 @@ async fn a_key_that_is_wrong_in_every_region_is_refused_four_times() {
 #[tokio::test]
 async fn a_reload_ends_a_back_off_once() {
     let world = world(1, 3).await;
-    let project = world.project(keys(inline(&world.secret_key)));
+    let project = world.project(keys(inline(&world.cloud.secret_key)));
     let rotate = async |key: &str| {
         world.control("PUT", "credentials", json!({ "secret_key": key })).await;
     };
@@ -432,18 +395,18 @@ async fn a_reload_ends_a_back_off_once() {
         assert_eq!(bad_signatures().await, expected);
         world.common.guard.reloaded();
     }
-    rotate(&world.secret_key).await;
+    rotate(&world.cloud.secret_key).await;
     assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth), "it goes on to its end");
 }
 
 #[tokio::test]
 async fn a_cloud_that_fails_the_first_request_of_every_poll_is_read() {
     let world = world(1, 3).await;
-    let mut settings = world.settings("p", keys(inline(&world.secret_key)));
+    let mut settings = world.settings("p", keys(inline(&world.cloud.secret_key)));
     settings.project_id = ProjectId::parse("5131a7edc1004d0b9c0ffee051a1e5e0").ok();
     for poll in 0..2 {
         // Each project is new, but for the key: it was not judged before the first poll.
-        let project = Project::new(settings.clone(), &world.common, pacers());
+        let project = Client::new(settings.clone(), &world.common, pacers());
         let fault = json!({ "faults": [{ "name": "unavailable", "times": 1 }] });
         world.control("PUT", "faults", fault).await;
         let Traced { result, trace } = world.poll(&project).await;
@@ -455,7 +418,7 @@ async fn a_cloud_that_fails_the_first_request_of_every_poll_is_read() {
 #[tokio::test]
 async fn an_answer_may_take_all_the_time_that_is_left() {
     let world = world(1, 3).await;
-    let project = world.project(keys(inline(&world.secret_key)));
+    let project = world.project(keys(inline(&world.cloud.secret_key)));
     assert_eq!(reason(world.poll(&project).await), Ok(3));
     // Two seconds, which is more than half of the time.
     world.control("PUT", "faults", json!({ "faults": [{ "name": "slow" }] })).await;
@@ -467,10 +430,10 @@ async fn an_answer_may_take_all_the_time_that_is_left() {
 }
 
 /// A project whose id is known, so that every request is one for a cluster.
-fn with_id(world: &World, credentials: Source, common: &Common, pacers: Pacers) -> Project {
+fn with_id(world: &World, credentials: Source, common: &Common, pacers: Pacers) -> Client {
     let mut settings = world.settings("p", credentials);
     settings.project_id = ProjectId::parse("5131a7edc1004d0b9c0ffee051a1e5e0").ok();
-    Project::new(settings, common, pacers)
+    Client::new(settings, common, pacers)
 }
 
 #[tokio::test]
@@ -481,7 +444,7 @@ async fn a_back_off_stops_what_waits_for_its_turn() {
         let world = world(1, 3).await;
         let css = fast();
         let own = Pacers { css: css.clone(), vpcep: fast() };
-        let source = || keys(inline(&world.secret_key));
+        let source = || keys(inline(&world.cloud.secret_key));
         let waits = with_id(&world, source(), &world.common, own);
         let other = with_id(&world, source(), &world.common, pacers());
         assert_eq!(reason(world.poll(&waits).await), Ok(3), "the host has taken the key");
@@ -539,7 +502,7 @@ async fn a_wrong_password_is_in_back_off_at_every_iam_host() {
     for _ in 0..3 {
         let region = world(1, 3).await;
         let settings = region.settings("p", password("wrong"));
-        let project = Project::new(settings, &first.common, pacers());
+        let project = Client::new(settings, &first.common, pacers());
         let error = region.poll(&project).await.result.unwrap_err();
         assert_eq!(error.reason, Reason::Auth);
         logins += region.sent("iam_token").await;
@@ -550,7 +513,8 @@ async fn a_wrong_password_is_in_back_off_at_every_iam_host() {
 #[tokio::test]
 async fn the_turn_that_old_credentials_waited_for_is_that_of_new_ones() {
     let world = world(1, 3).await;
-    let file = private_file("turn-secret-key", &world.secret_key);
+    let folder = Folder::new("turn-secret-key");
+    let file = folder.write("secret", &world.cloud.secret_key);
     let source = || keys(SecretText::File(file.clone()));
     // A turn every 2.5 s, and time for one.
     let css = Pacer::new(RateLimit { requests_per_second: 0.4, burst: 1 });
@@ -571,7 +535,6 @@ async fn the_turn_that_old_credentials_waited_for_is_that_of_new_ones() {
     let Traced { result, trace } = waiting.await.unwrap();
     assert_eq!(result.map(|list| list.connections.len()), Ok(3));
     assert_eq!((trace.requests, trace.retries), (1, 0), "the old key was not tried");
-    std::fs::remove_file(file).unwrap();
 }
 
 /// The login before it was sent; the change was not.

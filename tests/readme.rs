@@ -2,23 +2,10 @@
 //! names are compared with the code and with the binary. Where a table differs, the failure prints
 //! it as it should be. So are the PromQL of all documents, and what the runbooks quote.
 
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "readme/promql.rs"]
 mod promql;
-#[path = "readme/runbooks.rs"]
 mod runbooks;
 
-use std::{
-    cell::RefCell,
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::LazyLock,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeSet, path::Path, process::Command, time::Duration};
 
 use css_vpcep_exporter::{
     board::Freshness,
@@ -26,15 +13,20 @@ use css_vpcep_exporter::{
     cloud::Reason,
     config::{self, ConfigError},
     exposition::{self, families, services},
-    http::{LOGINS_AT_ONCE, Limits, MAX_HEADER_BYTES, MAX_SCRAPES, MOST_LOGINS},
     huawei::{OPERATIONS, credentials, wire::Surprise},
     model::Status,
+    public::MAX_SCRAPES,
     sim::Fault,
     stats::{self, ADMIN_DENIALS, Definition, Stats},
+    web::{LOGINS_AT_ONCE, Limits, MAX_HEADER_BYTES, MOST_LOGINS},
 };
 use serde_json::{Value, json};
 
-use certificates::Authority;
+use crate::support::{
+    certificates::{self, Authority},
+    here,
+    process::Folder,
+};
 
 const README: &str = include_str!("../README.md");
 const COMMANDS: [&str; 12] = [
@@ -222,14 +214,14 @@ fn the_example_of_a_web_configuration_is_accepted() {
     let folder = secrets();
     let authority = Authority::new("readme");
     let issued = authority.issue(&["exporter.example.com"]);
-    certificates::place(&folder.join("server.crt"), &issued.certificate);
-    certificates::place(&folder.join("server.key"), &issued.key);
-    certificates::place(&folder.join("clients.crt"), &authority.certificate());
+    certificates::place(&folder.file("server.crt"), &issued.certificate);
+    certificates::place(&folder.file("server.key"), &issued.key);
+    certificates::place(&folder.file("clients.crt"), &authority.certificate());
     let mut examples = code_blocks()
         .filter(|(language, text)| *language == "yaml" && text.starts_with("tls_server_config:"));
     let (_, text) = examples.next().expect("there is an example");
     let web =
-        config::parse_web(&text, &folder.join("web.yml")).unwrap_or_else(|error| panic!("{error}"));
+        config::parse_web(&text, &folder.file("web.yml")).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(web.warnings, [""; 0]);
 }
 
@@ -239,7 +231,7 @@ fn the_example_of_a_web_configuration_is_accepted() {
 fn the_configuration_reference_has_the_defaults() {
     let folder = secrets();
     let effective = |value: &Value| {
-        config::parse(&value.to_string(), &folder.join("c.yml"), &fake_keys)
+        config::parse(&value.to_string(), &folder.file("c.yml"), &fake_keys)
             .map(|config| config.effective())
     };
     let least: Vec<_> = least()
@@ -367,7 +359,7 @@ fn examples_of_configurations_are_accepted() {
             continue;
         };
         for text in texts {
-            let here = folder.join("secrets");
+            let here = folder.file("secrets");
             let home = here.join("home");
             let text = text.replace("/run/secrets", here.to_str().unwrap());
             let lookup = |name: &str| match name {
@@ -375,7 +367,7 @@ fn examples_of_configurations_are_accepted() {
                 "HOSTNAME" => Some("exporter-3".to_owned()),
                 other => fake_keys(other),
             };
-            if let Err(error) = config::parse(&text, &folder.join("c.yml"), &lookup) {
+            if let Err(error) = config::parse(&text, &folder.file("c.yml"), &lookup) {
                 panic!("an example is not accepted:\n{error}\n{text}");
             }
             accepted += 1;
@@ -390,10 +382,10 @@ fn what_check_config_says_of_the_example_is_shown() {
     let (_, example) = code_blocks()
         .find(|(language, text)| *language == "yaml" && text.contains("state_file"))
         .expect("there is an example");
-    fs::write(folder.join("css-vpcep-exporter.yml"), example).expect("the folder is ours");
+    folder.write("css-vpcep-exporter.yml", example);
     let output = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"))
         .arg("check-config")
-        .current_dir(folder)
+        .current_dir(&folder.path)
         .env_clear()
         .envs([("HUAWEICLOUD_SDK_AK", "fake"), ("HUAWEICLOUD_SDK_SK", "fake")])
         .output()
@@ -520,7 +512,7 @@ fn links_lead_somewhere() {
         let exists = match target.strip_prefix('#') {
             Some(name) => anchors.contains(name),
             None if target.starts_with("https://") => true,
-            None => Path::new(env!("CARGO_MANIFEST_DIR")).join(target).exists(),
+            None => here(target).exists(),
         };
         assert!(exists, "{target} leads nowhere");
     }
@@ -609,29 +601,14 @@ fn fake_keys(_: &str) -> Option<String> {
 }
 
 /// A folder with the secret files that the examples name.
-fn secrets() -> &'static Path {
-    static FOLDER: LazyLock<PathBuf> = LazyLock::new(write_secrets);
-    &FOLDER
-}
-
-fn write_secrets() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
-    fs::create_dir_all(folder.join("secrets")).expect("the folder is ours");
-    fs::create_dir_all(folder.join("secrets/home/.huaweicloud")).expect("the folder is ours");
+fn secrets() -> Folder {
+    let folder = Folder::new("readme");
     let profile = "[basic]\nak = fake\nsk = fake\n";
-    let files = [
-        ("secret_key", "fake\n"),
-        ("security_token", "fake\n"),
-        ("password", "fake\n"),
-        ("token", "fake\n"),
-        ("profile", profile),
-        ("home/.huaweicloud/credentials", profile),
-    ];
-    for (name, text) in files {
-        let path = folder.join("secrets").join(name);
-        fs::write(&path, text).expect("the folder is ours");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+    for name in ["secret_key", "security_token", "password", "token"] {
+        folder.write(&format!("secrets/{name}"), "fake\n");
     }
+    folder.write("secrets/profile", profile);
+    folder.write("secrets/home/.huaweicloud/credentials", profile);
     folder
 }
 

@@ -1,43 +1,24 @@
-//! The simulated VPCEP over a real socket: the PUT document, its rules and the odd modes.
+//! The simulated VPCEP over a real socket: the PUT document, its rules and its faults.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
-
-use css_vpcep_exporter::sim::{Pace, Settings, Sim};
-use reqwest::{Client, Method, Response};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-#[path = "sim_vpcep/calls.rs"]
-mod calls;
-#[path = "sim_vpcep/modes.rs"]
-mod modes;
+use crate::support::{self, HTTP};
 
+mod calls;
+mod faults;
+
+/// The simulated cloud and somebody who has logged in.
 struct Cloud {
-    url: String,
-    project: String,
-    client: Client,
+    sim: support::cloud::Cloud,
     token: String,
     /// The id of the first service.
     id: String,
 }
 
 async fn cloud() -> Cloud {
-    let sim = Sim::bind(Settings {
-        listen: ([127, 0, 0, 1], 0).into(),
-        clusters: 13,
-        connections: 4,
-        seed: 3,
-        pace: Pace::Explicit,
-        faults: Vec::new(),
-        fixed_now: "2024-06-11T09:36:24Z".parse().ok(),
-    })
-    .await
-    .unwrap();
-    let (url, project) = (sim.url(), sim.project_id().to_owned());
-    // It ends with the test's runtime.
-    tokio::spawn(sim.run(std::future::pending()));
-    let client = Client::builder().no_proxy().build().unwrap();
-    let mut cloud = Cloud { url, project, client, token: String::new(), id: String::new() };
-    cloud.log_in().await;
+    let sim = support::cloud::Cloud::at_date(13, 4).await;
+    let mut cloud = Cloud { token: sim.log_in().await, sim, id: String::new() };
     cloud.id = cloud.truth(0).await["id"].as_str().unwrap().to_owned();
     cloud
 }
@@ -47,37 +28,16 @@ async fn json_of(answer: Response) -> Value {
 }
 
 impl Cloud {
-    async fn log_in(&mut self) {
-        let known = self.control(Method::GET, "credentials", &json!({})).await;
-        let body = json!({"auth": {
-            "identity": {"methods": ["password"], "password": {"user": {
-                "name": known["user"], "password": known["password"],
-                "domain": {"name": known["domain"]},
-            }}},
-            "scope": {"project": {"name": known["region"]}},
-        }});
-        let address = format!("{}/v3/auth/tokens", self.url);
-        let answer = self.client.post(address).body(body.to_string()).send().await.unwrap();
-        self.token = answer.headers()["x-subject-token"].to_str().unwrap().to_owned();
-    }
-
-    async fn control(&self, method: Method, path: &str, body: &Value) -> Value {
-        let request = self.client.request(method, format!("{}/__sim/{path}", self.url));
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        assert!(answer.status().is_success(), "{path} {body}");
-        json_of(answer).await
-    }
-
-    async fn modes(&self, modes: Value) {
-        self.control(Method::PUT, "modes", &json!({"modes": modes})).await;
+    async fn faults(&self, faults: Value) {
+        self.sim.set_faults(faults).await;
     }
 
     async fn truth(&self, at: usize) -> Value {
-        self.control(Method::GET, "services", &json!({})).await["services"][at].clone()
+        self.sim.control(Method::GET, "services", &json!({})).await["services"][at].clone()
     }
 
     async fn set(&self, patch: Value) {
-        self.control(Method::PUT, &format!("services/{}", self.id), &patch).await;
+        self.sim.control(Method::PUT, &format!("services/{}", self.id), &patch).await;
     }
 
     async fn send(
@@ -86,8 +46,9 @@ impl Cloud {
         rest: &str,
         body: impl Into<reqwest::Body>,
     ) -> reqwest::Result<Response> {
-        let address = format!("{}/v1/{}/vpc-endpoint-services{rest}", self.url, self.project);
-        let request = self.client.request(method, address).header("X-Auth-Token", &self.token);
+        let Cloud { sim, .. } = self;
+        let address = format!("{}/v1/{}/vpc-endpoint-services{rest}", sim.url, sim.project_id);
+        let request = HTTP.request(method, address).header("X-Auth-Token", &self.token);
         request.body(body).send().await
     }
 
@@ -111,7 +72,7 @@ impl Cloud {
     }
 
     async fn ledger(&self) -> Value {
-        self.control(Method::GET, "puts", &json!({})).await
+        self.sim.control(Method::GET, "puts", &json!({})).await
     }
 }
 
@@ -163,7 +124,7 @@ async fn the_example_of_the_document_goes_through() {
         assert_eq!(after[key], before[key], "{key}");
     }
     assert_eq!(after["updated_at"], "2024-06-11T09:36:24Z");
-    let world = cloud.control(Method::GET, "world", &json!({})).await;
+    let world = cloud.sim.control(Method::GET, "world", &json!({})).await;
     assert_eq!(world["clusters"][0]["service_name"], after["service_name"]);
 }
 
@@ -261,17 +222,14 @@ async fn what_is_refused_changes_nothing() {
 #[tokio::test]
 async fn faults_and_counters_know_the_operations() {
     let cloud = cloud().await;
-    let faults = json!({"faults": [
-        {"name": "throttled", "operation": "vpcep_update", "times": 1},
-    ]});
-    cloud.control(Method::PUT, "faults", &faults).await;
+    cloud.faults(json!([{"name": "throttled", "operation": "vpcep_update", "times": 1}])).await;
     let (status, body) = cloud.put(json!({"description": "one"})).await;
     assert_eq!((status, &body["error_code"]), (429, &json!("APIGW.0308")));
     let (status, _) = cloud.put(json!({"description": "two"})).await;
     assert_eq!(status, 200);
     cloud.get("").await;
     cloud.detail().await;
-    let counted = cloud.control(Method::GET, "requests", &json!({})).await;
+    let counted = cloud.sim.control(Method::GET, "requests", &json!({})).await;
     for (operation, count) in [("vpcep_services", 1), ("vpcep_service", 1), ("vpcep_update", 2)] {
         assert_eq!(counted["by_operation"][operation], count, "{operation}");
     }
@@ -280,6 +238,6 @@ async fn faults_and_counters_know_the_operations() {
     assert_eq!(ledger["puts"][1]["service_id"], json!(cloud.id));
     let sum = "5b790626b2047b937f78981e38022c93772f4a80e4dc8c036b6a3e1b2ba62aca";
     assert_eq!(ledger["puts"][1]["body_sha256"], sum);
-    cloud.control(Method::DELETE, "puts", &json!({})).await;
+    cloud.sim.control(Method::DELETE, "puts", &json!({})).await;
     assert_eq!(cloud.ledger().await["total"], 0);
 }

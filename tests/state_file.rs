@@ -4,17 +4,16 @@
 //! can and says so after each. Which state comes after which is a pure function, so the parent
 //! knows what every state must look like.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
-
 use std::{
-    env, fs,
+    env,
     io::{BufRead, BufReader, Read, Write},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    path::Path,
+    process::{Child, ChildStdout, Stdio},
     thread,
     time::Duration,
 };
 
+use crate::support::process::{Folder, this_test};
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta, ClusterState, state_file::StateFile},
     cloud::{CloudError, Reason, Trace, Traced},
@@ -24,7 +23,8 @@ use css_vpcep_exporter::{
 };
 use jiff::Timestamp;
 
-const TEST: &str = "a_process_killed_while_it_writes_starts_again_with_data_that_were_true";
+const TEST: &str =
+    "state_file::a_process_killed_while_it_writes_starts_again_with_data_that_were_true";
 /// Where it is set, this process is the one that is killed, and this is the path of its state file.
 const ROLE: &str = "STATE_FILE_OF_THE_PROCESS_THAT_IS_KILLED";
 const KILLS: u32 = 200;
@@ -46,15 +46,6 @@ fn a_process_killed_while_it_writes_starts_again_with_data_that_were_true() {
     }
 }
 
-/// Below the target folder, which is on a disk; a temporary folder may be in memory.
-fn empty_folder(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // Left by a run that failed.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir(&folder).unwrap();
-    folder
-}
-
 /// The process that is killed: goes on from what it finds.
 fn write_until_killed(path: &Path) {
     let (mut file, board) = open(path, KILLED);
@@ -68,8 +59,8 @@ fn write_until_killed(path: &Path) {
 }
 
 fn kill_again_and_again() {
-    let folder = empty_folder("state-file-kills");
-    let path = folder.join("state");
+    let folder = Folder::new("state-file-kills");
+    let path = folder.file("state");
     let expected = new_board(KILLED);
     let (mut written, mut cut_short, mut seed) = (0, 0, 5_u64);
     for kill in 0..KILLS {
@@ -98,16 +89,10 @@ fn kill_again_and_again() {
     }
     assert!(written >= u64::from(KILLS / 2), "too little was written: {written} states");
     assert!(cut_short >= KILLS / 10, "too few writes were cut short: {cut_short}");
-    fs::remove_dir_all(&folder).unwrap();
 }
 
 fn start(path: &Path) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", TEST, "--nocapture"])
-        .env(ROLE, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    this_test(TEST).env(ROLE, path).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 /// Waits until it has written a state.

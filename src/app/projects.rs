@@ -1,5 +1,5 @@
-//! Projects of the configuration as the scheduler wants them. One that is configured as before is
-//! the one of before, with its credentials, its rate limit and what was learnt of its region.
+//! The projects in use. A reload keeps a project whose settings did not change, with its token, its rate
+//! limiter and what it learnt about its region; it builds the others anew.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::{
     config,
     huawei::{self, Common, Pacers},
     pacing::{Pacer, RateLimit},
-    poll::{self, Shard},
+    poll,
 };
 
 /// The projects in use.
@@ -19,7 +19,7 @@ pub(super) struct Projects {
 }
 
 struct Known {
-    cloud: huawei::Project,
+    cloud: huawei::Client,
     pacers: Pacers,
     limits: [RateLimit; 2],
 }
@@ -34,8 +34,7 @@ impl Projects {
         &mut self,
         configured: Vec<config::Project>,
         settings: &config::Poll,
-        shard: Shard,
-    ) -> Vec<poll::Project<huawei::Project>> {
+    ) -> Vec<poll::Project<huawei::Client>> {
         let ended = self.common.guard.reloaded();
         if ended > 0 {
             tracing::info!(
@@ -54,9 +53,8 @@ impl Projects {
                 }
                 _ => self.make(&project),
             };
-            let own = project.clusters.into_iter().filter(|cluster| shard.owns(&cluster.id));
-            let clusters = own.map(|cluster| (cluster.id, cluster.interval));
-            let clusters: Vec<_> = clusters.collect();
+            let clusters: Vec<_> =
+                project.clusters.into_iter().map(|meta| (meta.id, meta.interval)).collect();
             known.cloud.keep_only(clusters.iter().map(|(cluster, _)| cluster));
             projects.push(poll::Project {
                 name: name.clone(),
@@ -77,15 +75,15 @@ impl Projects {
         self.known.keys().cloned().collect()
     }
 
-    /// All of them by name, for whoever renews their tokens or reads their endpoint services.
-    pub(super) fn clouds(&self) -> Clouds<huawei::Project> {
+    /// All of them by name, for the renewal of tokens and the reading of endpoint services.
+    pub(super) fn clouds(&self) -> Clouds<huawei::Client> {
         let clouds = self.known.iter().map(|(name, known)| (name.clone(), known.cloud.clone()));
         Arc::new(clouds.collect())
     }
 
-    /// The same for whoever changes their endpoint services.
-    pub(super) fn for_changes(&self) -> change::Projects<huawei::Project> {
-        let project = |known: &Known| change::Project {
+    /// All of them by name, for changes of their endpoint services.
+    pub(super) fn for_changes(&self) -> change::Projects<huawei::Client> {
+        let project = |known: &Known| change::PacedCloud {
             cloud: Arc::new(known.cloud.clone()),
             pacer: known.pacers.vpcep.clone(),
         };
@@ -101,7 +99,7 @@ impl Projects {
         let limits = limits(project);
         let [css, vpcep] = limits.map(Pacer::new);
         let pacers = Pacers { css, vpcep };
-        let cloud = huawei::Project::new(project.cloud.clone(), &self.common, pacers.clone());
+        let cloud = huawei::Client::new(project.cloud.clone(), &self.common, pacers.clone());
         Known { cloud, pacers, limits }
     }
 }

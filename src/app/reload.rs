@@ -1,44 +1,25 @@
 //! Reloads the configuration while everything runs: whole, or not at all.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::PathBuf};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::{Loader, projects::Projects};
+use super::{change_side::ChangeControls, options::Loader, read_side::ReadControls};
 use crate::{
-    audit::Audit,
-    board::ServiceBoard,
-    change,
-    clock::{Clock, unix_seconds},
-    cloud::Clouds,
     config::{Config, ConfigError},
-    http::{Access, Live, ReloadRequest, WebSettings},
-    huawei,
-    poll::RosterHandle,
-    stats::Stats,
+    public::ReloadRequest,
 };
 
-/// Everything that a new configuration changes.
+/// Reads the configuration again and gives it to both sides.
 pub(super) struct Reloader {
     pub(super) load: Loader,
     pub(super) requests: mpsc::Receiver<ReloadRequest>,
-    pub(super) projects: Projects,
-    pub(super) services: ServiceBoard,
-    pub(super) roster: RosterHandle<huawei::Project>,
-    pub(super) live: watch::Sender<Live>,
-    pub(super) access: watch::Sender<Access>,
-    pub(super) public_web: watch::Sender<WebSettings>,
-    pub(super) admin_web: watch::Sender<WebSettings>,
-    pub(super) clouds: watch::Sender<Clouds<huawei::Project>>,
-    pub(super) for_changes: watch::Sender<change::Projects<huawei::Project>>,
-    pub(super) audit: Option<Audit>,
-    pub(super) admin_address: Option<SocketAddr>,
     pub(super) fixed: Fixed,
-    pub(super) clock: Clock,
-    pub(super) stats: Arc<Stats>,
+    pub(super) read: ReadControls,
+    pub(super) change: Option<ChangeControls>,
 }
 
-/// What only a restart changes.
+/// The settings that only a restart changes.
 #[derive(Debug)]
 pub(super) struct Fixed {
     state_file: Option<PathBuf>,
@@ -95,8 +76,8 @@ impl Fixed {
 }
 
 impl Reloader {
-    /// Reloads whenever it is asked to, until `shutdown` is ready. Whoever asked while a reload was
-    /// under way is answered by the next one: a storm of requests is one reload.
+    /// Reloads on request, until `shutdown` is ready. Requests that come during a reload are answered by the
+    /// next one together: a storm of requests is one reload.
     pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
@@ -108,35 +89,30 @@ impl Reloader {
             while let Ok(request) = self.requests.try_recv() {
                 asked.push(request);
             }
-            // Not given up half-way: a reload takes some milliseconds, and then ends.
+            // Not cancelled by a shutdown: it ends within milliseconds.
             let result = self.reload().await;
-            // Rotation: whoever renamed the log says so by the same signal, be the file good or not.
-            self.audit.iter().for_each(Audit::reopen);
+            // The same signal tells that the audit log was renamed, whatever became of the reload.
+            self.change.iter().for_each(ChangeControls::reopen_log);
             for request in asked {
                 request.answer(result.clone().map_err(|error| error.to_string()));
             }
         }
     }
 
-    /// The keys whose new values need a restart.
+    /// Reloads, and tells the keys whose new values need a restart.
     async fn reload(&mut self) -> Result<Vec<&'static str>, ConfigError> {
         let load = self.load.clone();
-        let loaded = tokio::task::spawn_blocking(move || load()).await;
-        let config = match loaded {
-            Ok(Ok(config)) => config,
-            Ok(Err(error)) => {
-                self.stats.config_rejected();
-                for mistake in &error.mistakes {
-                    tracing::error!("the configuration is not reloaded: {mistake}");
-                }
-                return Err(error);
+        let loaded = tokio::task::spawn_blocking(move || load()).await.unwrap_or_else(|_| {
+            Err(ConfigError {
+                mistakes: vec!["reading the configuration failed by a fault".into()],
+            })
+        });
+        let mut config = loaded.inspect_err(|error| {
+            self.read.rejected();
+            for mistake in &error.mistakes {
+                tracing::error!("the configuration is not reloaded: {mistake}");
             }
-            Err(_) => {
-                self.stats.config_rejected();
-                let mistakes = vec!["reading the configuration failed by a fault".to_owned()];
-                return Err(ConfigError { mistakes });
-            }
-        };
+        })?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -144,40 +120,12 @@ impl Reloader {
         if !pending.is_empty() {
             tracing::warn!("in effect only after a restart: {}", pending.join(", "));
         }
-        self.take(config, &pending).await;
-        Ok(pending)
-    }
-
-    async fn take(&mut self, config: Config, pending: &[&str]) {
-        self.stats.config_loaded(&config.sha256, unix_seconds(self.clock.now()));
-        self.stats.shard(config.shard.index, config.shard.count);
-        let note = match pending {
-            [] => String::new(),
-            keys => format!("# In effect only after a restart: {}\n", keys.join(", ")),
-        };
-        let live = Live::of(&config.exposition, note + &config.effective());
         let clusters = config.own_clusters().count();
-        let metas = config.own_clusters().cloned().collect();
-        self.services.reconfigure(config.own_services());
-        let before = self.projects.names();
-        let projects = self.projects.replace(config.projects, &config.poll, config.shard);
-        self.roster.replace(projects, metas).await;
-        self.clouds.send_replace(self.projects.clouds());
-        self.for_changes.send_replace(self.projects.for_changes());
-        self.live.send_replace(live);
-        self.public_web.send_modify(|web| *web = config.web.after(web));
-        if let (Some(admin), Some(address)) = (config.admin, self.admin_address) {
-            self.access.send_replace(Access::of(&admin, address));
-            self.admin_web.send_modify(|web| *web = admin.web.after(web));
-        } else {
-            // Whoever was taken out of the configuration may not enter any more.
-            self.access.send_replace(Access::default());
-        }
-        // Nobody polls them any more, so nothing brings their series back.
-        let now = self.projects.names();
-        for gone in before.iter().filter(|name| !now.contains(name)) {
-            self.stats.remove_project(gone);
+        self.read.take(&mut config, &pending).await;
+        if let Some(change) = &self.change {
+            change.take(&mut config, self.read.for_changes());
         }
         tracing::info!(clusters, "configuration reloaded");
+        Ok(pending)
     }
 }

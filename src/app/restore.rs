@@ -1,10 +1,10 @@
-//! What was known before a restart comes back from the state file.
+//! The state file at the start: waiting for it, and its content put on the board.
 
 use std::{convert::Infallible, path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::StartError;
+use super::error::StartError;
 use crate::{
     board::{
         Board,
@@ -18,7 +18,7 @@ const MOST_AHEAD: Duration = Duration::from_secs(300);
 /// In a rolling update the old process may still be shutting down. That can take 45 s: a change under way
 /// gets 30 s, and then its record is written.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// How often to check whether the other process has ended.
+/// Pause between two checks whether the other process has ended.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
 /// Opens the state file. While another process holds it, waits for that process to end, but not for ever;

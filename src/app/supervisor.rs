@@ -1,7 +1,7 @@
-//! What a service manager is told: that the daemon is ready, that it is alive, that it ends.
+//! Messages to the service manager: ready, alive, stopping.
 //!
-//! The protocol is that of systemd: `sd_notify(3)` and `sd_watchdog_enabled(3)`. A manager that cannot
-//! be told is no reason to end: metrics are served all the same.
+//! The protocol is systemd's: `sd_notify(3)` and `sd_watchdog_enabled(3)`. If a message cannot be sent, the
+//! daemon goes on and serves metrics.
 
 use std::{
     convert::Infallible, io, net::SocketAddr, os::unix::net as unix, sync::Arc, time::Duration,
@@ -14,14 +14,14 @@ use tokio::{
 
 use crate::{config::Lookup, poll::PollHandle};
 
-/// A manager whose queue is full for longer is not listening; the daemon has other things to do.
+/// A manager whose queue stays full for this long is not listening.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The service manager that started this process. Clones share its socket.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     socket: Arc<UnixDatagram>,
-    /// How long the manager waits for a sign of life, where it waits for one.
+    /// Longest time between two signs of life that the manager accepts; absent: it wants none.
     patience: Option<Duration>,
 }
 
@@ -51,7 +51,7 @@ impl Supervisor {
         self.tell("STOPPING=1\nSTATUS=shutting down").await;
     }
 
-    /// Gives signs of life for as long as the scheduler does; nothing where nobody waits for them.
+    /// Sends signs of life as long as the scheduler answers; absent if the manager wants none.
     pub(super) fn watchdog(
         &self,
         polls: PollHandle,
@@ -75,7 +75,7 @@ impl Supervisor {
     }
 }
 
-/// Runs a part that would never end, until something else does.
+/// Runs an endless task until `stopped` is ready.
 pub(super) async fn until(
     stopped: impl Future<Output = ()>,
     part: impl Future<Output = Infallible>,
@@ -97,7 +97,7 @@ async fn beats(
         ticks.tick().await;
         match timeout(period, is_alive()).await {
             Ok(true) => beat().await,
-            // It has ended: so does the process.
+            // The scheduler has ended, and so does the process.
             Ok(false) => {}
             Err(_) => tracing::error!(
                 "the scheduler does not answer, which is a fault of the exporter; the service \
@@ -134,7 +134,7 @@ fn connect(address: &unix::SocketAddr) -> io::Result<UnixDatagram> {
     UnixDatagram::from_std(socket)
 }
 
-/// How long the manager waits for a sign of life of this process.
+/// Longest time between two signs of life of this process that the manager accepts.
 fn patience(lookup: Lookup<'_>, own_id: u32) -> Option<Duration> {
     let is_for_another =
         lookup("WATCHDOG_PID").is_some_and(|id| id.parse::<u32>().is_ok_and(|id| id != own_id));

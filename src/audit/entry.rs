@@ -43,7 +43,7 @@ pub struct Intent {
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct OutcomeEntry {
     /// Whose change it is.
     pub subject: Subject,
     /// The state before, where no intent has told it.

@@ -65,8 +65,8 @@ fn intent(number: u64) -> Intent {
     }
 }
 
-fn outcome(number: u64) -> Outcome {
-    Outcome {
+fn outcome(number: u64) -> OutcomeEntry {
+    OutcomeEntry {
         subject: subject(number),
         before: None,
         request: None,

@@ -9,8 +9,8 @@ use super::{
     AuditError, Receipt, Shared,
     chain::Head,
     file::{LogFile, Reopened, Trouble},
-    inbox::{Job, MAX_WAITING_OUTCOMES, Work},
-    recent::Unresolved,
+    index::Unresolved,
+    queue::{Job, MAX_WAITING_OUTCOMES, Work},
     record::{Content, Kind, Record, Unfit},
 };
 
@@ -76,14 +76,14 @@ impl Writer {
         struct End(Arc<Shared>);
         impl Drop for End {
             fn drop(&mut self) {
-                self.0.inbox.end();
+                self.0.queue.end();
                 self.0.stats.healthy.store(false, Ordering::Release);
             }
         }
         let end = End(self.shared.clone());
         loop {
             let shared = self.shared.clone();
-            match shared.inbox.next(shared.stats.is_healthy(), || shared.clock.now()) {
+            match shared.queue.next(shared.stats.is_healthy(), || shared.clock.now()) {
                 Work::Job(job) => self.job(job),
                 Work::Denied(content) => self.denied(content),
                 Work::Reopen => self.reopen(),
@@ -97,7 +97,7 @@ impl Writer {
         for content in self.owed.iter().filter(|content| is_owed_to_others(content)) {
             lost(content);
         }
-        while let Some(content) = self.shared.inbox.denied(self.shared.clock.now()) {
+        while let Some(content) = self.shared.queue.denied(self.shared.clock.now()) {
             lost(&content);
         }
         // The lock ends before anybody hears that the writer has.
@@ -212,7 +212,7 @@ impl Writer {
             self.owed.pop_front();
         }
         if !self.shared.stats.healthy.swap(true, Ordering::AcqRel) {
-            *self.shared.trouble() = None;
+            *self.shared.trouble.lock() = None;
             tracing::info!(file = %self.log.path().display(), "the audit log can be written");
         }
         Ok(())
@@ -229,7 +229,7 @@ impl Writer {
         }
         self.head = Head { seq: record.seq, hash: record.hash };
         self.unresolved.take(&record);
-        self.shared.recent().take(&record, line.len());
+        self.shared.index.lock().take(&record, line.len());
         self.shared.stats.wrote(&record);
         Ok(Receipt::of(record))
     }
@@ -240,6 +240,6 @@ impl Writer {
             let file = self.log.path().display();
             tracing::error!(%file, error = text, "the audit log cannot be written: changes stop");
         }
-        *self.shared.trouble() = Some(text);
+        *self.shared.trouble.lock() = Some(text);
     }
 }

@@ -7,10 +7,12 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cloud::{CloudError, Trace, Traced},
-    model::{ClusterId, Connection, ConnectionList, EndpointId, RegionId, Status},
+    label::{self, labels},
+    model::{ByStatus, ClusterId, Connection, ConnectionList, EndpointId, RegionId, Status},
 };
 
 /// Enough to see a pattern on the status page; the metrics hold the history.
@@ -19,7 +21,7 @@ const POLLS_KEPT: usize = 10;
 const TRANSITIONS_KEPT: usize = 50;
 
 /// What is configured of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterMeta {
     /// Region id.
     pub region: RegionId,
@@ -81,78 +83,72 @@ impl Observation {
 }
 
 /// One past poll, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollRecord {
     /// When it ended.
     pub at: Timestamp,
     /// How long it took.
     pub duration: Duration,
     /// Pages, retries and request ids.
+    #[serde(flatten)]
     pub trace: Trace,
     /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<CloudError>,
 }
 
 /// A status change that was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     /// When it was seen.
     pub at: Timestamp,
     /// Which connection.
     pub endpoint_id: EndpointId,
     /// The status before.
+    #[serde(with = "label::serde")]
     pub from: Status,
     /// The status after.
+    #[serde(with = "label::serde")]
     pub to: Status,
 }
 
-/// How much the shown data can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
-    /// The last poll succeeded.
-    Fresh,
-    /// The last poll failed; the data shown are older.
-    Failing,
-    /// The data are too old to be shown.
-    Stale,
-    /// No poll has succeeded yet.
-    Never,
-}
-
-impl Freshness {
-    /// All values, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Fresh, Self::Failing, Self::Stale, Self::Never];
-
-    /// The label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Fresh => "fresh",
-            Self::Failing => "failing",
-            Self::Stale => "stale",
-            Self::Never => "never",
-        }
+labels! {
+    /// How much the shown data can be trusted.
+    pub enum Freshness {
+        /// The last poll succeeded.
+        Fresh = "fresh",
+        /// The last poll failed; the data shown are older.
+        Failing = "failing",
+        /// The data are too old to be shown.
+        Stale = "stale",
+        /// No poll has succeeded yet.
+        Never = "never",
     }
 }
 
-/// Everything known of one cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything known of one cluster. Serialized, it is the cluster's line of the state file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterState {
     /// What is configured.
+    #[serde(flatten)]
     pub meta: Arc<ClusterMeta>,
-    /// The newest successful poll.
-    pub observation: Option<Arc<Observation>>,
-    /// When the endpoint service was last seen to be switched on or off; `None` if it has not changed since
-    /// the cluster was first read.
-    pub service_switched: Option<Timestamp>,
-    /// When the present run of failed polls began; `None` if the last poll did not fail.
-    pub failing_since: Option<Timestamp>,
-    /// Status changes seen so far, by the status they led to, in the order of [`Status::ALL`].
-    pub transitions: [u64; 7],
+    /// Status changes seen so far, by the status they led to.
+    pub transitions: ByStatus<u64>,
     /// The latest changes, oldest first.
     pub recent_transitions: VecDeque<Transition>,
     /// The latest polls, oldest first.
     pub polls: VecDeque<Arc<PollRecord>>,
-    /// When the next poll is due.
+    /// The newest successful poll.
+    pub observation: Option<Arc<Observation>>,
+    /// When the endpoint service was last seen to be switched on or off; `None` if it has not changed since
+    /// the cluster was first read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_switched: Option<Timestamp>,
+    /// When the present run of failed polls began; `None` if the last poll did not fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// When the next poll is due. Not in the file: after a restart the schedule is laid out anew.
+    #[serde(skip)]
     pub next_poll: Option<Timestamp>,
 }
 
@@ -164,7 +160,7 @@ impl ClusterState {
             observation: None,
             service_switched: None,
             failing_since: None,
-            transitions: [0; 7],
+            transitions: ByStatus::default(),
             recent_transitions: VecDeque::new(),
             polls: VecDeque::new(),
             next_poll: None,

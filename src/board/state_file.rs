@@ -12,10 +12,11 @@
 //! So a file that is not whole was damaged by somebody else: it is set aside and never trusted in
 //! part. A file belongs to one process, which holds its `lock`.
 
-mod body;
-mod keep;
+mod format;
+
 mod lock;
 mod record;
+mod task;
 
 use std::{
     ffi::OsString,
@@ -32,8 +33,8 @@ use super::{ClusterState, Snapshot};
 
 use lock::{Lock, LockError};
 
-pub use body::Damage;
-pub use keep::keep;
+pub use format::Damage;
+pub use task::keep;
 
 /// What the file tells of the clusters is nobody else's business: addresses, accounts.
 const MODE: u32 = 0o600;
@@ -170,13 +171,13 @@ impl StateFile {
             _lock: lock,
         };
         file.probe().map_err(failed("write the state to", &file.temporary))?;
-        let restored = match body::read(path) {
+        let restored = match format::read(path) {
             Ok(clusters) => Restored { clusters, damaged: None },
-            Err(body::ReadError::Absent) => Restored::default(),
-            Err(body::ReadError::Io(cause)) => {
+            Err(format::ReadError::Absent) => Restored::default(),
+            Err(format::ReadError::Io(cause)) => {
                 return Err(failed("read the state file", path)(cause));
             }
-            Err(body::ReadError::Damaged(damage)) => {
+            Err(format::ReadError::Damaged(damage)) => {
                 let moved_to =
                     set_aside(path, now).map_err(failed("rename the damaged state file", path))?;
                 let damaged = SetAside { path: path.to_owned(), moved_to, damage };
@@ -209,14 +210,14 @@ impl StateFile {
 
     fn write_temporary(&self, snapshot: &Snapshot) -> io::Result<()> {
         let file = self.create_temporary()?;
-        body::write(&file, snapshot)?;
+        format::write(&file, snapshot)?;
         file.sync_all()
     }
 
     /// All that a write does but the renaming.
     fn probe(&self) -> io::Result<()> {
         let file = self.create_temporary()?;
-        let probed = body::write(&file, &Snapshot::default())
+        let probed = format::write(&file, &Snapshot::default())
             .and_then(|()| file.sync_all())
             .and_then(|()| self.sync_folder());
         fs::remove_file(&self.temporary)?;

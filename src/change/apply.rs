@@ -1,42 +1,23 @@
 //! One change, step by step: read, plan, check the condition, record the intent, send once, read back,
 //! record the outcome.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Answered, ChangeRequest, Current, Outcome, Recorder, Refusal, Report,
-    engine::Env,
-    parts::Project,
-    plan::{Precondition, etag, plan, precondition},
-    readback::{self, GRACE, READ_BACK_TIME, READ_TIME, Stop, bounded, read_back, stopped},
+    ChangeRequest, CloudAnswer, Current, Outcome, Recorder, Refusal, Report,
+    env::Env,
+    plan::{Plan, Precondition, etag, plan, precondition},
     record,
+    verify::{Reader, stopped},
 };
 use crate::{
-    audit::{self, ChangeId, Intent},
+    audit::{ChangeId, Intent, Subject},
     board::{Attribution, ServiceMeta},
     cloud::{Budget, CloudError, Fate, Reason, Services},
-    pacing::Priority,
+    pacing::{Pacer, Priority},
 };
-
-/// A change waits so long for its turn under the rate limit; then nothing is sent.
-const TOKEN_TIME: Duration = Duration::from_secs(10);
-/// The API gives up after 30 s itself, so that whatever comes later comes from nowhere.
-const UPDATE_TIME: Duration = Duration::from_secs(35);
-/// No change takes longer: every step has its limit, and this is their sum.
-pub const LONGEST_CHANGE: Duration = Duration::from_secs(
-    2 * (READ_TIME.as_secs() + GRACE.as_secs())
-        + TOKEN_TIME.as_secs()
-        + UPDATE_TIME.as_secs()
-        + GRACE.as_secs()
-        + READ_BACK_TIME.as_secs()
-        + GRACE.as_secs()
-        + 2 * (audit::DEADLINE.as_secs() + GRACE.as_secs()),
-);
 
 /// What is left of a change when its task dies after the intent was recorded.
 pub(super) type Trail = Arc<OnceLock<(Intent, Report)>>;
@@ -44,18 +25,25 @@ pub(super) type Trail = Arc<OnceLock<(Intent, Report)>>;
 /// One change.
 pub(super) struct Apply<C, R> {
     pub(super) env: Arc<Env<R>>,
-    pub(super) project: Project<C>,
+    pub(super) reader: Reader<C>,
+    pub(super) pacer: Pacer,
     pub(super) meta: Arc<ServiceMeta>,
     pub(super) request: ChangeRequest,
     pub(super) trail: Trail,
-    pub(super) stop: Stop,
 }
 
-/// What became of the one request.
+/// How the one request ended.
 struct Sent {
+    /// `None`: the cloud reported a success.
     fate: Option<Fate>,
     failure: Option<CloudError>,
-    answered: Option<Answered>,
+    answer: Option<CloudAnswer>,
+}
+
+impl Sent {
+    fn failed(fate: Fate, error: CloudError) -> Self {
+        Self { fate: Some(fate), answer: CloudAnswer::of(&error), failure: Some(error) }
+    }
 }
 
 impl<C: Services, R: Recorder> Apply<C, R> {
@@ -73,7 +61,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     fn log(&self, report: &Report) {
         let failure = report.failure.as_ref();
         let why = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
-        let answered = report.answered.as_ref().and_then(|answered| answered.request_id.as_deref());
+        let answered = report.cloud.as_ref().and_then(|answer| answer.request_id.as_deref());
         tracing::info!(
             change_id = report.change_id,
             actor = &*self.request.actor,
@@ -91,22 +79,10 @@ impl<C: Services, R: Recorder> Apply<C, R> {
 
     async fn steps(&mut self) -> Result<Report, Refusal> {
         let current = self.read_current().await?;
-        let plan = plan(&current.service, &self.request.update);
         let change_id = ChangeId::new(&self.env.clock)
             .map_err(|error| Refusal::AuditUnavailable(format!("no random numbers: {error}")))?;
         let subject = record::subject(change_id, &self.request, &self.meta.name);
-        let mut report = Report {
-            change_id: subject.change_id.to_string(),
-            outcome: Outcome::Planned,
-            sent: false,
-            safe_to_retry: true,
-            before: current.service.clone(),
-            after: None,
-            diff: plan.diff,
-            failure: None,
-            answered: None,
-            warnings: plan.warnings,
-        };
+        let mut report = planned(&subject, &current, plan(&current.service, &self.request.update));
         if report.diff.is_empty() {
             report.outcome = Outcome::Unchanged;
             report.after = Some(current.service);
@@ -131,38 +107,39 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         // Set once: a change has one intent.
         let _ = self.trail.set((intent, report.clone()));
         self.apply(&mut report).await;
-        if let Err(error) = self.env.recorder.outcome(record::outcome(subject, &report)).await {
-            let outcome = report.outcome.as_str();
-            tracing::error!(
-                change_id = report.change_id,
-                outcome,
-                "the outcome of a change could not be recorded: {error}"
-            );
-            report.warnings.push(format!(
-                "{outcome}, but the record of the outcome could not be written: {error}"
-            ));
-        }
+        self.record_outcome(subject, &mut report).await;
         self.tell(&report);
         Ok(report)
     }
 
     async fn read_current(&mut self) -> Result<Current, Refusal> {
-        let deadline = Instant::now() + READ_TIME;
-        let service = self.request.service.clone();
-        // After every change: whoever only looks must not keep one from its turn.
+        // A plan reads after every change: a viewer must not keep a change from its turn.
         let priority = if self.request.dry_run { Priority::Begun } else { Priority::Admin };
-        let (cloud, stop) = (&self.project.cloud, &mut self.stop);
-        let read = readback::read(cloud, &service, priority, deadline, stop).await;
-        // During a change of somebody else a plan may see anything.
+        let read = self.reader.read(priority).await;
+        // During somebody else's change a plan may see anything.
         if !self.request.dry_run {
             let now = self.env.clock.now();
             self.env.board.record(&self.meta, read.clone(), now, Attribution::Nobody);
         }
-        if *self.stop.borrow() {
+        if self.reader.is_stopped() {
             return Err(Refusal::Stopping);
         }
         let service = read.map_err(|error| Refusal::Unreadable(Box::new(error)))?;
         Ok(Current { etag: etag(&service), service })
+    }
+
+    async fn record_outcome(&self, subject: Subject, report: &mut Report) {
+        let entry = record::outcome(subject, report);
+        let Err(error) = self.env.recorder.outcome(entry).await else { return };
+        let outcome = report.outcome.as_str();
+        tracing::error!(
+            change_id = report.change_id,
+            outcome,
+            "the outcome of a change could not be recorded: {error}"
+        );
+        report.warnings.push(format!(
+            "{outcome}, but the record of the outcome could not be written: {error}"
+        ));
     }
 
     /// Sends the change, once, and finds out what it did.
@@ -170,7 +147,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         self.env.board.change_begins(&self.meta.id);
         let sent = self.send().await;
         report.failure = sent.failure;
-        report.answered = sent.answered;
+        report.cloud = sent.answer;
         report.sent = sent.fate != Some(Fate::NotSent);
         match sent.fate {
             Some(Fate::NotSent) => report.outcome = Outcome::NotSent,
@@ -180,34 +157,28 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     }
 
     async fn send(&mut self) -> Sent {
-        let not_sent = |why| Sent { fate: Some(Fate::NotSent), failure: Some(why), answered: None };
         let token = tokio::select! {
             biased;
-            () = stopped(&mut self.stop) => {
+            () = stopped(&mut self.reader.stop) => {
                 let why = "the exporter is shutting down";
-                return not_sent(CloudError::new(Reason::Internal, why));
+                return Sent::failed(Fate::NotSent, CloudError::new(Reason::Internal, why));
             }
-            token = timeout(TOKEN_TIME, self.project.pacer.acquire(Priority::Change)) => token,
+            token = timeout(self.env.timings.token, self.pacer.acquire(Priority::Change)) => token,
         };
-        let Ok(token) = token else { return not_sent(CloudError::no_turn()) };
-        let deadline = Instant::now() + UPDATE_TIME;
+        let Ok(token) = token else { return Sent::failed(Fate::NotSent, CloudError::no_turn()) };
+        let deadline = Instant::now() + self.env.timings.update;
         let budget = Budget { deadline, first_token: Some(token), priority: Priority::Change };
-        let ChangeRequest { service, update, .. } = &self.request;
-        let call = self.project.cloud.update_service(service, update, budget);
-        match bounded(call, deadline, &mut self.stop).await {
+        let cloud = self.reader.cloud.clone();
+        let call = cloud.update_service(&self.meta.id, &self.request.update, budget);
+        match self.reader.bounded(call, deadline).await {
             Ok(traced) => match traced.result {
                 Ok(()) => {
                     let request_id = traced.trace.request_ids.last().cloned();
-                    let answered = Some(Answered { status: 200, request_id });
-                    Sent { fate: None, failure: None, answered }
+                    Sent { fate: None, failure: None, answer: Some(CloudAnswer::ok(request_id)) }
                 }
-                Err(error) => Sent {
-                    fate: Some(error.fate_of_write(&traced.trace)),
-                    failure: Some(error),
-                    answered: None,
-                },
+                Err(error) => Sent::failed(error.fate_of_write(&traced.trace), error),
             },
-            Err(error) => Sent { fate: Some(Fate::Unknown), failure: Some(error), answered: None },
+            Err(error) => Sent::failed(Fate::Unknown, error),
         }
     }
 
@@ -215,30 +186,15 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     /// good as one that was never made.
     async fn refused(&mut self, report: &mut Report) {
         report.outcome = Outcome::Rejected;
-        let throttled =
+        report.safe_to_retry =
             report.failure.as_ref().is_some_and(|error| error.reason == Reason::Throttled);
-        report.safe_to_retry = throttled;
-        if throttled {
-            return;
+        if !report.safe_to_retry {
+            report.after = self.reader.read(Priority::Change).await.ok();
         }
-        let deadline = Instant::now() + READ_TIME;
-        let ChangeRequest { service, .. } = &self.request;
-        let read = readback::read(
-            &self.project.cloud,
-            service,
-            Priority::Change,
-            deadline,
-            &mut self.stop,
-        )
-        .await;
-        report.after = read.ok();
     }
 
     async fn find_out(&mut self, report: &mut Report) {
-        let before = report.before.state();
-        let ChangeRequest { service, update, .. } = &self.request;
-        let cloud = &self.project.cloud;
-        match read_back(cloud, service, &before, update, &mut self.stop).await {
+        match self.reader.read_back(&report.before.state(), &self.request.update).await {
             Ok(found) => {
                 report.outcome = found.verdict.outcome;
                 report.warnings.extend(found.verdict.warnings);
@@ -264,7 +220,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         }
     }
 
-    /// The board and the clusters behind the service hear of what was done.
+    /// Tells the board and the clusters behind the service what was done.
     fn tell(&self, report: &Report) {
         let may_have_acted = report.sent && report.outcome != Outcome::Rejected;
         if let Some(after) = &report.after {
@@ -277,5 +233,20 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         if may_have_acted {
             (self.env.poll_behind)(&self.meta);
         }
+    }
+}
+
+fn planned(subject: &Subject, current: &Current, plan: Plan) -> Report {
+    Report {
+        change_id: subject.change_id.to_string(),
+        outcome: Outcome::Planned,
+        sent: false,
+        safe_to_retry: true,
+        before: current.service.clone(),
+        after: None,
+        diff: plan.diff,
+        failure: None,
+        cloud: None,
+        warnings: plan.warnings,
     }
 }

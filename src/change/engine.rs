@@ -1,5 +1,5 @@
-//! The part that owns every change: one writer per service, and each change a task of its own, so
-//! that it ends whatever its caller does.
+//! Owns every change: one writer per service, and each change a task of its own, so that it ends
+//! whatever its caller does.
 
 use std::{
     collections::HashMap,
@@ -12,26 +12,23 @@ use std::{
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{AbortHandle, Id, JoinError, JoinSet},
-    time::Instant,
 };
 
 use super::{
     ChangeRequest, Changes, Command, Current, Outcome, Recorder, Refusal, Report,
-    apply::{Apply, LONGEST_CHANGE, Trail},
-    dangling::{self, Dangling},
-    parts::{Parts, PollBehind, Project, Projects},
+    apply::{Apply, Trail},
+    env::{Env, PacedCloud, Projects},
     plan::etag,
-    readback::{self, READ_TIME},
     record::intent_of,
+    recovery::{self, Dangling},
+    verify::Reader,
 };
 use crate::{
     audit::{self, Intent},
-    board::{Attribution, ServiceBoard, ServiceMeta},
-    clock::Clock,
+    board::{Attribution, ServiceMeta},
     cloud::{CloudError, Reason, Services},
     model::{EndpointService, ServiceId},
     pacing::Priority,
-    stats::Stats,
 };
 
 /// Changes under way at once: people make them, and each may wait for a slow cloud.
@@ -39,19 +36,6 @@ pub const MOST_CHANGES: usize = 16;
 /// Readings and plans under way at once, for the same reason. They have a limit of their own, because a
 /// viewer may ask for them and must not keep an editor from a change.
 pub const MOST_READS: usize = 16;
-/// How long a shutdown waits for the changes that are under way. Service managers must wait longer
-/// before they kill: else the outcome of a change is found out and recorded only by the next start.
-pub(super) const DRAIN_TIME: Duration = Duration::from_secs(30);
-
-/// What all changes share.
-pub(super) struct Env<R> {
-    pub(super) board: ServiceBoard,
-    pub(super) recorder: R,
-    pub(super) clock: Clock,
-    pub(super) stats: Arc<Stats>,
-    pub(super) poll_behind: PollBehind,
-}
-
 /// A service is the same one whatever its project is called: two projects of the configuration may be
 /// one of the cloud, and a reload may rename one while a change is under way.
 type Key = ServiceId;
@@ -64,7 +48,7 @@ pub struct Engine<C, R> {
     commands: mpsc::Receiver<Command>,
     tasks: JoinSet<Ended>,
     running: HashMap<Id, Running>,
-    /// Services with a change under way, or with an intent that is not resolved.
+    /// Services with a change under way, or with an intent that is not resolved; how many of each.
     gates: HashMap<Key, usize>,
     /// How many changes took a gate so far.
     changes: u64,
@@ -117,19 +101,18 @@ enum Ended {
 }
 
 impl<C: Services, R: Recorder> Engine<C, R> {
-    /// An engine and the handle to it. Nothing is done before [`Engine::run`].
-    pub fn new(parts: Parts<C, R>) -> (Self, Changes) {
+    /// An engine and the handle to it. Nothing is done before [`Engine::run`]. `dangling` are the
+    /// recorded intents that have no outcome: the exporter died in between.
+    pub fn new(
+        env: Env<R>,
+        projects: watch::Receiver<Projects<C>>,
+        dangling: Vec<audit::Record>,
+    ) -> (Self, Changes) {
         let (changes, commands) = Changes::channel();
         let engine = Self {
-            env: Arc::new(Env {
-                board: parts.board,
-                recorder: parts.recorder,
-                clock: parts.clock,
-                stats: parts.stats,
-                poll_behind: parts.poll_behind,
-            }),
-            projects: parts.projects,
-            dangling: parts.dangling,
+            env: Arc::new(env),
+            projects,
+            dangling,
             commands,
             tasks: JoinSet::new(),
             running: HashMap::new(),
@@ -157,8 +140,8 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         self.drain().await;
     }
 
-    /// Whoever still asks is told that nothing is done any more, and so are those who wait for a
-    /// reading. A dangling intent stays one: the next start finds it.
+    /// Answers callers that nothing is done any more, also those who wait for a reading. A dangling
+    /// intent stays one: the next start finds it.
     async fn drain(&mut self) {
         self.is_stopping = true;
         self.commands.close();
@@ -168,7 +151,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
                 task.abort();
             }
         }
-        let patience = tokio::time::sleep(DRAIN_TIME);
+        let patience = tokio::time::sleep(self.env.timings.drain);
         tokio::pin!(patience);
         while !self.tasks.is_empty() {
             tokio::select! {
@@ -185,7 +168,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         match command {
             Command::Change(request, answer) => match self.admit(&request) {
                 Ok((meta, project)) => self.change(*request, meta, project, answer),
-                // Whoever asked may have hung up, here and below.
+                // The caller may have hung up, here and below.
                 Err(refusal) => drop(answer.send(Err(refusal))),
             },
             Command::Read { project, service, answer } => {
@@ -199,7 +182,11 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         }
     }
 
-    fn known(&self, project: &str, service: &ServiceId) -> Option<(Arc<ServiceMeta>, Project<C>)> {
+    fn known(
+        &self,
+        project: &str,
+        service: &ServiceId,
+    ) -> Option<(Arc<ServiceMeta>, PacedCloud<C>)> {
         let state = self.env.board.find(project, service.as_str())?;
         // A service may be called like the id of another one.
         let meta = Some(state.meta.clone()).filter(|meta| meta.id == *service)?;
@@ -208,13 +195,13 @@ impl<C: Services, R: Recorder> Engine<C, R> {
     }
 
     /// The service in whatever project it is configured now: an id is the same one everywhere.
-    fn known_anywhere(&self, service: &ServiceId) -> Option<(Arc<ServiceMeta>, Project<C>)> {
+    fn known_anywhere(&self, service: &ServiceId) -> Option<(Arc<ServiceMeta>, PacedCloud<C>)> {
         let services = self.env.board.snapshot();
         let mut same = services.iter().filter(|state| state.meta.id == *service);
         same.find_map(|state| self.known(&state.meta.project, service))
     }
 
-    fn admit(&self, request: &ChangeRequest) -> Result<(Arc<ServiceMeta>, Project<C>), Refusal> {
+    fn admit(&self, request: &ChangeRequest) -> Result<(Arc<ServiceMeta>, PacedCloud<C>), Refusal> {
         let known =
             self.known(&request.project, &request.service).ok_or(Refusal::UnknownService)?;
         if !request.dry_run && self.gates.contains_key(&known.0.id) {
@@ -235,7 +222,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         &mut self,
         request: ChangeRequest,
         meta: Arc<ServiceMeta>,
-        project: Project<C>,
+        project: PacedCloud<C>,
         answer: oneshot::Sender<Result<Report, Refusal>>,
     ) {
         let gate = (!request.dry_run).then(|| meta.id.clone());
@@ -244,11 +231,12 @@ impl<C: Services, R: Recorder> Engine<C, R> {
             self.changes += 1;
         }
         let trail: Trail = Arc::new(OnceLock::new());
-        let (env, stop) = (self.env.clone(), self.stop.subscribe());
-        let change = Apply { env, project, meta, request, trail: trail.clone(), stop };
+        let reader = self.reader(&project, &meta.id);
+        let (env, pacer) = (self.env.clone(), project.pacer);
+        // Every step has its own limit; this one only holds if one of them does not.
+        let limit = env.timings.longest_change() + Duration::from_secs(1);
+        let change = Apply { env, reader, pacer, meta, request, trail: trail.clone() };
         let task = self.tasks.spawn(async move {
-            // Every step has its own limit; this one only holds if one of them does not.
-            let limit = LONGEST_CHANGE + Duration::from_secs(1);
             match tokio::time::timeout(limit, change.run()).await {
                 Ok(result) => Ended::Change(Box::new(result)),
                 Err(_) => panic!("a change took longer than the sum of its steps"),
@@ -260,31 +248,35 @@ impl<C: Services, R: Recorder> Engine<C, R> {
     fn read(
         &mut self,
         meta: Arc<ServiceMeta>,
-        project: Project<C>,
+        project: PacedCloud<C>,
         answer: oneshot::Sender<Result<Current, Refusal>>,
     ) {
-        let mut stop = self.stop.subscribe();
-        let service = meta.id.clone();
+        let mut reader = self.reader(&project, &meta.id);
         let task = self.tasks.spawn(async move {
-            let deadline = Instant::now() + READ_TIME;
-            // After every change: whoever only looks must not keep one from its turn.
-            let priority = Priority::Begun;
-            let read =
-                readback::read(&project.cloud, &service, priority, deadline, &mut stop).await;
-            Ended::Read(Box::new(read))
+            // After every change: a viewer must not keep one from its turn.
+            Ended::Read(Box::new(reader.read(Priority::Begun).await))
         });
         let changes = (!self.gates.contains_key(&meta.id)).then_some(self.changes);
         let reading = Reading { answer, meta, changes, task: task.clone() };
         self.running.insert(task.id(), Running::Read(reading));
     }
 
+    fn reader(&self, project: &PacedCloud<C>, service: &ServiceId) -> Reader<C> {
+        Reader {
+            cloud: project.cloud.clone(),
+            service: service.clone(),
+            timings: self.env.timings,
+            stop: self.stop.subscribe(),
+        }
+    }
+
     fn resolve(&mut self, intent: Intent) {
         let gate = intent.subject.service_id.clone();
         let known = self.known_anywhere(&gate);
-        let (env, stop) = (self.env.clone(), self.stop.subscribe());
-        let resolution = Dangling { env, known, intent, stop };
+        let known = known.map(|(meta, project)| (meta, self.reader(&project, &gate)));
+        let dangling = Dangling { env: self.env.clone(), known, intent };
         let task = self.tasks.spawn(async move {
-            dangling::resolve(resolution).await;
+            recovery::resolve(dangling).await;
             Ended::Dangling
         });
         self.close(gate.clone());

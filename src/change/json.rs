@@ -1,92 +1,262 @@
-//! A JSON text as it stands: duplicate keys are kept, and an array never passes for an object, as it
-//! does where serde fills a struct.
+//! A change as JSON: in answers of the admin API, in the audit log, and read back from both. The
+//! members of each object stand in the order in which they are written.
 
-use std::fmt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use super::{Condition, Outcome, Report};
+use crate::{
+    cloud::CloudError,
+    model::{EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName},
+};
 
-/// A JSON value.
-#[derive(Debug)]
-pub(super) enum Node {
-    Null,
-    Bool(bool),
-    /// An integer of at most 64 bits, written as one.
-    Integer(i128),
-    /// Any other number; no field takes one.
-    Number,
-    Text(String),
-    Array(Vec<Node>),
-    /// All members, in the order of the text.
-    Object(Vec<(String, Node)>),
+/// An endpoint service. Every member is there; what the cloud does not say is null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Service)]
+pub struct ServiceView {
+    /// Whether the owner must approve each connection.
+    pub approval_enabled: Option<bool>,
+    /// Connected endpoints.
+    pub connection_count: Option<u64>,
+    /// RFC 3339.
+    #[schema(format = DateTime)]
+    pub created_at: Option<String>,
+    /// Free text.
+    pub description: Option<Box<str>>,
+    /// The service's id.
+    pub id: String,
+    /// IPv4 address or domain name of a VLAN service.
+    pub ip: Option<Box<str>>,
+    /// The port of the backend.
+    pub port_id: Option<Box<str>>,
+    /// All port mappings.
+    pub ports: Option<Vec<PortMapping>>,
+    /// The full name, `<region>.<name>.<id>`.
+    pub service_name: String,
+    /// `creating`, `available`, `failed`, `deleting` or `unknown`.
+    pub status: String,
+    /// How client addresses are handed to the backend.
+    pub tcp_proxy: Option<Box<str>>,
+    /// RFC 3339.
+    #[schema(format = DateTime)]
+    pub updated_at: Option<String>,
 }
 
-impl Node {
-    /// What it is, for a message.
-    pub(super) const fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Integer(_) => "an integer",
-            Self::Number => "a number that is not an integer",
-            Self::Text(_) => "a string",
-            Self::Array(_) => "an array",
-            Self::Object(_) => "an object",
+impl From<&EndpointService> for ServiceView {
+    fn from(service: &EndpointService) -> Self {
+        let ServiceFields { approval_enabled, ports, port_id, tcp_proxy, description, ip, .. } =
+            service.fields.clone();
+        Self {
+            approval_enabled,
+            connection_count: service.connections,
+            created_at: service.created.map(|time| time.to_string()),
+            description,
+            id: service.id.as_str().to_owned(),
+            ip,
+            port_id,
+            ports,
+            service_name: service.full_name.as_str().to_owned(),
+            status: service.status.as_str().to_owned(),
+            tcp_proxy,
+            updated_at: service.updated.map(|time| time.to_string()),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
+impl From<ServiceView> for ServiceFields {
+    fn from(view: ServiceView) -> Self {
+        let ServiceView { approval_enabled, ports, port_id, tcp_proxy, description, ip, .. } = view;
+        let service_name = Some(ServiceName::new(&view.service_name).short_name().into());
+        Self { approval_enabled, service_name, ports, port_id, tcp_proxy, description, ip }
     }
 }
 
-struct NodeVisitor;
+/// A field that differs. `ports` is a list that is replaced as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Difference {
+    /// The field's name.
+    #[schema(value_type = String)]
+    pub field: Field,
+    /// The value before; null where there was none.
+    #[schema(value_type = Value)]
+    pub from: Option<FieldValue>,
+    /// The value afterwards, or the one that is wanted.
+    #[schema(value_type = Value)]
+    pub to: Option<FieldValue>,
+}
 
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
+/// What the cloud answered to a change; what it did not say is null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CloudAnswer {
+    /// The cloud's error code.
+    pub code: Option<String>,
+    /// The cloud's error message.
+    pub message: Option<String>,
+    /// The cloud's id of the request.
+    pub request_id: Option<String>,
+    /// The HTTP status.
+    pub status: u16,
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
+impl CloudAnswer {
+    /// A success.
+    pub(super) fn ok(request_id: Option<String>) -> Self {
+        Self { code: None, message: None, request_id, status: 200 }
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+    /// The answer behind an error, if the cloud answered at all.
+    pub fn of(error: &CloudError) -> Option<Self> {
+        Some(Self {
+            code: error.code.clone(),
+            message: Some(error.message.clone()),
+            request_id: error.request_id.clone(),
+            status: error.status?,
+        })
     }
+}
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Bool(value))
-    }
+/// How a change ended, or what a dry run found.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Change)]
+pub struct ChangeView {
+    /// The id under which it is recorded.
+    pub change_id: String,
+    /// `planned`, `unchanged`, `applied`, `not_applied`, `partial`, `unknown`, `rejected` or `not_sent`.
+    #[schema(value_type = String)]
+    pub outcome: Outcome,
+    /// Whether a request went to the cloud that may have changed something.
+    pub sent: bool,
+    /// Whether the same request may be made again without harm.
+    pub safe_to_retry: bool,
+    /// The state before.
+    pub before: ServiceView,
+    /// As it was read afterwards; null where it was not.
+    pub after: Option<ServiceView>,
+    /// What differs between before and wanted.
+    pub diff: Vec<Difference>,
+    /// What the cloud answered; null where it did not.
+    pub cloud: Option<CloudAnswer>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Integer(value.into()))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Integer(value.into()))
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Node, E> {
-        Ok(Node::Number)
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-        let mut array = Vec::new();
-        while let Some(item) = items.next_element()? {
-            array.push(item);
+impl From<&Report> for ChangeView {
+    fn from(report: &Report) -> Self {
+        Self {
+            change_id: report.change_id.clone(),
+            outcome: report.outcome,
+            sent: report.sent,
+            safe_to_retry: report.safe_to_retry,
+            before: (&report.before).into(),
+            after: report.after.as_ref().map(Into::into),
+            diff: report.diff.clone(),
+            cloud: report.cloud.clone(),
+            warnings: report.warnings.clone(),
         }
-        Ok(Node::Array(array))
+    }
+}
+
+/// The request in the record of an intent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Requested {
+    /// The precondition: `"*"`, a list of tags, or null.
+    if_match: Value,
+    /// The fields that are to change.
+    pub(super) update: ServiceFields,
+}
+
+impl Requested {
+    pub(super) fn new(condition: &Condition, update: &ServiceFields) -> Self {
+        let if_match = match condition {
+            Condition::None => Value::Null,
+            Condition::Any => "*".into(),
+            Condition::Tags(tags) => tags.as_slice().into(),
+        };
+        Self { if_match, update: update.clone() }
+    }
+}
+
+/// Any of the documents above as a value for the audit log.
+pub(super) fn value(document: &impl Serialize) -> Value {
+    // Texts, numbers and lists of them are always JSON.
+    serde_json::to_value(document).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        change::tests::{ID, service},
+        cloud::Reason,
+    };
+
+    #[test]
+    fn a_service_has_every_member_and_comes_back() {
+        let service = service();
+        let view = ServiceView::from(&service);
+        let expected = json!({
+            "id": ID,
+            "service_name": format!("cn-north-4.logs.{ID}"),
+            "status": "available",
+            "approval_enabled": true,
+            "ports": [
+                { "client_port": 8080, "server_port": 90, "protocol": "TCP" },
+                { "client_port": 8081, "server_port": 80, "protocol": "TCP" },
+            ],
+            "port_id": "4189d3c2-8882-4871-a3c2-d380272eed80",
+            "tcp_proxy": "close",
+            "description": "before",
+            "ip": null,
+            "connection_count": 3,
+            "created_at": "2022-04-14T09:35:47Z",
+            "updated_at": null,
+        });
+        assert_eq!(value(&view), expected);
+        let read: ServiceView = serde_json::from_value(expected).unwrap();
+        assert_eq!(ServiceFields::from(read), service.fields);
+        let fields = value(&service.fields);
+        assert_eq!(serde_json::from_value::<ServiceFields>(fields).unwrap(), service.fields);
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
-        let mut object = Vec::new();
-        while let Some(member) = members.next_entry()? {
-            object.push(member);
+    /// Objects that stand in others were always written in this order.
+    #[test]
+    fn members_stand_in_the_order_of_the_alphabet() {
+        let difference = Difference { field: Field::Ports, from: None, to: None };
+        let answer = CloudAnswer::ok(None);
+        for (written, sorted) in [
+            (
+                serde_json::to_string(&ServiceView::from(&service())),
+                value(&ServiceView::from(&service())),
+            ),
+            (serde_json::to_string(&difference), value(&difference)),
+            (serde_json::to_string(&answer), value(&answer)),
+        ] {
+            assert_eq!(written.unwrap(), sorted.to_string());
         }
-        Ok(Node::Object(object))
+    }
+
+    #[test]
+    fn words_are_the_same_in_json_and_elsewhere() {
+        for field in Field::ALL {
+            assert_eq!(value(&field), field.name());
+        }
+        for outcome in Outcome::ALL {
+            assert_eq!(value(&outcome), outcome.as_str());
+        }
+        let later: Outcome = serde_json::from_value(json!("a word of a later version")).unwrap();
+        assert_eq!(later, Outcome::Unknown);
+    }
+
+    #[test]
+    fn the_cloud_speaks_by_its_answer_or_not_at_all() {
+        let mut error = CloudError::new(Reason::Http4xx, "no");
+        (error.status, error.code) = (Some(400), Some("EndPoint.3044".into()));
+        assert_eq!(CloudAnswer::of(&error).unwrap().code.as_deref(), Some("EndPoint.3044"));
+        for own in [CloudError::no_turn(), CloudError::new(Reason::Timeout, "no answer came")] {
+            assert_eq!(CloudAnswer::of(&own), None);
+        }
     }
 }

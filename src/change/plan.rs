@@ -1,11 +1,11 @@
-//! Compares: what would a change do, which state does a tag name, and what became of a change.
+//! Compares states: what a change would do, which state a tag names, and how a change ended.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Condition, Current, FieldChange, Outcome, fields::value};
+use super::{Condition, Current, Outcome, json::Difference};
 use crate::{
-    model::{EndpointService, PortMapping, ServiceFields, ServiceStatus},
+    model::{EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceStatus},
     text,
 };
 
@@ -18,23 +18,23 @@ const ADMIN_PORTS: [u16; 2] = [22, 3389];
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The fields that were asked for and differ; empty where everything is as wanted.
-    pub diff: Vec<FieldChange>,
-    /// What whoever asks should think of.
+    pub diff: Vec<Difference>,
+    /// What the one who asks should think of.
     pub warnings: Vec<String>,
 }
 
-/// Compares what is with what was asked.
+/// Compares the present state with the wanted one.
 pub fn plan(current: &EndpointService, update: &ServiceFields) -> Plan {
     let (is, wanted) = (current.state(), update.canonical());
-    let differs = asked(update).filter(|field| is.get(field) != wanted.get(field));
+    let differs = update.present().filter(|field| is.get(*field) != wanted.get(*field));
     let diff: Vec<_> = differs.map(|field| difference(field, [&is, &wanted], update)).collect();
     let mut warnings = Vec::new();
     for change in &diff {
         match change.field {
-            "approval_enabled" if change.to == Value::Bool(false) => warnings.push(
+            Field::ApprovalEnabled if change.to == Some(FieldValue::Flag(false)) => warnings.push(
                 "approval_enabled becomes false: endpoints connect without approval".to_owned(),
             ),
-            "ports" => warn_of_ports(&is, &wanted, &mut warnings),
+            Field::Ports => warn_of_ports(&is, &wanted, &mut warnings),
             _ => {}
         }
     }
@@ -81,16 +81,16 @@ fn ports(fields: &ServiceFields) -> &[PortMapping] {
 pub fn etag(service: &EndpointService) -> String {
     let state = service.state();
     let mut digest = Sha256::new();
-    for name in ServiceFields::NAMES {
+    for field in Field::ALL {
         // Values are JSON, so no text can look like two fields; a mapping is an array, because the
         // order of members of an object is not ours to say.
         let mapping =
             |port: &PortMapping| json!([port.client_port, port.server_port, port.protocol]);
-        let value = match name {
-            "ports" => ports(&state).iter().map(mapping).collect(),
-            _ => value(&state, name).unwrap_or(Value::Null),
+        let value = match field {
+            Field::Ports => ports(&state).iter().map(mapping).collect::<Value>(),
+            _ => json!(state.get(field)),
         };
-        digest.update(format!("{name} {value}\n"));
+        digest.update(format!("{field} {value}\n"));
     }
     let mut tag = text::to_hex(&digest.finalize());
     tag.truncate(ETAG_DIGITS);
@@ -114,7 +114,7 @@ pub(super) fn precondition(condition: &Condition, current: &Current) -> Precondi
     }
 }
 
-/// What a reading after a change tells of it.
+/// The judgment of a reading after a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// Applied, not applied, partial or unknown.
@@ -131,8 +131,8 @@ enum Found {
     Kept,
     /// As before, which is not as wanted.
     Before,
-    /// The cloud told its value neither before nor after.
-    Untold,
+    /// The cloud reported its value neither before nor after.
+    Unreported,
     /// Neither as wanted nor as before.
     Other,
 }
@@ -144,43 +144,45 @@ pub(super) fn judge(
     after: &EndpointService,
 ) -> Verdict {
     let (was, wanted, is) = (before.canonical(), update.canonical(), after.state());
-    let look = |field: &'static str| {
+    let look = |field: Field| {
         let [was, wanted, is] = [&was, &wanted, &is].map(|fields| fields.get(field));
-        let state = match () {
-            () if is == wanted && was == wanted => Found::Kept,
-            () if is == wanted => Found::Wanted,
-            () if is.is_none() && was.is_none() && ServiceFields::NEVER_EMPTY.contains(&field) => {
-                Found::Untold
-            }
-            () if is == was => Found::Before,
-            () => Found::Other,
+        let found = if is == wanted {
+            if was == wanted { Found::Kept } else { Found::Wanted }
+        } else if is.is_none() && was.is_none() && field.is_never_empty() {
+            Found::Unreported
+        } else if is == was {
+            Found::Before
+        } else {
+            Found::Other
         };
-        (field, state)
+        (field, found)
     };
-    let found: Vec<_> = asked(update).map(look).collect();
-    let has = |wanted| found.iter().any(|(_, state)| *state == wanted);
-    let outcome = match () {
-        () if !has(Found::Before) && !has(Found::Other) && !has(Found::Untold) => Outcome::Applied,
-        () if has(Found::Wanted) && (has(Found::Before) || has(Found::Other)) => Outcome::Partial,
-        () if has(Found::Before) && !has(Found::Wanted) && !has(Found::Other) => {
-            Outcome::NotApplied
-        }
-        () => Outcome::Unknown,
-    };
+    let found: Vec<_> = update.present().map(look).collect();
+    let outcome = outcome(found.iter().map(|(_, found)| *found));
     let mut warnings = Vec::new();
     if matches!(outcome, Outcome::Partial | Outcome::Unknown) {
-        warnings.extend(found.iter().filter_map(|(field, state)| match state {
+        warnings.extend(found.iter().filter_map(|(field, found)| match found {
             Found::Wanted | Found::Kept => None,
             Found::Before => Some(format!("{field} is as before")),
-            Found::Untold => Some(format!("the cloud does not report {field}")),
+            Found::Unreported => Some(format!("the cloud does not report {field}")),
             Found::Other => Some(format!("{field} is neither as before nor as wanted")),
         }));
     }
-    if has(Found::Other) {
+    if found.iter().any(|(_, found)| *found == Found::Other) {
         warnings.push("conflict suspected: somebody else may have changed the service".to_owned());
     }
     warnings.extend(side_effects(&was, update, after));
     Verdict { outcome, warnings }
+}
+
+fn outcome(found: impl Iterator<Item = Found> + Clone) -> Outcome {
+    let has = |wanted| found.clone().any(|found| found == wanted);
+    match (has(Found::Wanted), has(Found::Before), has(Found::Other)) {
+        (_, false, false) if !has(Found::Unreported) => Outcome::Applied,
+        (true, before, other) if before || other => Outcome::Partial,
+        (false, true, false) => Outcome::NotApplied,
+        _ => Outcome::Unknown,
+    }
 }
 
 /// The fields that changed although nobody asked for it.
@@ -191,8 +193,9 @@ fn side_effects(
 ) -> Vec<String> {
     let moved = differences(was, after).into_iter();
     let moved = moved.filter(|change| update.get(change.field).is_none());
-    let warning = |FieldChange { field, from, to }: FieldChange| match field {
-        "approval_enabled" | "tcp_proxy" => {
+    let warning = |Difference { field, from, to }: Difference| match field {
+        Field::ApprovalEnabled | Field::TcpProxy => {
+            let (from, to) = (json!(from), json!(to));
             format!("{field} was changed from {from} to {to} although nobody asked for it")
         }
         _ => format!("{field} was changed although nobody asked for it"),
@@ -201,23 +204,14 @@ fn side_effects(
 }
 
 /// The fields that differ afterwards; a field that was not reported before or after is left out.
-pub(super) fn differences(was: &ServiceFields, after: &EndpointService) -> Vec<FieldChange> {
+pub(super) fn differences(was: &ServiceFields, after: &EndpointService) -> Vec<Difference> {
     let (was, is) = (was.canonical(), after.state());
     was.moved(&is).map(|field| difference(field, [&was, &is], &after.fields)).collect()
 }
 
 /// A field that differs between two states in canonical form. An empty text or list is shown as `raw`
 /// has it: as it was asked for, or as the cloud has it.
-fn difference(
-    field: &'static str,
-    [from, to]: [&ServiceFields; 2],
-    raw: &ServiceFields,
-) -> FieldChange {
-    let to = value(to, field).or_else(|| value(raw, field));
-    FieldChange { field, from: value(from, field).unwrap_or_default(), to: to.unwrap_or_default() }
-}
-
-/// Names of the fields that an update asks for.
-pub(super) fn asked(update: &ServiceFields) -> impl Iterator<Item = &'static str> + '_ {
-    ServiceFields::NAMES.into_iter().filter(|name| update.get(name).is_some())
+fn difference(field: Field, [from, to]: [&ServiceFields; 2], raw: &ServiceFields) -> Difference {
+    let to = to.get(field).or_else(|| raw.get(field));
+    Difference { field, from: from.get(field), to }
 }

@@ -1,15 +1,13 @@
-//! The seam to the audit log, and what a change tells it.
+//! The seam to the audit log, and the records of a change.
 
 use std::future::Future;
 
-use serde_json::{Value, json};
-
 use super::{
-    ChangeRequest, Condition, FieldChange, Outcome, Report,
-    fields::{cloud_to_json, diff_to_json, fields_to_json, service_to_json},
+    ChangeRequest, Outcome, Report,
+    json::{Requested, ServiceView, value},
     plan::differences,
 };
-use crate::audit::{self, Audit, AuditError, ChangeId, Intent, Subject};
+use crate::audit::{self, Audit, AuditError, ChangeId, Intent, OutcomeEntry, Subject};
 
 /// Where changes are recorded: the audit log, or what a test has in its place.
 pub trait Recorder: Send + Sync + 'static {
@@ -23,20 +21,7 @@ pub trait Recorder: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where the record is not on the disk yet.
-    fn outcome(
-        &self,
-        outcome: audit::Outcome,
-    ) -> impl Future<Output = Result<(), AuditError>> + Send;
-}
-
-impl Recorder for Audit {
-    async fn intent(&self, intent: Intent) -> Result<(), AuditError> {
-        Self::intent(self, intent).await.map(drop)
-    }
-
-    async fn outcome(&self, outcome: audit::Outcome) -> Result<(), AuditError> {
-        Self::outcome(self, outcome).await.map(drop)
-    }
+    fn outcome(&self, entry: OutcomeEntry) -> impl Future<Output = Result<(), AuditError>> + Send;
 }
 
 /// Without a log no change is made.
@@ -46,9 +31,9 @@ impl Recorder for Option<Audit> {
         log.intent(intent).await.map(drop)
     }
 
-    async fn outcome(&self, outcome: audit::Outcome) -> Result<(), AuditError> {
+    async fn outcome(&self, entry: OutcomeEntry) -> Result<(), AuditError> {
         let log = self.as_ref().ok_or_else(not_configured)?;
-        log.outcome(outcome).await.map(drop)
+        log.outcome(entry).await.map(drop)
     }
 }
 
@@ -67,38 +52,31 @@ pub(super) fn subject(change_id: ChangeId, request: &ChangeRequest, name: &str) 
     }
 }
 
-/// What is about to be sent. `request` is `{"if_match": …, "update": …}`: the precondition (`"*"`, or
-/// a list of tags) and the body.
+/// The record of what is about to be sent.
 pub(super) fn intent(subject: Subject, request: &ChangeRequest, report: &Report) -> Intent {
-    let ChangeRequest { update, condition, .. } = request;
     Intent {
         subject,
-        before: service_to_json(&report.before),
-        request: json!({ "if_match": if_match(condition), "update": fields_to_json(update) }),
-        diff: diff_to_json(&report.diff),
+        before: value(&ServiceView::from(&report.before)),
+        request: value(&Requested::new(&request.condition, &request.update)),
+        diff: value(&report.diff),
     }
 }
 
-/// What became of it. `diff` is what was found to have changed, asked for or not.
-pub(super) fn outcome(subject: Subject, report: &Report) -> audit::Outcome {
+/// The record of how it ended. `diff` is what was found to have changed, asked for or not.
+pub(super) fn outcome(subject: Subject, report: &Report) -> OutcomeEntry {
     let before = report.before.state();
-    let found = |after: &super::EndpointService| differences(&before, after);
-    let found: Option<Vec<FieldChange>> = report.after.as_ref().map(found);
-    let cloud = cloud_to_json(report.failure.as_ref(), report.answered.as_ref());
-    audit::Outcome {
-        subject,
-        before: None,
-        request: None,
-        diff: found.map(|found| diff_to_json(&found)),
-        cloud: Some(cloud).filter(|cloud| !cloud.is_null()),
-        outcome: report.outcome.as_str().into(),
+    let found = report.after.as_ref().map(|after| differences(&before, after));
+    OutcomeEntry {
+        diff: found.map(|found| value(&found)),
+        cloud: report.cloud.as_ref().map(value),
+        ..bare_outcome(subject, report.outcome)
     }
 }
 
-/// Somebody asked for what was so already. There is no intent that tells the rest.
-pub(super) fn unchanged(intent: Intent) -> audit::Outcome {
+/// The record of a request for what was so already. There is no intent that tells the rest.
+pub(super) fn unchanged(intent: Intent) -> OutcomeEntry {
     let Intent { subject, before, request, diff } = intent;
-    audit::Outcome {
+    OutcomeEntry {
         before: Some(before),
         request: Some(request),
         diff: Some(diff),
@@ -107,9 +85,9 @@ pub(super) fn unchanged(intent: Intent) -> audit::Outcome {
 }
 
 /// An outcome of which only the word is known.
-pub(super) fn bare_outcome(subject: Subject, outcome: Outcome) -> audit::Outcome {
+pub(super) fn bare_outcome(subject: Subject, outcome: Outcome) -> OutcomeEntry {
     let outcome = outcome.as_str().into();
-    audit::Outcome { subject, before: None, request: None, diff: None, cloud: None, outcome }
+    OutcomeEntry { subject, before: None, request: None, diff: None, cloud: None, outcome }
 }
 
 /// The intent that a record of the log holds.
@@ -130,12 +108,4 @@ pub(super) fn intent_of(record: audit::Record) -> Option<Intent> {
         request: record.content.request.unwrap_or_default(),
         diff: record.content.diff.unwrap_or_default(),
     })
-}
-
-fn if_match(condition: &Condition) -> Value {
-    match condition {
-        Condition::None => Value::Null,
-        Condition::Any => "*".into(),
-        Condition::Tags(tags) => tags.as_slice().into(),
-    }
 }

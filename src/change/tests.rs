@@ -1,7 +1,6 @@
 //! The engine over a cloud in memory, under a paused clock.
 
 mod attribution;
-mod dangling;
 mod fake;
 mod faults;
 mod lines;
@@ -9,6 +8,7 @@ mod log;
 mod plans;
 mod property;
 mod real_log;
+mod recovery;
 mod rig;
 mod rules;
 mod shutdown;

@@ -7,10 +7,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::fmt::Display;
 
-use super::{Violation, json::Node};
-use crate::model::{PortMapping, ServiceFields};
+use super::{Violation, strict_json::Node};
+use crate::model::{Field, PortMapping, ServiceFields};
 
 /// Mistakes of one body that are listed; more of them help nobody, and a body is a stranger's.
 const MOST_VIOLATIONS: usize = 1000;
@@ -103,31 +103,30 @@ impl Checks {
     fn wrong(&mut self, pointer: &str, rule: &'static str, message: impl Into<String>) {
         self.violations.push(Violation {
             pointer: pointer.to_owned(),
-            rule,
+            rule: rule.into(),
             message: message.into(),
         });
     }
 
     fn body(&mut self, node: Node) -> Option<ServiceFields> {
-        let members = self.object("", node, &ServiceFields::NAMES)?;
+        let members = self.object("", node, &Field::ALL)?;
         if members.is_empty() {
-            let names = ServiceFields::NAMES.join(", ");
+            let names = Field::ALL.map(Field::name).join(", ");
             self.wrong("", rule::NOT_EMPTY, format!("expected at least one of {names}"));
         }
-        let has = |name| members.iter().any(|(key, _)| *key == name);
-        let both_targets = has("port_id") && has("ip");
+        let has = |field| members.iter().any(|(key, _)| *key == field);
+        let both_targets = has(Field::PortId) && has(Field::Ip);
         let mut fields = ServiceFields::default();
-        for (name, node) in members {
-            let at = format!("/{name}");
-            match name {
-                "approval_enabled" => fields.approval_enabled = self.boolean(&at, &node),
-                "service_name" => fields.service_name = self.name(&at, node),
-                "ports" => fields.ports = self.ports(node),
-                "port_id" => fields.port_id = self.port_id(&at, node),
-                "tcp_proxy" => fields.tcp_proxy = self.tcp_proxy(&at, node),
-                "description" => fields.description = self.description(&at, node),
-                "ip" => fields.ip = self.address(&at, node),
-                _ => {}
+        for (field, node) in members {
+            let at = format!("/{field}");
+            match field {
+                Field::ApprovalEnabled => fields.approval_enabled = self.boolean(&at, &node),
+                Field::ServiceName => fields.service_name = self.name(&at, node),
+                Field::Ports => fields.ports = self.ports(node),
+                Field::PortId => fields.port_id = self.port_id(&at, node),
+                Field::TcpProxy => fields.tcp_proxy = self.tcp_proxy(&at, node),
+                Field::Description => fields.description = self.description(&at, node),
+                Field::Ip => fields.ip = self.address(&at, node),
             }
         }
         if both_targets {
@@ -138,30 +137,32 @@ impl Checks {
     }
 
     /// The members of an object that are known, each once, and not null. All else is a mistake.
-    fn object(
+    fn object<K: Copy + Display + PartialEq>(
         &mut self,
         at: &str,
         node: Node,
-        known: &'static [&'static str],
-    ) -> Option<Vec<(&'static str, Node)>> {
+        known: &[K],
+    ) -> Option<Vec<(K, Node)>> {
         let Node::Object(members) = node else {
             self.wrong_type(at, &node, "an object");
             return None;
         };
-        let mut found: Vec<(&'static str, Node)> = Vec::new();
-        let mut seen = HashSet::new();
+        let names: Vec<_> = known.iter().map(ToString::to_string).collect();
+        let mut found: Vec<(K, Node)> = Vec::new();
         for (key, node) in members {
             if self.violations.len() >= MOST_VIOLATIONS {
                 break;
             }
             let at = format!("{at}/{}", pointer_token(&key));
-            match known.iter().find(|name| **name == key) {
-                None => self.wrong(&at, rule::UNKNOWN_FIELD, unknown_field(&key, known)),
-                Some(name) if !seen.insert(*name) => {
-                    let message = format!("{name} stands here more than once");
-                    self.wrong(&at, rule::DUPLICATE_FIELD, message);
-                }
-                Some(name) => found.push((name, node)),
+            let Some(place) = names.iter().position(|name| *name == key) else {
+                self.wrong(&at, rule::UNKNOWN_FIELD, unknown_field(&key, &names));
+                continue;
+            };
+            if found.iter().any(|(other, _)| *other == known[place]) {
+                let message = format!("{key} stands here more than once");
+                self.wrong(&at, rule::DUPLICATE_FIELD, message);
+            } else {
+                found.push((known[place], node));
             }
         }
         Some(found)
@@ -240,8 +241,8 @@ impl Checks {
     }
 }
 
-fn unknown_field(key: &str, known: &[&str]) -> String {
-    let distance = |name: &&str| strsim::damerau_levenshtein(&key.to_lowercase(), name);
+fn unknown_field(key: &str, known: &[String]) -> String {
+    let distance = |name: &&String| strsim::damerau_levenshtein(&key.to_lowercase(), name);
     let short = key.len() <= MOST_QUOTED;
     let nearest = known.iter().filter(|_| short).min_by_key(|name| distance(name));
     match nearest.filter(|name| distance(name) <= TYPING_ERROR) {

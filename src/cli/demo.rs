@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     app::{App, Loader, Options},
+    change::Timings,
     clock::Clock,
     config,
     sim::{Pace, Settings, Sim},
@@ -59,6 +60,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
         load,
         clock: Clock::system(),
         seed: random_seed(),
+        changes: Timings::DEFAULT,
     };
     let app = App::bind(config, options).await?;
     let public = app.public_address();

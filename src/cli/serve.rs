@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     app::{App, Loader, Options, Supervisor},
+    change::Timings,
     clock::Clock,
     config::{self, Config},
     stats::{REVISION, VERSION},
@@ -114,6 +115,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
         load,
         clock: Clock::system(),
         seed: random_seed(),
+        changes: Timings::DEFAULT,
     };
     let app = tokio::select! {
         bound = App::bind(config, options) => bound?,

@@ -21,7 +21,7 @@ use self::{
     text::Paint,
 };
 use super::{FAILED, FINE, USAGE, complain, print};
-use crate::{http::Limits, text::json_line};
+use crate::{text::json_line, web::Limits};
 
 /// `plan` found something to change.
 const CHANGES: u8 = 2;

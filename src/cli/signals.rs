@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::exit::FAILED;
-use crate::http::ReloadHandle;
+use crate::public::ReloadHandle;
 
 /// The signals of the process.
 pub(super) struct Signals {

@@ -4,8 +4,9 @@ use std::{collections::HashMap, net::SocketAddr, path::Path};
 
 use super::{diagnostics::Context, file, web};
 use crate::{
-    http::{AdminSettings, AdminToken, Role, WebSettings, can_fit},
+    admin::{AdminSettings, AdminToken, Role, can_fit},
     text,
+    web::WebSettings,
 };
 
 /// The digest of a token opens nothing, but it is nobody's business either.

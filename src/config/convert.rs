@@ -14,7 +14,7 @@ use super::{
     settings::Config,
     yaml,
 };
-use crate::{http::WebSettings, huawei::credentials::Environment, poll::Shard, text};
+use crate::{huawei::credentials::Environment, poll::Shard, text, web::WebSettings};
 
 /// How environment variables are read; tests pass a map.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

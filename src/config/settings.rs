@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::poll::Poll;
 use crate::{
+    admin::AdminSettings,
     board::{ClusterMeta, ServiceMeta},
-    exposition,
-    http::{AdminSettings, WebSettings},
-    huawei,
+    exposition, huawei,
     pacing::RateLimit,
     poll::Shard,
+    web::WebSettings,
 };
 
 /// Everything that is configured.

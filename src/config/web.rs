@@ -14,8 +14,8 @@ use super::{
     yaml,
 };
 use crate::{
-    http::{PasswordHash, RequestLimit, Users, WebSettings},
     secret::Secret,
+    web::{PasswordHash, RequestLimit, Users, WebSettings},
 };
 
 /// More than this at once is no limit.

@@ -3,7 +3,7 @@
 //! A page is a list of blocks for each family. The next page shares every block in which nothing
 //! changed; the others are only *named* here, in some ten microseconds, and made by whoever needs
 //! them first. So a page is always as new as the board, whoever asks for it and when; that most
-//! blocks were made before a scrape needs them is the work of a task (`http::keep_pages_made`).
+//! blocks were made before a scrape needs them is the work of a task (`public::keep_pages_made`).
 
 use std::sync::{Arc, OnceLock, Weak};
 

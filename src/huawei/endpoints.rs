@@ -1,4 +1,4 @@
-//! Where the services of a region are: host names derived from the region id.
+//! The addresses of the services of a region: host names derived from the region id.
 //!
 //! The exceptions are those of the official SDK's region tables (`css_region`, `vpcep_region`,
 //! `iam_region` of release 3.1.219) and, for the European site, of the Terraform provider.
@@ -9,8 +9,7 @@ use reqwest::Url;
 
 use crate::model::RegionId;
 
-/// The regions in the official SDK's tables (`css_region`, `vpcep_region`, `iam_region` of release
-/// 3.1.219), and sa-argentina-1, which is in none of them.
+/// The regions in the official SDK's tables, and sa-argentina-1, which is in none of them.
 const REGIONS: [&str; 35] = [
     "ae-ad-1",
     "af-north-1",
@@ -49,7 +48,7 @@ const REGIONS: [&str; 35] = [
     "tr-west-1",
 ];
 
-/// Where the services of a project are.
+/// The addresses of the services of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     /// Cloud Search Service.
@@ -68,17 +67,17 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Takes `https://host[:port]`, or `http://` on loopback (the simulated cloud), else says what is
-    /// wrong: signed requests must not travel in clear, nor to a place that a path or a user name in
-    /// the URL hides.
+    /// Takes `https://host[:port]`, or `http://` on loopback (the simulated cloud): signed requests must
+    /// not travel in clear, nor to a place that a path or a user name in the URL hides.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
         let host = url.host_str().ok_or("a URL with a host is expected")?;
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        let is_loopback = address.map_or(host == "localhost", |address| address.is_loopback());
         match url.scheme() {
             "https" => {}
-            "http" if is_loopback => {}
+            "http" if is_loopback(&url) => {}
             "http" => return Err("plain http:// is only for loopback; use https://".into()),
             other => return Err(format!("https:// is expected, not {other}://")),
         }
@@ -105,6 +104,13 @@ impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Whether a URL is on this machine, where nobody else reads what is sent in clear.
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
 /// The services that the exporter calls.

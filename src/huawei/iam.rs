@@ -1,4 +1,4 @@
-//! What is asked of IAM: a token for a user, and the id of a project.
+//! The questions to IAM and its answers: a token for a user, and the id of a project.
 
 use std::time::Duration;
 
@@ -6,31 +6,17 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    credentials::Login,
-    endpoints::BaseUrl,
-    transport::{Answer, Gate, Method, Request, Transport},
-    wire,
-};
+use super::{credentials::Login, settings::Settings, transport::Answer};
 use crate::{
-    cloud::{Budget, CloudError, Reason, Trace},
+    cloud::{CloudError, Reason},
     model::{ProjectId, RegionId},
-    pacing::Pacer,
     secret::Secret,
+    text::shown,
 };
 
 /// Operations, as the metrics name them.
 pub(super) const TOKEN: &str = "iam_token";
 pub(super) const PROJECTS: &str = "iam_projects";
-
-/// The project that a token is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// By its id.
-    Id(ProjectId),
-    /// By its name; the main project of a region is named like the region.
-    Name(RegionId),
-}
 
 /// A token that IAM gave.
 pub(super) struct Issued {
@@ -41,56 +27,33 @@ pub(super) struct Issued {
     pub(super) life: Duration,
 }
 
-/// Everything but what is asked.
-pub(super) struct Call<'a> {
-    pub(super) project: &'a str,
-    pub(super) base: &'a BaseUrl,
-    pub(super) pacer: &'a Pacer,
-    pub(super) transport: &'a Transport,
+/// The body that asks for a token for a user and a password (IAM API Reference, "Obtaining a User
+/// Token Through Password Authentication"). Without a project id the token is for the project that is
+/// named like the region: its main project.
+pub(super) fn login_body(login: &Login, settings: &Settings) -> Secret {
+    let Login { domain, user, password } = login;
+    let project = match &settings.project_id {
+        Some(id) => json!({ "id": id.as_str() }),
+        None => json!({ "name": settings.region.as_str() }),
+    };
+    let user = json!({
+        "name": user, "password": password.expose(), "domain": { "name": domain }
+    });
+    let body = json!({ "auth": {
+        "identity": { "methods": ["password"], "password": { "user": user } },
+        "scope": { "project": project },
+    }});
+    Secret::new(body.to_string())
 }
 
-impl Call<'_> {
-    /// A token for a user and a password (IAM API Reference, "Obtaining a User Token Through
-    /// Password Authentication").
-    pub(super) async fn token(
-        &self,
-        login: &Login,
-        scope: &Scope,
-        gate: &mut impl Gate,
-        budget: &mut Budget,
-        trace: &mut Trace,
-    ) -> Result<Issued, CloudError> {
-        let Login { domain, user, password } = login;
-        let scope = match scope {
-            Scope::Id(id) => json!({ "id": id.as_str() }),
-            Scope::Name(name) => json!({ "name": name.as_str() }),
-        };
-        let user = json!({
-            "name": user, "password": password.expose(), "domain": { "name": domain }
-        });
-        let body = json!({ "auth": {
-            "identity": { "methods": ["password"], "password": { "user": user } },
-            "scope": { "project": scope },
-        }});
-        let body = Secret::new(body.to_string());
-        let request = Request {
-            project: self.project,
-            operation: TOKEN,
-            method: Method::Post { body: body.expose().as_bytes(), secret: password },
-            base: self.base,
-            path: "/v3/auth/tokens".into(),
-            query: &[("nocatalog", "true")],
-            project_id: None,
-            pacer: self.pacer,
-        };
-        let answer = self.transport.send(&request, None, gate, budget, trace).await?;
-        match (answer.subject_token, lifetime(&answer.body)) {
-            (Some(token), Some((expires, life))) => Ok(Issued { token, expires, life }),
-            _ => Err(CloudError {
-                request_id: answer.request_id,
-                ..CloudError::new(Reason::BadShape, "IAM gave no token, or none that ever expires")
-            }),
-        }
+/// The token in an answer to [`login_body`].
+pub(super) fn issued(answer: Answer) -> Result<Issued, CloudError> {
+    match (answer.subject_token, lifetime(&answer.body)) {
+        (Some(token), Some((expires, life))) => Ok(Issued { token, expires, life }),
+        _ => Err(CloudError {
+            request_id: answer.request_id,
+            ..CloudError::new(Reason::BadShape, "IAM gave no token, or none that ever expires")
+        }),
     }
 }
 
@@ -143,7 +106,7 @@ pub(super) fn one_project(answer: &Answer, region: &RegionId) -> Result<ProjectI
             Reason::NotFound,
             format!(
                 "IAM knows several projects named {region}; set project_id to one of {}",
-                wire::shown(&ids.join(", "), 300)
+                shown(&ids.join(", "), 300)
             ),
         )),
     }
@@ -152,14 +115,14 @@ pub(super) fn one_project(answer: &Answer, region: &RegionId) -> Result<ProjectI
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::huawei::transport::Sent;
+    use crate::huawei::transport::Redaction;
 
     fn projects(body: &str) -> Result<ProjectId, CloudError> {
         let answer = Answer {
             body: body.as_bytes().to_vec().into(),
             request_id: None,
             subject_token: None,
-            sent: Sent::default(),
+            redaction: Redaction::default(),
         };
         one_project(&answer, &RegionId::parse("cn-north-4").unwrap())
     }

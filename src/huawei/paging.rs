@@ -3,9 +3,9 @@
 //! Pure but for the pages it asks for, which come through a trait; so every odd server there is can
 //! be played by a few lines in a test. It knows neither HTTP nor JSON.
 
-use std::{cmp::Ordering, future::Future};
+use std::future::Future;
 
-use super::wire::SERVICE_NOT_ENABLED;
+use super::codes::{refuses_a_parameter, says_not_enabled};
 use crate::{
     cloud::{CloudError, Reason},
     model::{Connection, ConnectionList, ServiceName},
@@ -94,8 +94,6 @@ pub struct Walked {
     pub duplicates: u64,
     /// The id of one of them.
     pub duplicate_id: Option<String>,
-    /// The first walk through the pages agreed with what the cloud reports.
-    pub at_once: bool,
 }
 
 /// What earlier walks have found about a limit above [`FALLBACK_LIMIT`].
@@ -150,26 +148,13 @@ pub async fn walk(
     let mut round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
     let mut duplicates = round.duplicates;
     let mut duplicate_id = round.duplicate_id.take();
-    let at_once = round.is_consistent();
-    if !at_once {
+    if !round.is_consistent() {
         let first_page = pages.page(paging.first, limit).await?;
         round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
         duplicates += round.duplicates;
         duplicate_id = duplicate_id.or(round.duplicate_id.take());
     }
-    Ok(Walked { list: round.into_list(), duplicates, duplicate_id, at_once })
-}
-
-/// A parameter is bad, or out of range (CSS error codes). Other codes with the same status say nothing
-/// about the limit, and some of them are temporary.
-fn refuses_a_parameter(error: &CloudError) -> bool {
-    error.status == Some(400) && (error.has_code("CSS.0001") || error.has_code("CSS.5038"))
-}
-
-/// The documented form only, and only in place of the first page: the same code in another answer, or
-/// after rows were read, is a contradiction and no state of the cluster.
-pub(super) fn says_not_enabled(error: &CloudError) -> bool {
-    error.status == Some(400) && error.has_code(SERVICE_NOT_ENABLED)
+    Ok(Walked { list: round.into_list(), duplicates, duplicate_id })
 }
 
 /// One walk from the first page to the last.
@@ -253,10 +238,11 @@ impl Round {
         if self.rows.is_sorted_by(|a, b| a.endpoint_id() < b.endpoint_id()) {
             return;
         }
-        let order = by_id(&self.rows);
-        let mut rows: Vec<_> = std::mem::take(&mut self.rows).into_iter().map(Some).collect();
+        let mut rows = std::mem::take(&mut self.rows);
+        // Stable: rows with the same id stay in the order in which they came.
+        rows.sort_by(|a, b| a.endpoint_id().cmp(b.endpoint_id()));
         self.rows.reserve_exact(rows.len());
-        for row in order.into_iter().filter_map(|index| rows[index].take()) {
+        for row in rows {
             match self.rows.last_mut() {
                 Some(last) if last.endpoint_id() == row.endpoint_id() => {
                     self.duplicates += 1;
@@ -289,26 +275,6 @@ impl Round {
             connections: self.rows,
         }
     }
-}
-
-/// The order of rows by their ids, then as they came. Most ids differ in their first bytes, which
-/// are compared as one number.
-fn by_id(rows: &[Connection]) -> Vec<usize> {
-    let key = |(index, row): (usize, &Connection)| {
-        let mut first = [0; 16];
-        first.iter_mut().zip(row.endpoint_id().bytes()).for_each(|(place, byte)| *place = byte);
-        (u128::from_be_bytes(first), index)
-    };
-    let mut keys: Vec<_> = rows.iter().enumerate().map(key).collect();
-    keys.sort_unstable_by(|(first, index), (other_first, other_index)| {
-        first.cmp(other_first).then_with(|| match index.cmp(other_index) {
-            Ordering::Equal => Ordering::Equal,
-            by_coming => {
-                rows[*index].endpoint_id().cmp(rows[*other_index].endpoint_id()).then(by_coming)
-            }
-        })
-    });
-    keys.into_iter().map(|(_, index)| index).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! Who a project is to the cloud at the moment: the credentials in force, renewed when they are
-//! refused or about to expire.
+//! The credentials of a project that are in force, renewed when they are refused or about to expire.
 //!
 //! Every request of a project goes through [`Session::send`]. A 401 makes it look for better
 //! credentials once (files are read anew, a token is asked for anew) and send again; when that is
@@ -13,24 +12,26 @@ use std::{
     time::Duration,
 };
 
-use jiff::{Timestamp, Unit};
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     time::{Instant, timeout_at},
 };
 
 use super::{
-    credentials::{Identity, Login, Source},
+    codes::{is_of_gateway, refuses_the_credentials},
+    credentials::{Identity, Login},
+    effort::Effort,
     endpoints::BaseUrl,
-    guard::{BACK_OFF, BackOff, Begun, Credentials, Fingerprint, KeyGuard, MAX_REFUSALS, Pass},
-    iam::{self, Scope},
-    transport::{Answer, Auth, Gate, Request, Transport, is_of_gateway},
+    iam,
+    key_check::{KeyCheck, date_of, remembered},
+    key_guard::{BACK_OFF, Begun, Credentials, Fingerprint, MAX_REFUSALS},
+    settings::{Common, Settings},
+    transport::{Answer, Auth, Method, Request},
 };
 use crate::{
     clock::unix_seconds,
-    cloud::{Budget, CloudError, Reason, Trace},
+    cloud::{Budget, CloudError, Reason},
     pacing::{Pacer, Priority, RateLimit},
-    stats::Stats,
 };
 
 /// IAM is asked once or twice a day; its limits are not documented.
@@ -44,47 +45,20 @@ const IAM_HOSTS: &str = "every IAM host";
 /// IAM answers in well under a second.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a session is made of.
-#[derive(Debug)]
-pub(super) struct Parts {
-    /// Configured name of the project.
-    pub(super) project: Arc<str>,
-    /// Where credentials come from.
-    pub(super) source: Source,
-    /// Where IAM is.
-    pub(super) iam: BaseUrl,
-    /// What a token is asked for.
-    pub(super) scope: Scope,
-    /// Sends requests.
-    pub(super) transport: Arc<Transport>,
-    /// What is known of all credentials.
-    pub(super) guard: Arc<KeyGuard>,
-    /// The exporter's own metrics.
-    pub(super) stats: Arc<Stats>,
-}
-
 /// The credentials of a project.
 #[derive(Debug)]
 pub(super) struct Session {
-    parts: Parts,
+    settings: Arc<Settings>,
+    common: Common,
     iam_pacer: Pacer,
     current: Mutex<Option<Current>>,
     reread_wanted: AtomicBool,
 }
 
-/// Asks the guard before each try of a request, and tells it what the answer says of the credentials.
-struct Guarded<'a> {
-    session: &'a Session,
-    credentials: Credentials,
-    host: &'a str,
-    /// The back-offs that a refusal has begun.
-    begun: Option<Begun>,
-}
-
 #[derive(Clone, Debug)]
 struct Current {
     identity: Identity,
-    auth: Auth,
+    auth: Arc<Auth>,
     /// The lifetime of a token that IAM gave.
     life: Option<Life>,
 }
@@ -98,18 +72,14 @@ struct Life {
 
 impl Session {
     /// Credentials that are read when they are first needed.
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, common: Common) -> Self {
         Self {
-            parts,
+            settings,
+            common,
             iam_pacer: Pacer::new(IAM_RATE),
             current: Mutex::new(None),
             reread_wanted: AtomicBool::new(false),
         }
-    }
-
-    /// For requests to IAM.
-    pub(super) fn iam_pacer(&self) -> &Pacer {
-        &self.iam_pacer
     }
 
     /// Sends a request with the project's credentials.
@@ -119,16 +89,15 @@ impl Session {
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
-        budget: &mut Budget,
-        trace: &mut Trace,
+        effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
         let is_change = request.method.is_change();
-        let auth = self.auth(request.base, budget, trace).await;
+        let auth = self.auth(request.base, effort).await;
         let auth = auth.map_err(|error| if is_change { error.unsent() } else { error })?;
         let host = request.base.authority();
-        let (result, begun) = self.try_send(&auth, request, budget, trace).await;
+        let (result, begun) = self.try_send(&auth, request, effort).await;
         let refusal = match result {
-            Err(error) if is_refusal(&error) => error,
+            Err(error) if refuses_the_credentials(&error) => error,
             other => return other,
         };
         // Another key does not correct a clock. And only a refusal by the gateway proves that the service
@@ -137,7 +106,7 @@ impl Session {
             || (is_change && !refusal.never_sent && !is_of_gateway(&refusal));
         let better = match is_final {
             true => Ok(None),
-            false => self.renewed(&auth, request.base, budget, trace).await,
+            false => self.renewed(&auth, request.base, effort).await,
         };
         let Ok(Some(better)) = better else {
             self.tell(host, &refusal, begun);
@@ -146,7 +115,7 @@ impl Session {
                 _ => refusal,
             });
         };
-        let (result, begun) = self.try_send(&better, request, budget, trace).await;
+        let (result, begun) = self.try_send(&better, request, effort).await;
         if let Err(error) = &result
             && begun.is_some()
         {
@@ -160,76 +129,43 @@ impl Session {
         &self,
         auth: &Auth,
         request: &Request<'_>,
-        budget: &mut Budget,
-        trace: &mut Trace,
+        effort: &mut Effort,
     ) -> (Result<Answer, CloudError>, Option<Begun>) {
-        let mut gate = match self.gate(auth.credentials(), request.base.authority()) {
-            Ok(gate) => gate,
+        let mut check = match self.check(auth.credentials, request.base.authority()) {
+            Ok(check) => check,
             Err(error) => return (Err(error), None),
         };
-        let result = self.parts.transport.send(request, Some(auth), &mut gate, budget, trace).await;
-        let begun = gate.begun;
-        (result.map_err(|error| self.dated(error, auth, request.base, begun)), begun)
+        let sent = self.common.transport.send(request, Some(auth), &mut check, effort).await;
+        (sent, check.begun)
     }
 
-    /// Of credentials that are not in back-off; those that are do not wait for a token either.
-    fn gate<'a>(
+    fn check<'a>(
         &'a self,
         credentials: Credentials,
         host: &'a str,
-    ) -> Result<Guarded<'a>, CloudError> {
-        match self.parts.guard.back_off(credentials, host) {
-            Some(back_off) => Err(self.remembered(back_off)),
-            None => Ok(Guarded { session: self, credentials, host, begun: None }),
-        }
-    }
-
-    /// A refusal says when its back-off ends, as the errors of the requests that follow it do.
-    fn dated(
-        &self,
-        error: CloudError,
-        auth: &Auth,
-        base: &BaseUrl,
-        begun: Option<Begun>,
-    ) -> CloudError {
-        let back_off =
-            begun.and_then(|_| self.parts.guard.back_off(auth.credentials(), base.authority()));
-        let retry_at = back_off.map(|BackOff { until, .. }| self.date_of(until));
-        // One that was remembered has its date already.
-        CloudError { retry_at: retry_at.or(error.retry_at), ..error }
-    }
-
-    /// The refusal that caused a back-off, as the error of a request that is not sent.
-    fn remembered(&self, BackOff { until, refusal }: BackOff) -> CloudError {
-        CloudError { retry_at: Some(self.date_of(until)), ..refusal.unsent() }
-    }
-
-    /// The date of a moment to come, in whole seconds.
-    fn date_of(&self, until: Instant) -> Timestamp {
-        let left = until.saturating_duration_since(Instant::now());
-        let date = self.parts.transport.clock().now();
-        let date = date.saturating_add(left).unwrap_or(date);
-        date.round(Unit::Second).unwrap_or(date)
+    ) -> Result<KeyCheck<'a>, CloudError> {
+        let Common { transport, guard, .. } = &self.common;
+        KeyCheck::new(guard, transport.clock(), &self.settings.name, credentials, host)
     }
 
     /// Logs the back-offs that a refusal has begun: each once, and not for every cluster that waits.
     fn tell(&self, host: &str, refusal: &CloudError, begun: Option<Begun>) {
-        let Some(Begun { at_host, everywhere }) = begun else { return };
+        let Some(Begun { at_host, everywhere, .. }) = begun else { return };
         if at_host {
             tracing::warn!(
-                project = &*self.parts.project,
+                project = &*self.settings.name,
                 host,
                 reason = refusal.reason.as_str(),
                 status = refusal.status,
                 code = refusal.code,
                 request_id = refusal.request_id,
-                retry_at = %self.date_of(Instant::now() + BACK_OFF),
+                retry_at = %date_of(Instant::now() + BACK_OFF, self.common.transport.clock()),
                 "the credentials are in back-off at this API host: {refusal}"
             );
         }
         if everywhere {
             tracing::warn!(
-                project = &*self.parts.project,
+                project = &*self.settings.name,
                 refusals = MAX_REFUSALS,
                 "the credentials are in back-off at every API host: they were refused so often in \
                  {} s that more refusals would lock them",
@@ -239,14 +175,9 @@ impl Session {
     }
 
     /// The credentials in force; read, or asked of IAM, where there are none yet.
-    async fn auth(
-        &self,
-        base: &BaseUrl,
-        budget: &mut Budget,
-        trace: &mut Trace,
-    ) -> Result<Auth, CloudError> {
+    async fn auth(&self, base: &BaseUrl, effort: &mut Effort) -> Result<Arc<Auth>, CloudError> {
         // Whoever holds it may be asking IAM for a token.
-        let Ok(mut current) = timeout_at(budget.deadline, self.current.lock()).await else {
+        let Ok(mut current) = timeout_at(effort.budget.deadline, self.current.lock()).await else {
             let message = "another request did not get credentials before the deadline";
             return Err(CloudError::new(Reason::Timeout, message).unsent());
         };
@@ -260,13 +191,13 @@ impl Session {
             Some(Current { auth, life, .. })
                 if life.is_none_or(|life| life.expires_at > Instant::now()) =>
             {
-                return Ok(auth.clone());
+                Ok(auth.clone())
             }
-            _ => {}
+            _ => {
+                let identity = self.resolve().await?;
+                self.replace(current, identity, base, effort).await
+            }
         }
-        let identity = self.resolve().await?;
-        let fresh = self.log_in(identity, Some(base), budget, trace).await?;
-        Ok(current.insert(fresh).auth.clone())
     }
 
     /// Better credentials than those that were refused, if there are any.
@@ -274,13 +205,12 @@ impl Session {
         &self,
         refused: &Auth,
         base: &BaseUrl,
-        budget: &mut Budget,
-        trace: &mut Trace,
-    ) -> Result<Option<Auth>, CloudError> {
-        let mut current = self.current.lock().await;
+        effort: &mut Effort,
+    ) -> Result<Option<Arc<Auth>>, CloudError> {
+        let current = self.current.lock().await;
         // Another request has renewed them already.
         if let Some(current) = &*current
-            && current.auth != *refused
+            && *current.auth != *refused
         {
             return Ok(Some(current.auth.clone()));
         }
@@ -289,13 +219,30 @@ impl Session {
         if !is_password && current.as_ref().is_some_and(|current| current.identity == identity) {
             return Ok(None);
         }
-        let fresh = self.log_in(identity, Some(base), budget, trace).await?;
-        Ok(Some(current.insert(fresh).auth.clone()))
+        self.replace(current, identity, base, effort).await.map(Some)
+    }
+
+    async fn replace(
+        &self,
+        mut current: MutexGuard<'_, Option<Current>>,
+        identity: Identity,
+        base: &BaseUrl,
+        effort: &mut Effort,
+    ) -> Result<Arc<Auth>, CloudError> {
+        // For a while there is no use in getting another token for a host that refused a fresh one.
+        if let Identity::Password(login) = &identity {
+            let host = base.authority();
+            if let Some(back_off) = self.common.guard.back_off(tokens_of(login, host), host) {
+                return Err(remembered(back_off, self.common.transport.clock()));
+            }
+        }
+        let fresh = self.log_in(identity, effort).await?;
+        Ok(current.insert(fresh).auth.clone())
     }
 
     /// Reads the source, which may wait for a disk.
     async fn resolve(&self) -> Result<Identity, CloudError> {
-        let source = self.parts.source.clone();
+        let source = self.settings.credentials.clone();
         let resolved = tokio::task::spawn_blocking(move || source.resolve()).await;
         let resolved = resolved.map_err(|_| "reading them failed by a fault".to_owned());
         resolved
@@ -303,60 +250,75 @@ impl Session {
             .map_err(|why| CloudError::new(Reason::Auth, format!("no credentials: {why}")))
     }
 
-    /// `base`: where the credentials are to be used, if that is known.
-    async fn log_in(
-        &self,
-        identity: Identity,
-        base: Option<&BaseUrl>,
-        budget: &mut Budget,
-        trace: &mut Trace,
-    ) -> Result<Current, CloudError> {
+    async fn log_in(&self, identity: Identity, effort: &mut Effort) -> Result<Current, CloudError> {
         let (auth, life) = match &identity {
-            Identity::Keys(keys) => (Auth::Keys(keys.clone()), None),
-            Identity::Token(token) => (Auth::Token(token.clone()), None),
+            Identity::Keys(keys) => (Auth::keys(keys), None),
+            Identity::Token(token) => (Auth::token(token.clone()), None),
             Identity::Password(login) => {
-                let refused = base
-                    .map(BaseUrl::authority)
-                    .and_then(|host| self.parts.guard.back_off(tokens_of(login, host), host));
-                if let Some(back_off) = refused {
-                    return Err(self.remembered(back_off));
-                }
                 let asked = Instant::now();
-                let issued = self.ask_for_token(login, budget, trace).await?;
+                let issued = self.ask_for_token(login, effort).await?;
                 let expiry = unix_seconds(issued.expires);
-                self.parts.stats.credentials_expire(&self.parts.project, expiry);
+                self.common.stats.credentials_expire(&self.settings.name, expiry);
                 let life = Life {
                     renew_at: asked + issued.life.mul_f64(RENEW_AFTER),
                     expires_at: asked + issued.life,
                 };
-                (Auth::Token(issued.token), Some(life))
+                (Auth::token(issued.token), Some(life))
             }
         };
-        Ok(Current { identity, auth, life })
+        Ok(Current { identity, auth: Arc::new(auth), life })
     }
 
     async fn ask_for_token(
         &self,
         login: &Login,
-        budget: &mut Budget,
-        trace: &mut Trace,
+        effort: &mut Effort,
     ) -> Result<iam::Issued, CloudError> {
-        let parts = &self.parts;
-        let mut gate = self.gate(credentials(login), IAM_HOSTS)?;
+        let mut check = self.check(credentials(login), IAM_HOSTS)?;
+        let body = iam::login_body(login, &self.settings);
+        let method = Method::Post { body: body.expose().as_bytes(), secret: &login.password };
+        let query = [("nocatalog", "true")];
+        let request = self.to_iam(iam::TOKEN, method, "/v3/auth/tokens", &query);
         // A token for CSS does not pay for a request to IAM.
-        let mut own = Budget { first_token: None, ..*budget };
-        let call = iam::Call {
-            project: &parts.project,
-            base: &parts.iam,
-            pacer: &self.iam_pacer,
-            transport: &parts.transport,
-        };
-        let issued = call.token(login, &parts.scope, &mut gate, &mut own, trace).await;
+        let first_token = effort.budget.first_token.take();
+        let answer = self.common.transport.send(&request, None, &mut check, effort).await;
+        effort.budget.first_token = first_token;
+        let issued = answer.and_then(iam::issued);
         if let Err(error) = &issued {
-            self.tell(IAM_HOSTS, error, gate.begun);
-            parts.stats.credential_refresh_failed(&parts.project);
+            self.tell(IAM_HOSTS, error, check.begun);
+            self.common.stats.credential_refresh_failed(&self.settings.name);
         }
         issued
+    }
+
+    /// Asks IAM for the projects that are named like the region.
+    pub(super) async fn ask_for_projects(&self, effort: &mut Effort) -> Result<Answer, CloudError> {
+        let query = [("name", self.settings.region.as_str())];
+        let request = self.to_iam(iam::PROJECTS, Method::Get, "/v3/projects", &query);
+        // A token for CSS does not pay for a request to IAM.
+        let first_token = effort.budget.first_token.take();
+        let answer = self.send(&request, effort).await;
+        effort.budget.first_token = first_token;
+        answer
+    }
+
+    fn to_iam<'a>(
+        &'a self,
+        operation: &'static str,
+        method: Method<'a>,
+        path: &str,
+        query: &'a [(&'a str, &'a str)],
+    ) -> Request<'a> {
+        Request {
+            project: &self.settings.name,
+            operation,
+            method,
+            base: &self.settings.endpoints.iam,
+            path: path.into(),
+            query,
+            project_id: None,
+            pacer: &self.iam_pacer,
+        }
     }
 
     /// A token fresh from IAM was refused: for a while there is no use in getting another one for the same
@@ -366,7 +328,7 @@ impl Session {
             && let Identity::Password(login) = &current.identity
         {
             let host = base.authority();
-            self.parts.guard.refused(tokens_of(login, host), host, refusal);
+            self.common.guard.refused(tokens_of(login, host), host, refusal);
         }
     }
 
@@ -379,69 +341,35 @@ impl Session {
     pub(super) async fn renew_if_due(&self, now: Instant) {
         let Some(old) = self.current.lock().await.clone() else { return };
         let Some(life) = old.life.filter(|life| life.renew_at <= now) else { return };
-        let mut budget = Budget {
-            deadline: Instant::now() + LOGIN_TIMEOUT,
-            first_token: None,
-            priority: Priority::Poll,
-        };
+        let deadline = Instant::now() + LOGIN_TIMEOUT;
+        let priority = Priority::Poll;
+        let mut effort = Effort::new(Budget { deadline, first_token: None, priority });
         let fresh = match self.resolve().await {
-            Ok(identity) => self.log_in(identity, None, &mut budget, &mut Trace::default()).await,
+            Ok(identity) => self.log_in(identity, &mut effort).await,
             Err(error) => Err(error),
         };
         let mut current = self.current.lock().await;
-        match fresh {
-            // Credentials that were replaced meanwhile are newer than this token.
-            Ok(fresh) if current.as_ref().is_some_and(|current| current.auth == old.auth) => {
-                tracing::debug!(project = &*self.parts.project, "the token was renewed");
-                *current = Some(fresh);
+        // Credentials that were replaced meanwhile are newer than this token.
+        let replaceable = current.as_mut().filter(|current| current.auth == old.auth);
+        match (fresh, replaceable) {
+            (Ok(fresh), Some(current)) => {
+                tracing::debug!(project = &*self.settings.name, "the token was renewed");
+                *current = fresh;
             }
-            Ok(_) => {}
-            Err(error) => {
+            (Ok(_), None) => {}
+            (Err(error), replaceable) => {
                 tracing::warn!(
-                    project = &*self.parts.project,
+                    project = &*self.settings.name,
                     reason = error.reason.as_str(),
                     code = error.code,
                     request_id = error.request_id,
                     "the token cannot be renewed: {error}"
                 );
-                if let Some(current) = current.as_mut()
-                    && current.auth == old.auth
-                {
+                if let Some(current) = replaceable {
                     let renew_at = Instant::now() + RENEW_AGAIN;
                     current.life = Some(Life { renew_at, ..life });
                 }
             }
-        }
-    }
-}
-
-impl Gate for Guarded<'_> {
-    type Pass = Pass;
-
-    async fn enter(&mut self, deadline: Instant) -> Result<Pass, CloudError> {
-        let entering = self.session.parts.guard.enter(self.credentials, self.host);
-        match timeout_at(deadline, entering).await {
-            Ok(Ok(pass)) => Ok(pass),
-            Ok(Err(back_off)) => Err(self.session.remembered(back_off)),
-            Err(_) => Err(CloudError::new(
-                Reason::Timeout,
-                "the first request with these credentials was not answered before the deadline",
-            )
-            .unsent()),
-        }
-    }
-
-    /// An answer says of the credentials: refused, which may begin a back-off, taken, or nothing.
-    fn settle(&mut self, pass: Pass, result: &Result<Answer, CloudError>) {
-        match result {
-            Err(error) if is_refusal(error) => self.begun = Some(pass.refused(error)),
-            Err(error) if !matches!(error.status, Some(200..=299 | 400 | 403 | 404)) => {}
-            _ if pass.accepted() => tracing::info!(
-                project = &*self.session.parts.project,
-                host = self.host,
-                "the cloud takes the credentials again: the back-off has ended"
-            ),
-            _ => {}
         }
     }
 }
@@ -460,9 +388,4 @@ fn tokens_of(login: &Login, host: &str) -> Credentials {
 
 fn fingerprint(Login { domain, user, password }: &Login, host: &str) -> Fingerprint {
     Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password, &host.into()])
-}
-
-/// A 401: of the credentials, or of the clock that signed.
-fn is_refusal(error: &CloudError) -> bool {
-    error.status == Some(401) && matches!(error.reason, Reason::Auth | Reason::ClockSkew)
 }

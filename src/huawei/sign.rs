@@ -1,9 +1,9 @@
 //! Request signing, `SDK-HMAC-SHA256`: a pure function of the request, the keys and the date.
 //!
 //! The rules are those of the API signing guide of Huawei Cloud ("AK/SK Signing and Authentication
-//! Algorithm"). Tests hold every intermediate step against vectors made with the official SDK.
-//! `V11-HMAC-SHA256`, the derived-key variant that gateways of other domains ask for, differs in
-//! three places only and shares everything else.
+//! Algorithm"). Tests hold every intermediate step against vectors made with the official SDK. Not
+//! supported, as nothing here sends it: `V11-HMAC-SHA256` with a derived key, and a payload that is
+//! not signed or is signed by a hash in a header (`X-Sdk-Content-Sha256`).
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -28,20 +28,6 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
-/// Which algorithm signs, with what it needs beside the keys.
-#[derive(Clone, Copy)]
-pub enum Scheme<'a> {
-    /// The usual one.
-    SdkHmacSha256,
-    /// With a key derived for a day, a region and a service.
-    V11HmacSha256 {
-        /// Region id, such as `cn-north-4`.
-        region: &'a str,
-        /// Service, such as `css`.
-        service: &'a str,
-    },
-}
-
 /// A signature with the steps that led to it. It holds the security token in clear, if one was
 /// signed, so it has no `Debug`.
 pub struct Signed {
@@ -55,66 +41,37 @@ pub struct Signed {
     pub signature: String,
     /// The value of the `Authorization` header.
     pub authorization: String,
-    /// Whether `X-Sdk-Content-Sha256: UNSIGNED-PAYLOAD` was signed and must be sent too.
-    pub payload_is_unsigned: bool,
 }
 
-const CONTENT_SHA256: &str = "x-sdk-content-sha256";
-const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
-
 /// Signs a request. `date` is the value of its `X-Sdk-Date` header, `20240102T030405Z`.
-pub fn sign(
-    request: Request<'_>,
-    access_key: &str,
-    secret_key: &Secret,
-    date: &str,
-    scheme: Scheme<'_>,
-) -> Signed {
-    let (mut headers, payload_is_unsigned) = headers_to_sign(request.headers);
-    headers.sort_unstable();
-    let mut signed_headers = String::with_capacity(128);
-    for (name, _) in &headers {
-        if !signed_headers.is_empty() {
-            signed_headers.push(';');
-        }
-        signed_headers.push_str(name);
-    }
-    let payload_hash = headers
-        .iter()
-        .find(|(name, value)| {
-            name == CONTENT_SHA256 && (*value == UNSIGNED_PAYLOAD || !request.body.is_empty())
-        })
-        .map_or_else(|| payload_hash(request.body), |(_, value)| Cow::Borrowed(*value));
+pub fn sign(request: Request<'_>, access_key: &str, secret_key: &Secret, date: &str) -> Signed {
+    let headers = headers_to_sign(request.headers);
+    let names: Vec<_> = headers.iter().map(|(name, _)| &**name).collect();
+    let signed_headers = names.join(";");
+    let canonical_request = canonical_request(&request, &headers, &signed_headers);
+    let hash = sha256_hex(canonical_request.as_bytes());
+    let string_to_sign = ["SDK-HMAC-SHA256\n", date, "\n", &hash].concat();
+    let signature = hmac_hex(secret_key.expose().as_bytes(), &string_to_sign);
+    let authorization = format!(
+        "SDK-HMAC-SHA256 Access={access_key}, SignedHeaders={signed_headers}, Signature={signature}"
+    );
+    Signed { canonical_request, signed_headers, string_to_sign, signature, authorization }
+}
 
+fn canonical_request(
+    request: &Request<'_>,
+    headers: &[(Cow<'_, str>, &str)],
+    signed_headers: &str,
+) -> String {
     let mut canonical = String::with_capacity(512);
-    canonical.push_str(request.method);
-    canonical.push('\n');
+    canonical.extend([request.method, "\n"]);
     push_canonical_path(&mut canonical, request.path);
-    canonical.push('\n');
-    canonical.push_str(&canonical_query(request.query));
-    canonical.push('\n');
-    for (name, value) in &headers {
+    canonical.extend(["\n", &canonical_query(request.query), "\n"]);
+    for (name, value) in headers {
         canonical.extend([name, ":", value, "\n"]);
     }
-    canonical.extend(["\n", &signed_headers, "\n", &payload_hash]);
-
-    let hash = sha256_hex(canonical.as_bytes());
-    let signed = scheme.finish(access_key, secret_key, date, &hash);
-    Signed {
-        authorization: [
-            &*signed.credential,
-            ", SignedHeaders=",
-            &signed_headers,
-            ", Signature=",
-            &signed.signature,
-        ]
-        .concat(),
-        canonical_request: canonical,
-        signed_headers,
-        string_to_sign: signed.string_to_sign,
-        signature: signed.signature,
-        payload_is_unsigned,
-    }
+    canonical.extend(["\n", signed_headers, "\n", &payload_hash(request.body)]);
+    canonical
 }
 
 /// The query string as it must be signed; sending the same text leaves no room for a difference.
@@ -134,57 +91,15 @@ pub fn canonical_query(pairs: &[(&str, &str)]) -> String {
     text
 }
 
-struct Finished {
-    credential: String,
-    string_to_sign: String,
-    signature: String,
-}
-
-impl Scheme<'_> {
-    fn finish(self, access_key: &str, secret_key: &Secret, date: &str, hash: &str) -> Finished {
-        match self {
-            Self::SdkHmacSha256 => {
-                let string_to_sign = ["SDK-HMAC-SHA256\n", date, "\n", hash].concat();
-                Finished {
-                    credential: ["SDK-HMAC-SHA256 Access=", access_key].concat(),
-                    signature: hmac_hex(secret_key.expose().as_bytes(), &string_to_sign),
-                    string_to_sign,
-                }
-            }
-            Self::V11HmacSha256 { region, service } => {
-                let day = date.get(..8).unwrap_or(date);
-                let info = format!("{day}/{region}/{service}");
-                let string_to_sign = format!("V11-HMAC-SHA256\n{date}\n{info}\n{hash}");
-                // HKDF with one block of output (RFC 5869, section 2); the key is its hex *text*.
-                let extracted = hmac(access_key.as_bytes(), &[secret_key.expose().as_bytes()]);
-                let key = Secret::new(text::to_hex(&hmac(&extracted, &[info.as_bytes(), &[1]])));
-                Finished {
-                    credential: format!("V11-HMAC-SHA256 Credential={access_key}/{info}"),
-                    signature: hmac_hex(key.expose().as_bytes(), &string_to_sign),
-                    string_to_sign,
-                }
-            }
-        }
-    }
-}
-
-/// Lower-case names and trimmed values; a body that is not JSON is sent with an unsigned payload.
-fn headers_to_sign<'a>(given: &[(&'a str, &'a str)]) -> (Vec<(Cow<'a, str>, &'a str)>, bool) {
+/// Lower-case names and trimmed values, in the order of the names.
+fn headers_to_sign<'a>(given: &[(&'a str, &'a str)]) -> Vec<(Cow<'a, str>, &'a str)> {
     let mut headers: Vec<_> = given
         .iter()
         .filter(|(name, _)| !name.contains('_'))
         .map(|&(name, value)| (lower_case(name), value.trim()))
         .collect();
-    let is_binary = headers.iter().any(|(name, value)| {
-        name == "content-type"
-            && !value.starts_with("application/json")
-            && !value.starts_with("application/bson")
-    });
-    let payload_is_unsigned = is_binary && headers.iter().all(|(name, _)| name != CONTENT_SHA256);
-    if payload_is_unsigned {
-        headers.push((CONTENT_SHA256.into(), UNSIGNED_PAYLOAD));
-    }
-    (headers, payload_is_unsigned)
+    headers.sort_unstable();
+    headers
 }
 
 fn lower_case(name: &str) -> Cow<'_, str> {
@@ -261,16 +176,10 @@ fn sha256_hex(bytes: &[u8]) -> String {
     text::to_hex(&Sha256::digest(bytes))
 }
 
-fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+fn hmac_hex(key: &[u8], message: &str) -> String {
     let mut mac = <Hmac<Sha256>>::new_from_slice(key).expect("HMAC takes keys of every length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
-fn hmac_hex(key: &[u8], text: &str) -> String {
-    text::to_hex(&hmac(key, &[text.as_bytes()]))
+    mac.update(message.as_bytes());
+    text::to_hex(&mac.finalize().into_bytes())
 }
 
 #[cfg(test)]

@@ -2,44 +2,41 @@
 //!
 //! This is the only place that retries (reads, and asking for a token, which may be done twice; a
 //! change never is), and the only one that knows reqwest's traps: it follows no redirection, takes no
-//! proxy from the environment, asks for no compression, and reads no body without a cap. What an
-//! answer means is decided in `classify`.
+//! proxy from the environment, asks for no compression, and reads no body without a cap.
 
 mod classify;
 mod failure;
-mod jitter;
+mod redaction;
 mod request;
 mod resolver;
-mod sent;
 mod skew;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use reqwest::{
     StatusCode,
     header::{CONTENT_ENCODING, HeaderMap},
 };
 use tokio::time::Instant;
 
-use self::{classify::classify, jitter::Jitter, resolver::Resolver, skew::Skew};
-use super::wire;
+use self::{classify::classify, failure::CONNECT_TIMEOUT, resolver::Resolver, skew::Skew};
+use super::{codes, effort::Effort, key_check::KeyCheck, wire};
 use crate::{
     clock::Clock,
-    cloud::{Budget, CloudError, Reason, Trace},
+    cloud::{Budget, CloudError, Reason},
     pacing::Token,
     secret::Secret,
     stats::{ApiRequest, Stats},
+    text::shown,
 };
 
-pub(super) use self::classify::is_of_gateway;
 pub use self::{
+    redaction::Redaction,
     request::{Auth, Method, Request},
-    sent::Sent,
 };
 
-/// DNS, TCP and TLS together take well under a second between continents.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A full page of 1,000 connections has about 225 KB.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
 /// Rule 6 of the collection.
@@ -49,25 +46,13 @@ const BACKOFF: Duration = Duration::from_millis(400);
 /// Idle connections are closed before a gateway's usual 60 s, so that none is used as it closes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// Lets each try through, after its wait for a token, and learns what became of it.
-pub(super) trait Gate {
-    /// The right to send one try.
-    type Pass;
-
-    /// Waits until the try may be sent.
-    async fn enter(&mut self, deadline: Instant) -> Result<Self::Pass, CloudError>;
-
-    /// Takes what became of the try.
-    fn settle(&mut self, pass: Self::Pass, result: &Result<Answer, CloudError>);
-}
-
 /// The connections to the cloud, shared by all projects.
 #[derive(Debug)]
 pub struct Transport {
     http: reqwest::Client,
     clock: Clock,
     stats: Arc<Stats>,
-    jitter: Jitter,
+    jitter: Mutex<fastrand::Rng>,
     skew: Skew,
 }
 
@@ -80,26 +65,22 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// `X-Subject-Token`, by which IAM gives a token.
     pub subject_token: Option<Secret>,
-    /// What the request had that nobody may see.
-    pub sent: Sent,
+    /// The secrets of the request.
+    pub redaction: Redaction,
 }
 
 impl Answer {
     /// A text of the cloud, without the secrets that were sent to it.
     pub(super) fn hide(&self, text: &str) -> String {
-        self.sent.hide(text)
+        self.redaction.hide(text)
     }
 
     /// Adds to a decoding error what the answer itself has to say: some services answer 200 with an
     /// error body.
     pub fn explain(&self, error: CloudError) -> CloudError {
-        let said = wire::error_body(&self.body, &|text| self.sent.hide(text));
-        CloudError {
-            status: Some(200),
-            code: said.code,
-            request_id: self.request_id.clone().or(said.request_id),
-            ..error
-        }
+        let said = wire::error_body(&self.body, &|text| self.hide(text));
+        let request_id = self.request_id.clone().or(said.request_id);
+        codes::answered(CloudError { code: said.code, request_id, ..error }, 200)
     }
 }
 
@@ -120,7 +101,13 @@ impl Transport {
             .tcp_keepalive(Duration::from_secs(30))
             .build()
             .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
-        Ok(Self { http, clock, stats, jitter: Jitter::new(seed), skew: Skew::default() })
+        Ok(Self {
+            http,
+            clock,
+            stats,
+            jitter: Mutex::new(fastrand::Rng::with_seed(seed)),
+            skew: Skew::default(),
+        })
     }
 
     /// The clock that dates requests.
@@ -131,63 +118,46 @@ impl Transport {
     /// Sends a request, and sends it again where that may help, within the deadline.
     ///
     /// # Errors
-    /// The last try's error, or that of the gate.
+    /// The last try's error, or that of the check of the keys.
     pub(super) async fn send(
         &self,
         call: &Request<'_>,
         auth: Option<&Auth>,
-        gate: &mut impl Gate,
-        budget: &mut Budget,
-        trace: &mut Trace,
+        check: &mut KeyCheck<'_>,
+        effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
-        let mut last_error: Option<CloudError> = None;
         let max_tries = if call.method.is_change() { 1 } else { MAX_TRIES };
+        let mut last_error = None;
         for tries_before in 0..max_tries {
-            let token = match self.token(call, budget).await {
-                Some(token) => token,
-                None => break,
-            };
+            let Some(token) = self.token(call, &mut effort.budget).await else { break };
             // Not before the token: what is known of the credentials may change during that wait.
-            let pass = match gate.enter(budget.deadline).await {
+            let pass = match check.enter(effort.budget.deadline).await {
                 Ok(pass) => pass,
                 Err(error) => {
                     // Other credentials may use it.
-                    budget.first_token = Some(token);
+                    effort.budget.first_token = Some(token);
                     return Err(error);
                 }
             };
             if tries_before > 0 {
-                trace.retries += 1;
+                effort.trace.retries += 1;
                 self.stats.api_retry(call.project, call.operation);
             }
-            trace.requests += 1;
-            let result = self.try_once(call, auth, token, budget.deadline).await;
-            gate.settle(pass, &result);
+            effort.trace.requests += 1;
+            let mut result = self.try_once(call, auth, token, effort.budget.deadline).await;
+            check.settle(pass, result.as_mut().err());
             let error = match result {
                 Ok(answer) => {
-                    answer.request_id.iter().for_each(|id| trace.push_request_id(id));
+                    answer.request_id.iter().for_each(|id| effort.trace.push_request_id(id));
                     return Ok(answer);
                 }
                 Err(error) => error,
             };
-            error.request_id.iter().for_each(|id| trace.push_request_id(id));
-            tracing::debug!(
-                project = call.project,
-                operation = call.operation,
-                reason = error.reason.as_str(),
-                status = error.status,
-                code = error.code,
-                request_id = error.request_id,
-                "request to the cloud failed: {error}"
-            );
-            if error.reason == Reason::Throttled {
-                self.stats.api_throttled(call.project);
-                call.pacer.throttled(error.retry_after);
-            }
-            let again_at = self.again_at(call, &error, tries_before);
-            let hopeless = !error.reason.is_transient() || tries_before + 1 == max_tries;
+            error.request_id.iter().for_each(|id| effort.trace.push_request_id(id));
+            let again_at = self.failed(call, &error, tries_before);
+            let is_last = !error.reason.is_transient() || tries_before + 1 == max_tries;
             last_error = Some(error);
-            if hopeless || again_at >= budget.deadline {
+            if is_last || again_at >= effort.budget.deadline {
                 break;
             }
             tokio::time::sleep_until(again_at).await;
@@ -206,13 +176,26 @@ impl Transport {
         drawn.ok()
     }
 
-    /// When the next try may be made: after a random wait, or when the throttled bucket opens.
-    fn again_at(&self, call: &Request<'_>, error: &CloudError, tries_before: u32) -> Instant {
+    /// Logs a failure and slows down where the cloud asks for it. Returns when the next try may be made:
+    /// after a random wait, or when the throttled bucket opens.
+    fn failed(&self, call: &Request<'_>, error: &CloudError, tries_before: u32) -> Instant {
+        tracing::debug!(
+            project = call.project,
+            operation = call.operation,
+            reason = error.reason.as_str(),
+            status = error.status,
+            code = error.code,
+            request_id = error.request_id,
+            "request to the cloud failed: {error}"
+        );
         let now = Instant::now();
-        match error.reason {
-            Reason::Throttled => call.pacer.closed_until().unwrap_or(now),
-            _ => now + self.jitter.below(BACKOFF * 2_u32.pow(tries_before)),
+        if error.reason == Reason::Throttled {
+            self.stats.api_throttled(call.project);
+            call.pacer.throttled(error.retry_after);
+            return call.pacer.closed_until().unwrap_or(now);
         }
+        let part = self.jitter.lock().f64();
+        now + (BACKOFF * 2_u32.pow(tries_before)).mul_f64(part)
     }
 
     /// One try, which may take all the remaining time: a slow answer is still an answer, and more requests
@@ -246,47 +229,55 @@ impl Transport {
         auth: Option<&Auth>,
         status: &mut Option<u16>,
     ) -> Result<Answer, CloudError> {
-        let (request, sent) = request::build(call, auth, self.clock.now())?;
-        let mut response = self.http.execute(request).await.map_err(|error| failure::of(&error))?;
+        let (request, redaction) = request::build(call, auth, self.clock.now())?;
+        let response = self.http.execute(request).await.map_err(|error| failure::of(&error))?;
         self.skew.note(call.project, response.headers(), self.clock.now(), &self.stats);
-        *status = Some(response.status().as_u16());
-        let request_id = request_id(response.headers(), &sent);
-        if response.headers().contains_key(CONTENT_ENCODING) {
-            return Err(CloudError {
-                status: *status,
-                request_id,
-                ..CloudError::new(Reason::BadShape, "the answer is compressed, unasked")
-            });
+        let code = response.status().as_u16();
+        *status = Some(code);
+        let request_id = request_id(response.headers(), &redaction);
+        let subject_token = response.headers().get("x-subject-token");
+        let subject_token = subject_token.and_then(|value| value.to_str().ok()).map(Secret::new);
+        match self.body(call, response, &redaction).await {
+            Ok(body) => Ok(Answer { body, request_id, subject_token, redaction }),
+            Err(error) => {
+                let request_id = request_id.or(error.request_id);
+                Err(codes::answered(CloudError { request_id, ..error }, code))
+            }
         }
-        let body = read_capped(&mut response).await.map_err(|error| CloudError {
-            status: *status,
-            request_id: request_id.clone(),
-            ..error
-        })?;
+    }
+
+    /// The body of the expected answer.
+    async fn body(
+        &self,
+        call: &Request<'_>,
+        mut response: reqwest::Response,
+        redaction: &Redaction,
+    ) -> Result<Bytes, CloudError> {
+        if response.headers().contains_key(CONTENT_ENCODING) {
+            return Err(CloudError::new(Reason::BadShape, "the answer is compressed, unasked"));
+        }
+        let body = read_capped(&mut response).await?;
         let expected = match call.method {
             Method::Get | Method::Put { .. } => StatusCode::OK,
             Method::Post { .. } => StatusCode::CREATED,
         };
         if response.status() == expected {
-            let subject_token = response.headers().get("x-subject-token");
-            let subject_token =
-                subject_token.and_then(|value| value.to_str().ok()).map(Secret::new);
-            return Ok(Answer { body, request_id, subject_token, sent });
+            return Ok(body);
         }
-        let said = wire::error_body(&body, &|text| sent.hide(text));
-        let mut error = classify(response.status(), response.headers(), said, self.clock.now());
-        error.request_id = request_id.or(error.request_id);
+        let now = self.clock.now();
+        let said = wire::error_body(&body, &|text| redaction.hide(text));
+        let error = classify(response.status(), response.headers(), said, now);
         if error.reason == Reason::ClockSkew {
-            self.skew.note_refusal(call.project, &error.message, self.clock.now(), &self.stats);
+            self.skew.note_refusal(call.project, &error.message, now, &self.stats);
         }
         Err(error)
     }
 }
 
 /// The services answer with `X-Request-Id`, IAM with `X-IAM-Trace-Id`.
-fn request_id(headers: &HeaderMap, sent: &Sent) -> Option<String> {
+fn request_id(headers: &HeaderMap, redaction: &Redaction) -> Option<String> {
     let value = headers.get("x-request-id").or_else(|| headers.get("x-iam-trace-id"))?;
-    value.to_str().ok().map(|id| wire::shown(&sent.hide(id), 64))
+    value.to_str().ok().map(|id| shown(&redaction.hide(id), 64))
 }
 
 /// Reads a body. One that comes in one piece is not copied; others are put together in a buffer of the

@@ -1,10 +1,13 @@
-//! Endpoint services: what VPCEP says of one, and what may be changed of it.
+//! Endpoint services as VPCEP reports them, and their fields that can be changed.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ServiceId, ServiceName};
+use crate::label::labels;
 
 /// An endpoint service (VPCEP API Reference, "Modifying a VPC Endpoint Service", Table 5, and
 /// "Querying VPC Endpoint Services"). Its texts are as the cloud has them: compare them, and clean them
@@ -29,23 +32,32 @@ pub struct EndpointService {
 }
 
 /// The fields of an endpoint service that the PUT can change (same page, Table 3). Of a service,
-/// `None` is what the cloud does not say; of an update, `None` is what shall stay as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// `None` is a field that the cloud does not report; of an update, one that stays as it is. As JSON it
+/// has the fields that are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServiceFields {
     /// Whether the owner must approve each connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_enabled: Option<bool>,
     /// The short name, the middle of the full one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service_name: Option<Box<str>>,
     /// All port mappings; an update replaces the whole list.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<PortMapping>>,
     /// The port of the backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port_id: Option<Box<str>>,
     /// How client addresses are handed to the backend; one of [`TcpProxy`], or a word that this
     /// version does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_proxy: Option<Box<str>>,
     /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Box<str>>,
     /// IPv4 address or domain name of a VLAN service.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Box<str>>,
 }
 
@@ -59,39 +71,94 @@ impl EndpointService {
     }
 }
 
+/// The name of a field that can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// [`ServiceFields::approval_enabled`].
+    ApprovalEnabled,
+    /// [`ServiceFields::service_name`].
+    ServiceName,
+    /// [`ServiceFields::ports`].
+    Ports,
+    /// [`ServiceFields::port_id`].
+    PortId,
+    /// [`ServiceFields::tcp_proxy`].
+    TcpProxy,
+    /// [`ServiceFields::description`].
+    Description,
+    /// [`ServiceFields::ip`].
+    Ip,
+}
+
+impl Field {
+    /// All fields, in the order of the document.
+    pub const ALL: [Self; 7] = [
+        Self::ApprovalEnabled,
+        Self::ServiceName,
+        Self::Ports,
+        Self::PortId,
+        Self::TcpProxy,
+        Self::Description,
+        Self::Ip,
+    ];
+
+    /// The name in the document.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ApprovalEnabled => "approval_enabled",
+            Self::ServiceName => "service_name",
+            Self::Ports => "ports",
+            Self::PortId => "port_id",
+            Self::TcpProxy => "tcp_proxy",
+            Self::Description => "description",
+            Self::Ip => "ip",
+        }
+    }
+
+    /// Whether the field has a value in every service. The cloud may leave out the others where they
+    /// are empty, so that an absent one is an empty one.
+    pub const fn is_never_empty(self) -> bool {
+        matches!(self, Self::ApprovalEnabled | Self::ServiceName | Self::TcpProxy)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The value of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldValue<'a> {
-    /// `approval_enabled`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FieldValue {
+    /// Of `approval_enabled`.
     Flag(bool),
-    /// `ports`.
-    Ports(&'a [PortMapping]),
-    /// Any other field.
-    Text(&'a str),
+    /// Of `ports`.
+    Ports(Vec<PortMapping>),
+    /// Of any other field.
+    Text(Box<str>),
 }
 
 impl ServiceFields {
-    /// The names of the fields, as the document has them and in its order.
-    pub const NAMES: [&str; 7] =
-        ["approval_enabled", "service_name", "ports", "port_id", "tcp_proxy", "description", "ip"];
-
-    /// Fields that have a value in every service. Of the others, a cloud may leave out what is empty, so
-    /// that an absent one is empty.
-    pub const NEVER_EMPTY: [&str; 3] = ["approval_enabled", "service_name", "tcp_proxy"];
-
-    /// One field, by its name, if it is there.
-    pub fn get(&self, name: &str) -> Option<FieldValue<'_>> {
-        let text = match name {
-            "approval_enabled" => return self.approval_enabled.map(FieldValue::Flag),
-            "ports" => return self.ports.as_deref().map(FieldValue::Ports),
-            "service_name" => &self.service_name,
-            "port_id" => &self.port_id,
-            "tcp_proxy" => &self.tcp_proxy,
-            "description" => &self.description,
-            "ip" => &self.ip,
-            _ => return None,
+    /// The value of a field, if it is there.
+    pub fn get(&self, field: Field) -> Option<FieldValue> {
+        let text = match field {
+            Field::ApprovalEnabled => return self.approval_enabled.map(FieldValue::Flag),
+            Field::Ports => return self.ports.clone().map(FieldValue::Ports),
+            Field::ServiceName => &self.service_name,
+            Field::PortId => &self.port_id,
+            Field::TcpProxy => &self.tcp_proxy,
+            Field::Description => &self.description,
+            Field::Ip => &self.ip,
         };
-        text.as_deref().map(FieldValue::Text)
+        text.clone().map(FieldValue::Text)
+    }
+
+    /// The fields that have a value.
+    pub fn present(&self) -> impl Iterator<Item = Field> + '_ {
+        Field::ALL.into_iter().filter(|field| self.get(*field).is_some())
     }
 
     /// Ports in canonical order; what is empty is absent, as the API leaves out what is empty.
@@ -114,26 +181,42 @@ impl ServiceFields {
         fields
     }
 
-    /// The names of the fields that are others afterwards; both are in canonical form. A field that is
-    /// never empty and absent from one of them was not told, and is left out.
-    pub fn moved<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'static str> + 'a {
-        Self::NAMES.into_iter().filter(|name| {
-            let (from, to) = (self.get(name), after.get(name));
-            let is_told = from.is_some() && to.is_some() || !Self::NEVER_EMPTY.contains(name);
-            is_told && from != to
+    /// The fields that are different afterwards; both states are in canonical form. A field that is
+    /// never empty and absent from one of them was not reported, and is left out.
+    pub fn moved<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = Field> + 'a {
+        Field::ALL.into_iter().filter(|field| {
+            let (from, to) = (self.get(*field), after.get(*field));
+            let is_reported = from.is_some() && to.is_some() || !field.is_never_empty();
+            is_reported && from != to
         })
     }
 }
 
-/// A port of the endpoint and where it leads. The order is the canonical order of a list of them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A port of the endpoint and where it leads.
+// The members stand in the order in which the admin API writes them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = Port)]
 pub struct PortMapping {
     /// The port of the endpoint.
     pub client_port: u16,
-    /// The port of the backend.
-    pub server_port: u16,
     /// `TCP`; the cloud may have others one day.
     pub protocol: Box<str>,
+    /// The port of the backend.
+    pub server_port: u16,
+}
+
+/// The canonical order of a list of mappings.
+impl Ord for PortMapping {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |of: &Self| (of.client_port, of.server_port);
+        key(self).cmp(&key(other)).then_with(|| self.protocol.cmp(&other.protocol))
+    }
+}
+
+impl PartialOrd for PortMapping {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl fmt::Display for PortMapping {
@@ -142,71 +225,41 @@ impl fmt::Display for PortMapping {
     }
 }
 
-/// The status of an endpoint service (VPCEP API Reference, "Querying VPC Endpoint Services").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServiceStatus {
-    /// Being built.
-    Creating,
-    /// In use, and the only status in which it can be changed.
-    Available,
-    /// Could not be built.
-    Failed,
-    /// Going away.
-    Deleting,
-    /// A word that this version does not know.
-    Unknown,
+labels! {
+    /// The status of an endpoint service (VPCEP API Reference, "Querying VPC Endpoint Services").
+    pub enum ServiceStatus {
+        /// Being built.
+        Creating = "creating",
+        /// In use, and the only status in which it can be changed.
+        Available = "available",
+        /// Could not be built.
+        Failed = "failed",
+        /// Going away.
+        Deleting = "deleting",
+        /// A word that this version does not know.
+        Unknown = "unknown",
+    }
 }
 
 impl ServiceStatus {
-    /// All statuses, in the order in which they are shown.
-    pub const ALL: [Self; 5] =
-        [Self::Creating, Self::Available, Self::Failed, Self::Deleting, Self::Unknown];
-
-    /// The API's word, which is also the label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Creating => "creating",
-            Self::Available => "available",
-            Self::Failed => "failed",
-            Self::Deleting => "deleting",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// The status of that word, if it is one of the documented four.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL[..4].iter().copied().find(|status| status.as_str() == word)
     }
 }
 
-/// The words of `tcp_proxy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TcpProxy {
-    /// Nothing is handed on.
-    Close,
-    /// In the TCP option field.
-    ToaOpen,
-    /// In the payload, by the proxy protocol.
-    ProxyOpen,
-    /// Both.
-    Open,
-    /// Only the SDK knows it, not the document.
-    ProxyVni,
-}
-
-impl TcpProxy {
-    /// All words; the last one needs to be allowed.
-    pub const ALL: [Self; 5] =
-        [Self::Close, Self::ToaOpen, Self::ProxyOpen, Self::Open, Self::ProxyVni];
-
-    /// The API's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Close => "close",
-            Self::ToaOpen => "toa_open",
-            Self::ProxyOpen => "proxy_open",
-            Self::Open => "open",
-            Self::ProxyVni => "proxy_vni",
-        }
+labels! {
+    /// The words of `tcp_proxy`.
+    pub enum TcpProxy {
+        /// Nothing is handed on.
+        Close = "close",
+        /// In the TCP option field.
+        ToaOpen = "toa_open",
+        /// In the payload, by the proxy protocol.
+        ProxyOpen = "proxy_open",
+        /// Both.
+        Open = "open",
+        /// Only the SDK knows it, not the document.
+        ProxyVni = "proxy_vni",
     }
 }

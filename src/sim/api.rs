@@ -1,13 +1,12 @@
-//! The cloud's API: the checks before every operation, and the dispatch to the module that does the work.
-//!
-//! Owns the order of the checks: address, credentials, permissions, faults, path parameters, operation.
-//! Addresses and permissions are listed in `calls`; the operations are in the modules below.
+//! The cloud's API: the checks before every operation, in their order, and the dispatch.
 
 mod clusters;
 mod connection_changes;
 mod connections;
 mod iam;
+mod ids;
 mod listing;
+mod request;
 mod service_body;
 mod service_lists;
 mod service_rules;
@@ -15,154 +14,112 @@ mod service_update;
 mod services;
 
 use hyper::HeaderMap;
-use sha2::{Digest, Sha256};
 
-use super::PROJECT_ID;
-use super::calls::{Operation, Route, route};
-use super::cloud::{Cloud, State};
-use super::encoding::hex;
-use super::errors::{Reply, bad_parameter, gateway, no_such_api, not_permitted, vpcep};
-use super::faults::active::Hits;
-use super::faults::transport::{self, Fate, Sending};
-use super::puts::{Put, Trace};
-use super::query::Query;
-use super::requests::Arrival;
-use super::signature::Received;
+use self::{ids::is_uuid, request::Request};
+use super::{
+    account::PROJECT_ID,
+    cloud::{Cloud, State},
+    errors::{bad_parameter, gateway, no_such_api, not_permitted, vpcep},
+    faults::transport,
+    operations::{Operation, Route, route},
+    put_log::{Effect, Put},
+    query::Query,
+    reply::Reply,
+    request_log::Entry,
+    signature::{Received, sha256},
+};
 
-/// What came of an operation.
-#[derive(Debug)]
-struct Done {
-    reply: Reply,
-    fate: Fate,
-    trace: Trace,
-}
-
-impl From<Reply> for Done {
-    fn from(reply: Reply) -> Done {
-        Done { reply, fate: Fate::Sent, trace: Trace::default() }
-    }
-}
-
-/// An answer, and what the server needs to send it.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) reply: Reply,
-    pub(crate) sending: Sending,
-    pub(crate) request_id: String,
-    /// Names the request in the log.
-    pub(crate) number: u64,
-}
-
-/// Judges a request that was received whole.
-pub(crate) fn answer(cloud: &Cloud, received: &Received<'_>) -> Answer {
-    let route = route(received.method, received.path);
-    let query = Query::parse(received.query);
+/// Judges a request that was received whole. Returns its id with the answer.
+pub(super) fn answer(cloud: &Cloud, received: &Received<'_>) -> (Reply, String) {
+    let request = Request {
+        route: route(received.method, received.path),
+        query: Query::parse(received.query),
+        body: received.body,
+        now: cloud.now(),
+        now_ms: cloud.uptime_ms(),
+        base_url: &cloud.base_url,
+    };
+    let (route, query) = (&request.route, &request.query);
     let mut state = cloud.state();
     let request_id = state.next_request_id();
-    let number = state.log.begin(&Arrival {
+    state.requests.begin(Entry {
         operation: route.operation,
-        cluster_id: route.cluster,
-        service_id: route.service,
+        cluster_id: route.cluster.map(str::to_owned),
+        service_id: route.service.map(str::to_owned),
         offset: query.noted("offset").or_else(|| query.noted("start")),
         limit: query.noted("limit"),
-        request_id: &request_id,
-        at_ms: cloud.uptime_ms(),
+        status: None,
+        request_id: request_id.clone(),
+        at_ms: request.now_ms,
     });
-    let (done, hits) = match admitted(cloud, &mut state, received, &route) {
-        Err(refused) => (refused.into(), Hits::default()),
-        Ok(()) => {
-            let hits = state.faults.draw(route.operation, route.cluster);
-            let done = match transport::answer(&hits, cloud.base_url()) {
-                Some(reply) => reply.into(),
-                None => operate(cloud, &mut state, received, &route, &query, &hits),
-            };
-            (done, hits)
-        }
+    let mut effect = Effect::default();
+    let reply = match admitted(&mut state, received, &request) {
+        Err(refused) => refused,
+        Ok(()) => judged(&mut state, &request, &mut effect),
     };
-    let mut sending = transport::sending(&hits);
-    if done.fate != Fate::Sent {
-        sending.fate = done.fate;
-    }
     if route.operation == Operation::VpcepUpdate {
-        let answered = !matches!(sending.fate, Fate::Hangs | Fate::Resets);
         state.puts.note(Put {
             request_id: request_id.clone(),
-            service_id: route.service.unwrap_or_default().to_owned(),
-            body_sha256: hex(&Sha256::digest(received.body)),
+            service_id: request.service().to_owned(),
+            body_sha256: sha256(received.body),
             body_bytes: received.body.len(),
-            applied: done.trace.applied,
-            changed: done.trace.changed,
-            modes: done.trace.modes,
-            status: done.reply.status,
-            answered,
-            at_ms: cloud.uptime_ms(),
+            effect,
+            status: reply.status,
+            answered: reply.is_sent(),
+            at_ms: request.now_ms,
         });
     }
-    Answer { reply: done.reply, sending, request_id, number }
+    (reply, request_id)
 }
 
 /// Checks address, credentials and permissions.
 fn admitted(
-    cloud: &Cloud,
     state: &mut State,
     received: &Received<'_>,
-    route: &Route<'_>,
+    request: &Request<'_>,
 ) -> Result<(), Reply> {
-    match route.operation {
+    let Route { operation, project, .. } = request.route;
+    match operation {
         Operation::Unknown => return Err(no_such_api()),
         // Asking for a token is how one comes by credentials.
         Operation::IamToken => return Ok(()),
         _ => {}
     }
-    let admission = state.gate.admit(received, route.project, cloud.now());
-    admission.map_err(|refusal| refusal.reply())?;
+    state.gate.admit(received, project, request.now)?;
     let allowed = state.gate.credentials.actions.as_ref();
-    match allowed.and_then(|allowed| route.operation.lacks(allowed)) {
-        Some(action) => Err(not_permitted(route.operation, action)),
+    match allowed.and_then(|allowed| operation.lacks(allowed)) {
+        Some(action) => Err(not_permitted(operation, action)),
         None => Ok(()),
     }
 }
 
-fn operate(
-    cloud: &Cloud,
-    state: &mut State,
-    received: &Received<'_>,
-    route: &Route<'_>,
-    query: &Query,
-    hits: &Hits,
-) -> Done {
-    if let Err(refused) = known_path(route) {
-        return refused.into();
-    }
-    let (now, now_ms) = (cloud.now(), cloud.uptime_ms());
-    // If a path has no id of this kind, the operation does not use it.
-    let cluster = route.cluster.unwrap_or_default();
-    let service = route.service.unwrap_or_default();
-    let (body, base_url) = (received.body, cloud.base_url());
-    match route.operation {
-        Operation::CssClusters => clusters::list(&state.world, query),
-        Operation::CssCluster => clusters::detail(&state.world, cluster),
-        Operation::CssConnections => connections::list(state, cluster, query, hits, now),
-        Operation::CssUpdateConnections => {
-            connection_changes::statuses(&mut state.world, cluster, body, now)
-        }
-        Operation::CssUpdateWhitelist => {
-            connection_changes::whitelist(&mut state.world, cluster, body, now)
-        }
-        Operation::VpcepServices => services::list(state, query, now_ms),
-        Operation::VpcepService => services::detail(state, service, now_ms),
-        Operation::VpcepUpdate => return service_update::update(state, service, body, now, now_ms),
-        Operation::VpcepDescribe
-        | Operation::VpcepPublic
-        | Operation::VpcepConnections
-        | Operation::VpcepPermissions
-        | Operation::VpcepQuotas => service_lists::answer(state, route.operation, service, query),
-        Operation::IamProjects => iam::projects(query, base_url),
-        Operation::IamDomains => iam::domains(base_url),
-        Operation::IamToken => iam::token(state, body, now),
-        Operation::Unknown => no_such_api(),
-    }
-    .into()
+/// Answers a request that was let in: its faults first, then the operation.
+fn judged(state: &mut State, request: &Request<'_>, effect: &mut Effect) -> Reply {
+    let hits = state.faults.draw(&request.route);
+    effect.faults.extend(hits.names());
+    let reply = transport::answer(&hits, request.base_url).unwrap_or_else(|| {
+        let operated = known_path(&request.route).and_then(|()| match request.route.operation {
+            Operation::CssClusters => clusters::list(state, request),
+            Operation::CssCluster => clusters::detail(state, request),
+            Operation::CssConnections => connections::list(state, request, &hits),
+            Operation::CssUpdateConnections => connection_changes::statuses(state, request),
+            Operation::CssUpdateWhitelist => connection_changes::whitelist(state, request),
+            Operation::VpcepServices => services::list(state, request),
+            Operation::VpcepService => services::detail(state, request),
+            Operation::VpcepUpdate => service_update::update(state, request, effect),
+            Operation::VpcepConnections => service_lists::connections(state, request),
+            Operation::VpcepPermissions => service_lists::permissions(state, request),
+            Operation::VpcepDescribe => service_lists::describe(state, request),
+            Operation::VpcepPublic => service_lists::public(state, request),
+            Operation::VpcepQuotas => service_lists::quotas(state, request),
+            Operation::IamProjects => iam::projects(request),
+            Operation::IamDomains => Ok(iam::domains(request)),
+            Operation::IamToken => Ok(iam::token(state, request)),
+            Operation::Unknown => Err(no_such_api()),
+        });
+        operated.unwrap_or_else(|refused| refused)
+    });
+    transport::sent_badly(reply, &hits)
 }
 
 /// The ids of the path are well formed, and the project is ours.
@@ -186,16 +143,8 @@ fn known_path(route: &Route<'_>) -> Result<(), Reply> {
     Ok(())
 }
 
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-        })
-}
-
 /// Limits of the gateway on the request line and the headers (signing guide, constraints).
-pub(crate) fn oversized(uri_length: usize, headers: &HeaderMap) -> Option<Reply> {
+pub(super) fn oversized(uri_length: usize, headers: &HeaderMap) -> Option<Reply> {
     const KIB: usize = 1 << 10;
     let sizes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let (largest, all) = sizes.fold((0, 0), |(most, sum), size| (most.max(size), sum + size));
@@ -209,7 +158,7 @@ pub(crate) fn oversized(uri_length: usize, headers: &HeaderMap) -> Option<Reply>
 }
 
 /// A body beyond the gateway's 12 MB.
-pub(crate) fn body_too_big() -> Reply {
+pub(super) fn body_too_big() -> Reply {
     gateway(413, "APIGW.0201", "Request body too large")
 }
 

@@ -1,134 +1,83 @@
-//! Response bodies that misbehave: they wait, drip, repeat themselves or break off.
-//!
-//! Owns how bytes leave, one step after the other. Which answer misbehaves is decided by `faults`.
+//! The body of an answer: sent whole, or as its fate wants it.
 
-use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::{io, iter, time::Duration};
 
-use hyper::body::{Body, Bytes, Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
+use futures_util::stream;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Bytes, Frame};
+use tokio::time::sleep;
 
-/// One step of sending a body.
-#[derive(Debug)]
-pub(crate) enum Step {
-    Send(Bytes),
-    /// The same bytes so many times.
-    Repeat(Bytes, usize),
-    /// One byte at a time, with a pause before each.
-    Drip(Bytes, Duration),
-    Wait(Duration),
-    /// Breaks the connection.
-    Fail,
-}
+use super::reply::Fate;
 
-/// A body that is sent step by step.
-#[derive(Debug)]
-pub(crate) struct SimBody {
-    steps: VecDeque<Step>,
-    waiting: Option<Pin<Box<Sleep>>>,
-    /// Known only of a body that is sent whole.
-    length: Option<u64>,
-}
+const DRIP: Duration = Duration::from_secs(1);
+/// Long enough for the bytes before it to leave.
+const BEFORE_CUT: Duration = Duration::from_millis(50);
 
-impl SimBody {
-    /// A body that behaves.
-    pub(crate) fn whole(bytes: Vec<u8>) -> SimBody {
-        let length = Some(bytes.len() as u64);
-        let steps = if bytes.is_empty() { None } else { Some(Step::Send(bytes.into())) };
-        SimBody { steps: steps.into_iter().collect(), waiting: None, length }
-    }
+pub(super) type SimBody = UnsyncBoxBody<Bytes, io::Error>;
 
-    /// A body of these steps; its length is not announced.
-    pub(crate) fn of(steps: impl IntoIterator<Item = Step>) -> SimBody {
-        SimBody { steps: steps.into_iter().collect(), waiting: None, length: None }
-    }
+/// A pause, and the bytes that are sent after it; an error breaks the connection.
+type Step = (Duration, io::Result<Bytes>);
 
-    fn next_step(&mut self) -> Option<Step> {
-        match self.steps.front_mut()? {
-            Step::Repeat(bytes, times) if *times > 1 => {
-                *times -= 1;
-                Some(Step::Send(bytes.clone()))
-            }
-            Step::Repeat(..) => self.steps.pop_front().map(|step| match step {
-                Step::Repeat(bytes, _) => Step::Send(bytes),
-                other => other,
-            }),
-            Step::Drip(bytes, pause) if !bytes.is_empty() => {
-                let (byte, pause) = (bytes.split_to(1), *pause);
-                self.steps.push_front(Step::Send(byte));
-                Some(Step::Wait(pause))
-            }
-            Step::Drip(..) => {
-                self.steps.pop_front();
-                self.next_step()
-            }
-            Step::Send(_) | Step::Wait(_) | Step::Fail => self.steps.pop_front(),
+/// The body for a fate, and the length to announce where it is not the body's own.
+pub(super) fn body(fate: Fate, bytes: Vec<u8>) -> (SimBody, Option<usize>) {
+    let length = bytes.len();
+    let bytes = Bytes::from(bytes);
+    match fate {
+        Fate::Sent | Fate::Hangs | Fate::Resets => {
+            (Full::new(bytes).map_err(|never| match never {}).boxed_unsync(), None)
+        }
+        Fate::CutShort => (cut(&bytes), Some(length.max(1))),
+        Fate::CutInChunks => (cut(&bytes), None),
+        Fate::Drips => {
+            let drops = bytes.into_iter().map(|byte| (DRIP, Ok(Bytes::from(vec![byte]))));
+            (stepwise(drops), Some(length))
+        }
+        Fate::Huge => {
+            let begin = Bytes::from_static(b"{\"connections\":[],\"padding\":\"");
+            let padding = iter::repeat_n(Bytes::from(vec![b'x'; 64 << 10]), 320);
+            let all = iter::once(begin).chain(padding).chain([Bytes::from_static(b"\"}")]);
+            (stepwise(all.map(|bytes| (Duration::ZERO, Ok(bytes)))), None)
         }
     }
 }
 
-impl Body for SimBody {
-    type Data = Bytes;
-    type Error = io::Error;
+/// The first half, and then the end of the connection.
+fn cut(bytes: &Bytes) -> SimBody {
+    let half = bytes.slice(..bytes.len() / 2);
+    let broken = Err(io::Error::other("the body breaks off"));
+    stepwise([(Duration::ZERO, Ok(half)), (BEFORE_CUT, broken)].into_iter())
+}
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let this = self.get_mut();
-        loop {
-            if let Some(waiting) = &mut this.waiting {
-                match waiting.as_mut().poll(context) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(()) => this.waiting = None,
-                }
-            }
-            match this.next_step() {
-                None => return Poll::Ready(None),
-                Some(Step::Wait(pause)) => this.waiting = Some(Box::pin(sleep(pause))),
-                Some(Step::Fail) => {
-                    let error = io::Error::other("the body breaks off");
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Some(Step::Send(bytes) | Step::Repeat(bytes, _) | Step::Drip(bytes, _)) => {
-                    this.length = this.length.map(|left| left - bytes.len() as u64);
-                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
-                }
-            }
+fn stepwise(steps: impl Iterator<Item = Step> + Send + 'static) -> SimBody {
+    let frames = stream::unfold(steps, async |mut steps| {
+        let (pause, bytes) = steps.next()?;
+        if !pause.is_zero() {
+            sleep(pause).await;
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.steps.is_empty() && self.waiting.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
+        Some((bytes.map(Frame::data), steps))
+    });
+    StreamBody::new(frames).boxed_unsync()
 }
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt;
+    use hyper::body::Body as _;
+    use tokio::time::Instant;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn sends_step_by_step() {
-        let body = SimBody::of([
-            Step::Send(Bytes::from_static(b"a")),
-            Step::Repeat(Bytes::from_static(b"bc"), 3),
-            Step::Wait(Duration::from_secs(60)),
-            Step::Drip(Bytes::from_static(b"de"), Duration::from_secs(1)),
-        ]);
-        let begin = tokio::time::Instant::now();
-        let bytes = body.collect().await.expect("no error").to_bytes();
-        assert_eq!(&*bytes, b"abcbcbcde");
-        assert_eq!(begin.elapsed().as_secs(), 62);
-        assert!(SimBody::of([Step::Fail]).collect().await.is_err());
-        assert_eq!(SimBody::whole(b"abc".to_vec()).size_hint().exact(), Some(3));
+    async fn bodies_leave_as_their_fate_wants_it() {
+        let begin = Instant::now();
+        let (drips, length) = body(Fate::Drips, b"abc".to_vec());
+        assert_eq!(&*drips.collect().await.expect("no error").to_bytes(), b"abc");
+        assert_eq!((begin.elapsed().as_secs(), length), (3, Some(3)));
+        let (mut short, length) = body(Fate::CutShort, b"abcd".to_vec());
+        let first = short.frame().await.expect("a frame").expect("no error");
+        assert_eq!((first.into_data().expect("bytes").as_ref(), length), (&b"ab"[..], Some(4)));
+        assert!(short.frame().await.expect("an end").is_err());
+        let (huge, _) = body(Fate::Huge, Vec::new());
+        assert!(huge.collect().await.expect("no error").to_bytes().len() > 20 << 20);
+        assert_eq!(body(Fate::Sent, b"abc".to_vec()).0.size_hint().exact(), Some(3));
     }
 }

@@ -1,76 +1,58 @@
-//! The simulator's clock: real or fixed, and movable by the control API.
-//!
-//! Owns "now" and how times are written. Everything else takes the time as an argument.
+//! The simulator's clock, real or fixed and movable by the control API, and the forms of times.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+
+const BASIC: &str = "%Y%m%dT%H%M%SZ";
 
 /// Answers "what time is it in the simulated cloud?".
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(super) struct Clock {
     fixed: Option<Timestamp>,
     skew_seconds: AtomicI64,
 }
 
 impl Clock {
-    pub(crate) fn new(fixed: Option<Timestamp>) -> Clock {
-        Clock { fixed, skew_seconds: AtomicI64::new(0) }
+    pub(super) fn new(fixed: Option<Timestamp>) -> Self {
+        Self { fixed, skew_seconds: AtomicI64::new(0) }
     }
 
     /// Now, moved by the skew.
     #[expect(clippy::disallowed_methods, reason = "the simulated cloud has a clock of its own")]
-    pub(crate) fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         let now = self.fixed.unwrap_or_else(Timestamp::now);
         let skew = SignedDuration::from_secs(self.skew_seconds.load(Ordering::Relaxed));
         now.checked_add(skew).unwrap_or(now)
     }
 
     /// Moves the clock to `seconds` after (or before) the true time.
-    pub(crate) fn set_skew(&self, seconds: i64) {
+    pub(super) fn set_skew(&self, seconds: i64) {
         self.skew_seconds.store(seconds, Ordering::Relaxed);
     }
 }
 
 /// The same time without its fraction: the CSS API gives whole seconds.
-pub(crate) fn whole_seconds(time: Timestamp) -> Timestamp {
+pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// `seconds` later or, if negative, earlier; the same time at the end of the calendar.
-pub(crate) fn shifted(time: Timestamp, seconds: i64) -> Timestamp {
+pub(super) fn shifted(time: Timestamp, seconds: i64) -> Timestamp {
     time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(time)
 }
 
 /// The form of `X-Sdk-Date`: `20211217T065804Z`.
-pub(crate) fn basic_date(time: Timestamp) -> String {
-    whole_seconds(time).to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
+pub(super) fn basic_date(time: Timestamp) -> String {
+    time.strftime(BASIC).to_string()
 }
 
 /// Reads the form of `X-Sdk-Date`, and no other.
-pub(crate) fn parse_basic_date(text: &str) -> Option<Timestamp> {
-    let bytes = text.as_bytes();
-    let shaped = bytes.len() == 16
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            8 => *byte == b'T',
-            15 => *byte == b'Z',
-            _ => byte.is_ascii_digit(),
-        });
-    if !shaped {
-        return None;
-    }
-    let (date, time) = (&text[..8], &text[9..15]);
-    format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        &date[..4],
-        &date[4..6],
-        &date[6..],
-        &time[..2],
-        &time[2..4],
-        &time[4..]
-    )
-    .parse()
-    .ok()
+pub(super) fn parse_basic_date(text: &str) -> Option<Timestamp> {
+    let date = DateTime::strptime(BASIC, text).ok()?;
+    let time = TimeZone::UTC.to_timestamp(date).ok()?;
+    // The parser also takes shorter numbers.
+    (basic_date(time) == text).then_some(time)
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! The gateway's door: who is let in, by a signature or by a token.
-//!
-//! Owns the one access key and the one password, which a test may rotate, the tokens given out and
-//! the lock after too many bad signatures. How a signature is computed is in `signature`, how a refusal reads in `errors`.
+//! The gateway's door: a signature or a token lets a request in.
 
 use std::collections::{HashSet, VecDeque};
 
-use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
+use hyper::{HeaderMap, header::AUTHORIZATION};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::clock::{parse_basic_date, shifted};
-use super::errors::Refusal;
-use super::rng::Rng;
-use super::signature::{Authorization, Received, canonical_request, only_value, same, signature};
-use super::{ACCESS_KEY, PASSWORD, PROJECT_ID, SECRET_KEY};
+use super::{
+    account::{ACCESS_KEY, PASSWORD, PROJECT_ID, SECRET_KEY},
+    clock::{basic_date, parse_basic_date, shifted},
+    errors::{expired_token, unauthenticated},
+    reply::Reply,
+    rng::Rng,
+    signature::{Authorization, Received, canonical_request, only_value, same, signature},
+};
 
 /// A signature holds for 15 minutes (signing guide).
 const WINDOW_SECONDS: i64 = 15 * 60;
@@ -26,36 +26,38 @@ const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 /// More tokens are not remembered: the oldest goes.
 const TOKENS: usize = 1_000;
 
-/// Who is let in at the moment.
-#[derive(Debug)]
-pub(crate) struct Credentials {
-    pub(crate) access_key: String,
-    pub(crate) secret_key: String,
+/// The credentials that are valid at the moment; a test may rotate them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Credentials {
+    pub(super) access_key: String,
+    pub(super) secret_key: String,
     /// Temporary keys come with a security token; it must be sent, signed or not.
-    pub(crate) security_token: Option<String>,
-    pub(crate) password: String,
-    pub(crate) token_seconds: i64,
+    pub(super) security_token: Option<String>,
+    pub(super) password: String,
+    /// The life of tokens that are given from now on.
+    pub(super) token_seconds: i64,
     /// So many requests with a token are let in; then all tokens end, once.
-    pub(crate) tokens_end_after: Option<u64>,
+    pub(super) tokens_end_after: Option<u64>,
     /// The actions that the user may take; absent, all of them.
-    pub(crate) actions: Option<HashSet<String>>,
+    pub(super) actions: Option<HashSet<String>>,
 }
 
-/// What the door remembers.
+/// The credentials, the tokens given out, and the lock after too many bad signatures.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    pub(crate) credentials: Credentials,
+pub(super) struct Gate {
+    pub(super) credentials: Credentials,
     bad_in_a_row: u32,
     locked_until: Option<Timestamp>,
     tokens: VecDeque<(String, Timestamp)>,
     rng: Rng,
     /// Signed requests that were refused, whatever the reason.
-    pub(crate) bad_signatures: u64,
+    pub(super) bad_signatures: u64,
 }
 
 impl Gate {
-    pub(crate) fn new(rng: Rng) -> Gate {
-        Gate {
+    pub(super) fn new(rng: Rng) -> Self {
+        Self {
             credentials: Credentials {
                 access_key: ACCESS_KEY.to_owned(),
                 secret_key: SECRET_KEY.to_owned(),
@@ -73,41 +75,41 @@ impl Gate {
         }
     }
 
-    /// Lets a request in, or says why not. `project` is the one in the path, where there is one.
-    pub(crate) fn admit(
+    /// Lets a request in, or refuses it. `project` is the one in the path, where there is one.
+    pub(super) fn admit(
         &mut self,
         received: &Received<'_>,
         project: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Reply> {
         let headers = received.headers;
         if headers.contains_key(AUTHORIZATION) {
             let outcome = self.check_signature(received, now);
             self.bad_signatures += u64::from(outcome.is_err());
-            outcome?;
+            outcome.map_err(unauthenticated)?;
         } else if headers.contains_key("x-auth-token") {
             self.check_token(headers, now)?;
         } else {
-            return Err(Refusal::NoCredentials);
+            return Err(unauthenticated("x-auth-token not found"));
         }
-        let wanted = project.unwrap_or(PROJECT_ID).as_bytes();
+        let project = project.unwrap_or(PROJECT_ID);
         if headers.contains_key("x-project-id")
-            && only_value(headers, "x-project-id").map(<[u8]>::trim_ascii) != Some(wanted)
+            && only_value(headers, "x-project-id") != Some(project)
         {
-            return Err(Refusal::OtherProject);
+            return Err(unauthenticated("x-project-id does not match the project"));
         }
         Ok(())
     }
 
     /// All tokens given out so far end now.
-    pub(crate) fn end_tokens(&mut self) {
+    pub(super) fn end_tokens(&mut self) {
         for (_, expires) in &mut self.tokens {
             *expires = Timestamp::MIN;
         }
     }
 
     /// A new token and the time when it ends.
-    pub(crate) fn issue_token(&mut self, now: Timestamp) -> (String, Timestamp) {
+    pub(super) fn issue_token(&mut self, now: Timestamp) -> (String, Timestamp) {
         if self.tokens.len() >= TOKENS {
             self.tokens.pop_front();
         }
@@ -118,71 +120,60 @@ impl Gate {
         (token, expires)
     }
 
-    fn check_signature(&mut self, received: &Received<'_>, now: Timestamp) -> Result<(), Refusal> {
-        let malformed = |what: &str| Refusal::Malformed(what.to_owned());
-        let text = only_value(received.headers, AUTHORIZATION.as_str())
-            .and_then(|value| std::str::from_utf8(value).ok())
-            .ok_or_else(|| malformed("authorization format is wrong"))?;
-        let authorization = Authorization::parse(text).map_err(malformed)?;
-        if !same(&authorization.access_key, &self.credentials.access_key) {
-            return Err(Refusal::UnknownKey(authorization.access_key));
+    /// The error is in the words of the gateway.
+    fn check_signature(&mut self, received: &Received<'_>, now: Timestamp) -> Result<(), String> {
+        let headers = received.headers;
+        let text = only_value(headers, AUTHORIZATION.as_str());
+        let authorization = Authorization::parse(text.ok_or("authorization format is wrong")?)?;
+        let valid = &self.credentials;
+        if !same(authorization.access_key, &valid.access_key) {
+            return Err(format!("ak {} not exist", authorization.access_key));
         }
         if self.locked_until.is_some_and(|until| now < until) {
-            return Err(Refusal::Locked);
+            return Err("AK access failed to reach the limit,forbidden".to_owned());
         }
         // The official clients sign different headers; the gateway requires only this one.
         if !authorization.signs("x-sdk-date") {
-            return Err(malformed("signed headers lack x-sdk-date"));
+            return Err("signed headers lack x-sdk-date".to_owned());
         }
-        if let Some(token) = &self.credentials.security_token {
-            let sent = only_value(received.headers, "x-security-token");
-            if sent.map(<[u8]>::trim_ascii) != Some(token.as_bytes()) {
-                return Err(malformed("x-security-token is missing or wrong"));
-            }
+        let token = valid.security_token.as_deref();
+        if token.is_some() && only_value(headers, "x-security-token") != token {
+            return Err("x-security-token is missing or wrong".to_owned());
         }
-        let canonical = canonical_request(received, &authorization)
-            .map_err(|name| Refusal::Malformed(format!("signed header {name} is not there")))?;
-        let date = only_value(received.headers, "x-sdk-date")
-            .and_then(|value| std::str::from_utf8(value).ok())
-            .unwrap_or_default()
-            .trim();
-        let signed = parse_basic_date(date).ok_or_else(|| malformed("x-sdk-date is wrong"))?;
+        let canonical = canonical_request(received, &authorization)?;
+        let date = only_value(headers, "x-sdk-date").unwrap_or_default();
+        let signed = parse_basic_date(date).ok_or("x-sdk-date is wrong")?;
         if (now.as_second() - signed.as_second()).abs() > WINDOW_SECONDS {
-            return Err(Refusal::Expired { signed: date.to_owned(), server: now });
+            return Err(format!(
+                "calc aksk signature fail:signature expired, signature time:{date},server time:{}",
+                basic_date(now)
+            ));
         }
-        if same(
-            &signature(&self.credentials.secret_key, date, &canonical),
-            &authorization.signature,
-        ) {
-            self.bad_in_a_row = 0;
-            self.locked_until = None;
+        if same(&signature(&valid.secret_key, date, &canonical), authorization.signature) {
+            (self.bad_in_a_row, self.locked_until) = (0, None);
             return Ok(());
         }
         self.bad_in_a_row += 1;
         if self.bad_in_a_row > BAD_LIMIT {
-            self.bad_in_a_row = 0;
-            self.locked_until = Some(shifted(now, LOCK_SECONDS));
+            (self.bad_in_a_row, self.locked_until) = (0, Some(shifted(now, LOCK_SECONDS)));
         }
-        Err(Refusal::Mismatch { canonical_request: canonical })
+        let canonical = canonical.replace('\n', "|");
+        Err(format!("verify aksk signature fail, canonicalRequest:{canonical}"))
     }
 
-    fn check_token(&mut self, headers: &HeaderMap, now: Timestamp) -> Result<(), Refusal> {
-        if let Some(left) = &mut self.credentials.tokens_end_after {
-            match left.checked_sub(1) {
-                Some(less) => *left = less,
-                None => {
-                    self.credentials.tokens_end_after = None;
-                    self.end_tokens();
-                }
+    fn check_token(&mut self, headers: &HeaderMap, now: Timestamp) -> Result<(), Reply> {
+        match &mut self.credentials.tokens_end_after {
+            None => {}
+            Some(0) => {
+                self.credentials.tokens_end_after = None;
+                self.end_tokens();
             }
+            Some(left) => *left -= 1,
         }
-        let token = only_value(headers, "x-auth-token")
-            .and_then(|value| std::str::from_utf8(value).ok())
-            .ok_or(Refusal::BadToken)?;
-        let known = self.tokens.iter().find(|(one, _)| same(one, token));
-        match known {
-            None => Err(Refusal::BadToken),
-            Some((_, expires)) if now >= *expires => Err(Refusal::OldToken),
+        let token = only_value(headers, "x-auth-token").unwrap_or_default();
+        match self.tokens.iter().find(|(one, _)| same(one, token)) {
+            None => Err(unauthenticated("decrypt token fail")),
+            Some((_, expires)) if now >= *expires => Err(expired_token()),
             Some(_) => Ok(()),
         }
     }
@@ -193,7 +184,6 @@ mod tests {
     use hyper::header::HeaderValue;
 
     use super::*;
-    use crate::sim::clock::basic_date;
 
     fn now() -> Timestamp {
         "2024-01-02T03:04:05Z".parse().expect("a time")
@@ -207,7 +197,7 @@ mod tests {
         signed: &[Header],
         secret_key: &str,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Reply> {
         ask_with(gate, signed, &[], secret_key, now)
     }
 
@@ -218,7 +208,7 @@ mod tests {
         set_later: &[Header],
         secret_key: &str,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Reply> {
         let mut map = HeaderMap::new();
         let set = |map: &mut HeaderMap, headers: &[Header]| {
             for (name, value) in headers {
@@ -226,13 +216,9 @@ mod tests {
             }
         };
         set(&mut map, signed);
-        let signed_headers: Vec<String> = signed.iter().map(|(name, _)| name.to_string()).collect();
+        let signed_headers: Vec<&str> = signed.iter().map(|(name, _)| *name).collect();
         let joined = signed_headers.join(";");
-        let authorization = Authorization {
-            access_key: ACCESS_KEY.to_owned(),
-            signed_headers,
-            signature: String::new(),
-        };
+        let authorization = Authorization { access_key: ACCESS_KEY, signed_headers, signature: "" };
         let received =
             Received { method: "GET", path: "/x", query: "", headers: &map.clone(), body: b"" };
         let canonical = canonical_request(&received, &authorization).expect("all headers");
@@ -246,6 +232,14 @@ mod tests {
         gate.admit(&Received { headers: &map, ..received }, Some(PROJECT_ID), now)
     }
 
+    /// Whether a refusal has these words.
+    fn says(outcome: Result<(), Reply>, words: &str) -> bool {
+        let body = outcome.map_err(|refused| String::from_utf8(refused.body).expect("text"));
+        body.is_err_and(|body| body.contains(words))
+    }
+
+    const LOCKED: &str = "AK access failed to reach the limit";
+
     fn usual(date: Timestamp) -> Vec<Header> {
         vec![("host", "h".to_owned()), ("x-sdk-date", basic_date(date))]
     }
@@ -255,16 +249,18 @@ mod tests {
         let mut gate = Gate::new(Rng::new(1, 1));
         assert_eq!(ask(&mut gate, &usual(now()), SECRET_KEY, now()), Ok(()));
         let wrong = ask(&mut gate, &usual(now()), "wrong", now());
-        assert!(matches!(wrong, Err(Refusal::Mismatch { .. })));
+        assert!(says(wrong, "verify aksk signature fail, canonicalRequest:GET|/x/||host:h|"));
         let without_date = [("host", "h".to_owned())];
         let outcome = ask(&mut gate, &without_date, SECRET_KEY, now());
-        assert_eq!(outcome, Err(Refusal::Malformed("signed headers lack x-sdk-date".to_owned())));
+        assert!(says(outcome, "signed headers lack x-sdk-date"));
         assert_eq!(gate.bad_signatures, 2);
     }
 
     #[test]
     fn a_signature_holds_for_fifteen_minutes_both_ways() {
         let mut gate = Gate::new(Rng::new(1, 1));
+        let late = ask(&mut gate, &usual(shifted(now(), -901)), SECRET_KEY, now());
+        assert!(says(late, "signature time:20240102T024904Z,server time:20240102T030405Z"));
         for (seconds, good) in [(900, true), (-900, true), (901, false), (-901, false)] {
             let outcome = ask(&mut gate, &usual(shifted(now(), seconds)), SECRET_KEY, now());
             assert_eq!(outcome.is_ok(), good, "{seconds}");
@@ -283,9 +279,9 @@ mod tests {
         for _ in 0..6 {
             assert!(ask(&mut gate, &usual(now()), "wrong", now()).is_err());
         }
-        assert_eq!(ask(&mut gate, &usual(now()), SECRET_KEY, now()), Err(Refusal::Locked));
+        assert!(says(ask(&mut gate, &usual(now()), SECRET_KEY, now()), LOCKED));
         let later = shifted(now(), 299);
-        assert_eq!(ask(&mut gate, &usual(later), SECRET_KEY, later), Err(Refusal::Locked));
+        assert!(says(ask(&mut gate, &usual(later), SECRET_KEY, later), LOCKED));
         let later = shifted(now(), 300);
         assert_eq!(ask(&mut gate, &usual(later), SECRET_KEY, later), Ok(()));
     }
@@ -331,10 +327,13 @@ mod tests {
             let with = |headers: &[Header], value| [headers, &[token(value)]].concat();
             assert_eq!(ask(&with(&signed, "right"), &set_later), Ok(()), "{client}");
             assert_eq!(ask(&signed, &with(&set_later, "right")), Ok(()), "{client}");
-            let refused = Err(Refusal::Malformed("x-security-token is missing or wrong".into()));
-            assert_eq!(ask(&signed, &set_later), refused, "{client}");
-            assert_eq!(ask(&with(&signed, "wrong"), &set_later), refused, "{client}");
-            assert_eq!(ask(&signed, &with(&set_later, "wrong")), refused, "{client}");
+            for refused in [
+                ask(&signed, &set_later),
+                ask(&with(&signed, "wrong"), &set_later),
+                ask(&signed, &with(&set_later, "wrong")),
+            ] {
+                assert!(says(refused, "x-security-token is missing or wrong"), "{client}");
+            }
         }
     }
 
@@ -344,7 +343,7 @@ mod tests {
             let mut gate = Gate::new(Rng::new(1, 1));
             let changed = [(name, value.to_owned())];
             let outcome = ask_with(&mut gate, &usual(now()), &changed, SECRET_KEY, now());
-            assert!(matches!(outcome, Err(Refusal::Mismatch { .. })), "{name}: {outcome:?}");
+            assert!(says(outcome, "verify aksk signature fail"), "{name}");
         }
     }
 
@@ -373,7 +372,7 @@ mod tests {
             gate.admit(&received, None, at)
         };
         assert_eq!(ask(&token, now()), Ok(()));
-        assert_eq!(ask("MIIelse", now()), Err(Refusal::BadToken));
-        assert_eq!(ask(&token, expires), Err(Refusal::OldToken));
+        assert!(says(ask("MIIelse", now()), "decrypt token fail"));
+        assert!(says(ask(&token, expires), "APIGW.0307"));
     }
 }

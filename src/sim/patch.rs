@@ -1,14 +1,16 @@
-//! Bodies in which a missing key, null and a value are three different things.
-//!
-//! Owns that distinction only; which keys there are is the business of those who read them.
+//! A part of something replaced, as JSON names it.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Error, Map, Value};
 
-/// Tells a key with the value null from a key that is missing: for `deserialize_with`, with `default`.
-///
-/// Where `T` takes no null, null is refused.
-pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+/// The names and values of a patch.
+pub(super) type Patch = Map<String, Value>;
+
+/// `old` with the values of `patch` in the place of its own; names it does not have are refused.
+pub(super) fn patched<T: Serialize + DeserializeOwned>(old: &T, patch: Patch) -> Result<T, Error> {
+    let mut whole = serde_json::to_value(old)?;
+    if let Some(whole) = whole.as_object_mut() {
+        whole.extend(patch);
+    }
+    serde_json::from_value(whole)
 }

@@ -1,34 +1,35 @@
 //! Query parameters as CSS reads them: strictly, or not at all.
-//!
-//! Owns the reading of names and whole numbers. Which parameters an operation has is its own matter.
 
-use super::encoding::percent_decoded;
-use super::errors::{Reply, bad_parameter, out_of_range};
+use super::{
+    errors::{bad_parameter, out_of_range},
+    reply::Reply,
+    signature::decoded,
+};
 
 /// The decoded pairs of a query, in their order.
 #[derive(Debug)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(super) struct Query(Vec<(String, String)>);
 
 /// The lowest and highest value of a number, and what it is when absent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Range {
-    pub(crate) low: i64,
-    pub(crate) high: i64,
-    pub(crate) default: i64,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub(super) low: i64,
+    pub(super) high: i64,
+    pub(super) default: i64,
 }
 
 impl Query {
-    pub(crate) fn parse(text: &str) -> Query {
-        let decoded = |part| String::from_utf8_lossy(&percent_decoded(part)).into_owned();
-        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+    pub(super) fn parse(query: &str) -> Self {
+        let text = |part| String::from_utf8_lossy(&decoded(part)).into_owned();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(name), decoded(value))
+            (text(name), text(value))
         });
-        Query(pairs.collect())
+        Self(pairs.collect())
     }
 
     /// The value of a parameter that stands once.
-    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Reply> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Reply> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value);
         let value = values.next();
         if values.next().is_some() {
@@ -37,8 +38,18 @@ impl Query {
         Ok(value)
     }
 
+    /// The value of a parameter that is one of these words.
+    pub(super) fn among(&self, name: &str, all: &[&str]) -> Result<Option<&str>, Reply> {
+        match self.text(name)? {
+            Some(value) if !all.contains(&value) => {
+                Err(bad_parameter(&format!("The parameter {name} is invalid.")))
+            }
+            value => Ok(value),
+        }
+    }
+
     /// A whole number within its range; a parameter that is not known is ignored, not this one.
-    pub(crate) fn number(&self, name: &str, range: Range) -> Result<i64, Reply> {
+    pub(super) fn number(&self, name: &str, range: Range) -> Result<i64, Reply> {
         let Some(text) = self.text(name)? else { return Ok(range.default) };
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -50,7 +61,7 @@ impl Query {
     }
 
     /// What the request log notes: the number, if it is one, with no judgement.
-    pub(crate) fn noted(&self, name: &str) -> Option<i64> {
+    pub(super) fn noted(&self, name: &str) -> Option<i64> {
         self.text(name).ok().flatten().and_then(|text| text.parse().ok())
     }
 }

@@ -1,25 +1,22 @@
-//! The simulator's only source of chance: splitmix64, small, fast and the same on every machine.
-//!
-//! Owns the generator and the identifiers made from it. It does not know what they are used for.
+//! The simulator's only source of chance: splitmix64, which makes the same world of a seed for ever.
 
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A splitmix64 generator.
-#[derive(Debug, Clone)]
-pub(crate) struct Rng(u64);
+#[derive(Clone, Debug)]
+pub(super) struct Rng(u64);
 
 impl Rng {
     /// A generator of its own for each `stream` (a cluster, the faults, …) of one seed.
-    pub(crate) fn new(seed: u64, stream: u64) -> Rng {
-        let mut mixer = Rng(seed);
-        let mixed = mixer.next();
-        let mut rng = Rng(mixed ^ stream.wrapping_mul(GOLDEN_GAMMA).rotate_left(17));
+    pub(super) fn new(seed: u64, stream: u64) -> Self {
+        let mixed = Self(seed).next();
+        let mut rng = Self(mixed ^ stream.wrapping_mul(GOLDEN_GAMMA).rotate_left(17));
         rng.next();
         rng
     }
 
     /// The next 64 bits.
-    pub(crate) fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN_GAMMA);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -28,28 +25,28 @@ impl Rng {
     }
 
     /// A number in `0..end`; 0 where `end` is 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         // The high half of the product is spread evenly enough for a simulator.
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }
 
     /// An index into something of `len` elements.
-    pub(crate) fn index(&mut self, len: usize) -> usize {
+    pub(super) fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
     /// True in `percent` of 100 cases.
-    pub(crate) fn chance(&mut self, percent: u8) -> bool {
+    pub(super) fn chance(&mut self, percent: u8) -> bool {
         self.below(100) < u64::from(percent)
     }
 
     /// 32 lower-case hexadecimal digits, as account and project ids have.
-    pub(crate) fn hex32(&mut self) -> String {
+    pub(super) fn hex32(&mut self) -> String {
         format!("{:016x}{:016x}", self.next(), self.next())
     }
 
     /// A version 4 UUID.
-    pub(crate) fn uuid(&mut self) -> String {
+    pub(super) fn uuid(&mut self) -> String {
         let (high, low) = (self.next(), self.next());
         format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",

@@ -1,32 +1,32 @@
 //! The simulator's listener: connections, limits, and how an answer is sent.
-//!
-//! Owns sockets and tasks. What is answered is decided by `api` and `control`.
 
-use std::convert::Infallible;
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, DATE},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::fmt::rfc2822::DateTimePrinter;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
 
-use super::Pace;
-use super::api::{self, Answer};
-use super::body::SimBody;
-use super::cloud::Cloud;
-use super::control;
-use super::errors::Reply;
-use super::faults::transport::{self, Fate};
-use super::signature::Received;
+use super::{
+    api,
+    body::{SimBody, body},
+    cloud::Cloud,
+    control,
+    reply::{Fate, Reply},
+    signature::Received,
+    world::step::advance,
+};
 
 /// Connections beyond this wait to be accepted.
 const CONNECTIONS: usize = 4_096;
@@ -37,19 +37,16 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Out of file descriptors, for example: trying again at once would only burn time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Serves until `shutdown` is ready, and advances the world by itself if that is its pace.
-pub(crate) async fn run(
+/// Serves until `shutdown` is ready, and advances the world once in each period, if there is one.
+pub(super) async fn run(
     listener: TcpListener,
     cloud: Arc<Cloud>,
-    pace: Pace,
+    period: Option<Duration>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let (moves, period) = match pace {
-        Pace::Auto { step } => (true, step.max(Duration::from_millis(1))),
-        Pace::Explicit => (false, Duration::from_secs(3_600)),
-    };
-    let mut ticks = interval(period);
+    let mut ticks = interval(period.unwrap_or(HOUR).max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     let mut connections = JoinSet::new();
@@ -57,12 +54,12 @@ pub(crate) async fn run(
     let outcome = loop {
         tokio::select! {
             () = &mut shutdown => break Ok(()),
-            _ = ticks.tick(), if moves => {
-                cloud.state().world.step(cloud.now());
+            _ = ticks.tick(), if period.is_some() => {
+                advance(&mut cloud.state().world, cloud.now());
             }
             Some(ended) = connections.join_next() => {
-                if let Err(error) = unless_cancelled(ended) {
-                    break Err(error);
+                if let Err(error) = ended && error.is_panic() {
+                    break Err(io::Error::other(error));
                 }
             }
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
@@ -79,13 +76,6 @@ pub(crate) async fn run(
     // Faults leave answers open for ever: connections are ended, not waited for.
     connections.shutdown().await;
     outcome
-}
-
-fn unless_cancelled(ended: Result<(), JoinError>) -> io::Result<()> {
-    match ended {
-        Err(error) if error.is_panic() => Err(io::Error::other(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 async fn converse(stream: TcpStream, cloud: Arc<Cloud>) {
@@ -105,35 +95,29 @@ async fn converse(stream: TcpStream, cloud: Arc<Cloud>) {
 }
 
 /// Answers one request; an error closes the connection without an answer.
-async fn handle(
-    cloud: Arc<Cloud>,
-    request: Request<Incoming>,
-) -> Result<Response<SimBody>, io::Error> {
+async fn handle(cloud: Arc<Cloud>, request: Request<Incoming>) -> io::Result<Response<SimBody>> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let length = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if let Some(refused) = api::oversized(length, &parts.headers) {
         return unlogged(&cloud, refused);
     }
-    let body = match receive(body).await? {
-        Some(body) => body,
-        None => return unlogged(&cloud, api::body_too_big()),
+    let Some(body) = receive(body).await? else {
+        return unlogged(&cloud, api::body_too_big());
     };
+    let (method, query) = (parts.method.as_str(), parts.uri.query().unwrap_or_default());
     if control::owns(path) {
-        let reply = control::answer(&cloud, parts.method.as_str(), path, &body);
-        return unlogged(&cloud, reply);
+        return unlogged(&cloud, control::answer(&cloud, method, path, &body));
     }
-    let answer = api::answer(
-        &cloud,
-        &Received {
-            method: parts.method.as_str(),
-            path,
-            query: parts.uri.query().unwrap_or_default(),
-            headers: &parts.headers,
-            body: &body,
-        },
-    );
-    send(&cloud, answer).await
+    let received = Received { method, path, query, headers: &parts.headers, body: &body };
+    let (reply, request_id) = api::answer(&cloud, &received);
+    sleep(reply.delay).await;
+    match reply.fate {
+        Fate::Hangs => match std::future::pending::<Infallible>().await {},
+        Fate::Resets => return Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+        _ => cloud.state().requests.finish(&request_id, reply.status),
+    }
+    respond(&cloud, reply, &request_id)
 }
 
 /// The whole body, or nothing where it is too big.
@@ -146,46 +130,23 @@ async fn receive(body: Incoming) -> io::Result<Option<Bytes>> {
     }
 }
 
-/// Sends an answer the way its faults want it.
-async fn send(cloud: &Cloud, answer: Answer) -> Result<Response<SimBody>, io::Error> {
-    let Answer { reply, sending, request_id, number } = answer;
-    sleep(sending.delay).await;
-    match sending.fate {
-        Fate::Hangs => match std::future::pending::<Infallible>().await {},
-        Fate::Resets => return Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-        _ => {}
-    }
-    cloud.state().log.finish(number, reply.status);
-    let mut response = respond(cloud, reply, &request_id, sending.fate)?;
-    if sending.claims_gzip {
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    Ok(response)
-}
-
 /// Answers outside the log.
-fn unlogged(cloud: &Cloud, reply: Reply) -> Result<Response<SimBody>, io::Error> {
+fn unlogged(cloud: &Cloud, reply: Reply) -> io::Result<Response<SimBody>> {
     let request_id = cloud.state().next_request_id();
-    respond(cloud, reply, &request_id, Fate::Sent)
+    respond(cloud, reply, &request_id)
 }
 
-fn respond(
-    cloud: &Cloud,
-    reply: Reply,
-    request_id: &str,
-    fate: Fate,
-) -> Result<Response<SimBody>, io::Error> {
-    let status = StatusCode::from_u16(reply.status).map_err(io::Error::other)?;
+fn respond(cloud: &Cloud, reply: Reply, request_id: &str) -> io::Result<Response<SimBody>> {
     let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&cloud.now());
     let mut builder = Response::builder()
-        .status(status)
+        .status(reply.status)
         .header(CONTENT_TYPE, reply.content_type)
         .header(DATE, date.map_err(io::Error::other)?)
         .header("X-Request-Id", request_id);
     for (name, value) in &reply.headers {
         builder = builder.header(*name, value);
     }
-    let (body, length) = transport::body(fate, reply.into_body(request_id));
+    let (body, length) = body(reply.fate, reply.into_body(request_id));
     if let Some(length) = length {
         builder = builder.header(CONTENT_LENGTH, length);
     }

@@ -1,193 +1,168 @@
 //! SDK-HMAC-SHA256 as the gateway checks it, written from the signing guide.
 //!
-//! Owns the reading of `Authorization`, the canonical request and the signature. Pure: it knows no
-//! key, no clock and no lock; `gate` has those.
-//!
 //! - canonical request: method, URI, query, one `name:value` line per signed header, an empty line,
 //!   the signed names, the hash of the payload; each on its own line;
 //! - text to sign: the algorithm, `X-Sdk-Date`, the hash of the canonical request;
 //! - signature: HMAC of that with the secret key itself, in lower-case hexadecimal.
 
 use hmac::{Hmac, KeyInit, Mac};
-use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HeaderName};
+use hyper::{HeaderMap, header::CONTENT_TYPE};
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, percent_encode,
+};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::encoding::{encode, hex, percent_decoded};
-
 /// The only algorithm that this cloud accepts.
-pub(crate) const ALGORITHM: &str = "SDK-HMAC-SHA256";
-
+const ALGORITHM: &str = "SDK-HMAC-SHA256";
 const CONTENT_HASH: &str = "x-sdk-content-sha256";
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+/// All but the unreserved characters.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// What arrived, as it arrived.
-pub(crate) struct Received<'a> {
-    pub(crate) method: &'a str,
+/// A request as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received<'a> {
+    pub(super) method: &'a str,
     /// Still percent-encoded, as on the request line.
-    pub(crate) path: &'a str,
+    pub(super) path: &'a str,
     /// Without its question mark.
-    pub(crate) query: &'a str,
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) body: &'a [u8],
+    pub(super) query: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
 }
 
 /// The parts of an `Authorization` header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Authorization {
-    pub(crate) access_key: String,
+#[derive(Debug)]
+pub(super) struct Authorization<'a> {
+    pub(super) access_key: &'a str,
     /// Lower-case, sorted, each once.
-    pub(crate) signed_headers: Vec<String>,
-    pub(crate) signature: String,
+    pub(super) signed_headers: Vec<&'a str>,
+    pub(super) signature: &'a str,
 }
 
-impl Authorization {
-    /// Reads `SDK-HMAC-SHA256 Access=…, SignedHeaders=…, Signature=…`, or says what is wrong.
-    pub(crate) fn parse(text: &str) -> Result<Authorization, &'static str> {
-        let (algorithm, rest) = text.split_once(' ').ok_or("authorization format is wrong")?;
+impl<'a> Authorization<'a> {
+    /// Reads `SDK-HMAC-SHA256 Access=…, SignedHeaders=…, Signature=…`.
+    ///
+    /// # Errors
+    ///
+    /// The gateway's words for the first mistake.
+    pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
+        const FORMAT: &str = "authorization format is wrong";
+        let (algorithm, rest) = text.split_once(' ').ok_or(FORMAT)?;
         if algorithm != ALGORITHM {
             return Err("signature algorithm is not supported");
         }
-        let mut parts = rest.split(", ");
-        let mut part = |name: &str| {
-            let (key, value) = parts.next()?.split_once('=')?;
-            (key == name && !value.is_empty()).then_some(value)
+        let parts: Vec<&str> = rest.split(", ").collect();
+        let [access, signed, signature] = parts[..] else { return Err(FORMAT) };
+        let value = |part: &'a str, name| {
+            part.strip_prefix(name).filter(|value| !value.is_empty()).ok_or(FORMAT)
         };
-        let (access, signed, signature) =
-            (part("Access"), part("SignedHeaders"), part("Signature"));
-        let (Some(access), Some(signed), Some(signature), None) =
-            (access, signed, signature, parts.next())
-        else {
-            return Err("authorization format is wrong");
-        };
+        let access_key = value(access, "Access=")?;
+        let signed_headers: Vec<&str> = value(signed, "SignedHeaders=")?.split(';').collect();
+        let signature = value(signature, "Signature=")?;
         let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if signature.len() != 64 || !signature.bytes().all(lower_hex) {
             return Err("signature format is wrong");
         }
-        let signed_headers: Vec<String> = signed.split(';').map(str::to_owned).collect();
         if !signed_headers.is_sorted_by(|a, b| a < b) {
             return Err("signed headers are not sorted");
         }
         if signed_headers.iter().any(|name| name.is_empty() || *name != name.to_ascii_lowercase()) {
             return Err("signed headers are not in lower case");
         }
-        Ok(Authorization {
-            access_key: access.to_owned(),
-            signed_headers,
-            signature: signature.to_owned(),
-        })
+        Ok(Self { access_key, signed_headers, signature })
     }
 
     /// Whether a header of this name is signed.
-    pub(crate) fn signs(&self, name: &str) -> bool {
-        self.signed_headers.iter().any(|signed| signed == name)
+    pub(super) fn signs(&self, name: &str) -> bool {
+        self.signed_headers.contains(&name)
     }
 }
 
-/// The canonical request, or the name of a signed header that is absent or stands twice.
-pub(crate) fn canonical_request(
+/// The canonical request, unless a signed header is absent or stands twice.
+pub(super) fn canonical_request(
     received: &Received<'_>,
-    authorization: &Authorization,
-) -> Result<Vec<u8>, String> {
-    let mut out = Vec::with_capacity(512);
-    out.extend_from_slice(received.method.as_bytes());
-    out.push(b'\n');
-    out.extend_from_slice(canonical_uri(received.path).as_bytes());
-    out.push(b'\n');
-    out.extend_from_slice(canonical_query(received.query).as_bytes());
-    out.push(b'\n');
-    for name in &authorization.signed_headers {
-        let value = only_value(received.headers, name).ok_or_else(|| name.clone())?;
-        out.extend_from_slice(name.as_bytes());
-        out.push(b':');
-        out.extend_from_slice(value.trim_ascii());
-        out.push(b'\n');
-    }
-    out.push(b'\n');
-    out.extend_from_slice(authorization.signed_headers.join(";").as_bytes());
-    out.push(b'\n');
-    out.extend_from_slice(payload_hash(received, authorization).as_bytes());
-    Ok(out)
+    authorization: &Authorization<'_>,
+) -> Result<String, String> {
+    let signed = &authorization.signed_headers;
+    let line = |name: &&str| match only_value(received.headers, name) {
+        Some(value) => Ok(format!("{name}:{value}\n")),
+        None => Err(format!("signed header {name} is not there")),
+    };
+    let headers = signed.iter().map(line).collect::<Result<String, String>>()?;
+    let (uri, query) = (canonical_uri(received.path), canonical_query(received.query));
+    let (names, hash) = (signed.join(";"), payload_hash(received, authorization));
+    Ok(format!("{}\n{uri}\n{query}\n{headers}\n{names}\n{hash}", received.method))
 }
 
 /// The signature that belongs to a canonical request.
-pub(crate) fn signature(secret_key: &str, date: &str, canonical_request: &[u8]) -> String {
-    let digest = hex(&Sha256::digest(canonical_request));
-    let to_sign = format!("{ALGORITHM}\n{date}\n{digest}");
+pub(super) fn signature(secret_key: &str, date: &str, canonical_request: &str) -> String {
     // HMAC takes a key of any length: the error cannot happen, and an empty text never matches.
-    Hmac::<Sha256>::new_from_slice(secret_key.as_bytes()).map_or_else(
-        |_| String::new(),
-        |mut mac| {
-            mac.update(to_sign.as_bytes());
-            hex(&mac.finalize().into_bytes())
-        },
-    )
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret_key.as_bytes()) else {
+        return String::new();
+    };
+    let digest = sha256(canonical_request.as_bytes());
+    mac.update(format!("{ALGORITHM}\n{date}\n{digest}").as_bytes());
+    hex(&mac.finalize().into_bytes())
+}
+
+/// The hash of these bytes in lower-case hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares without telling by its duration where the difference is.
-pub(crate) fn same(one: &str, other: &str) -> bool {
+pub(super) fn same(one: &str, other: &str) -> bool {
     bool::from(one.as_bytes().ct_eq(other.as_bytes()))
 }
 
-/// The value of a header that stands exactly once.
-pub(crate) fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+/// The value, trimmed, of a header that stands exactly once and is UTF-8.
+pub(super) fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    values.next().is_none().then(|| value.as_bytes())
+    let value = values.next().filter(|_| values.next().is_none())?;
+    std::str::from_utf8(value.as_bytes()).ok().map(str::trim_ascii)
 }
 
-/// Every segment encoded once, whatever the client encoded, and always a slash at the end.
+/// Each segment encoded once, however the client encoded it, and always a slash at the end.
 fn canonical_uri(path: &str) -> String {
-    let mut out = String::with_capacity(path.len() + 1);
-    for (number, segment) in path.split('/').enumerate() {
-        if number > 0 {
-            out.push('/');
-        }
-        encode(&percent_decoded(segment), &mut out);
-    }
-    if !out.ends_with('/') {
-        out.push('/');
-    }
-    out
+    let segments = path.strip_suffix('/').unwrap_or(path).split('/');
+    segments.map(|segment| format!("{}/", encoded(&decoded(segment)))).collect()
 }
 
 /// Pairs in the order of their raw keys, then of their raw values.
 fn canonical_query(query: &str) -> String {
-    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (percent_decoded(key), percent_decoded(value))
-        })
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let mut pairs: Vec<_> = pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (decoded(key), decoded(value)))
         .collect();
     pairs.sort();
-    let mut out = String::with_capacity(query.len());
-    for (key, value) in pairs {
-        if !out.is_empty() {
-            out.push('&');
-        }
-        encode(&key, &mut out);
-        out.push('=');
-        encode(&value, &mut out);
-    }
-    out
+    let pairs = pairs.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value)));
+    pairs.collect::<Vec<_>>().join("&")
 }
 
-/// The hash of the body that was received. A signed `X-Sdk-Content-Sha256` stands for it only when
-/// it is true, or says that a body which is not JSON is not signed.
-fn payload_hash(received: &Received<'_>, authorization: &Authorization) -> String {
-    let stated = authorization
-        .signs(CONTENT_HASH)
-        .then(|| only_value(received.headers, CONTENT_HASH))
-        .flatten()
-        .map(<[u8]>::trim_ascii);
-    if stated == Some(UNSIGNED.as_bytes()) && !is_json(received.headers) {
-        return UNSIGNED.to_owned();
-    }
-    hex(&Sha256::digest(received.body))
+/// Undoes percent-encoding; a `%` that starts none stands for itself, and so does a `+`.
+pub(super) fn decoded(text: &str) -> Vec<u8> {
+    percent_decode_str(text).collect()
+}
+
+fn encoded(bytes: &[u8]) -> PercentEncode<'_> {
+    percent_encode(bytes, ENCODED)
+}
+
+/// The hash of the body that was received. A signed `X-Sdk-Content-Sha256` stands for it only where
+/// it says that a body which is not JSON is not signed.
+fn payload_hash(received: &Received<'_>, authorization: &Authorization<'_>) -> String {
+    let headers = received.headers;
+    let unsigned = authorization.signs(CONTENT_HASH)
+        && only_value(headers, CONTENT_HASH) == Some(UNSIGNED)
+        && !is_json(headers);
+    if unsigned { UNSIGNED.to_owned() } else { sha256(received.body) }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -199,7 +174,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
+    use hyper::header::{HeaderName, HeaderValue};
     use serde::Deserialize as _;
     use serde_json::Value;
 
@@ -244,9 +219,9 @@ mod tests {
             let name = text("name");
             let authorization = Authorization::parse(text("authorization")).expect(name);
             let canonical = canonical_request(&received, &authorization).expect(name);
-            assert_eq!(String::from_utf8_lossy(&canonical), text("canonical_request"), "{name}");
+            assert_eq!(canonical, text("canonical_request"), "{name}");
             let expected = signature(text("sk"), text("date"), &canonical);
-            assert!(same(&expected, &authorization.signature), "{name}");
+            assert!(same(&expected, authorization.signature), "{name}");
             checked += 1;
         }
         assert!(checked >= 20, "only {checked} vectors");
@@ -280,11 +255,7 @@ mod tests {
 
     fn is_accepted(vector: &Value) -> bool {
         let text = |key: &str| vector[key].as_str().expect("a text");
-        let encoded = |text: &str| {
-            let mut out = String::new();
-            encode(text.as_bytes(), &mut out);
-            out
-        };
+        let encoded = |text: &str| encoded(text.as_bytes()).to_string();
         let path: Vec<String> = text("raw_path").split('/').map(encoded).collect();
         let pairs: Vec<(String, String)> =
             Vec::deserialize(&vector["query"]).expect("pairs of texts");
@@ -296,13 +267,13 @@ mod tests {
             let value = value.as_str().expect("a text").as_bytes();
             headers.insert(name, HeaderValue::from_bytes(value).expect("a value"));
         }
-        let authorization = Authorization::parse(&format!(
+        let authorization = format!(
             "{ALGORITHM} Access={}, SignedHeaders={}, Signature={}",
             text("ak"),
             text("signed_headers"),
             text("signature")
-        ))
-        .expect("well formed");
+        );
+        let authorization = Authorization::parse(&authorization).expect("well formed");
         assert_eq!(authorization.access_key, text("ak"));
         let received = Received {
             method: text("method"),
@@ -312,7 +283,7 @@ mod tests {
             body: text("body").as_bytes(),
         };
         let canonical = canonical_request(&received, &authorization).expect("all headers");
-        same(&signature(text("sk"), text("date"), &canonical), &authorization.signature)
+        same(&signature(text("sk"), text("date"), &canonical), authorization.signature)
     }
 
     #[test]
@@ -366,26 +337,26 @@ mod tests {
 
     #[test]
     fn a_signed_header_stands_exactly_once() {
-        let authorization = Authorization {
-            access_key: String::new(),
-            signed_headers: vec!["x-a".to_owned()],
-            signature: String::new(),
-        };
+        let authorization =
+            Authorization { access_key: "", signed_headers: vec!["x-a"], signature: "" };
         let mut headers = HeaderMap::new();
         let asked = |headers: &HeaderMap| {
             let received = Received { method: "GET", path: "/", query: "", headers, body: b"" };
             canonical_request(&received, &authorization)
         };
-        assert_eq!(asked(&headers), Err("x-a".to_owned()));
+        assert!(asked(&headers).is_err());
         headers.append("x-a", HeaderValue::from_static("1"));
         assert!(asked(&headers).is_ok());
         headers.append("x-a", HeaderValue::from_static("2"));
-        assert_eq!(asked(&headers), Err("x-a".to_owned()));
+        assert!(asked(&headers).is_err());
     }
 
     #[test]
     fn odd_encodings_stand_for_themselves() {
         assert_eq!(canonical_uri("/a%zz/%4"), "/a%25zz/%254/");
+        assert_eq!(["", "/", "/a/", "/a//"].map(canonical_uri), ["/", "/", "/a/", "/a//"]);
+        assert_eq!(encoded("aZ09-_.~ /+*é".as_bytes()).to_string(), "aZ09-_.~%20%2F%2B%2A%C3%A9");
+        assert_eq!(decoded("%zz%4+%e9"), b"%zz%4+\xe9");
         assert_eq!(canonical_query("b&a=+&a=%20&&"), "a=%20&a=%2B&b=");
         assert_eq!(canonical_query(""), "");
     }

@@ -8,7 +8,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::*;
+use super::{
+    account::{DOMAIN_NAME, PASSWORD, USER_NAME},
+    *,
+};
 
 struct Running {
     url: String,
@@ -185,7 +188,7 @@ async fn signatures_are_checked_on_the_wire() {
     );
     let mut statuses = Vec::new();
     for key in [SECRET_KEY, "wrong"] {
-        let signature = signature::signature(key, date, canonical.as_bytes());
+        let signature = signature::signature(key, date, &canonical);
         let authorization = format!(
             "SDK-HMAC-SHA256 Access={ACCESS_KEY}, SignedHeaders={signed}, Signature={signature}"
         );
@@ -217,12 +220,12 @@ async fn terraforms_requests_are_let_in_on_the_wire() {
     let change = "{\"description\":\"by Terraform\"}\n";
     let signed = "accept;content-type;user-agent;x-sdk-date";
     let ask = async |method: Method, path: &str, query: &str, body: &str, token: &str| {
-        let hash = encoding::hex(&<sha2::Sha256 as sha2::Digest>::digest(body));
+        let hash = signature::sha256(body.as_bytes());
         let canonical = format!(
             "{method}\n{path}/\n{query}\naccept:application/json\ncontent-type:application/json\n\
              user-agent:terraform\nx-sdk-date:{date}\n\n{signed}\n{hash}"
         );
-        let signature = signature::signature(SECRET_KEY, date, canonical.as_bytes());
+        let signature = signature::signature(SECRET_KEY, date, &canonical);
         let authorization = format!(
             "SDK-HMAC-SHA256 Access={ACCESS_KEY}, SignedHeaders={signed}, Signature={signature}"
         );

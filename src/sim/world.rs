@@ -1,174 +1,206 @@
-//! The simulated world: one project's clusters and the endpoint connections of each.
-//!
-//! Owns the state and how to find things in it. How a world begins is in `genesis`, how it moves in
-//! `evolve`, how it is written as the API writes it in `api`, and as tests want it in `control`.
+//! The simulated world: one project's clusters, their connections and their endpoint services.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::Arc;
+pub(super) mod connection;
+pub(super) mod first;
+pub(super) mod service;
+pub(super) mod step;
+
+use std::{borrow::Cow, collections::HashMap};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::rng::Rng;
-use super::service::Service;
-
-/// Statuses that connections of the simulated world take by themselves
-/// (VPCEP API Reference, Querying Connections of a VPC Endpoint Service).
-pub(crate) const ACCEPTED: &str = "accepted";
-pub(crate) const REJECTED: &str = "rejected";
-pub(crate) const CREATING: &str = "creating";
-pub(crate) const PENDING: &str = "pendingAcceptance";
-pub(crate) const DELETING: &str = "deleting";
-
-/// Something the API leaves out, sends as null, or sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Field<T> {
-    Absent,
-    Null,
-    Value(T),
-}
-
-impl<T> Field<T> {
-    /// What is known, whichever way the API would say that it is not.
-    pub(crate) fn value(&self) -> Option<&T> {
-        match self {
-            Field::Value(value) => Some(value),
-            Field::Absent | Field::Null => None,
-        }
-    }
-}
-
-/// One VPC endpoint connected to the endpoint service of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Connection {
-    pub(crate) id: Box<str>,
-    /// Any text, so that a test can set what the cloud may send one day.
-    pub(crate) status: Cow<'static, str>,
-    pub(crate) max_sessions: u32,
-    pub(crate) specification_name: Cow<'static, str>,
-    pub(crate) created_at: Timestamp,
-    pub(crate) update_at: Field<Timestamp>,
-    pub(crate) domain_id: Arc<str>,
-    /// Whether addresses are shown: true from the first acceptance on.
-    pub(crate) was_accepted: bool,
-    pub(crate) ip: Field<Box<str>>,
-    pub(crate) ipv6: Field<Box<str>>,
-    pub(crate) dns_name: Field<Box<str>>,
-}
-
-impl Connection {
-    /// Sets a status; the addresses appear with the first acceptance.
-    pub(crate) fn take_status(&mut self, status: Cow<'static, str>) {
-        self.was_accepted |= status == ACCEPTED;
-        self.status = status;
-    }
-
-    /// The IPv4 address, if it is shown.
-    pub(crate) fn ip(&self) -> &Field<Box<str>> {
-        if self.was_accepted { &self.ip } else { &Field::Absent }
-    }
-
-    /// The IPv6 address, if it is shown.
-    pub(crate) fn ipv6(&self) -> &Field<Box<str>> {
-        if self.was_accepted { &self.ipv6 } else { &Field::Absent }
-    }
-}
+use self::{
+    connection::{Connection, Field},
+    service::Service,
+};
+use super::{clock::whole_seconds, rng::Rng};
 
 /// One entry of a cluster's whitelist.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Permission {
-    pub(crate) id: String,
-    pub(crate) permission: String,
-    pub(crate) created_at: Timestamp,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Permission {
+    pub(super) id: String,
+    pub(super) permission: String,
+    pub(super) permission_type: Cow<'static, str>,
+    pub(super) created_at: Timestamp,
 }
 
-/// One CSS cluster.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Cluster {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) created: Timestamp,
-    pub(crate) datastore: &'static str,
-    pub(crate) vpcep_enabled: bool,
+impl Permission {
+    /// An account that may connect, or all of them.
+    pub(super) fn new(id: String, permission: String, created_at: Timestamp) -> Self {
+        Self { id, permission, permission_type: Cow::Borrowed("domainId"), created_at }
+    }
+}
+
+/// One CSS cluster; as JSON, the truth for tests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cluster {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) created: Timestamp,
+    pub(super) datastore: Cow<'static, str>,
+    pub(super) vpcep_enabled: bool,
     /// The value in the API's answer: a boolean, unless a test sets something else.
-    pub(crate) update_switch: Value,
-    pub(crate) service_name: String,
-    pub(crate) permissions: Vec<Permission>,
-    pub(crate) connections: Vec<Connection>,
+    pub(super) update_switch: Value,
+    pub(super) service_name: String,
+    pub(super) permissions: Vec<Permission>,
+    pub(super) connections: Vec<Connection>,
     /// The number of connections that the cluster stays around.
-    pub(crate) target: usize,
+    pub(super) target: usize,
     /// An odd cluster that never tells when a connection was updated.
-    pub(crate) update_always_null: bool,
+    pub(super) update_always_null: bool,
     /// Connections ever made: numbers the next one's address.
-    pub(crate) made: u32,
-    pub(crate) deleted: bool,
+    pub(super) made: u32,
+    pub(super) deleted: bool,
 }
 
 impl Cluster {
+    /// Whether it exists and has an endpoint service.
+    pub(super) fn serves(&self) -> bool {
+        !self.deleted && self.vpcep_enabled
+    }
+
     /// Gives a connection a new status, with the time of the change unless the cluster hides it.
-    pub(crate) fn set_status(&mut self, at: usize, status: Cow<'static, str>, now: Timestamp) {
+    pub(super) fn set_status(&mut self, at: usize, status: &'static str, now: Timestamp) {
         let update_at = self.updated(now);
         if let Some(connection) = self.connections.get_mut(at) {
-            connection.take_status(status);
+            connection.take_status(Cow::Borrowed(status));
             connection.update_at = update_at;
         }
     }
 
-    /// What `update_at` says of a change made now.
-    pub(crate) fn updated(&self, now: Timestamp) -> Field<Timestamp> {
-        if self.update_always_null { Field::Null } else { Field::Value(now) }
+    /// The `update_at` of a change made now.
+    pub(super) fn updated(&self, now: Timestamp) -> Field<Timestamp> {
+        Some((!self.update_always_null).then(|| whole_seconds(now)))
     }
 
-    /// How many connections have this status.
-    pub(crate) fn count(&self, status: &str) -> usize {
+    /// The number of connections that have this status.
+    pub(super) fn count(&self, status: &str) -> usize {
         self.connections.iter().filter(|connection| connection.status == status).count()
     }
 }
 
 /// Everything that the simulated project holds.
-#[derive(Debug, Clone)]
-pub(crate) struct World {
-    pub(crate) start: Timestamp,
-    pub(crate) step: u64,
-    pub(crate) clusters: Vec<Cluster>,
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) start: Timestamp,
+    pub(super) step: u64,
+    pub(super) clusters: Vec<Cluster>,
     /// The endpoint service of each cluster, in the order of the clusters.
-    pub(crate) services: Vec<Service>,
-    pub(crate) by_id: HashMap<String, usize>,
+    pub(super) services: Vec<Service>,
+    by_id: HashMap<String, usize>,
     /// Accounts that own endpoints.
-    pub(crate) domains: Vec<Arc<str>>,
-    pub(crate) rng: Rng,
+    domains: Vec<Box<str>>,
+    rng: Rng,
 }
 
 impl World {
     /// The clusters that exist.
-    pub(crate) fn live(&self) -> impl Iterator<Item = &Cluster> {
+    pub(super) fn live(&self) -> impl Iterator<Item = &Cluster> {
         self.clusters.iter().filter(|cluster| !cluster.deleted)
     }
 
     /// A cluster that exists, by its id.
-    pub(crate) fn cluster(&self, id: &str) -> Option<&Cluster> {
+    pub(super) fn cluster(&self, id: &str) -> Option<&Cluster> {
         self.clusters.get(*self.by_id.get(id)?).filter(|cluster| !cluster.deleted)
     }
 
     /// A cluster that exists, by its id, to be changed.
-    pub(crate) fn cluster_mut(&mut self, id: &str) -> Option<&mut Cluster> {
+    pub(super) fn cluster_mut(&mut self, id: &str) -> Option<&mut Cluster> {
         self.clusters.get_mut(*self.by_id.get(id)?).filter(|cluster| !cluster.deleted)
     }
 
-    /// A new row in front of all others, so that every row moves to the next offset.
-    pub(crate) fn insert_first(&mut self, id: &str, now: Timestamp) {
-        let Some(&at) = self.by_id.get(id) else { return };
-        let connection = self.new_connection(at, now);
-        if let Some(cluster) = self.clusters.get_mut(at) {
-            cluster.connections.insert(0, connection);
-        }
+    /// Connections that have just been asked for in a cluster, which does not have them yet.
+    pub(super) fn new_connections(
+        &mut self,
+        cluster_id: &str,
+        count: usize,
+        now: Timestamp,
+    ) -> Vec<Connection> {
+        let Some(&at) = self.by_id.get(cluster_id) else { return Vec::new() };
+        (0..count).map(|_| self.new_connection(at, now)).collect()
     }
 
-    /// Removes the first row, so that every other row moves to the previous offset.
-    pub(crate) fn remove_first(&mut self, id: &str) {
-        if let Some(cluster) = self.cluster_mut(id).filter(|found| !found.connections.is_empty()) {
-            cluster.connections.remove(0);
+    fn new_connection(&mut self, cluster: usize, now: Timestamp) -> Connection {
+        let made = &mut self.clusters[cluster].made;
+        *made += 1;
+        Connection::new(&mut self.rng, cluster, *made, whole_seconds(now), &self.domains)
+    }
+
+    /// A new id for a part of the world.
+    pub(super) fn new_id(&mut self) -> String {
+        self.rng.uuid()
+    }
+
+    /// The services that exist, each with its cluster; a service exists while its cluster serves.
+    pub(super) fn services(&self) -> impl Iterator<Item = (&Service, &Cluster)> {
+        self.services.iter().zip(&self.clusters).filter(|(_, cluster)| cluster.serves())
+    }
+
+    /// A service that exists, by its id.
+    pub(super) fn service(&self, id: &str) -> Option<&Service> {
+        self.services().map(|(service, _)| service).find(|service| service.id == id)
+    }
+
+    /// Puts a changed service in the place of the one with this id.
+    pub(super) fn replace_service(&mut self, id: &str, new: Service) {
+        let Some(at) = self.services.iter().position(|one| one.id == id) else { return };
+        // CSS shows the name that VPCEP holds, unless a test has set another one.
+        if self.services[at].service_name != new.service_name {
+            self.clusters[at].service_name.clone_from(&new.service_name);
         }
+        self.services[at] = new;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::account::REGION;
+
+    fn start() -> Timestamp {
+        "2024-06-11T09:36:24Z".parse().expect("a time")
+    }
+
+    #[test]
+    fn each_cluster_has_the_service_that_it_names() {
+        let world = first::world(1, 40, 1, start());
+        assert_eq!(world.services().count(), 40);
+        for (service, cluster) in world.services() {
+            assert_eq!(service.service_name, cluster.service_name);
+            assert!(service.service_name.ends_with(&format!(".{}", service.id)));
+            assert!(!service.ports.is_empty() && service.created_at <= service.updated_at);
+        }
+        assert_eq!(world.services, first::world(1, 40, 1, start()).services);
+        assert_eq!(world.services[..3], first::world(1, 3, 1, start()).services);
+        let has = |test: fn(&Service) -> bool| world.services.iter().any(test);
+        assert!(has(|one| one.ip.is_some()) && has(|one| one.ip.is_none()));
+        assert!(has(|one| !one.approval_enabled) && has(|one| one.server_type == "VM"));
+        assert!(has(|one| one.pool_id.is_none()) && has(|one| one.tcp_proxy != "close"));
+    }
+
+    #[test]
+    fn a_service_goes_with_its_cluster() {
+        let mut world = first::world(1, 2, 1, start());
+        let ids: Vec<String> = world.services.iter().map(|one| one.id.clone()).collect();
+        world.clusters[0].deleted = true;
+        world.clusters[1].vpcep_enabled = false;
+        assert!(ids.iter().all(|id| world.service(id).is_none()));
+        world.clusters[1].vpcep_enabled = true;
+        assert!(world.service(&ids[1]).is_some());
+    }
+
+    #[test]
+    fn a_new_name_is_the_clusters_too() {
+        let mut world = first::world(1, 1, 1, start());
+        let mut service = world.services[0].clone();
+        service.rename("new");
+        world.replace_service(&service.id, service.clone());
+        assert_eq!(world.clusters[0].service_name, format!("{REGION}.new.{}", service.id));
+        service.rename("");
+        assert_eq!(service.service_name, format!("{REGION}.{}", service.id));
     }
 }

@@ -28,7 +28,7 @@ use css_vpcep_exporter::{
     cloud::CloudError,
     exposition::Store,
     huawei::{
-        Common, Pacers, Project, Settings,
+        Client, Common, Pacers, Settings,
         credentials::{SecretText, Source},
         endpoints::{BaseUrl, Endpoints},
         paging::Paging,
@@ -205,7 +205,7 @@ async fn collect(server: &Server, page: bool) -> Duration {
         },
         paging: Paging::default(),
     };
-    let cloud = Project::new(settings, &common, pacers);
+    let cloud = Client::new(settings, &common, pacers);
     let board = Board::new((0..server.clusters).map(support::meta));
     let store = Store::default();
     let every = Duration::from_secs(60);

@@ -14,7 +14,7 @@ use super::{
     ledger::{self, But},
     world::{Place, Running, World, copied, kind, told, wanted, warns},
 };
-use crate::support::eventually;
+use crate::support::{eventually, here};
 
 const HEALTHY: &str = "css_vpcep_exporter_audit_healthy";
 
@@ -212,7 +212,7 @@ fn word(content: &css_vpcep_exporter::audit::Content) -> Option<Value> {
 
 /// Builds the library that makes the disk under a process hang.
 async fn still_disk(place: &Place) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/still_disk.c");
+    let source = here("tests/support/still_disk.c");
     let library = place.folder.path.join("still_disk.so");
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source);

@@ -9,7 +9,7 @@ use std::{
 
 use css_vpcep_exporter::{
     audit::{self, Kind, Record},
-    model::ServiceFields,
+    model::Field,
 };
 use serde_json::Value;
 
@@ -162,14 +162,17 @@ impl Changes {
 
 /// The digest of the one body that an update is sent as: its fields in the order of the document.
 fn digest(update: &Value) -> String {
-    let member = |name: &&str| Some(format!("{name:?}:{}", written(name, update.get(name)?)));
-    let members: Vec<_> = ServiceFields::NAMES.iter().filter_map(member).collect();
+    let member = |field: &Field| {
+        let name = field.name();
+        Some(format!("{name:?}:{}", written(*field, update.get(name)?)))
+    };
+    let members: Vec<_> = Field::ALL.iter().filter_map(member).collect();
     let body = format!("{{{}}}", members.join(","));
     sha256(&body)
 }
 
-fn written(name: &str, value: &Value) -> String {
-    if name != "ports" {
+fn written(field: Field, value: &Value) -> String {
+    if field != Field::Ports {
         return value.to_string();
     }
     let mapping = |port: &Value| {

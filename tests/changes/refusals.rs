@@ -105,7 +105,7 @@ async fn fault_p12_a_401_of_the_gateway_is_sent_once_more_with_a_new_token() {
 #[tokio::test]
 async fn fault_p12_a_401_is_never_the_callers() {
     let world = World::new("fault_p12_service", 1).await;
-    world.place.modes(json!([{"name": "unauthorized", "operation": "vpcep_update"}])).await;
+    world.place.modes(json!([{"name": "service-unauthorized", "operation": "vpcep_update"}])).await;
     let answer = world.change().await;
     told(&answer, 502, "rejected", true, false);
     assert_eq!(kind(&answer), "exporter_credentials");

@@ -157,7 +157,7 @@ impl Place {
     }
 
     pub(crate) async fn modes(&self, modes: Value) {
-        self.cloud.control(Method::PUT, "modes", &json!({ "modes": modes })).await;
+        self.cloud.set_faults(modes).await;
     }
 
     /// Faults of the gateway and the wire that strike PUTs.

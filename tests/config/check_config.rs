@@ -1,10 +1,13 @@
 //! What `check-config` says: goldens offline, and the simulated cloud online.
 
-use std::net::Ipv4Addr;
-
-use css_vpcep_exporter::sim::{Pace, Settings, Sim};
+use serde_json::json;
 
 use super::*;
+use crate::support::{
+    cloud::Cloud,
+    daemon::project,
+    process::{Ended, exporter, run},
+};
 
 /// `UPDATE_GOLDEN=1 cargo test` writes the goldens anew; look at what changed.
 fn golden(name: &str, flags: &[&str]) {
@@ -34,68 +37,40 @@ fn the_part_of_a_shard() {
     golden("everything", &[]);
 }
 
-async fn cloud(clusters: usize) -> Sim {
-    faulty_cloud(clusters, 7, &[]).await
+/// Checks a configuration of these clusters of a cloud.
+async fn online(cloud: &Cloud, clusters: &[&str], secret_key: &str) -> (Option<i32>, String) {
+    let folder = Folder::new("online");
+    let mut project = project("prod", cloud);
+    project["credentials"] = json!({ "environment": {} });
+    project["clusters"] = clusters.iter().map(|id| json!({ "id": id })).collect();
+    let path = folder.write("config.yml", json!({ "projects": [project] }).to_string());
+    let mut command = exporter(&["check-config", "--online", "--log.level", "error"]);
+    command.env("HUAWEICLOUD_SDK_AK", &cloud.access_key).env("HUAWEICLOUD_SDK_SK", secret_key);
+    command.arg("--config.file").arg(path);
+    let Ended { code, out, .. } = run(command).await;
+    (code, out)
 }
 
-async fn faulty_cloud(clusters: usize, connections: usize, faults: &[&str]) -> Sim {
-    let settings = Settings {
-        listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        clusters,
-        connections,
-        seed: 1,
-        pace: Pace::Explicit,
-        faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
-        fixed_now: None,
-    };
-    Sim::bind(settings).await.unwrap()
+/// The ids of all clusters of a cloud.
+fn ids(cloud: &Cloud) -> Vec<&str> {
+    cloud.clusters.iter().map(|(id, _)| id.as_str()).collect()
 }
 
-/// Checks a configuration of these clusters while the cloud runs.
-async fn online(sim: Sim, clusters: &[String], secret_key: &str) -> (Option<i32>, String) {
-    let folder = Folder::new(&format!("online-{}", sim.url().rsplit_once(':').unwrap().1));
-    let ids: Vec<_> = clusters.iter().map(|id| format!("{{ id: {id} }}")).collect();
-    let text = format!(
-        "projects: [{{ name: prod, region: {}, project_id: {}, \
-         credentials: {{ environment: {{}} }}, api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", \
-         iam: \"{url}\" }}, clusters: [{}] }}]",
-        sim.region(),
-        sim.project_id(),
-        ids.join(", "),
-        url = sim.url(),
-    );
-    let path = folder.write("config.yml", text, 0o600);
-    let mut command = program();
-    command.env("HUAWEICLOUD_SDK_AK", sim.access_key()).env("HUAWEICLOUD_SDK_SK", secret_key);
-    command.args(["check-config", "--online", "--log.level", "error", "--config.file"]).arg(path);
-    let checked = tokio::task::spawn_blocking(move || output(&mut command));
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(sim.run(async {
-        let _ = stopped.await;
-    }));
-    let (code, stdout, _) = checked.await.unwrap();
-    drop(stop);
-    running.await.unwrap().unwrap();
-    (code, stdout)
-}
-
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn online_the_true_counts_replace_the_assumption() {
-    let sim = cloud(3).await;
-    let (secret_key, clusters) = (sim.secret_key().to_owned(), sim.cluster_ids());
-    let (code, stdout) = online(sim, &clusters, &secret_key).await;
+    let cloud = Cloud::start(3, 7).await;
+    let (code, stdout) = online(&cloud, &ids(&cloud), &cloud.secret_key).await;
     assert_eq!(code, Some(0), "{stdout}");
     assert!(stdout.starts_with("valid\nread 3 of 3 clusters\n"), "{stdout}");
     assert!(!stdout.contains("assumed"), "{stdout}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn online_each_cluster_that_cannot_be_read_is_named() {
-    let sim = cloud(2).await;
-    let secret_key = sim.secret_key().to_owned();
-    let foreign = "00000000-0000-4000-8000-000000000000".to_owned();
-    let clusters = [sim.cluster_ids(), vec![foreign.clone()]].concat();
-    let (code, stdout) = online(sim, &clusters, &secret_key).await;
+    let cloud = Cloud::start(2, 7).await;
+    let foreign = "00000000-0000-4000-8000-000000000000";
+    let clusters = [ids(&cloud), vec![foreign]].concat();
+    let (code, stdout) = online(&cloud, &clusters, &cloud.secret_key).await;
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stdout.starts_with("valid\nread 2 of 3 clusters\n"), "{stdout}");
     let error = stdout.lines().find(|line| line.starts_with("error: ")).unwrap();
@@ -106,11 +81,10 @@ async fn online_each_cluster_that_cannot_be_read_is_named() {
     assert!(stdout.contains("assumed: 10 connections"), "{stdout}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn online_a_wrong_key_is_told() {
-    let sim = cloud(40).await;
-    let clusters = sim.cluster_ids();
-    let (code, stdout) = online(sim, &clusters, CANARY).await;
+    let cloud = Cloud::start(40, 7).await;
+    let (code, stdout) = online(&cloud, &ids(&cloud), CANARY).await;
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stdout.starts_with("valid\nread 0 of 40 clusters\n"), "{stdout}");
     // One cause is one error, however many clusters it keeps from being read.
@@ -123,11 +97,10 @@ async fn online_a_wrong_key_is_told() {
 }
 
 /// A region that counts otherwise than configured shows only the first page.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn online_a_list_that_is_not_whole_is_an_error() {
-    let sim = faulty_cloud(2, 1_500, &["start-parameter"]).await;
-    let (secret_key, clusters) = (sim.secret_key().to_owned(), sim.cluster_ids());
-    let (code, stdout) = online(sim, &clusters, &secret_key).await;
+    let cloud = Cloud::faulty(2, 1_500, &["start-parameter"]).await;
+    let (code, stdout) = online(&cloud, &ids(&cloud), &cloud.secret_key).await;
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stdout.starts_with("valid\nread 2 of 2 clusters\n"), "{stdout}");
     assert!(stdout.contains("\nerror: the list of connections is incomplete\n"), "{stdout}");
@@ -163,9 +136,9 @@ admin:
 #[test]
 fn a_text_is_checked_without_anything_that_it_names() {
     let folder = Folder::new("syntax-only");
-    let config = folder.write("config.yml", FAR_FROM_HOME, 0o600);
+    let config = folder.write("config.yml", FAR_FROM_HOME);
     let web = "tls_server_config: { cert_file: /nowhere/c, key_file: /nowhere/k }\n";
-    let web = folder.write("web.yml", web, 0o600);
+    let web = folder.write("web.yml", web);
     let check = |flags: &[&str]| {
         let mut command = program();
         command.env_clear().arg("check-config").args(flags).arg("--config.file").arg(&config);
@@ -195,11 +168,11 @@ fn a_text_is_checked_without_anything_that_it_names() {
     assert_eq!(code, Some(64), "{stderr}");
 
     // The texts themselves are still checked.
-    folder.write("config.yml", FAR_FROM_HOME.replace("audit_log", "audit"), 0o600);
+    folder.write("config.yml", FAR_FROM_HOME.replace("audit_log", "audit"));
     let (code, _, stderr) = check(&["--syntax-only"]);
     assert!(code == Some(64) && stderr.contains("config.yml:20:3: unknown field"), "{stderr}");
-    folder.write("config.yml", FAR_FROM_HOME.replace("viewer", "owner"), 0o600);
-    folder.write("web.yml", "tls_server_config: { cert_file: c }\n", 0o600);
+    folder.write("config.yml", FAR_FROM_HOME.replace("viewer", "owner"));
+    folder.write("web.yml", "tls_server_config: { cert_file: c }\n");
     let (code, _, stderr) = check(&["--syntax-only"]);
     assert_eq!(code, Some(64));
     for mistake in [

@@ -103,8 +103,8 @@ fn no_secret_is_in_it() {
 #[test]
 fn it_shows_every_key_and_the_files_that_hold_secrets() {
     let folder = Folder::new("effective-files");
-    let secret = folder.write("secret", CANARY, 0o600);
-    let profile = folder.write("profile", "[x]\nak = canary\nsk = canary\n", 0o600);
+    let secret = folder.write("secret", CANARY);
+    let profile = folder.write("profile", "[x]\nak = canary\nsk = canary\n");
     let mut shown = BTreeSet::new();
     for name in ["everything", "environment"] {
         paths("", &serde_saphyr::from_str(&effective(name)).unwrap(), &mut shown);
@@ -123,7 +123,7 @@ fn it_shows_every_key_and_the_files_that_hold_secrets() {
             "projects: [{{ name: a, region: cn-north-4, credentials: {credentials}, \
              clusters: [] }}]"
         );
-        let path = folder.write("config.yml", text, 0o600);
+        let path = folder.write("config.yml", text);
         let effective = load(&path, &variables(&[])).unwrap().effective();
         let yaml: Value = serde_saphyr::from_str(&effective).unwrap();
         let expected = if place == "profile/file" { &profile } else { &secret };

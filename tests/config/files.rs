@@ -6,7 +6,7 @@ const MINIMAL: &str = "projects: [{ name: a, region: cn-north-4, clusters: [] }]
 
 /// Files that are no configuration, each with what is said of it.
 fn broken(folder: &Folder) -> Vec<(PathBuf, &'static str)> {
-    let path = |name: &str| folder.0.join(name);
+    let path = |name: &str| folder.file(name);
     fs::create_dir_all(path("directory")).unwrap();
     let _ = std::os::unix::fs::symlink("loop", path("loop"));
     let _ = std::os::unix::net::UnixListener::bind(path("socket"));
@@ -19,13 +19,13 @@ fn broken(folder: &Folder) -> Vec<(PathBuf, &'static str)> {
         (path("loop"), "loop: cannot be read: "),
         (path("socket"), "socket: no plain file, a file is expected"),
         (path("large"), "large: larger than 16 MiB"),
-        (folder.write("empty", "", 0o644), "empty: empty, projects are expected"),
-        (folder.write("blank", "\n  \n", 0o644), "blank: empty, projects are expected"),
-        (folder.write("latin-1", b"# \n# caf\xe9\n", 0o644), "latin-1:2:6: not UTF-8"),
-        (folder.write("binary", b"\0\0\0", 0o644), "binary:1:1: "),
-        (folder.write("half", "projects: [{ name: a,", 0o644), "half:1:12: unclosed bracket"),
+        (folder.write_for(0o644, "empty", ""), "empty: empty, projects are expected"),
+        (folder.write_for(0o644, "blank", "\n  \n"), "blank: empty, projects are expected"),
+        (folder.write_for(0o644, "latin-1", b"# \n# caf\xe9\n"), "latin-1:2:6: not UTF-8"),
+        (folder.write_for(0o644, "binary", b"\0\0\0"), "binary:1:1: "),
+        (folder.write_for(0o644, "half", "projects: [{ name: a,"), "half:1:12: unclosed bracket"),
         (
-            folder.write("writable", MINIMAL, 0o666),
+            folder.write_for(0o666, "writable", MINIMAL),
             "writable: every user of the machine can change it (mode 666)",
         ),
     ]
@@ -76,14 +76,14 @@ fn secret_files_that_everybody_can_use_are_refused() {
             "projects: [{{ name: a, region: cn-north-4, credentials: {credentials}, \
              clusters: [{{ id: 5c77b71c-5b35-4f50-8984-76387e42451a }}] }}]"
         );
-        folder.write("config.yml", text, 0o600)
+        folder.write("config.yml", text)
     };
     for kind in ["static", "password", "profile", "token"] {
         let path = config(kind);
         let text = if kind == "profile" { "[basic]\nak = AK\nsk = canary\n" } else { "canary\n" };
         // What the group and what everybody else may do: read and write, each alone and both.
         for mode in (0..0o100).filter(|mode| mode & 0o11 == 0).map(|mode| mode | 0o600) {
-            folder.write("secret", text, mode);
+            folder.write_for(mode, "secret", text);
             let result = load(&path, &variables(&[]));
             let expected = mode & 0o007 == 0;
             assert_eq!(result.is_ok(), expected, "{kind} {mode:o}: {result:?}");
@@ -101,7 +101,7 @@ fn secret_files_hold_one_line() {
     let folder = Folder::new("secret-texts");
     let text = "projects: [{ name: a, region: cn-north-4, credentials: { token: { file: secret } }, \
                 clusters: [{ id: 5c77b71c-5b35-4f50-8984-76387e42451a }] }]";
-    let path = folder.write("config.yml", text, 0o600);
+    let path = folder.write("config.yml", text);
     let large = "canary".repeat(20_000);
     let cases = [
         ("canary", true),
@@ -112,7 +112,7 @@ fn secret_files_hold_one_line() {
         (&large, false),
     ];
     for (secret, is_good) in cases {
-        folder.write("secret", secret, 0o600);
+        folder.write("secret", secret);
         let result = load(&path, &variables(&[]));
         assert_eq!(result.is_ok(), is_good, "{:?}", secret.len());
         assert!(!format!("{result:?}").contains(CANARY), "{result:?}");
@@ -122,20 +122,20 @@ fn secret_files_hold_one_line() {
 #[test]
 fn paths_are_relative_to_the_file_or_to_home() {
     let folder = Folder::new("paths");
-    folder.write("home/sk", CANARY, 0o600);
-    folder.write("etc/sk", CANARY, 0o600);
-    let variables = variables(&[("HOME", folder.0.join("home").to_str().unwrap())]);
+    folder.write("home/sk", CANARY);
+    folder.write("etc/sk", CANARY);
+    let variables = variables(&[("HOME", folder.file("home").to_str().unwrap())]);
     let config = |state: &str, sk: &str| {
         let text = format!(
             "state_file: {state}\nprojects: [{{ name: a, region: cn-north-4, credentials: \
              {{ static: {{ access_key: AK, secret_key_file: {sk} }} }}, \
              clusters: [{{ id: 5c77b71c-5b35-4f50-8984-76387e42451a }}] }}]"
         );
-        load(&folder.write("etc/config.yml", text, 0o600), &variables).unwrap()
+        load(&folder.write("etc/config.yml", text), &variables).unwrap()
     };
-    assert_eq!(config("state", "sk").state_file, Some(folder.0.join("etc/state")));
-    assert_eq!(config("~/state", "~/sk").state_file, Some(folder.0.join("home/state")));
-    let absolute = folder.0.join("etc/sk");
+    assert_eq!(config("state", "sk").state_file, Some(folder.file("etc/state")));
+    assert_eq!(config("~/state", "~/sk").state_file, Some(folder.file("home/state")));
+    let absolute = folder.file("etc/sk");
     assert_eq!(
         config("/var/lib/state", absolute.to_str().unwrap()).state_file,
         Some("/var/lib/state".into())

@@ -20,7 +20,7 @@ impl Daemon {
         let folder = Folder::new(name);
         let nobody = "projects: [{ name: a, region: cn-north-4, \
                       project_id: 6e9dfd51d1124e8d8498dce894923a0d }]\n";
-        let path = folder.write("config.yml", nobody, 0o600);
+        let path = folder.write("config.yml", nobody);
         let mut command = program();
         command.arg("--config.file").arg(path).args(flags).envs(environment.iter().copied());
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -86,7 +86,7 @@ fn the_configuration_file_of_the_flag_wins() {
     let folder = Folder::new("file-flag");
     let check = |flags: &[&str], environment: &[(&str, &str)]| {
         let mut command = program();
-        command.current_dir(&folder.0).arg("check-config").args(flags);
+        command.current_dir(&folder.path).arg("check-config").args(flags);
         let (code, _, stderr) = output(command.envs(environment.iter().copied()));
         assert_eq!(code, Some(64));
         stderr

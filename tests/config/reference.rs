@@ -73,10 +73,10 @@ fn continuation(line: &str, indent: usize) -> Option<&str> {
 fn loadable(folder: &Folder) -> (Vec<String>, Variables) {
     let text = fs::read_to_string(here(REFERENCE)).unwrap();
     for name in ["secret_key", "security_token", "password", "token"] {
-        folder.write(name, "example", 0o600);
+        folder.write(name, "example");
     }
-    folder.write(".huaweicloud/credentials", "[basic]\nak = AK\nsk = SK\n", 0o600);
-    let home = folder.0.to_str().unwrap();
+    folder.write(".huaweicloud/credentials", "[basic]\nak = AK\nsk = SK\n");
+    let home = folder.path.to_str().unwrap();
     let text = text.replace("/run/secrets", home);
     (variants(&text), variables(&[("HOME", home), ("HOSTNAME", "exporter-3")]))
 }

@@ -1,18 +1,15 @@
 //! Every file of `tests/data/web`, the web configuration files: the same remarks at their tops as in
 //! `tests/data/config`. The certificates that they name are made for the test.
 
-use super::*;
-use crate::{
-    certificates::{Authority, Issued, place},
-    fixtures::remarks,
-};
+use super::{fixtures::remarks, *};
+use crate::support::certificates::{Authority, Issued, place};
 use css_vpcep_exporter::config::{WebConfig, load_web, parse_web};
 
 /// A folder with all the files that the fixtures name.
 fn folder(name: &str) -> Folder {
     let folder = Folder::new(name);
     let authority = Authority::new("the authority of the test");
-    let put = |name: &str, text: &str| place(&folder.0.join(name), text);
+    let put = |name: &str, text: &str| place(&folder.file(name), text);
     let pair = |name: &str, issued: &Issued| {
         put(&format!("{name}.crt"), &issued.certificate);
         put(&format!("{name}.key"), &issued.key);
@@ -28,17 +25,17 @@ fn folder(name: &str) -> Folder {
     put("broken.crt", "-----BEGIN CERTIFICATE-----\ncanary\n");
     put("nonsense.crt", "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n");
     put("nonsense.key", "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n");
-    folder.write("open.key", &server.key, 0o644);
+    folder.write_for(0o644, "open.key", &server.key);
     for entry in fs::read_dir(here("tests/data/web")).unwrap() {
         let path = entry.unwrap().path();
-        fs::copy(&path, folder.0.join(path.file_name().unwrap())).unwrap();
+        fs::copy(&path, folder.path.join(path.file_name().unwrap())).unwrap();
     }
     folder
 }
 
 /// All fixtures with this ending, path and text.
 fn fixtures(folder: &Folder, ending: &str) -> Vec<(PathBuf, String)> {
-    let paths = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path());
+    let paths = fs::read_dir(&folder.path).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = paths.filter(|path| path.to_str().unwrap().ends_with(ending)).collect();
     paths.sort();
     paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
@@ -101,10 +98,10 @@ fn certificates_and_keys_can_be_in_the_file() {
 #[test]
 fn what_is_no_file_is_named() {
     let folder = Folder::new("web-files");
-    let web = |name: &str| load_web(&folder.0.join(name)).unwrap_err().mistakes.join("\n");
+    let web = |name: &str| load_web(&folder.file(name)).unwrap_err().mistakes.join("\n");
     assert!(web("missing.yml").contains("missing.yml: cannot be read: No such file"));
     assert!(web("").contains("a directory, a file is expected"));
-    folder.write("web.yml", "rate_limit: {}", 0o666);
+    folder.write_for(0o666, "web.yml", "rate_limit: {}");
     assert!(web("web.yml").contains("every user of the machine can change it (mode 666)"));
 }
 
@@ -120,7 +117,7 @@ admin:
 /// The mistakes of an admin section that listens there with this web configuration.
 fn admin(folder: &Folder, listen: &str, web: &str) -> Vec<String> {
     let text = ADMIN.replace("LISTEN", listen).replace("WEB", web);
-    let path = folder.write("config.yml", text, 0o600);
+    let path = folder.write("config.yml", text);
     match load(&path, &variables(&[])) {
         Ok(config) => {
             let shown = config.effective();
@@ -167,11 +164,11 @@ fn the_admin_listener_leaves_loopback_only_with_tls() {
 #[test]
 fn check_config_checks_both_files() {
     let folder = folder("web-check");
-    let path = folder.write("config.yml", "projects: [{ name: a, region: cn-north-4 }]", 0o600);
+    let path = folder.write("config.yml", "projects: [{ name: a, region: cn-north-4 }]");
     let check = |web: &str, by_flag: bool| {
         let mut command = program();
         command.args(["check-config", "--config.file"]).arg(&path);
-        let web = folder.0.join(web);
+        let web = folder.file(web);
         if by_flag {
             command.arg("--web.config.file").arg(web);
         } else {
@@ -194,7 +191,7 @@ fn check_config_checks_both_files() {
     let mut command = program();
     command.args(["check-config", "--config.file"]).arg(broken);
     let (_, _, stderr) =
-        output(command.arg("--web.config.file").arg(folder.0.join("no-key.bad.yml")));
+        output(command.arg("--web.config.file").arg(folder.file("no-key.bad.yml")));
     assert!(
         stderr.contains("poll.interval") && stderr.contains("tls_server_config.key"),
         "{stderr}"

@@ -1,14 +1,9 @@
 //! The admin listener over a real socket, with an engine and an audit log of the test behind it.
 
-#[path = "admin/command.rs"]
 mod command;
-#[path = "admin/conversation.rs"]
 mod conversation;
-#[path = "admin/openapi.rs"]
 mod openapi;
-#[path = "admin/raw.rs"]
 mod raw;
-#[path = "admin/walk.rs"]
 mod walk;
 
 use std::{
@@ -17,20 +12,19 @@ use std::{
 };
 
 use css_vpcep_exporter::{
+    admin::{
+        self, Access, AdminSettings, AdminToken, ChangeLog, Denied, LoggedChange, Parts, Role,
+    },
     board::{Board, ServiceBoard, ServiceMeta},
     change::{ChangeRequest, Changes, Command, Condition, Current, Outcome, Refusal, Report},
     clock::Clock,
-    exposition::{self, Store},
-    http::{
-        Access, AdminSettings, AdminToken, Bound, ChangeLog, Changing, Denied, Limits, Live,
-        LoggedChange, Role, Shared, WebSettings, admin_router,
-    },
     model::{
         EndpointService, PortMapping, RegionId, ServiceFields, ServiceId, ServiceName,
         ServiceStatus,
     },
     poll::Scheduler,
     stats::Stats,
+    web::{Bound, Limits, WebSettings},
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -118,26 +112,18 @@ impl Admin {
         let stats = Arc::new(Stats::new());
         let board = Board::new([]);
         let clock = Clock::system();
-        let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Project>::new(
+        let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Client>::new(
             Vec::new(),
             board.clone(),
             clock.clone(),
             stats.clone(),
         );
         tokio::spawn(scheduler.run(std::future::pending()));
-        let settings = exposition::Settings {
-            per_connection: true,
-            per_connection_limit: 1,
-            stale_after: std::time::Duration::from_secs(60),
-        };
-        let (live, shown) = watch::channel(Live::of(&settings, String::new()));
         let services = ServiceBoard::new([
             meta("prod", LOGS, "logs"),
             meta("test", OTHER, "other"),
             meta("lab", HEIR, GONE),
         ]);
-        let (pages, own) = (Store::default(), stats.clone());
-        let shared = Shared { board, services, pages, live: shown, stats: own, clock, polls };
         let bound = Bound::listen(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
         let address = bound.address();
         let token = |name: &str, text: &str, role, services: &[&str]| AdminToken {
@@ -160,16 +146,18 @@ impl Admin {
                 token("heir", OF_HEIR, Role::Viewer, &[&format!("lab/{HEIR}")]),
             ],
         };
-        let (access, may_enter) = watch::channel(Access::of(&admin, address));
+        let (access, may_enter) =
+            watch::channel(Access::of(&admin, address, std::time::Duration::from_secs(60)));
         let (changes, commands) = Changes::channel();
         let asked = Arc::<Mutex<Vec<ChangeRequest>>>::default();
         tokio::spawn(engine(commands, asked.clone(), says));
         let denied = Arc::<Mutex<_>>::default();
-        let changing = Changing { changes, log: Arc::new(Log { denied: Arc::clone(&denied) }) };
-        let router = admin_router(shared, may_enter, changing, web);
+        let log = Arc::new(Log { denied: Arc::clone(&denied) });
+        let parts = Parts { board, services, polls, changes, log, stats: stats.clone(), clock };
+        let router = admin::router(parts, may_enter, web);
         tokio::spawn(async move {
             // What a reload would change lives as long as the listener.
-            let _kept = (live, access);
+            let _kept = access;
             bound.with_limits(Limits::ADMIN).serve(router, std::future::pending()).await;
         });
         Self { address, stats, asked, denied }
@@ -269,7 +257,7 @@ fn report(request: &ChangeRequest) -> Report {
         after: (!request.dry_run).then(service),
         diff: Vec::new(),
         failure: None,
-        answered: None,
+        cloud: None,
         warnings: Vec::new(),
     }
 }

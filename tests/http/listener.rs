@@ -13,7 +13,7 @@ use axum::{
     body::Bytes,
     routing::{get, post},
 };
-use css_vpcep_exporter::http::Limits;
+use css_vpcep_exporter::web::Limits;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

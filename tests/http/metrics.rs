@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, io::Read as _, sync::Arc, time::Duration};
 use css_vpcep_exporter::{
     board::{Board, ClusterMeta},
     clock::Clock,
-    http::Limits,
     model::{ClusterId, RegionId},
+    web::Limits,
 };
 use flate2::read::GzDecoder;
 use reqwest::{Method, Response, header::HeaderMap};

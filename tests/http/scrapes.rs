@@ -6,8 +6,8 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     clock::Clock,
     cloud::{Trace, Traced},
-    http::Limits,
     model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, Status},
+    web::Limits,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

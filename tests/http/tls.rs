@@ -1,12 +1,8 @@
 //! TLS on a real socket: who is believed, what is refused, and in what time.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, io, path::PathBuf, sync::Arc};
 
-use css_vpcep_exporter::{config::load_web, http::Limits};
+use css_vpcep_exporter::{config::load_web, web::Limits};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -27,22 +23,22 @@ use tokio_rustls::{
 
 use super::{
     LONG, Server,
-    certificates::{Authority, Issued, place},
     listener::{GET, GET_LARGE, LARGE, PATIENT, allow_many_sockets, millis, router},
     read_to_end,
 };
+use crate::support::{
+    certificates::{Authority, Issued, place},
+    process,
+};
 
-/// A folder with a certificate, gone at the end.
-pub(super) struct Folder(PathBuf);
+/// A folder with a certificate and its key.
+pub(super) struct Pair(process::Folder);
 
-impl Folder {
-    pub(super) fn new(name: &str, issued: &Issued) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("tls-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        let folder = Folder(path);
-        folder.put(issued);
-        folder
+impl Pair {
+    pub(super) fn new(test: &str, issued: &Issued) -> Pair {
+        let pair = Pair(process::Folder::new(test));
+        pair.put(issued);
+        pair
     }
 
     pub(super) fn put(&self, issued: &Issued) {
@@ -51,7 +47,7 @@ impl Folder {
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.file(name)
     }
 
     /// A server with these further lines in its `tls_server_config`.
@@ -62,12 +58,6 @@ impl Folder {
         fs::write(self.file("web.yml"), text).unwrap();
         let web = load_web(&self.file("web.yml")).unwrap_or_else(|error| panic!("{error}"));
         Server::start_with(router(), limits, watch::channel(web.settings).1).await
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -147,7 +137,7 @@ pub(super) fn der(issued: &Issued) -> Vec<u8> {
 async fn a_client_that_knows_the_authority_is_served() {
     let authority = Authority::new("a");
     let issued = authority.issue(&["localhost"]);
-    let folder = Folder::new("served", &issued);
+    let folder = Pair::new("served", &issued);
     let server = folder.serve(&[], Limits::PUBLIC).await;
     for (alpn, agreed) in [
         (vec![], None),
@@ -174,7 +164,7 @@ async fn a_client_that_knows_the_authority_is_served() {
 #[tokio::test]
 async fn no_session_is_resumed() {
     let authority = Authority::new("a");
-    let folder = Folder::new("resumed", &authority.issue(&["localhost"]));
+    let folder = Pair::new("resumed", &authority.issue(&["localhost"]));
     let server = folder.serve(&[], Limits::PUBLIC).await;
     for versions in [vec![&TLS13], vec![&TLS12]] {
         let connector = Client { versions, ..Client::of(&authority) }.connector(None);
@@ -189,7 +179,7 @@ async fn no_session_is_resumed() {
 #[tokio::test]
 async fn versions_are_those_that_are_configured() {
     let authority = Authority::new("a");
-    let folder = Folder::new("versions", &authority.issue(&["localhost"]));
+    let folder = Pair::new("versions", &authority.issue(&["localhost"]));
     for (lines, tls12, tls13) in [
         (&[][..], true, true),
         (&["min_version: TLS13"], false, true),
@@ -215,7 +205,7 @@ async fn versions_are_those_that_are_configured() {
 #[tokio::test]
 async fn suites_and_curves_are_those_that_are_configured() {
     let authority = Authority::new("a");
-    let folder = Folder::new("suites", &authority.issue(&["localhost"]));
+    let folder = Pair::new("suites", &authority.issue(&["localhost"]));
     let lines = [
         "cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256]",
         "curve_preferences: [CurveP384]",
@@ -234,7 +224,7 @@ async fn suites_and_curves_are_those_that_are_configured() {
 #[tokio::test]
 async fn tls_1_1_is_refused_by_name() {
     let authority = Authority::new("a");
-    let folder = Folder::new("old", &authority.issue(&["localhost"]));
+    let folder = Pair::new("old", &authority.issue(&["localhost"]));
     let server = folder.serve(&[], Limits::PUBLIC).await;
     let mut hello = vec![3, 2];
     hello.extend([7; 32]);
@@ -255,7 +245,7 @@ async fn tls_1_1_is_refused_by_name() {
 #[tokio::test]
 async fn plain_http_is_told_where_it_is() {
     let authority = Authority::new("a");
-    let folder = Folder::new("plain", &authority.issue(&["localhost"]));
+    let folder = Pair::new("plain", &authority.issue(&["localhost"]));
     let server = folder.serve(&[], PATIENT).await;
     let began = Instant::now();
     let answer = server.get("/").await;
@@ -274,7 +264,7 @@ async fn plain_http_is_told_where_it_is() {
 #[tokio::test]
 async fn a_handshake_must_be_done_in_time() {
     let authority = Authority::new("a");
-    let folder = Folder::new("handshake", &authority.issue(&["localhost"]));
+    let folder = Pair::new("handshake", &authority.issue(&["localhost"]));
     let limits = Limits { handshake: millis(300), ..PATIENT };
     let server = folder.serve(&[], limits).await;
     for start in ["", "\u{16}", "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{7c}"] {
@@ -310,7 +300,7 @@ async fn a_handshake_must_be_done_in_time() {
 async fn a_thousand_silent_handshakes_do_not_keep_a_scraper_out() {
     allow_many_sockets();
     let authority = Authority::new("a");
-    let folder = Folder::new("silent", &authority.issue(&["localhost"]));
+    let folder = Pair::new("silent", &authority.issue(&["localhost"]));
     let server = folder.serve(&[], Limits::PUBLIC).await;
     let mut strangers = Vec::new();
     for number in 0..1000 {
@@ -328,7 +318,7 @@ async fn a_thousand_silent_handshakes_do_not_keep_a_scraper_out() {
 #[tokio::test]
 async fn an_answer_under_tls_must_get_on_too() {
     let authority = Authority::new("a");
-    let folder = Folder::new("stalled", &authority.issue(&["localhost"]));
+    let folder = Pair::new("stalled", &authority.issue(&["localhost"]));
     let limits = Limits { write: millis(400), ..PATIENT };
     let server = folder.serve(&[], limits).await;
     let mut stalled = Client::of(&authority).connect(&server).await.unwrap();
@@ -355,7 +345,7 @@ async fn an_answer_under_tls_must_get_on_too() {
 #[tokio::test]
 async fn at_the_end_handshakes_are_not_waited_for() {
     let authority = Authority::new("a");
-    let folder = Folder::new("end", &authority.issue(&["localhost"]));
+    let folder = Pair::new("end", &authority.issue(&["localhost"]));
     let server = folder.serve(&[], Limits { handshake: LONG, ..PATIENT }).await;
     let mut silent = server.connect().await;
     let mut half = server.send("\u{16}\u{3}\u{1}").await;

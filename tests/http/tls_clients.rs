@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use css_vpcep_exporter::http::Limits;
+use css_vpcep_exporter::web::Limits;
 use tokio::time::{Instant, sleep};
 
 use super::{
     LONG, Server,
-    certificates::{Authority, Issued, place},
-    tls::{Client, Folder, connect, get},
+    tls::{Client, Pair, connect, get},
 };
+use crate::support::certificates::{Authority, Issued, place};
 
 struct Parties {
     authority: Authority,
-    folder: Folder,
+    folder: Pair,
 }
 
 impl Parties {
     fn new(name: &str) -> Parties {
         let authority = Authority::new("ours");
-        let folder = Folder::new(name, &authority.issue(&["localhost"]));
+        let folder = Pair::new(name, &authority.issue(&["localhost"]));
         place(&folder.file("ca.crt"), &authority.certificate());
         Parties { authority, folder }
     }

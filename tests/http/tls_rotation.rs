@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     LONG, Server,
-    certificates::{Authority, Issued, place},
     listener::{PATIENT, millis},
-    tls::{Client, Folder, der, get, presented},
+    tls::{Client, Pair, der, get, presented},
 };
+use crate::support::certificates::{Authority, Issued, place};
 
 /// Waits until a new connection is shown this certificate; every one on the way must work.
 async fn shown(client: &Client, server: &Server, issued: &Issued) {
@@ -29,7 +29,7 @@ async fn shown(client: &Client, server: &Server, issued: &Issued) {
 async fn a_new_certificate_serves_the_next_and_the_old_connections_live() {
     let authority = Authority::new("a");
     let [first, second, third] = [(); 3].map(|()| authority.issue(&["localhost"]));
-    let folder = Folder::new("rotation", &first);
+    let folder = Pair::new("rotation", &first);
     let server = folder.serve(&[], PATIENT).await;
     let client = Client::of(&authority);
     let mut old = client.connect(&server).await.unwrap();

@@ -6,13 +6,13 @@ use super::*;
 
 struct Vpcep {
     world: World,
-    project: Project,
+    project: Client,
     ids: Vec<ServiceId>,
 }
 
 async fn vpcep(clusters: usize) -> Vpcep {
     let world = world(clusters, 3).await;
-    let project = world.project(keys(inline(&world.secret_key)));
+    let project = world.project(keys(inline(&world.cloud.secret_key)));
     let truth = world.control("GET", "services", json!({})).await;
     let rows = truth["services"].as_array().unwrap();
     let id = |row: &Value| ServiceId::parse(row["id"].as_str().unwrap()).unwrap();
@@ -41,8 +41,8 @@ impl Vpcep {
     }
 
     async fn mode(&self, name: &str) {
-        let modes = json!({"modes": [{"name": name}]});
-        self.world.control("PUT", "modes", modes).await;
+        let faults = json!({"faults": [{"name": name, "operation": "vpcep_update"}]});
+        self.world.control("PUT", "faults", faults).await;
     }
 
     /// PUTs that the cloud has seen, and those that it applied.
@@ -134,7 +134,7 @@ async fn a_change_of_unknown_fate_is_never_sent_again() {
         assert_eq!(vpcep.change(&described(mode), 1).await, Err((Fate::Unknown, reason)), "{mode}");
         (seen, applied) = (seen + 1, applied + does);
         assert_eq!(vpcep.ledger().await, (seen, applied), "{mode}");
-        vpcep.mode("echo-old").await;
+        vpcep.world.control("PUT", "faults", json!({"faults": []})).await;
     }
 }
 
@@ -147,7 +147,7 @@ async fn a_refused_change_did_nothing_and_is_not_sent_again() {
         ("throttled-400", Reason::Throttled),
         ("not-allowed", Reason::Forbidden),
         ("not-there", Reason::NotFound),
-        ("unauthorized", Reason::Auth),
+        ("service-unauthorized", Reason::Auth),
     ];
     for (number, (mode, reason)) in (1..).zip(cases) {
         vpcep.mode(mode).await;
@@ -175,10 +175,10 @@ async fn a_gateway_that_refuses_the_credentials_has_not_let_the_change_through()
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent() {
     let world = world(1, 1).await;
-    let mut settings = world.settings("p", keys(inline(&world.secret_key)));
+    let mut settings = world.settings("p", keys(inline(&world.cloud.secret_key)));
     settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
     settings.endpoints.vpcep = BaseUrl::parse("http://127.0.0.1:9").unwrap();
-    let project = Project::new(settings, &world.common, pacers());
+    let project = Client::new(settings, &world.common, pacers());
     let id = ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").unwrap();
     let Traced { result, trace } = project.update_service(&id, &described("x"), budget(20)).await;
     let error = result.unwrap_err();
@@ -213,7 +213,7 @@ async fn a_service_that_may_be_there_is_not_reported_as_absent() {
         let mut settings = world.settings("p", keys(inline("any")));
         settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
         settings.endpoints.vpcep = BaseUrl::parse(&always(body.to_string()).await).unwrap();
-        let project = Project::new(settings, &world.common, pacers());
+        let project = Client::new(settings, &world.common, pacers());
         let asked = [wanted.clone(), other.clone()];
         let listed = project.services(&asked, budget(20)).await.result.unwrap();
         let error = listed[0].as_ref().unwrap_err();

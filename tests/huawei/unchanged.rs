@@ -57,7 +57,7 @@ fn page(rows: std::ops::Range<u32>, status: &str, total: u32) -> String {
 }
 
 /// A project of the server and one of its clusters.
-async fn served() -> (Arc<Answers>, Project, ClusterId, Arc<Stats>) {
+async fn served() -> (Arc<Answers>, Client, ClusterId, Arc<Stats>) {
     let answers = Arc::new(Answers::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -83,10 +83,10 @@ async fn served() -> (Arc<Answers>, Project, ClusterId, Arc<Stats>) {
         paging: Paging::default(),
     };
     let cluster = ClusterId::parse("5c77b71c-5b35-4f50-8984-76387e42451a").unwrap();
-    (answers, Project::new(settings, &common, pacers()), cluster, stats)
+    (answers, Client::new(settings, &common, pacers()), cluster, stats)
 }
 
-async fn poll(project: &Project, cluster: &ClusterId) -> (Arc<ConnectionList>, u32) {
+async fn poll(project: &Client, cluster: &ClusterId) -> (Arc<ConnectionList>, u32) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
     let Traced { result, trace } = project.connections(cluster, budget).await;

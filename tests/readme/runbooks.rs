@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use super::{README, anchor, help, one_line};
+use crate::support::here;
 
 /// Quotations that belong to other programs, their protocols, or the reader's own machine.
 const FOREIGN: [&str; 15] = [
@@ -75,14 +76,14 @@ fn links_of_the_runbooks_lead_somewhere() {
 }
 
 fn text(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path = here(path);
     let text = fs::read_to_string(&path);
     text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The name and text of each runbook, without its code blocks.
 fn runbooks() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/runbooks");
+    let folder = here("deploy/runbooks");
     let names = fs::read_dir(folder).expect("the folder is there");
     let names = names.map(|entry| entry.expect("it can be listed").file_name());
     let names = names.map(|name| name.into_string().expect("it is text"));
@@ -118,7 +119,7 @@ fn code() -> String {
         }
     }
     let mut code = String::new();
-    add(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
+    add(&here("src"), &mut code);
     code
 }
 

@@ -6,11 +6,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Cloud, cloud, json_of, keys};
+use crate::support::HTTP;
 
 impl Cloud {
     /// Sends a request to an address below the base URL.
     async fn ask(&self, method: Method, path: &str, body: &str) -> (u16, Value) {
-        let request = self.client.request(method, format!("{}{path}", self.url));
+        let request = HTTP.request(method, format!("{}{path}", self.sim.url));
         let request = request.header("X-Auth-Token", &self.token).body(body.to_owned());
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
@@ -21,13 +22,13 @@ impl Cloud {
 
     /// The first cluster, or a part of it.
     async fn cluster(&self) -> Value {
-        self.control(Method::GET, "world", &json!({})).await["clusters"][0].clone()
+        self.sim.control(Method::GET, "world", &json!({})).await["clusters"][0].clone()
     }
 
     /// The address of something of the first cluster.
     async fn of_cluster(&self, below: &str) -> String {
         let id = self.cluster().await["id"].as_str().unwrap().to_owned();
-        format!("/v1.0/{}/clusters/{id}{below}", self.project)
+        format!("/v1.0/{}/clusters/{id}{below}", self.sim.project_id)
     }
 
     async fn post(&self, below: &str, body: &Value) -> (u16, Value) {
@@ -44,7 +45,7 @@ fn code(body: &Value) -> &str {
 #[tokio::test]
 async fn a_wrong_method_is_no_api() {
     let cloud = cloud().await;
-    let (project, service) = (&cloud.project, &cloud.id);
+    let (project, service) = (&cloud.sim.project_id, &cloud.id);
     let cluster = cloud.of_cluster("").await;
     for (method, path) in [
         (Method::GET, "/v3/auth/tokens".to_owned()),
@@ -90,7 +91,7 @@ async fn words_after_the_services_are_calls_and_no_ids() {
     for key in ["id", "owner", "service_name", "service_type", "created_at", "is_charge"] {
         assert!(keys(row).contains(&key), "{key} in {row}");
     }
-    let quotas = format!("/v1/{}/quotas", cloud.project);
+    let quotas = format!("/v1/{}/quotas", cloud.sim.project_id);
     let (status, both) = cloud.ask(Method::GET, &quotas, "").await;
     assert_eq!((status, both["quotas"]["resources"].as_array().unwrap().len()), (200, 2));
     let (_, one) = cloud.ask(Method::GET, &format!("{quotas}?type=endpoint_service"), "").await;
@@ -118,7 +119,7 @@ async fn connections_and_the_whitelist_of_a_service_are_lists() {
     assert_eq!(cloud.get(&one).await.1["connections"], json!([rows[2]]));
     let path = format!("clusters/{}", cluster["id"].as_str().unwrap());
     let failed = json!({"connections": [{"status": "failed"}, {}]});
-    cloud.control(Method::PUT, &path, &failed).await;
+    cloud.sim.control(Method::PUT, &path, &failed).await;
     let (_, failed) = cloud.get(&format!("/{}/connections?status=failed", cloud.id)).await;
     assert_eq!(failed["total_count"], 1);
     assert!(failed["connections"][0]["error"][0]["error_code"].is_string(), "{failed}");
@@ -174,13 +175,13 @@ async fn a_cluster_is_shown_alone_with_its_endpoint() {
     for key in ["vpcepIp", "vpcepIpv6Address", "orderId"] {
         assert!(keys(&shown).contains(&key), "{key}");
     }
-    let list = format!("/v1.0/{}/clusters?limit=1000", cloud.project);
+    let list = format!("/v1.0/{}/clusters?limit=1000", cloud.sim.project_id);
     let (_, list) = cloud.ask(Method::GET, &list, "").await;
     assert!(!keys(&list["clusters"][0]).contains(&"supportVpcep"));
     for (id, status, wanted) in
         [("x", 400, "CSS.0001"), ("00000000-0000-4000-8000-000000000000", 403, "CSS.0015")]
     {
-        let path = format!("/v1.0/{}/clusters/{id}", cloud.project);
+        let path = format!("/v1.0/{}/clusters/{id}", cloud.sim.project_id);
         let (found, body) = cloud.ask(Method::GET, &path, "").await;
         assert_eq!((found, code(&body)), (status, wanted), "{id}");
     }
@@ -195,7 +196,7 @@ async fn connections_are_accepted_and_rejected_at_once() {
         {"id": "a", "status": "accepted"}, {"id": "p", "status": "pendingAcceptance"},
         {"id": "c", "status": "creating"},
     ]});
-    cloud.control(Method::PUT, &control, &rows).await;
+    cloud.sim.control(Method::PUT, &control, &rows).await;
     let read = async || {
         let (_, body) = cloud.ask(Method::GET, &path, "").await;
         body["connections"].as_array().unwrap().clone()
@@ -232,11 +233,11 @@ async fn connections_are_accepted_and_rejected_at_once() {
         assert_eq!((found, code(&error)), (status, wanted), "{body}");
     }
     assert_eq!(statuses().await, json!(["rejected", "accepted", "creating"]), "all or nothing");
-    cloud.control(Method::PUT, &control, &json!({"vpcep_enabled": false})).await;
+    cloud.sim.control(Method::PUT, &control, &json!({"vpcep_enabled": false})).await;
     let (status, error) = post(json!({"action": "reject", "endpoint_id_list": ["p"]})).await;
     assert_eq!((status, code(&error)), (400, "CSS.5182"));
     assert_eq!(error["externalMessage"], "CSS.5182 : The VPC endpoint service is not enabled.");
-    cloud.control(Method::DELETE, &control, &json!({})).await;
+    cloud.sim.control(Method::DELETE, &control, &json!({})).await;
     let (status, error) = post(json!({"action": "reject", "endpoint_id_list": ["p"]})).await;
     assert_eq!((status, code(&error)), (403, "CSS.0015"));
 }
@@ -272,7 +273,7 @@ async fn the_whitelist_is_replaced_under_both_of_its_names() {
 async fn the_account_is_found_by_its_credentials() {
     let cloud = cloud().await;
     let (status, body) = cloud.ask(Method::GET, "/v3/auth/domains", "").await;
-    let known = cloud.control(Method::GET, "credentials", &json!({})).await;
+    let known = cloud.sim.control(Method::GET, "credentials", &json!({})).await;
     assert_eq!((status, &body["domains"][0]["name"]), (200, &known["domain"]), "{body}");
     assert_eq!(body["domains"][0]["id"].as_str().unwrap().len(), 32);
 }
@@ -282,10 +283,10 @@ async fn the_account_is_found_by_its_credentials() {
 async fn a_permission_that_is_missing_is_refused_by_the_service_in_its_own_words() {
     let cloud = cloud().await;
     let allow = async |actions: Value| {
-        cloud.control(Method::PUT, "credentials", &json!({ "actions": actions })).await
+        cloud.sim.control(Method::PUT, "credentials", &json!({ "actions": actions })).await
     };
     let connections = cloud.of_cluster("/vpcepservice/connections").await;
-    let services = format!("/v1/{}/vpc-endpoint-services", cloud.project);
+    let services = format!("/v1/{}/vpc-endpoint-services", cloud.sim.project_id);
     let both = json!(["css:VPCEndpoint:listConnection", "vpcep:endpoints:get"]);
     for (path, actions, status, wanted) in [
         (&*connections, both, 200, ""),

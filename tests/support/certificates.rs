@@ -1,7 +1,5 @@
 //! Certificates and keys, made anew for each test: none is kept in the repository.
 
-#![allow(dead_code, reason = "each test target uses a part of it")]
-
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use rcgen::{

@@ -26,22 +26,32 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// A world that only moves when it is told to, at the date of the machine.
     pub(crate) async fn start(clusters: usize, connections: usize) -> Cloud {
-        Cloud::at(None, clusters, connections).await
+        Cloud::with(None, clusters, connections, &[]).await
+    }
+
+    /// The same with faults from the start.
+    pub(crate) async fn faulty(clusters: usize, connections: usize, faults: &[&str]) -> Cloud {
+        Cloud::with(None, clusters, connections, faults).await
     }
 
     /// A world that only moves when it is told to, at [`DATE`].
     pub(crate) async fn at_date(clusters: usize, connections: usize) -> Cloud {
-        Cloud::at(Some(DATE), clusters, connections).await
+        Cloud::with(Some(DATE), clusters, connections, &[]).await
     }
 
-    async fn at(date: Option<&str>, clusters: usize, connections: usize) -> Cloud {
+    async fn with(
+        date: Option<&str>,
+        clusters: usize,
+        connections: usize,
+        faults: &[&str],
+    ) -> Cloud {
         let sim = Sim::bind(Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             clusters,
             connections,
             seed: 11,
             pace: Pace::Explicit,
-            faults: Vec::new(),
+            faults: faults.iter().map(|fault| fault.parse().expect("a fault")).collect(),
             fixed_now: date.map(|date| date.parse().expect("a date")),
         })
         .await
@@ -64,6 +74,21 @@ impl Cloud {
     /// The id of a cluster.
     pub(crate) fn id(&self, cluster: usize) -> &str {
         &self.clusters[cluster].0
+    }
+
+    /// A token of the user that the cloud knows.
+    pub(crate) async fn log_in(&self) -> String {
+        let known = self.control(Method::GET, "credentials", &json!({})).await;
+        let body = json!({"auth": {
+            "identity": {"methods": ["password"], "password": {"user": {
+                "name": known["user"], "password": known["password"],
+                "domain": {"name": known["domain"]},
+            }}},
+            "scope": {"project": {"name": known["region"]}},
+        }});
+        let url = format!("{}/v3/auth/tokens", self.url);
+        let answer = ask(Method::POST, &url, &[], body.to_string()).await;
+        answer.expect("the simulator answers").header("x-subject-token").to_owned()
     }
 
     /// Replaces the active faults by some that strike one cluster each.

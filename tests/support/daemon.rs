@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use css_vpcep_exporter::{
     app::{App, Loader, Options, PartDied},
     board::Snapshot,
+    change::Timings,
     clock::Clock,
     config,
 };
@@ -67,7 +68,16 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// A daemon that has finished its first round.
     pub(crate) async fn start(configuration: &Value, clock: &Clock) -> Daemon {
-        let (daemon, mut board) = Daemon::begin(configuration, clock).await;
+        Daemon::start_with(configuration, clock, Timings::DEFAULT).await
+    }
+
+    /// The same with other limits for the steps of a change.
+    pub(crate) async fn start_with(
+        configuration: &Value,
+        clock: &Clock,
+        changes: Timings,
+    ) -> Daemon {
+        let (daemon, mut board) = Daemon::begin_with(configuration, clock, changes).await;
         let all_tried = |board: &Arc<Snapshot>| {
             board.clusters().iter().all(|state| state.last_poll().is_some())
         };
@@ -80,6 +90,14 @@ impl Daemon {
     pub(crate) async fn begin(
         configuration: &Value,
         clock: &Clock,
+    ) -> (Daemon, watch::Receiver<Arc<Snapshot>>) {
+        Daemon::begin_with(configuration, clock, Timings::DEFAULT).await
+    }
+
+    async fn begin_with(
+        configuration: &Value,
+        clock: &Clock,
+        changes: Timings,
     ) -> (Daemon, watch::Receiver<Arc<Snapshot>>) {
         let text = configuration.to_string();
         let load: Loader = Arc::new(move || config::parse(&text, Path::new("test.yml"), &|_| None));
@@ -94,6 +112,7 @@ impl Daemon {
                 load,
                 clock: clock.clone(),
                 seed: 1,
+                changes,
             },
         )
         .await

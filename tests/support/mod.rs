@@ -7,7 +7,11 @@ pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod serve;
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+    time::Duration,
+};
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
@@ -15,6 +19,11 @@ use tokio::time::{Instant, sleep};
 
 /// Whatever a test waits for happens within this time, on a machine that is busy with other things.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The path of something in this repository.
+pub(crate) fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
 
 /// Asks again and again until there is an answer; fails with the last reason why there was none.
 pub(crate) async fn eventually<T>(

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use tokio::{
@@ -21,18 +22,35 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
+    /// It is below the target folder, which is on a disk; a temporary folder may be in memory.
     pub(crate) fn new(test: &str) -> Folder {
-        let name = format!("{test}-{}", std::process::id());
+        static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+        let (process, number) = (std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{test}-{process}-{number}");
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // A process of an earlier run may have had the same number.
+        let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("the target folder can be written");
         Folder { path }
     }
 
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
     /// A file for nobody else's eyes: the exporter insists on that where it holds a secret.
-    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path.join(name);
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        self.write_for(0o600, name, text)
+    }
+
+    /// A file with these permissions.
+    pub(crate) fn write_for(&self, mode: u32, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.file(name);
+        let parent = path.parent().expect("a file is in a folder");
+        fs::create_dir_all(parent).expect("the folder can be written");
         fs::write(&path, text).expect("the folder can be written");
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is ours");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("the file is ours");
         path
     }
 }
@@ -67,6 +85,14 @@ pub(crate) fn bare(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// The test with this name, as a process of its own: what it prints goes to its standard output.
+pub(crate) fn this_test(name: &str) -> std::process::Command {
+    let program = std::env::current_exe().expect("the tests are a program");
+    let mut command = std::process::Command::new(program);
+    command.args(["--exact", name, "--nocapture"]);
     command
 }
 

@@ -4,7 +4,6 @@
 use std::{
     fs,
     net::IpAddr,
-    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -19,7 +18,7 @@ use super::{
     parts::{fetch, fetch_json, listening, part},
     prometheus::Prometheus,
     support::{
-        ask, eventually,
+        ask, eventually, here,
         process::{Folder, Process},
     },
 };
@@ -210,7 +209,7 @@ impl Alertmanager {
 }
 
 fn text_of(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path = here(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -1,17 +1,20 @@
 //! The audit log, by its documented rule alone.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use serde_json::Value;
 
 use super::{
     parts::{python, said},
-    support::process::{Folder, exporter, run},
+    support::{
+        here,
+        process::{Folder, exporter, run},
+    },
 };
 
 #[tokio::test]
 async fn another_program_reads_the_same_chain() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/audit.golden.jsonl");
+    let golden = here("tests/data/audit.golden.jsonl");
     let mut verify = exporter(&["audit"]);
     verify.arg("verify").arg(&golden);
     let ours = run(verify).await;

@@ -1,7 +1,5 @@
 //! The binary: the simulated cloud, the daemon and the demo, each as a process.
 
-use std::path::PathBuf;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,6 +9,7 @@ use super::{
     support::{
         HTTP, eventually,
         process::{Folder, Process, exporter},
+        serve::Serve,
     },
     world::{Cluster, world},
 };
@@ -69,43 +68,16 @@ impl Simulator {
     }
 }
 
-/// The daemon, polling the simulator.
-pub(crate) struct Exporter {
-    _process: Process,
-    pub(crate) address: String,
-}
-
-impl Exporter {
-    pub(crate) async fn serving(folder: &Folder, cloud: &Simulator) -> Exporter {
-        Exporter::serving_with(folder, cloud, &[]).await
-    }
-
-    pub(crate) async fn serving_with(
-        folder: &Folder,
-        cloud: &Simulator,
-        flags: &[&str],
-    ) -> Exporter {
-        let credentials = format!(
-            "{{ static: {{ access_key: {:?}, secret_key_file: {:?} }} }}",
-            cloud.access_key,
-            folder.write("secret_key", &cloud.secret_key)
-        );
-        let world = cloud.world().await;
-        let clusters: Vec<_> = world.iter().map(|cluster| (&*cluster.id, &*cluster.name)).collect();
-        let config = configuration(folder, &cloud.url, &cloud.project_id, &credentials, &clusters);
-        let mut serve = exporter(&["serve"]);
-        serve.arg("--config.file").arg(config);
-        serve.args(["--web.listen-address", "127.0.0.1:0", "--log.format", "json"]).args(flags);
-        let mut process = Process::start(folder, "serve", serve);
-        let address = process
-            .line(Process::err, |line| {
-                let line: Value = serde_json::from_str(line).ok()?;
-                let found = line["msg"] == "listening";
-                found.then(|| line["public"].as_str().expect("an address is text").to_owned())
-            })
-            .await;
-        Exporter { _process: process, address }
-    }
+/// The daemon, polling the simulator often, so that a test does not wait long.
+pub(crate) async fn serving(folder: &Folder, cloud: &Simulator, flags: &[&str]) -> Serve {
+    let world = cloud.world().await;
+    let clusters: Vec<_> = world.iter().map(|cluster| (&*cluster.id, &*cluster.name)).collect();
+    let credentials = json!({ "static": {
+        "access_key": cloud.access_key,
+        "secret_key_file": folder.write("secret_key", &cloud.secret_key),
+    } });
+    let configuration = configuration(&cloud.url, &cloud.project_id, &credentials, &clusters);
+    Serve::start(folder, "serve", &configuration, flags).await
 }
 
 pub(crate) struct Demo {
@@ -143,25 +115,23 @@ pub(crate) async fn wait_until_whole(address: &str) -> String {
     .await
 }
 
-/// A configuration with one project. It polls often, so that a test does not wait long.
+/// A configuration with one project.
 pub(crate) fn configuration(
-    folder: &Folder,
     cloud: &str,
     project_id: &str,
-    credentials: &str,
+    credentials: &Value,
     clusters: &[(&str, &str)],
-) -> PathBuf {
+) -> Value {
     let clusters = clusters.iter().map(|(id, name)| json!({ "id": id, "name": name }));
-    let config = format!(
-        "poll: {{ interval: 3s, timeout: 2500ms }}\n\
-         projects:\n\
-         - name: {PROJECT}\n  \
-           region: {REGION}\n  \
-           project_id: {project_id:?}\n  \
-           credentials: {credentials}\n  \
-           api_endpoints: {{ css: {cloud:?}, vpcep: {cloud:?}, iam: {cloud:?} }}\n  \
-           clusters: {}\n",
-        clusters.collect::<Value>()
-    );
-    folder.write("css-vpcep-exporter.yml", &config)
+    json!({
+        "poll": { "interval": "3s", "timeout": "2500ms" },
+        "projects": [{
+            "name": PROJECT,
+            "region": REGION,
+            "project_id": project_id,
+            "credentials": credentials,
+            "api_endpoints": { "css": cloud, "vpcep": cloud, "iam": cloud },
+            "clusters": clusters.collect::<Value>(),
+        }],
+    })
 }

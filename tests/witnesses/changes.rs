@@ -8,11 +8,7 @@ use super::{
     parts::fetch_json,
     sdk::{Client, Sdk},
     signatures::{Judge, Keys},
-    support::{
-        HTTP,
-        daemon::sha256,
-        process::{Folder, Process, exporter},
-    },
+    support::{HTTP, daemon::sha256, process::Folder, serve::Serve},
 };
 
 const EXAMPLE: &str = include_str!("../data/vpcep-update-example-request.json");
@@ -20,7 +16,7 @@ const TOKEN: &str = "the-editor-of-the-witnesses";
 
 /// The daemon with one endpoint service, which may be changed.
 struct Changer {
-    _process: Process,
+    _serve: Serve,
     url: String,
 }
 
@@ -52,13 +48,10 @@ impl Changer {
                 ],
             },
         });
-        let mut serve = exporter(&["serve"]);
-        serve.arg("--config.file").arg(folder.write("changer.yml", &configuration.to_string()));
-        serve.args(["--web.listen-address", "127.0.0.1:0"]);
-        let mut process = Process::start(folder, "changer", serve);
-        let admin = process.address("admin").await;
+        let mut serve = Serve::start(folder, "changer", &configuration, &[]).await;
+        let admin = serve.process.address("admin").await;
         let url = format!("http://{admin}/api/v1/endpoint-services/prod/logs");
-        Self { _process: process, url }
+        Self { _serve: serve, url }
     }
 
     async fn change(&self, body: &'static str) -> Value {

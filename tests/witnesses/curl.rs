@@ -1,7 +1,7 @@
 //! Pages as curl reads them.
 
 use super::{
-    binary::{Exporter, Simulator, wait_until_whole},
+    binary::{Simulator, serving, wait_until_whole},
     parts::part,
     support::process::Folder,
 };
@@ -28,9 +28,9 @@ async fn curl_inflates_the_whole_page() {
     let folder = Folder::new("curl_inflates_the_whole_page");
     // Many blocks, and in a block several pieces.
     let cloud = Simulator::start(&folder, 3, 600).await;
-    let exporter = Exporter::serving(&folder, &cloud).await;
-    wait_until_whole(&exporter.address).await;
-    let url = format!("http://{}/metrics", exporter.address);
+    let exporter = serving(&folder, &cloud, &[]).await;
+    wait_until_whole(&exporter.public).await;
+    let url = format!("http://{}/metrics", exporter.public);
     for accept in ["text/plain", "application/openmetrics-text;version=1.0.0"] {
         let accept = format!("Accept: {accept}");
         let accept = ["--header", &accept];

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    binary::{Demo, Exporter, PREFIX, Simulator, wait_until_whole},
+    binary::{Demo, PREFIX, Simulator, serving, wait_until_whole},
     parts::{part, python, said},
     samples::WORLD_METRICS,
     support::{
@@ -20,10 +20,10 @@ use super::{
 async fn promtool_is_silent_on_the_whole_page() {
     let folder = Folder::new("promtool_is_silent_on_the_whole_page");
     let cloud = Simulator::start(&folder, 3, 25).await;
-    let exporter = Exporter::serving(&folder, &cloud).await;
+    let exporter = serving(&folder, &cloud, &[]).await;
     let demo = Demo::start(&folder).await;
 
-    for (name, address) in [("serve", &exporter.address), ("demo", &demo.address)] {
+    for (name, address) in [("serve", &exporter.public), ("demo", &demo.address)] {
         let page = wait_until_whole(address).await;
 
         let page = File::open(folder.write(name, &page)).expect("the page was just written");
@@ -53,9 +53,9 @@ async fn official_parsers_read_the_same_in_both_formats() {
     cloud.control(Method::PUT, &cluster(1), &json!({ "vpcep_enabled": false })).await;
     let fault = json!({ "faults": [{ "name": "server-error", "clusters": [world[2].id] }] });
     cloud.control(Method::PUT, "faults", &fault).await;
-    let exporter = Exporter::serving(&folder, &cloud).await;
-    let url = format!("http://{}/metrics", exporter.address);
-    wait_until_whole(&exporter.address).await;
+    let exporter = serving(&folder, &cloud, &[]).await;
+    let url = format!("http://{}/metrics", exporter.public);
+    wait_until_whole(&exporter.public).await;
 
     // A poll may come between two scrapes; then the pages before and after it differ.
     let (text, openmetrics) = eventually("no poll between three scrapes", async || {

@@ -1,13 +1,11 @@
 //! The programs that `tests/run` installs, and what is asked over HTTP.
 
-use std::path::Path;
-
 use reqwest::Method;
 use serde_json::Value;
 use tokio::process::Command;
 
 use super::support::{
-    ask,
+    ask, here,
     process::{Ended, Process, bare},
 };
 
@@ -23,7 +21,7 @@ pub(crate) fn part(variable: &str) -> Command {
 
 pub(crate) fn python(script: &str) -> Command {
     let mut python = part("WITNESS_PYTHON");
-    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/witnesses").join(script));
+    python.arg(here("tests/witnesses").join(script));
     python
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    binary::{Demo, Exporter, PREFIX, Simulator},
+    binary::{Demo, PREFIX, Simulator, serving},
     parts::{fetch_json, listening, part},
     samples::{Samples, WORLD_METRICS, difference, expected, without},
     support::{
@@ -72,8 +72,8 @@ async fn prometheus_scrapes_the_demo() {
 async fn prometheus_samples_equal_the_world() {
     let folder = Folder::new("prometheus_samples_equal_the_world");
     let cloud = Simulator::start(&folder, 3, 25).await;
-    let exporter = Exporter::serving(&folder, &cloud).await;
-    let prometheus = Prometheus::scraping(&folder, &exporter.address).await;
+    let exporter = serving(&folder, &cloud, &[]).await;
+    let prometheus = Prometheus::scraping(&folder, &exporter.public).await;
 
     let mut before = cloud.world().await;
     prometheus.assert_comes_to_hold(&before).await;
@@ -99,8 +99,8 @@ async fn prometheus_samples_equal_the_world() {
 async fn prometheus_asks_for_openmetrics_and_gets_it_compressed() {
     let folder = Folder::new("prometheus_asks_for_openmetrics");
     let cloud = Simulator::start(&folder, 2, 25).await;
-    let exporter = Exporter::serving(&folder, &cloud).await;
-    let wire = Wire::before(&exporter.address).await;
+    let exporter = serving(&folder, &cloud, &[]).await;
+    let wire = Wire::before(&exporter.public).await;
     let prometheus = Prometheus::scraping(&folder, &wire.address).await;
 
     prometheus.assert_comes_to_hold(&cloud.world().await).await;

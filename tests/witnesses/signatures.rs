@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::{
@@ -15,11 +15,10 @@ use super::{
 async fn exporter_signs_as_the_sdk_does() {
     let folder = Folder::new("exporter_signs_as_the_sdk_does");
     let keys = Keys { access_key: "AKWITNESS", secret_key: "sk/Witness+", security_token: None };
-    let secret_key_file = folder.write("secret_key", keys.secret_key);
-    let credentials = format!(
-        "{{ static: {{ access_key: {:?}, secret_key_file: {secret_key_file:?} }} }}",
-        keys.access_key
-    );
+    let credentials = json!({ "static": {
+        "access_key": keys.access_key,
+        "secret_key_file": folder.write("secret_key", keys.secret_key),
+    } });
 
     let judge = Judge::start(&folder, keys).await;
     let config = judge.configuration(&folder, &credentials);
@@ -41,7 +40,7 @@ async fn exporter_signs_the_security_token_as_the_sdk_does() {
     };
 
     let judge = Judge::start(&folder, keys).await;
-    let config = judge.configuration(&folder, "{ environment: {} }");
+    let config = judge.configuration(&folder, &json!({ "environment": {} }));
     let mut collect = collect(&config);
     keys.put_into(&mut collect);
     let collected = run(collect).await;
@@ -59,7 +58,7 @@ async fn exporter_is_refused_with_a_wrong_secret_key() {
     let keys = Keys { access_key: "AKWITNESS", secret_key: "sk/Witness+", security_token: None };
 
     let judge = Judge::start(&folder, keys).await;
-    let config = judge.configuration(&folder, "{ environment: {} }");
+    let config = judge.configuration(&folder, &json!({ "environment": {} }));
     let mut collect = collect(&config);
     Keys { secret_key: "sk/Another+", ..keys }.put_into(&mut collect);
     let collected = run(collect).await;
@@ -120,10 +119,12 @@ impl Judge {
         Judge { _process: process, url }
     }
 
-    fn configuration(&self, folder: &Folder, credentials: &str) -> PathBuf {
+    fn configuration(&self, folder: &Folder, credentials: &Value) -> PathBuf {
         let project_id = "6e9dfd51d1124e8d8498dce894923a0d";
         let cluster_id = "5c77b71c-5b35-4f50-8984-76387e42451a";
-        configuration(folder, &self.url, project_id, credentials, &[(cluster_id, "logs")])
+        let clusters = [(cluster_id, "logs")];
+        let configuration = configuration(&self.url, project_id, credentials, &clusters);
+        folder.write("config.yml", configuration.to_string())
     }
 
     pub(crate) async fn verdict(&self) -> Value {

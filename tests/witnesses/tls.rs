@@ -1,12 +1,13 @@
 //! TLS and basic auth, as curl (with OpenSSL) and Prometheus (with Go) see them.
 
 use super::{
-    binary::{Exporter, Simulator},
+    binary::{Simulator, serving},
     parts::part,
     prometheus::Prometheus,
     support::{
         certificates::{Authority, Issued},
         process::{Folder, run},
+        serve::Serve,
     },
 };
 
@@ -25,7 +26,7 @@ basic_auth_users:
 struct Guarded {
     folder: Folder,
     cloud: Simulator,
-    exporter: Exporter,
+    exporter: Serve,
 }
 
 impl Guarded {
@@ -46,7 +47,7 @@ impl Guarded {
         let web = folder.write("web.yml", &WEB.replace("HASH", &hash));
         let cloud = Simulator::start(&folder, 2, 5).await;
         let web = web.to_str().expect("a path is text");
-        let exporter = Exporter::serving_with(&folder, &cloud, &["--web.config.file", web]).await;
+        let exporter = serving(&folder, &cloud, &["--web.config.file", web]).await;
         Guarded { folder, cloud, exporter }
     }
 
@@ -56,7 +57,7 @@ impl Guarded {
         curl.current_dir(&self.folder.path);
         curl.args(["--silent", "--noproxy", "*", "--max-time", "30", "--output", "page"]);
         curl.args(["--write-out", "%{http_code} %{http_version} %{ssl_verify_result}"]);
-        let url = format!("https://{}/metrics", self.exporter.address);
+        let url = format!("https://{}/metrics", self.exporter.public);
         let ended = run({
             curl.args(arguments).arg(url);
             curl
@@ -118,7 +119,7 @@ async fn prometheus_scrapes_over_tls_with_a_password() {
         file("client.crt"),
         file("client.key"),
     );
-    let address = &guarded.exporter.address;
+    let address = &guarded.exporter.public;
     let prometheus = Prometheus::scraping_with(&guarded.folder, address, &more).await;
     prometheus.assert_comes_to_hold(&guarded.cloud.world().await).await;
 }

@@ -172,7 +172,7 @@ async fn no_more_than_so_many_intents_wait() {
     }
     let errors = all.join_all().await;
     let full = errors.iter().filter(|error| error.to_string().contains("too many")).count();
-    assert!((40 - inbox::MAX_WAITING_INTENTS - 1..=24).contains(&full), "{full}");
+    assert!((40 - queue::MAX_WAITING_INTENTS - 1..=24).contains(&full), "{full}");
     plan.stick(false);
     writer.close().await.unwrap();
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{EndpointService, ServiceFields};
+use crate::model::{EndpointService, Field, ServiceFields};
 
 /// The cloud shows an effect within seconds, and a gateway gives up a request within minutes. An effect
 /// that shows later than this is someone else's.
@@ -22,13 +22,13 @@ pub(super) struct Expected(Vec<Asked>);
 struct Asked {
     at: Instant,
     /// The fields that no reading has shown yet.
-    awaited: Vec<&'static str>,
+    awaited: Vec<Field>,
     /// In canonical form.
     wanted: ServiceFields,
 }
 
 impl Asked {
-    fn explains(&self, field: &str, is: &ServiceFields) -> bool {
+    fn explains(&self, field: Field, is: &ServiceFields) -> bool {
         self.awaited.contains(&field) && self.wanted.get(field) == is.get(field)
     }
 }
@@ -36,8 +36,7 @@ impl Asked {
 impl Expected {
     /// Adds an effect that a change may have had.
     pub(super) fn ask(&mut self, asked: &ServiceFields) {
-        let names = ServiceFields::NAMES.into_iter();
-        let awaited = names.filter(|name| asked.get(name).is_some()).collect();
+        let awaited = asked.present().collect();
         self.0.push(Asked { at: Instant::now(), awaited, wanted: asked.canonical() });
         if self.0.len() > MOST {
             self.0.remove(0);
@@ -48,7 +47,7 @@ impl Expected {
     pub(super) fn see(&mut self, seen: &EndpointService) {
         let (seen, now) = (seen.state(), Instant::now());
         self.0.retain_mut(|Asked { at, awaited, wanted }| {
-            awaited.retain(|name| wanted.get(name) != seen.get(name));
+            awaited.retain(|field| wanted.get(*field) != seen.get(*field));
             is_awaited(*at, now) && !awaited.is_empty()
         });
     }

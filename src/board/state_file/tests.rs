@@ -7,10 +7,19 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use self::chance::Chance;
-use super::{body::ReadError, *};
+use super::{format::ReadError, *};
+use crate::{
+    board::{ClusterMeta, Observation, PollRecord, Transition},
+    cloud::{CloudError, Reason, Trace},
+    model::{
+        ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, RegionId, ServiceName,
+        Status,
+    },
+};
 
 /// A folder of its own for each test, gone with it.
 pub(super) struct Folder(PathBuf);
@@ -66,7 +75,7 @@ pub(super) fn open(path: &Path) -> (StateFile, Restored) {
 
 /// What a file of these bytes is taken for.
 fn parse(bytes: &[u8]) -> Result<Vec<ClusterState>, Damage> {
-    body::parse(io::Cursor::new(bytes)).map_err(|error| match error {
+    format::parse(io::Cursor::new(bytes)).map_err(|error| match error {
         ReadError::Damaged(damage) => damage,
         other => panic!("{other:?}"),
     })
@@ -86,7 +95,7 @@ fn whatever_is_written_is_read_back() {
     for seed in 0..20 {
         let snapshot = snapshot(seed, 100);
         file.write(&snapshot).unwrap();
-        assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot), "seed {seed}");
+        assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot), "seed {seed}");
     }
     drop(file);
     let (_, restored) = open(&folder.file());
@@ -149,12 +158,12 @@ fn what_is_wrong_with_a_file_is_named() {
     assert_eq!(damage(&changed(" 1 ", " 11 ")), Damage::Version);
     assert_eq!(damage(b"css-vpcep-exporter-state 1 "), Damage::Length);
     assert_eq!(damage(&changed("e3b0", "E3B0")), Damage::Checksum);
-    let Damage::Content(what) = damage(&sealed("{\"region\": 1}\n")) else { panic!() };
+    let Damage::Content(what) = damage(&sealed("{\"transitions\": 1}\n")) else { panic!() };
     assert!(what.starts_with("the cluster in line 2: invalid type"), "{what}");
 
     let huge = File::create(&path).unwrap();
-    huge.set_len(body::MAX_BYTES + 1).unwrap();
-    assert!(matches!(body::read(&path), Err(ReadError::Damaged(Damage::TooLarge))));
+    huge.set_len(format::MAX_BYTES + 1).unwrap();
+    assert!(matches!(format::read(&path), Err(ReadError::Damaged(Damage::TooLarge))));
 }
 
 #[test]
@@ -186,6 +195,97 @@ fn a_file_of_a_program_that_dated_no_switch_and_no_failure_is_read() {
     let line = r#"{"region":"eu-de","project":"prod","id":"5c77b71c-5b35-4f50-8984-76387e42451a","name":"logs","interval":{"secs":60,"nanos":0},"transitions":[0,0,0,0,0,0,0],"recent_transitions":[],"polls":[],"observation":null}"#;
     let clusters = parse(&sealed(&format!("{line}\n"))).unwrap();
     assert_eq!((clusters[0].service_switched, clusters[0].failing_since), (None, None));
+}
+
+/// One cluster with everything, one that was never polled, and one whose polls failed.
+fn example() -> Vec<ClusterState> {
+    let meta = |number: u32| ClusterMeta {
+        region: RegionId::parse("cn-north-4").unwrap(),
+        project: "prod".into(),
+        id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
+        name: format!("logs \"{number}\" é").into(),
+        interval: Duration::new(60, 500_000_000),
+    };
+    let at = |second: u64| now().checked_add(Duration::from_millis(second * 1000 + 250)).unwrap();
+    let full = Connection::from(ConnectionFields {
+        max_sessions: Some(3000),
+        created: Some(now()),
+        updated: Some(at(1)),
+        specification_name: "default",
+        domain_id: "5e11e6b0b0a54eef8b9f2d4e0b2a9c11",
+        ip: "10.0.0.1",
+        ipv6: "fd00::1",
+        dns_name: "e\\1.example.com",
+        ..ConnectionFields::bare("705290f3-0d00-41f2-aedc-71f09844e879", Status::PendingAcceptance)
+    });
+    let list = ConnectionList {
+        service_enabled: true,
+        complete: false,
+        reported: Some(2001),
+        update_switch: Some(false),
+        permissions: Some(3),
+        service_name: Some(ServiceName::new(
+            "cn-north-4.logs.cf072729-b076-49db-83d3-020dc9f589bd",
+        )),
+        connections: vec![full, Connection::bare("e\n2", Status::Unknown)],
+    };
+    let trace =
+        Trace { pages: 2, requests: 3, retries: 1, request_ids: vec!["a1".into(), "b2".into()] };
+    let error = CloudError {
+        status: Some(429),
+        code: Some("APIGW.0308".into()),
+        request_id: Some("c3".into()),
+        retry_after: Some(Duration::from_secs(7)),
+        ..CloudError::new(Reason::Throttled, "the throttling threshold \u{202e} has been reached")
+    };
+    let poll = |second, error| {
+        Arc::new(PollRecord {
+            at: at(second),
+            duration: Duration::from_micros(1_500),
+            trace: trace.clone(),
+            error,
+        })
+    };
+    let transition = Transition {
+        at: at(2),
+        endpoint_id: EndpointId::new("705290f3-0d00-41f2-aedc-71f09844e879"),
+        from: Status::Creating,
+        to: Status::PendingAcceptance,
+    };
+    let bare = CloudError::new(Reason::Http5xx, "no");
+    vec![
+        ClusterState {
+            observation: Some(Arc::new(Observation {
+                at: at(3),
+                list: list.into(),
+                seen_changed: [Some(at(2)), None].into(),
+            })),
+            service_switched: Some(at(1)),
+            failing_since: Some(at(4)),
+            transitions: [0, 1, 2, 3, u64::MAX, 5, 6],
+            recent_transitions: [transition].into(),
+            polls: [poll(3, None), poll(4, Some(error))].into(),
+            ..ClusterState::new(meta(1))
+        },
+        ClusterState::new(meta(2)),
+        ClusterState {
+            failing_since: Some(at(5)),
+            polls: [poll(5, Some(bare))].into(),
+            ..ClusterState::new(meta(3))
+        },
+    ]
+}
+
+/// The file was written by version 0.1.0. A later version has to read it, and writes the same.
+#[test]
+fn the_format_is_that_of_the_first_version() {
+    let folder = Folder::new();
+    let (mut file, _) = open(&folder.file());
+    file.write(&Snapshot::of(example().into_iter().map(Arc::new).collect())).unwrap();
+    let written = fs::read_to_string(folder.file()).unwrap();
+    let first = include_str!("../../../tests/data/state.golden");
+    assert_eq!(written, first);
+    assert_eq!(parse(first.as_bytes()).unwrap(), example());
 }
 
 #[test]
@@ -322,8 +422,8 @@ fn a_write_that_fails_leaves_the_old_state_and_the_next_one_succeeds() {
     file.write(&snapshot(1, 5)).unwrap();
     fs::create_dir(folder.0.join("state.tmp")).unwrap();
     assert!(file.write(&snapshot(2, 5)).is_err());
-    assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot(1, 5)));
+    assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot(1, 5)));
     fs::remove_dir(folder.0.join("state.tmp")).unwrap();
     file.write(&snapshot(2, 5)).unwrap();
-    assert_eq!(body::read(&folder.file()).unwrap(), clusters(&snapshot(2, 5)));
+    assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot(2, 5)));
 }

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     audit::{ChangeId, Content, Hash, Kind, Record},
     board::ServiceMeta,
-    change::{Outcome, fields_to_json, service_to_json},
-    model::ServiceFields,
+    change::{Outcome, ServiceView, json::value},
+    model::{Field, ServiceFields},
 };
 
 async fn read(rig: &Rig, project: &str) -> u64 {
@@ -26,7 +26,7 @@ async fn read(rig: &Rig, project: &str) -> u64 {
 /// Someone else, or a late request of ours, changes the service to this.
 fn becomes(rig: &Rig, fields: &ServiceFields) {
     let mut state = rig.fake.state();
-    take(&mut state.services.get_mut(&id()).unwrap().fields, fields, &ServiceFields::NAMES);
+    take(&mut state.services.get_mut(&id()).unwrap().fields, fields, &Field::ALL);
 }
 
 fn described(text: &str) -> ServiceFields {
@@ -51,7 +51,7 @@ async fn an_effect_that_shows_after_the_reading_back_is_ours() {
 #[tokio::test(start_paused = true)]
 async fn the_other_part_of_a_partial_change_is_ours() {
     let rig = Rig::new();
-    rig.put(Put::acts(Acts::Partly(&["service_name"])));
+    rig.put(Put::acts(Acts::Partly(&[Field::ServiceName])));
     assert_eq!(rig.change().await.outcome, Outcome::Partial);
     becomes(&rig, &described("by somebody else"));
     assert_eq!(read(&rig, "prod").await, 1);
@@ -171,8 +171,8 @@ pub(super) fn dangling(project: &str) -> Record {
         project: Some(project.into()),
         service_id: Some(id()),
         service_name: Some("logs".into()),
-        before: Some(service_to_json(&service())),
-        request: Some(json!({ "if_match": "*", "update": fields_to_json(&update()) })),
+        before: Some(value(&ServiceView::from(&service()))),
+        request: Some(json!({ "if_match": "*", "update": value(&update()) })),
         diff: None,
         cloud: None,
         outcome: None,
@@ -187,7 +187,7 @@ async fn a_change_that_was_cut_short_is_found_out_under_the_new_name_of_its_proj
     for (acts, outcome) in [(true, Outcome::Applied), (false, Outcome::NotApplied)] {
         let mut is = service();
         if acts {
-            take(&mut is.fields, &update(), &ServiceFields::NAMES);
+            take(&mut is.fields, &update(), &Field::ALL);
         }
         let rig = Rig::with(Fake::new([is]), Log::default(), vec![dangling("old name")]);
         tokio::time::sleep(Duration::from_secs(30)).await;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::ID;
 use crate::{
     cloud::{Budget, CloudError, Listed, Reason, Services, Trace, Traced},
-    model::{EndpointService, ServiceFields, ServiceId},
+    model::{EndpointService, Field, ServiceFields, ServiceId},
     pacing::Priority,
 };
 
@@ -33,7 +33,7 @@ pub(super) enum Acts {
     Wholly,
     NotAtAll,
     /// Takes these fields only.
-    Partly(&'static [&'static str]),
+    Partly(&'static [Field]),
     /// And somebody else does this right after.
     ThenAnother(ServiceFields),
     Panics,
@@ -125,15 +125,23 @@ impl Fake {
 }
 
 /// Takes the fields of an update that are named.
-pub(super) fn take(fields: &mut ServiceFields, update: &ServiceFields, names: &[&str]) {
+pub(super) fn take(fields: &mut ServiceFields, update: &ServiceFields, names: &[Field]) {
     macro_rules! take {
-        ($($name:ident),*) => {
-            $(if names.contains(&stringify!($name)) && update.$name.is_some() {
+        ($($name:ident: $field:ident),*) => {
+            $(if names.contains(&Field::$field) && update.$name.is_some() {
                 fields.$name = update.$name.clone();
             })*
         };
     }
-    take!(approval_enabled, service_name, ports, port_id, tcp_proxy, description, ip);
+    take!(
+        approval_enabled: ApprovalEnabled,
+        service_name: ServiceName,
+        ports: Ports,
+        port_id: PortId,
+        tcp_proxy: TcpProxy,
+        description: Description,
+        ip: Ip
+    );
 }
 
 impl Services for Fake {
@@ -192,15 +200,15 @@ impl Services for Fake {
             let before = state.services[id].clone();
             let fields = &mut state.services.get_mut(id).unwrap().fields;
             match &put.acts {
-                Acts::Wholly => take(fields, update, &ServiceFields::NAMES),
+                Acts::Wholly => take(fields, update, &Field::ALL),
                 Acts::NotAtAll => {}
                 Acts::Partly(names) => take(fields, update, names),
                 Acts::ThenAnother(other) => {
-                    take(fields, update, &ServiceFields::NAMES);
-                    take(fields, other, &ServiceFields::NAMES);
+                    take(fields, update, &Field::ALL);
+                    take(fields, other, &Field::ALL);
                 }
                 Acts::Panics => {
-                    take(fields, update, &ServiceFields::NAMES);
+                    take(fields, update, &Field::ALL);
                     drop(state);
                     panic!("a fault");
                 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     change::{Outcome, Refusal, Report},
     cloud::{CloudError, Reason},
-    model::ServiceFields,
+    model::{Field, ServiceFields},
 };
 
 fn seconds(seconds: u64) -> Duration {
@@ -98,7 +98,7 @@ async fn fault_p05_a_garbled_success_is_judged_by_reading_back() {
 async fn fault_p06_a_success_is_believed_only_when_it_is_read_back() {
     let (_, report) = meet(Put::ok()).await;
     expect(&report, Outcome::Applied, true, false);
-    let answered = report.answered.unwrap();
+    let answered = report.cloud.unwrap();
     assert_eq!(
         (answered.status, answered.request_id.as_deref()),
         (200, Some("request-of-the-put"))
@@ -108,7 +108,7 @@ async fn fault_p06_a_success_is_believed_only_when_it_is_read_back() {
 
 #[tokio::test(start_paused = true)]
 async fn fault_p07_a_part_of_it_is_partial_and_named() {
-    let (rig, report) = meet(Put::acts(Acts::Partly(&["service_name"]))).await;
+    let (rig, report) = meet(Put::acts(Acts::Partly(&[Field::ServiceName]))).await;
     expect(&report, Outcome::Partial, true, false);
     warned(&report, "ports is as before");
     assert_eq!(puts(&rig), 1, "nothing is rolled back");
@@ -217,7 +217,7 @@ async fn fault_p16_a_failure_inside_the_cloud_is_read_back() {
         assert_eq!(report.failure.unwrap().status, Some(status));
         let (_, report) = meet(Put::fails(failure(), Acts::NotAtAll)).await;
         expect(&report, Outcome::NotApplied, true, true);
-        let (_, report) = meet(Put::fails(failure(), Acts::Partly(&["ports"]))).await;
+        let (_, report) = meet(Put::fails(failure(), Acts::Partly(&[Field::Ports]))).await;
         expect(&report, Outcome::Partial, true, false);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    audit::{self, AuditError, Intent, Kind, Subject},
+    audit::{AuditError, Intent, Kind, OutcomeEntry, Subject},
     change::{Outcome, Recorder},
 };
 
@@ -52,8 +52,8 @@ impl Recorder for Log {
             .await
     }
 
-    async fn outcome(&self, outcome: audit::Outcome) -> Result<(), AuditError> {
-        let audit::Outcome { subject, before, request, diff, cloud, outcome } = outcome;
+    async fn outcome(&self, entry: OutcomeEntry) -> Result<(), AuditError> {
+        let OutcomeEntry { subject, before, request, diff, cloud, outcome } = entry;
         let outcome = Outcome::ALL.into_iter().find(|known| known.as_str() == &*outcome);
         assert!(outcome.is_some(), "a word that nobody knows");
         let kind = Kind::Outcome;

@@ -1,31 +1,35 @@
 //! Differences, warnings, tags and verdicts, without any cloud.
 
-use serde_json::{Value, json};
-
 use super::{mapping, service};
 use crate::{
     change::{
         Condition, Current, Outcome, etag, plan,
         plan::{Precondition, differences, judge, precondition},
     },
-    model::{EndpointService, PortMapping, ServiceFields, ServiceName, ServiceStatus},
+    model::{
+        EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName, ServiceStatus,
+    },
 };
 
 fn none() -> ServiceFields {
     ServiceFields::default()
 }
 
-fn fields(update: &ServiceFields) -> Vec<&'static str> {
+fn text(text: &str) -> Option<FieldValue> {
+    Some(FieldValue::Text(text.into()))
+}
+
+fn fields(update: &ServiceFields) -> Vec<Field> {
     plan(&service(), update).diff.iter().map(|change| change.field).collect()
 }
 
 #[test]
 fn only_what_was_asked_for_and_differs_is_in_the_diff() {
     let is = service().fields;
-    assert_eq!(fields(&is), Vec::<&str>::new());
+    assert_eq!(fields(&is), Vec::<Field>::new());
     let mut reversed = is.ports.clone().unwrap();
     reversed.reverse();
-    assert_eq!(fields(&ServiceFields { ports: Some(reversed), ..none() }), Vec::<&str>::new());
+    assert_eq!(fields(&ServiceFields { ports: Some(reversed), ..none() }), Vec::<Field>::new());
     let all = ServiceFields {
         approval_enabled: Some(false),
         service_name: Some("test".into()),
@@ -35,10 +39,10 @@ fn only_what_was_asked_for_and_differs_is_in_the_diff() {
         description: Some("".into()),
         ip: Some("10.0.0.1".into()),
     };
-    assert_eq!(fields(&all), ServiceFields::NAMES);
+    assert_eq!(fields(&all), Field::ALL);
     let one = ServiceFields { description: Some("".into()), ..none() };
     let found = plan(&service(), &one).diff;
-    assert_eq!((&found[0].from, &found[0].to), (&json!("before"), &json!("")));
+    assert_eq!((&found[0].from, &found[0].to), (&text("before"), &text("")));
     // An empty text is what the API leaves out.
     let mut without = service();
     without.fields.description = None;
@@ -47,8 +51,8 @@ fn only_what_was_asked_for_and_differs_is_in_the_diff() {
     without.fields.service_name = None;
     let same = ServiceFields { service_name: Some("logs".into()), ..none() };
     assert!(plan(&without, &same).diff.is_empty());
-    assert_eq!(plan(&without, &all).diff[1].from, json!("logs"));
-    assert_eq!(plan(&without, &all).diff[5].from, Value::Null);
+    assert_eq!(plan(&without, &all).diff[1].from, text("logs"));
+    assert_eq!(plan(&without, &all).diff[5].from, None);
 }
 
 #[test]
@@ -138,13 +142,12 @@ fn what_was_found_has_what_became_empty_and_not_what_was_not_told() {
     let before = service().fields;
     let mut after = service();
     (after.fields.tcp_proxy, after.fields.ip) = (None, Some("10.0.0.1".into()));
-    for (description, to) in [(None, Value::Null), (Some("".into()), json!(""))] {
+    for (description, to) in [(None, None), (Some("".into()), text(""))] {
         after.fields.description = description;
         let found = differences(&before, &after);
         let found: Vec<_> = found.iter().map(|one| (one.field, &one.from, &one.to)).collect();
-        let from = json!("before");
-        let ip = json!("10.0.0.1");
-        assert_eq!(found, [("description", &from, &to), ("ip", &Value::Null, &ip)]);
+        let (from, ip) = (text("before"), text("10.0.0.1"));
+        assert_eq!(found, [(Field::Description, &from, &to), (Field::Ip, &None, &ip)]);
     }
 }
 

@@ -32,7 +32,7 @@ async fn the_largest_change_has_room_in_the_log() {
     assert!(recovered.unresolved.is_empty());
     let mut before = service();
     before.fields = largest(50_000, '😀');
-    let rig = Rig::with(Fake::new([before]), audit.clone(), Vec::new());
+    let rig = Rig::with(Fake::new([before]), Some(audit.clone()), Vec::new());
     let report = rig.ask(largest(60_000, '\\')).await.unwrap();
     assert_eq!(report.outcome, Outcome::Applied);
     assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);

@@ -20,8 +20,8 @@ use crate::{
     audit::{self, Kind},
     board::{ServiceBoard, ServiceMeta},
     change::{
-        ChangeRequest, Changes, Condition, Engine, Outcome, Parts, Project, Projects, Recorder,
-        Refusal, Report, fields_to_json,
+        ChangeRequest, Changes, Condition, Engine, Env, Outcome, PacedCloud, Projects, Recorder,
+        Refusal, Report, Timings, json::value,
     },
     clock::Clock,
     model::{RegionId, ServiceFields, ServiceId},
@@ -75,15 +75,14 @@ pub(super) struct Rig<R = Log> {
 impl<R: Recorder + Clone> Rig<R> {
     pub(super) fn with(fake: Fake, log: R, dangling: Vec<audit::Record>) -> Self {
         let pacer = Pacer::new(RateLimit { requests_per_second: 1000.0, burst: 1000 });
-        let project = Project { cloud: Arc::new(fake.clone()), pacer };
+        let project = PacedCloud { cloud: Arc::new(fake.clone()), pacer };
         let (projects, projects_in_force) =
             watch::channel(Arc::new(HashMap::from([(Arc::from("prod"), project)])));
         let ids: Vec<_> = fake.state().services.keys().cloned().collect();
         let metas = ids.into_iter().map(|id| meta(id.clone(), &format!("name of {id}")));
         let board = ServiceBoard::new(metas.collect::<Vec<_>>());
         let (stats, polled) = (Arc::new(Stats::new()), Arc::new(Mutex::new(Vec::new())));
-        let (engine, changes) = Engine::new(Parts {
-            projects: projects_in_force,
+        let env = Env {
             board: board.clone(),
             recorder: log.clone(),
             clock: Clock::tokio_from("2026-11-01T00:00:00Z".parse().unwrap()),
@@ -92,8 +91,9 @@ impl<R: Recorder + Clone> Rig<R> {
                 let polled = polled.clone();
                 move |meta| polled.lock().unwrap().push(meta.id.clone())
             }),
-            dangling,
-        });
+            timings: Timings::DEFAULT,
+        };
+        let (engine, changes) = Engine::new(env, projects_in_force, dangling);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(engine.run(async {
             let _ = stopped.await;
@@ -143,7 +143,7 @@ impl Rig {
         let state = self.fake.state();
         let mut free: Vec<_> = of(Kind::Intent).collect();
         for (at, update, _) in &state.puts {
-            let body = serde_json::Value::from(fields_to_json(update));
+            let body = value(update);
             let found = free
                 .iter()
                 .position(|(written, intent)| written <= at && intent.update() == Some(&body));

@@ -14,11 +14,11 @@ use crate::{
     audit::Kind,
     board::{Attribution, ServiceMeta},
     change::{
-        ChangeRequest, Condition, MOST_CHANGES, MOST_READS, Outcome, Project, Refusal, etag,
-        fields_to_json, service_to_json,
+        ChangeRequest, Condition, MOST_CHANGES, MOST_READS, Outcome, PacedCloud, Refusal,
+        ServiceView, etag, json::value,
     },
     cloud::Reason,
-    model::{EndpointService, ServiceFields, ServiceId},
+    model::{EndpointService, Field, ServiceFields, ServiceId},
     pacing::{Pacer, Priority, RateLimit},
 };
 
@@ -72,7 +72,7 @@ async fn a_dry_run_shows_the_diff_and_leaves_no_trace() {
     let report = rig.changes.change(plan).await.unwrap();
     assert_eq!((report.outcome, report.sent), (Outcome::Planned, false));
     let fields: Vec<_> = report.diff.iter().map(|change| change.field).collect();
-    assert_eq!(fields, ["service_name", "ports"]);
+    assert_eq!(fields, [Field::ServiceName, Field::Ports]);
     assert_eq!(report.after, None);
     assert!(!report.warnings.is_empty());
     nothing_was_sent(&rig);
@@ -123,8 +123,8 @@ async fn the_record_says_who_what_from_and_to() {
         let name = json!({ "field": "service_name", "from": "logs", "to": "test" });
         assert!(diff[0] == name && diff[1]["field"] == "ports", "{diff}");
     }
-    assert_eq!(intent.before, Some(service_to_json(&service())));
-    let request = json!({ "if_match": "*", "update": fields_to_json(&update()) });
+    assert_eq!(intent.before, Some(value(&ServiceView::from(&service()))));
+    let request = json!({ "if_match": "*", "update": value(&update()) });
     assert_eq!(intent.request, Some(request));
     assert_eq!(outcome.outcome, Some(Outcome::Applied));
     assert_eq!(outcome.cloud.as_ref().unwrap()["request_id"], "request-of-the-put");
@@ -346,7 +346,7 @@ async fn a_change_that_was_begun_goes_before_those_that_were_not() {
     let rig = Rig::new();
     let pacer = Pacer::new(RateLimit { requests_per_second: 1.0, burst: 1 });
     rig.projects.send_modify(|projects| {
-        let project = Project { pacer: pacer.clone(), ..projects["prod"].clone() };
+        let project = PacedCloud { pacer: pacer.clone(), ..projects["prod"].clone() };
         *projects = Arc::new(HashMap::from([(Arc::from("prod"), project)]));
     });
     let _first = pacer.acquire(Priority::Admin).await;

@@ -3,13 +3,12 @@
 use std::{path::Path, time::Duration};
 
 use super::{
-    super::{engine::DRAIN_TIME, readback::GRACE},
     fake::{Acts, Put, Reads, id},
     rig::{Rig, request, update},
 };
 use crate::{
     audit::{self, Kind},
-    change::{Outcome, Refusal},
+    change::{Outcome, Refusal, Timings},
 };
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +50,8 @@ async fn a_change_that_takes_longer_is_recorded_as_unknown() {
 fn service_managers_wait_for_a_change() {
     // Afterwards connections are drained for 3 s, and the state is written.
     let others = Duration::from_secs(5);
-    let longest = DRAIN_TIME + audit::DEADLINE + 2 * GRACE + others;
+    let Timings { drain, grace, .. } = Timings::DEFAULT;
+    let longest = drain + audit::DEADLINE + 2 * grace + others;
     for (file, key) in [
         ("systemd/css-vpcep-exporter.service", "TimeoutStopSec="),
         ("helm/css-vpcep-exporter/values.yaml", "terminationGracePeriodSeconds: "),

@@ -10,7 +10,7 @@ use self::{
     fuzz::complaint,
 };
 use super::*;
-use crate::change::fields_to_json;
+use crate::change::json::value;
 
 /// The document's example request.
 const EXAMPLE: &str = include_str!("../../../tests/data/vpcep-update-example-request.json");
@@ -29,7 +29,7 @@ fn broken(body: &str) -> Vec<String> {
         Err(BodyError::Violations(violations)) => {
             assert!(!violations.is_empty());
             for violation in &violations {
-                assert!(RULES.contains(&violation.rule), "{violation:?}");
+                assert!(RULES.contains(&&*violation.rule), "{violation:?}");
                 assert!(!violation.message.is_empty());
             }
             let one = |violation: &Violation| format!("{} {}", violation.pointer, violation.rule);
@@ -62,7 +62,7 @@ fn every_limit_of_the_document_holds() {
 fn the_example_of_the_document_is_understood() {
     let fields = validate(EXAMPLE.as_bytes(), false).unwrap();
     let expected: Value = serde_json::from_str(EXAMPLE).unwrap();
-    assert_eq!(Value::from(fields_to_json(&fields)), expected);
+    assert_eq!(value(&fields), expected);
     let reversed =
         br#"{"ports":[{"client_port":2,"server_port":1},{"client_port":1,"server_port":2}]}"#;
     let ports = validate(reversed, false).unwrap().ports.unwrap();

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Checks, quoted, rule};
-use crate::{change::json::Node, model::TcpProxy, text::may_be_shown};
+use crate::{change::strict_json::Node, model::TcpProxy, text::may_be_shown};
 
 /// Characters of a name (Table 3, `service_name`).
 const LONGEST_NAME: usize = 16;

@@ -1,6 +1,6 @@
 //! The admin API, as a client sees it.
 
-use std::{net::IpAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::{
     change::LONGEST_CHANGE,
     config::process_environment,
     files::{Others, read_capped},
-    huawei::credentials::SecretText,
+    huawei::{credentials::SecretText, endpoints::is_loopback},
     secret::Secret,
 };
 
@@ -218,12 +218,9 @@ fn base(url: &str) -> Result<Url, String> {
     if !is_bare {
         return Err("--admin.url: expected a URL without a user, a query and a fragment".to_owned());
     }
-    let host = parsed.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     match parsed.scheme() {
         "https" => Ok(parsed),
-        "http" if is_loopback => Ok(parsed),
+        "http" if is_loopback(&parsed) => Ok(parsed),
         "http" => Err(wrong("plain http is only for loopback; use https")),
         _ => Err(wrong("expected http:// or https://")),
     }

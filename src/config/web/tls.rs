@@ -2,8 +2,8 @@
 
 use super::{super::diagnostics::Context, file};
 use crate::{
-    http::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion},
     secret::Secret,
+    web::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion},
 };
 
 /// The versions that this program has.

@@ -1,7 +1,7 @@
 //! Every odd server there may be, as a function from offset and limit to a page.
 
 use super::*;
-use crate::model::Status;
+use crate::{huawei::codes::SERVICE_NOT_ENABLED, model::Status};
 
 fn row(number: u32) -> Connection {
     Connection::bare(&format!("ep-{number:05}"), Status::Accepted)
@@ -166,14 +166,6 @@ async fn a_smaller_limit_that_fails_otherwise_fails_the_walk_with_that() {
         .await;
         assert_eq!((run.calls.len(), run.large_limit), (2, learnt), "{second:?}");
         assert_eq!(run.result, Err(second));
-    }
-}
-
-#[test]
-fn only_the_documented_answer_means_that_the_service_is_not_enabled() {
-    for (status, expected) in [(Some(400), true), (Some(200), false), (Some(502), false)] {
-        let error = CloudError { status, ..refused(SERVICE_NOT_ENABLED) };
-        assert_eq!(says_not_enabled(&error), expected, "{status:?}");
     }
 }
 

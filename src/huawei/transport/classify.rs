@@ -1,7 +1,4 @@
-//! What an answer other than 200 means: a pure function of status, headers and body.
-//!
-//! Codes are looked at before the status, because the cloud throttles with 400, hides a missing
-//! cluster behind 403 and tells of a wrong clock in the text of a 401.
+//! An answer that is not the expected one, as an error: a pure function of status, headers and body.
 
 use std::time::Duration;
 
@@ -12,34 +9,31 @@ use reqwest::{
 };
 
 use crate::{
-    cloud::{CloudError, Reason, comparable_code},
-    huawei::wire::{self, ErrorBody},
+    cloud::{CloudError, Reason},
+    huawei::{codes, wire::ErrorBody},
+    text::shown,
 };
 
-/// Reads an answer that is not 200.
+/// Reads an answer that is not the expected one; its status is still to be added.
 pub(super) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     said: ErrorBody,
     now: Timestamp,
 ) -> CloudError {
-    let code = said.code.unwrap_or_default();
-    let reason = reason(status, &code, said.message.as_deref().unwrap_or_default());
-    let message = match (reason, said.message) {
+    let code = said.code.as_deref().unwrap_or_default();
+    let message = said.message.as_deref();
+    let reason = codes::reason(status.as_u16(), code, message.unwrap_or_default());
+    let message = match (reason, message) {
         (Reason::Redirect, _) => redirection(headers),
-        (_, Some(message)) => format!("the cloud answered: {}", without_request(&message)),
+        (_, Some(message)) => format!("the cloud answered: {}", without_request(message)),
         (_, None) => "the cloud gave no explanation".to_owned(),
     };
     CloudError {
-        reason,
-        status: Some(status.as_u16()),
-        code: (!code.is_empty()).then_some(code),
-        message,
+        code: said.code.filter(|code| !code.is_empty()),
         request_id: said.request_id,
         retry_after: retry_after(headers, now),
-        never_sent: false,
-        own_limit: false,
-        retry_at: None,
+        ..CloudError::new(reason, message)
     }
 }
 
@@ -50,39 +44,13 @@ fn without_request(message: &str) -> &str {
     message[..end].trim_end_matches([' ', ','])
 }
 
-/// Whether the gateway refused a request, before any service saw it.
-pub(in crate::huawei) fn is_of_gateway(error: &CloudError) -> bool {
-    error.code.as_deref().is_some_and(|code| comparable_code(code).starts_with("APIGW."))
-}
-
-fn reason(status: StatusCode, code: &str, message: &str) -> Reason {
-    match (status.as_u16(), &*comparable_code(code)) {
-        (_, "APIGW.0308" | "ENDPOINT.0022") => Reason::Throttled,
-        // Missing permissions, reported with a 400 (CSS error codes).
-        (_, "CSS.0051" | "CSS.5313") => Reason::Forbidden,
-        // A service that does not exist, reported with a 400 (VPCEP error codes).
-        (_, "ENDPOINT.2003") => Reason::NotFound,
-        (429, _) => Reason::Throttled,
-        // A wrong key has the same code; only the text identifies a wrong clock.
-        (401, "APIGW.0301") if message.contains("signature expired") => Reason::ClockSkew,
-        (401, _) => Reason::Auth,
-        (403, "CSS.0015") | (404, _) => Reason::NotFound,
-        (403, _) => Reason::Forbidden,
-        (300..400, _) => Reason::Redirect,
-        (400..500, _) => Reason::Http4xx,
-        (500..600, _) => Reason::Http5xx,
-        // Any other success has no documented body, and informational answers never get here.
-        _ => Reason::BadShape,
-    }
-}
-
 /// Only the host of the target is worth a word: it tells a captive portal from a wrong endpoint.
 fn redirection(headers: &HeaderMap) -> String {
     let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let url = target.and_then(|target| reqwest::Url::parse(target).ok());
     match url.as_ref().and_then(|url| url.host_str()) {
         Some(host) => {
-            format!("the cloud answered with a redirection to {}", wire::shown(host, 255))
+            format!("the cloud answered with a redirection to {}", shown(host, 255))
         }
         None => "the cloud answered with a redirection".to_owned(),
     }
@@ -101,14 +69,13 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::huawei::wire::error_body;
 
     fn classified(status: u16, body: &str) -> CloudError {
-        classify(
-            StatusCode::from_u16(status).unwrap(),
-            &HeaderMap::new(),
-            wire::error_body(body.as_bytes(), &str::to_owned),
-            Timestamp::UNIX_EPOCH,
-        )
+        let said = error_body(body.as_bytes(), &str::to_owned);
+        let status_code = StatusCode::from_u16(status).unwrap();
+        let error = classify(status_code, &HeaderMap::new(), said, Timestamp::UNIX_EPOCH);
+        codes::answered(error, status)
     }
 
     #[test]

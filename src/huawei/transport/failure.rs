@@ -1,18 +1,20 @@
-//! Why no whole answer came: reqwest's errors as reasons.
+//! Exchanges without a whole answer: reqwest's errors as reasons.
 //!
 //! reqwest's own classification misleads (a body that breaks off "is a decoding error"), so connection
 //! failures are examined first, and then the innermost error of the chain. reqwest's texts name the URL;
 //! ours do not.
 
-use std::io;
+use std::{io, time::Duration};
 
 use tokio_rustls::rustls::{self, AlertDescription, PeerIncompatible};
 
 use crate::{
     cloud::{CloudError, Reason},
-    huawei::wire,
-    tls,
+    text, tls,
 };
+
+/// DNS, TCP and TLS together take well under a second between continents.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The reason and a sentence for an error of reqwest.
 pub(super) fn of(error: &reqwest::Error) -> CloudError {
@@ -31,7 +33,7 @@ pub(super) fn of(error: &reqwest::Error) -> CloudError {
 /// A connection that was not made carried no request; the TLS handshake is part of making it.
 fn not_connected(error: &reqwest::Error) -> CloudError {
     if error.is_timeout() {
-        let seconds = super::CONNECT_TIMEOUT.as_secs();
+        let seconds = CONNECT_TIMEOUT.as_secs();
         let message = format!("no connection to the API within {seconds} s");
         return CloudError::new(Reason::Connect, message);
     }
@@ -68,5 +70,5 @@ fn tls_error(error: &rustls::Error) -> String {
 
 /// A certificate may hold any text.
 fn shown(error: &dyn std::fmt::Display) -> String {
-    wire::shown(&error.to_string(), 200)
+    text::shown(&error.to_string(), 200)
 }

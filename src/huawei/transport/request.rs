@@ -1,4 +1,4 @@
-//! What is sent: a request and who sends it, made into the one of reqwest.
+//! A request and the proof of who sends it, made into a request of reqwest.
 
 use jiff::Timestamp;
 use reqwest::{
@@ -6,14 +6,14 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::Sent;
+use super::redaction::Redaction;
 use crate::{
     cloud::{CloudError, Reason},
     huawei::{
         credentials::Keys,
         endpoints::BaseUrl,
-        guard::{Credentials, Fingerprint},
-        sign::{self as signing, Scheme, Signed},
+        key_guard::{Credentials, Fingerprint},
+        sign::{self as signing, Signed},
     },
     model::ProjectId,
     pacing::Pacer,
@@ -25,13 +25,13 @@ const JSON: &str = "application/json";
 /// A request to the cloud, but for who sends it.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// Configured name of the project.
+    /// The configured name of the project.
     pub project: &'a str,
     /// The operation, as the metrics name it.
     pub operation: &'static str,
-    /// What is done, with its body.
+    /// The method, with its body.
     pub method: Method<'a>,
-    /// Where.
+    /// The service's address.
     pub base: &'a BaseUrl,
     /// Absolute path, made of fixed words and checked ids.
     pub path: String,
@@ -43,7 +43,7 @@ pub struct Request<'a> {
     pub pacer: &'a Pacer,
 }
 
-/// What is done.
+/// A method, and its body.
 #[derive(Clone, Copy)]
 pub enum Method<'a> {
     /// A read.
@@ -57,7 +57,7 @@ pub enum Method<'a> {
     Post {
         /// The body.
         body: &'a [u8],
-        /// What of it nobody may see.
+        /// The part of it that nobody may see.
         secret: &'a Secret,
     },
 }
@@ -77,6 +77,14 @@ impl Method<'_> {
         }
     }
 
+    fn of_http(&self) -> reqwest::Method {
+        match self {
+            Self::Get => reqwest::Method::GET,
+            Self::Put { .. } => reqwest::Method::PUT,
+            Self::Post { .. } => reqwest::Method::POST,
+        }
+    }
+
     fn body(&self) -> Option<&[u8]> {
         match self {
             Self::Get => None,
@@ -90,34 +98,39 @@ impl Method<'_> {
     }
 }
 
-/// How a request shows who sends it.
+/// The proof of who sends a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// By a signature.
+pub struct Auth {
+    proof: Proof,
+    /// The same, as the guard knows it.
+    pub(in crate::huawei) credentials: Credentials,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Proof {
+    /// A signature.
     Keys(Keys),
-    /// By `X-Auth-Token`.
+    /// `X-Auth-Token`.
     Token(Secret),
 }
 
 impl Auth {
-    pub(in crate::huawei) fn credentials(&self) -> Credentials {
-        match self {
-            Self::Keys(keys) => {
-                let access_key = Secret::new(keys.access_key.as_str());
-                let mut parts = vec![&access_key, &keys.secret_key];
-                parts.extend(&keys.security_token);
-                let lockable = Fingerprint::of(&[&access_key]);
-                Credentials { whole: Fingerprint::of(&parts), lockable }
-            }
-            Self::Token(token) => {
-                let token = Fingerprint::of(&[token]);
-                Credentials { whole: token, lockable: token }
-            }
-        }
+    pub(in crate::huawei) fn keys(keys: &Keys) -> Self {
+        let access_key = Secret::new(keys.access_key.as_str());
+        let mut parts = vec![&access_key, &keys.secret_key];
+        parts.extend(&keys.security_token);
+        let lockable = Fingerprint::of(&[&access_key]);
+        let credentials = Credentials { whole: Fingerprint::of(&parts), lockable };
+        Self { proof: Proof::Keys(keys.clone()), credentials }
+    }
+
+    pub(in crate::huawei) fn token(token: Secret) -> Self {
+        let whole = Fingerprint::of(&[&token]);
+        Self { proof: Proof::Token(token), credentials: Credentials { whole, lockable: whole } }
     }
 }
 
-/// What is sent, signed at `now`, and what of it nobody may see.
+/// The request to send, signed at `now`, and its secrets.
 ///
 /// # Errors
 /// [`Reason::Internal`]: something that the checks of ids and credentials should have refused.
@@ -125,7 +138,38 @@ pub(super) fn build(
     call: &Request<'_>,
     auth: Option<&Auth>,
     now: Timestamp,
-) -> Result<(reqwest::Request, Sent), CloudError> {
+) -> Result<(reqwest::Request, Redaction), CloudError> {
+    let mut request = reqwest::Request::new(call.method.of_http(), url(call)?);
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static(JSON));
+    if call.method.body().is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    }
+    let mut secrets = Vec::new();
+    match auth.map(|auth| &auth.proof) {
+        None => {}
+        Some(Proof::Token(token)) => {
+            insert_secret(headers, "x-auth-token", token.expose())?;
+            secrets.push(token.clone());
+        }
+        Some(Proof::Keys(keys)) => {
+            let Signed { authorization, signature, .. } = sign(call, keys, now, headers)?;
+            secrets.extend([Secret::new(authorization), Secret::new(signature)]);
+            // No secret, but it names an account, and the pages are open to many.
+            secrets.push(Secret::new(keys.access_key.as_str()));
+            secrets.push(keys.secret_key.clone());
+            secrets.extend(keys.security_token.clone());
+        }
+    }
+    if let Method::Post { secret, .. } = call.method {
+        let in_json = serde_json::Value::from(secret.expose()).to_string();
+        secrets.extend([Secret::new(in_json.trim_matches('"')), secret.clone()]);
+    }
+    *request.body_mut() = call.method.body().map(|body| body.to_vec().into());
+    Ok((request, Redaction::of(secrets)))
+}
+
+fn url(call: &Request<'_>) -> Result<Url, CloudError> {
     let query = signing::canonical_query(call.query);
     let separator = if query.is_empty() { "" } else { "?" };
     let url = format!("{}{}{separator}{query}", call.base, call.path);
@@ -134,25 +178,7 @@ pub(super) fn build(
     if url.path() != call.path || url.query().unwrap_or_default() != query {
         return Err(internal("the URL of a request does not say what was signed"));
     }
-    let method = match call.method {
-        Method::Get => reqwest::Method::GET,
-        Method::Put { .. } => reqwest::Method::PUT,
-        Method::Post { .. } => reqwest::Method::POST,
-    };
-    let mut request = reqwest::Request::new(method, url);
-    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(JSON));
-    if let Some(body) = call.method.body() {
-        *request.body_mut() = Some(body.to_vec().into());
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-    }
-    let sent = request.headers_mut();
-    let mut signed = None;
-    match auth {
-        None => {}
-        Some(Auth::Token(token)) => insert_secret(sent, "x-auth-token", token.expose())?,
-        Some(Auth::Keys(keys)) => signed = Some(sign(call, keys, now, sent)?),
-    }
-    Ok((request, Sent::new(auth, call.method, signed)))
+    Ok(url)
 }
 
 fn sign(
@@ -183,7 +209,6 @@ fn sign(
         &keys.access_key,
         &keys.secret_key,
         &date,
-        Scheme::SdkHmacSha256,
     );
     for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
         insert_secret(sent, name, value)?;
@@ -204,4 +229,58 @@ fn insert_secret(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(),
 
 fn internal(message: &str) -> CloudError {
     CloudError::new(Reason::Internal, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pacing::RateLimit;
+
+    const SECRETS: [&str; 3] = ["secret-key", "temporary-token", "ACCESSKEY"];
+
+    fn redaction(method: Method<'_>, auth: Option<&Auth>) -> (reqwest::Request, Redaction) {
+        let base = BaseUrl::parse("https://css.example.com").unwrap();
+        let pacer = Pacer::new(RateLimit { requests_per_second: 1.0, burst: 1 });
+        let call = Request {
+            project: "p",
+            operation: "o",
+            method,
+            base: &base,
+            path: "/v1.0".into(),
+            query: &[],
+            project_id: None,
+            pacer: &pacer,
+        };
+        build(&call, auth, Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    #[tokio::test]
+    async fn nothing_secret_of_a_request_is_shown() {
+        let [secret_key, token, access_key] = SECRETS;
+        let keys = Auth::keys(&Keys {
+            access_key: access_key.into(),
+            secret_key: secret_key.into(),
+            security_token: Some(token.into()),
+        });
+        let (request, redaction) = redaction(Method::Get, Some(&keys));
+        let authorization = request.headers()["authorization"].to_str().unwrap();
+        let (_, signature) = authorization.split_once("Signature=").unwrap();
+        let text = format!(
+            "authorization:{authorization}|{signature}|x-security-token:{token} {secret_key} {access_key}"
+        );
+        let clean = "authorization:<secret>|<secret>|x-security-token:<secret> <secret> <secret>";
+        assert_eq!(redaction.hide(&text), clean);
+        assert!(!format!("{request:?}").contains(token), "{request:?}");
+    }
+
+    #[tokio::test]
+    async fn a_password_and_a_token_are_hidden_too() {
+        let password = Secret::new("pass\"word");
+        let login = Method::Post { body: b"{}", secret: &password };
+        let (_, redaction_of_login) = redaction(login, None);
+        let text = r#"the password is pass"word, in JSON pass\"word"#;
+        assert_eq!(redaction_of_login.hide(text), "the password is <secret>, in JSON <secret>");
+        let (_, of_token) = redaction(Method::Get, Some(&Auth::token("a-token".into())));
+        assert_eq!(of_token.hide("a-token"), "<secret>");
+    }
 }

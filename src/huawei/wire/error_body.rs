@@ -1,9 +1,9 @@
-//! Error bodies. The services of the cloud have at least six shapes for the same three facts: a code,
+//! Error bodies: the services of the cloud have at least six shapes for the same three facts: a code,
 //! a message and sometimes a request id. Proxies on the way add HTML, plain text and nothing at all.
 
 use serde_json::Value;
 
-use super::shown;
+use crate::text::shown;
 
 /// What an error body says, capped and fit to be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,21 +1,58 @@
 //! Endpoint services: one, a page of them, and the body that changes one (VPCEP API Reference,
 //! "Modifying a VPC Endpoint Service" and "Querying VPC Endpoint Services").
 
-mod raw;
+use serde::{Serialize, de::SeqAccess};
 
-use serde::Serialize;
-
-use self::raw::{RawList, RawPort, RawService};
-use super::{Oddity, Surprise, meaning::Meaning, not_the_document, scalar::Scalar};
+use super::{
+    lenient::Lenient,
+    object::{List, Object, Scalar, object},
+    surprise::{Surprise, Surprises},
+};
 use crate::{
     cloud::{CloudError, Reason},
     model::{EndpointService, PortMapping, ServiceFields, ServiceId, ServiceName, ServiceStatus},
 };
 
-/// Endpoint services, and what was odd about them.
-#[derive(Debug)]
-pub struct DecodedServices {
-    /// The services of which the id can be read.
+const PAGE: [&str; 1] = ["total_count"];
+
+const SERVICE: [&str; 26] = [
+    "id",
+    "service_name",
+    "status",
+    "approval_enabled",
+    "port_id",
+    "tcp_proxy",
+    "description",
+    "ip",
+    "connection_count",
+    "created_at",
+    "updated_at",
+    // Documented, and not used.
+    "server_type",
+    "vpc_id",
+    "pool_id",
+    "service_type",
+    "project_id",
+    "domain_id",
+    "tags",
+    "error",
+    "supported_editions",
+    "public_border_group",
+    "enable_policy",
+    "cidr_type",
+    "ip_version",
+    "snat_network_id",
+    "vip_port_id",
+];
+
+const PORT: [&str; 3] = ["client_port", "server_port", "protocol"];
+
+type RawService<'a> = Object<'a, 26, Ports<'a>>;
+
+/// A page of the list of endpoint services.
+#[derive(Debug, Default)]
+pub struct ServicePage {
+    /// The services that can be read.
     pub services: Vec<EndpointService>,
     /// The ids of services whose row has other faults.
     pub unreadable: Vec<ServiceId>,
@@ -25,10 +62,6 @@ pub struct DecodedServices {
     pub received: u32,
     /// `total_count`, if sent.
     pub total: Option<u64>,
-    /// How often each kind of surprise was met, in the order of [`Surprise::ALL`].
-    pub surprises: [u64; Surprise::ALL.len()],
-    /// The surprises, each once.
-    pub oddities: Vec<Oddity>,
 }
 
 /// Decodes one endpoint service.
@@ -36,21 +69,13 @@ pub struct DecodedServices {
 /// # Errors
 /// [`Reason::BadJson`] if it is not JSON; [`Reason::BadShape`] if it is not the documented object, has
 /// no id, or has ports that cannot be read: what is shown of a service must be the whole truth.
-pub fn service(body: &[u8]) -> Result<DecodedServices, CloudError> {
-    let raw: RawService<'_> =
-        serde_json::from_slice(body).map_err(|error| not_the_document(&error))?;
-    let mut meaning = Meaning::default();
-    let id = service_id(&raw).ok_or_else(|| bad_shape("the answer has no id of a service"))?;
-    let service = meaning.service(id, raw)?;
-    Ok(DecodedServices {
-        services: vec![service],
-        unreadable: Vec::new(),
-        without_id: 0,
-        received: 1,
-        total: None,
-        surprises: meaning.surprises,
-        oddities: meaning.oddities,
-    })
+pub fn service(body: &[u8]) -> Result<(EndpointService, Surprises), CloudError> {
+    let mut lenient = Lenient::default();
+    let mut raw: RawService<'_> = object(body, &SERVICE)?;
+    let id = service_id(&raw.take("id").value);
+    let id = id.ok_or_else(|| bad_shape("the answer has no id of a service"))?;
+    let service = endpoint_service(&mut lenient, id, raw)?;
+    Ok((service, lenient.surprises))
 }
 
 /// Decodes a page of endpoint services. One whose id or ports cannot be read is not among the services,
@@ -58,32 +83,124 @@ pub fn service(body: &[u8]) -> Result<DecodedServices, CloudError> {
 ///
 /// # Errors
 /// [`Reason::BadJson`] if it is not JSON, [`Reason::BadShape`] if it is not the documented object.
-pub fn services(body: &[u8]) -> Result<DecodedServices, CloudError> {
-    let raw: RawList<'_> =
-        serde_json::from_slice(body).map_err(|error| not_the_document(&error))?;
-    let mut meaning = Meaning::default();
-    meaning.unknown(raw.unknown_fields);
-    let total = meaning.number("total_count", raw.total_count, true);
-    let rows = raw.services.ok_or_else(|| bad_shape("the answer has no list of services"))?;
-    let received = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-    let mut services = Vec::with_capacity(rows.len());
-    let (mut unreadable, mut without_id) = (Vec::new(), 0);
-    for row in rows {
-        let shown = row.id.clone();
-        let read = match service_id(&row) {
-            Some(id) => meaning.service(id.clone(), row).map_err(|_| unreadable.push(id)),
-            None => {
-                without_id += 1;
-                Err(())
-            }
-        };
-        match read {
-            Ok(service) => services.push(service),
-            Err(()) => meaning.odd(Surprise::UnparsableValue, "endpoint_services", &shown),
+pub fn services(body: &[u8]) -> Result<(ServicePage, Surprises), CloudError> {
+    let mut raw: Object<'_, 1, Rows> = object(body, &PAGE)?;
+    let rows = raw.list.take();
+    let Rows { mut lenient, mut page } =
+        rows.ok_or_else(|| bad_shape("the answer has no list of services"))?;
+    lenient.unknown(&raw.unknown_fields);
+    page.total = lenient.number(raw.take("total_count"));
+    Ok((page, lenient.surprises))
+}
+
+/// The rows of a page, as they come.
+#[derive(Default)]
+struct Rows {
+    lenient: Lenient,
+    page: ServicePage,
+}
+
+impl<'de> List<'de> for Rows {
+    const NAME: Option<&'static str> = Some("endpoint_services");
+
+    fn read<A: SeqAccess<'de>>(&mut self, mut rows: A) -> Result<(), A::Error> {
+        while let Some(row) = rows.next_element_seed(RawService::of(&SERVICE))? {
+            self.page.received = self.page.received.saturating_add(1);
+            self.take(row);
         }
+        Ok(())
     }
-    let Meaning { surprises, oddities } = meaning;
-    Ok(DecodedServices { services, unreadable, without_id, received, total, surprises, oddities })
+}
+
+impl Rows {
+    fn take(&mut self, mut row: RawService<'_>) {
+        let field = row.take("id");
+        match service_id(&field.value) {
+            None => self.page.without_id += 1,
+            Some(id) => match endpoint_service(&mut self.lenient, id.clone(), row) {
+                Ok(service) => return self.page.services.push(service),
+                Err(_) => self.page.unreadable.push(id),
+            },
+        }
+        self.lenient.odd(Surprise::UnparsableValue, &field.named("endpoint_services"));
+    }
+}
+
+#[derive(Default)]
+struct Ports<'a>(Vec<Object<'a, 3>>);
+
+impl<'de> List<'de> for Ports<'de> {
+    const NAME: Option<&'static str> = Some("ports");
+
+    fn read<A: SeqAccess<'de>>(&mut self, mut ports: A) -> Result<(), A::Error> {
+        while let Some(port) = ports.next_element_seed(Object::of(&PORT))? {
+            self.0.push(port);
+        }
+        Ok(())
+    }
+}
+
+fn bad_shape(message: &str) -> CloudError {
+    CloudError::new(Reason::BadShape, message)
+}
+
+fn service_id(value: &Scalar<'_>) -> Option<ServiceId> {
+    match value {
+        Scalar::Text(id) => ServiceId::parse(id).ok(),
+        _ => None,
+    }
+}
+
+fn endpoint_service(
+    lenient: &mut Lenient,
+    id: ServiceId,
+    mut raw: RawService<'_>,
+) -> Result<EndpointService, CloudError> {
+    lenient.unknown(&raw.unknown_fields);
+    let ports = raw.list.take().map(|ports| port_mappings(lenient, ports)).transpose()?;
+    let name = lenient.raw_text(raw.take("service_name"));
+    let full_name = ServiceName::new(name.as_deref().unwrap_or_default());
+    let status = lenient.status(raw.take("status"), ServiceStatus::from_word);
+    let mut text = |name| lenient.raw_text(raw.take(name)).map(Into::into);
+    let (port_id, tcp_proxy) = (text("port_id"), text("tcp_proxy"));
+    let (description, ip) = (text("description"), text("ip"));
+    Ok(EndpointService {
+        id,
+        status: status.unwrap_or(ServiceStatus::Unknown),
+        fields: ServiceFields {
+            approval_enabled: lenient.switch(raw.take("approval_enabled")),
+            service_name: name.is_some().then(|| full_name.short_name().into()),
+            ports,
+            port_id,
+            tcp_proxy,
+            description,
+            ip,
+        },
+        full_name,
+        connections: lenient.number(raw.take("connection_count")),
+        created: lenient.time(raw.take("created_at")),
+        updated: lenient.time(raw.take("updated_at")),
+    })
+}
+
+/// All mappings, in canonical order.
+fn port_mappings(lenient: &mut Lenient, ports: Ports<'_>) -> Result<Vec<PortMapping>, CloudError> {
+    let mut mappings = Vec::with_capacity(ports.0.len());
+    for mut raw in ports.0 {
+        lenient.unknown(&raw.unknown_fields);
+        let mut port = |name| {
+            let number = lenient.number(raw.take(name));
+            number.and_then(|number| u16::try_from(number).ok()).filter(|&port| port > 0)
+        };
+        let (Some(client_port), Some(server_port)) = (port("client_port"), port("server_port"))
+        else {
+            return Err(bad_shape("a port mapping of the service cannot be read"));
+        };
+        let protocol = lenient.raw_text(raw.take("protocol")).unwrap_or("TCP".into());
+        mappings.push(PortMapping { client_port, server_port, protocol: protocol.into() });
+    }
+    mappings.sort_unstable();
+    Ok(mappings)
 }
 
 /// The body of a change: what is asked for and nothing else. `false` is sent, not left out: an
@@ -131,85 +248,6 @@ pub fn update(fields: &ServiceFields) -> Vec<u8> {
     serde_json::to_vec(&body).expect("texts and numbers are always JSON")
 }
 
-fn bad_shape(message: &str) -> CloudError {
-    CloudError::new(Reason::BadShape, message)
-}
-
-fn service_id(raw: &RawService<'_>) -> Option<ServiceId> {
-    match &raw.id {
-        Scalar::Text(id) => ServiceId::parse(id).ok(),
-        _ => None,
-    }
-}
-
-impl Meaning {
-    fn service(
-        &mut self,
-        id: ServiceId,
-        raw: RawService<'_>,
-    ) -> Result<EndpointService, CloudError> {
-        self.unknown(raw.unknown_fields);
-        let ports = match raw.ports {
-            Some(ports) => Some(self.ports(ports)?),
-            None => None,
-        };
-        let name = self.raw_text("service_name", raw.service_name);
-        let full_name = ServiceName::new(name.as_deref().unwrap_or_default());
-        Ok(EndpointService {
-            id,
-            status: self.service_status(&raw.status),
-            fields: ServiceFields {
-                approval_enabled: self.switch("approval_enabled", raw.approval_enabled),
-                service_name: name.is_some().then(|| full_name.short_name().into()),
-                ports,
-                port_id: self.optional("port_id", raw.port_id),
-                tcp_proxy: self.optional("tcp_proxy", raw.tcp_proxy),
-                description: self.optional("description", raw.description),
-                ip: self.optional("ip", raw.ip),
-            },
-            full_name,
-            connections: self.number("connection_count", raw.connection_count, true),
-            created: self.time("created_at", raw.created_at),
-            updated: self.time("updated_at", raw.updated_at),
-        })
-    }
-
-    fn optional(&mut self, field: &str, value: Scalar<'_>) -> Option<Box<str>> {
-        self.raw_text(field, value).map(Into::into)
-    }
-
-    fn service_status(&mut self, value: &Scalar<'_>) -> ServiceStatus {
-        if let Scalar::Text(word) = value
-            && let Some(status) = ServiceStatus::from_word(word)
-        {
-            return status;
-        }
-        self.odd(Surprise::UnknownStatus, "status", value);
-        ServiceStatus::Unknown
-    }
-
-    /// All mappings, in canonical order.
-    fn ports(&mut self, raw: Vec<RawPort<'_>>) -> Result<Vec<PortMapping>, CloudError> {
-        let mut ports = Vec::with_capacity(raw.len());
-        for raw in raw {
-            self.unknown(raw.unknown_fields);
-            let port = |number: Option<u64>| {
-                number.and_then(|number| u16::try_from(number).ok()).filter(|&port| port > 0)
-            };
-            let client_port = port(self.number("client_port", raw.client_port, true));
-            let server_port = port(self.number("server_port", raw.server_port, true));
-            let (Some(client_port), Some(server_port)) = (client_port, server_port) else {
-                return Err(bad_shape("a port mapping of the service cannot be read"));
-            };
-            let protocol = self.raw_text("protocol", raw.protocol);
-            let protocol = protocol.unwrap_or_else(|| "TCP".to_owned()).into();
-            ports.push(PortMapping { client_port, server_port, protocol });
-        }
-        ports.sort_unstable();
-        Ok(ports)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,9 +261,8 @@ mod tests {
 
     #[test]
     fn the_documents_example_is_read_whole() {
-        let decoded = service(EXAMPLE.as_bytes()).unwrap();
-        assert_eq!(decoded.surprises, [0; 5]);
-        let [service] = &decoded.services[..] else { panic!("one service") };
+        let (service, surprises) = service(EXAMPLE.as_bytes()).unwrap();
+        assert_eq!(surprises, Surprises::default());
         assert_eq!(service.id.as_str(), "4189d3c2-8882-4871-a3c2-d380272eed83");
         assert_eq!(service.status, ServiceStatus::Available);
         assert_eq!(service.full_name.as_str(), "test123");
@@ -278,17 +315,15 @@ mod tests {
         let body = r#"{"id":"4189d3c2-8882-4871-a3c2-d380272eed88","status":"resting",
             "approval_enabled":"true","ports":[{"client_port":"81","server_port":80}],
             "description":"","connection_count":3,"new":{"a":[1]},"tags":[{"key":"k"}],"ip":null}"#;
-        let decoded = service(body.as_bytes()).unwrap();
-        let service = &decoded.services[0];
+        let (service, surprises) = service(body.as_bytes()).unwrap();
         assert_eq!(service.status, ServiceStatus::Unknown);
         assert_eq!(service.fields.approval_enabled, Some(true));
         assert_eq!(service.fields.ports, Some(vec![mapping(81, 80)]));
         assert_eq!(service.fields.description.as_deref(), Some(""));
         assert_eq!((service.connections, &service.fields.ip), (Some(3), &None));
-        let count = |kind| decoded.surprises[kind as usize];
-        assert_eq!(count(Surprise::UnknownField), 1);
-        assert_eq!(count(Surprise::UnknownStatus), 1);
-        assert_eq!(count(Surprise::CoercedType), 2);
+        let expected =
+            [(Surprise::UnknownField, 1), (Surprise::UnknownStatus, 1), (Surprise::CoercedType, 2)];
+        assert_eq!(surprises.counts().collect::<Vec<_>>(), expected);
     }
 
     /// Texts are compared, so they stay complete and unchanged; code that shows one cleans it.
@@ -301,8 +336,7 @@ mod tests {
                 "service_name": text, "description": text, "port_id": text, "tcp_proxy": text,
                 "ip": text, "ports": [{"client_port": 1, "server_port": 2, "protocol": text}],
             });
-            let decoded = service(body.to_string().as_bytes()).unwrap();
-            let service = &decoded.services[0];
+            let (service, _) = service(body.to_string().as_bytes()).unwrap();
             let protocol = &*service.fields.ports.as_ref().unwrap()[0].protocol;
             let ServiceFields { description, port_id, tcp_proxy, ip, .. } = &service.fields;
             let found = [description, port_id, tcp_proxy, ip].map(|text| text.as_deref().unwrap());
@@ -338,9 +372,12 @@ mod tests {
     fn a_list_leaves_out_what_cannot_be_read() {
         let body = r#"{"endpoint_services":[{"id":"x"},
             {"id":"4189d3c2-8882-4871-a3c2-d380272eed88","connection_count":2}],"total_count":2}"#;
-        let decoded = services(body.as_bytes()).unwrap();
-        assert_eq!((decoded.received, decoded.total, decoded.services.len()), (2, Some(2), 1));
-        assert_eq!(decoded.services[0].connections, Some(2));
+        let (page, surprises) = services(body.as_bytes()).unwrap();
+        assert_eq!((page.received, page.total, page.services.len()), (2, Some(2), 1));
+        assert_eq!(page.services[0].connections, Some(2));
+        // The status is missing, and an id is none.
+        let expected = [(Surprise::UnknownStatus, 1), (Surprise::UnparsableValue, 1)];
+        assert_eq!(surprises.counts().collect::<Vec<_>>(), expected);
         assert_eq!(services(b"{}").unwrap_err().reason, Reason::BadShape);
     }
 }

@@ -1,52 +1,53 @@
 //! Querying the Cluster List, and Querying Details About a Cluster (CSS API Reference).
 //!
-//! Owns the list's paging, which counts from one, and the JSON of a cluster, whose times have no zone.
+//! The list's paging counts from one, and times have no zone.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::sim::clock::shifted;
-use crate::sim::errors::{Reply, bad_parameter, no_such_cluster};
-use crate::sim::query::{Query, Range};
-use crate::sim::world::{Cluster, World};
+use super::request::Request;
+use crate::sim::{
+    clock::shifted,
+    cloud::State,
+    errors::no_such_cluster,
+    query::{Query, Range},
+    reply::Reply,
+    world::{Cluster, World},
+};
 
 const OFFSET: Range = Range { low: 1, high: 1_000, default: 1 };
 const LIMIT: Range = Range { low: 1, high: 1_000, default: 10 };
 const DATASTORES: [&str; 3] = ["elasticsearch", "logstash", "opensearch"];
 
 /// Answers with one page of the project's clusters, the newest first.
-pub(super) fn list(world: &World, query: &Query) -> Reply {
-    page(world, query).unwrap_or_else(|refused| refused)
+pub(super) fn list(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+    Ok(Reply::json(200, &page(&state.world, &request.query)?))
 }
 
-fn page(world: &World, query: &Query) -> Result<Reply, Reply> {
+fn page(world: &World, query: &Query) -> Result<Value, Reply> {
     // `start` is the older name of `offset`.
     let name = if query.text("offset")?.is_some() { "offset" } else { "start" };
     let first = query.number(name, OFFSET)? as usize - 1;
     let limit = query.number("limit", LIMIT)? as usize;
-    let kind = query.text("datastoreType")?;
-    if kind.is_some_and(|kind| !DATASTORES.contains(&kind)) {
-        return Err(bad_parameter("The parameter datastoreType is invalid."));
-    }
+    let kind = query.among("datastoreType", &DATASTORES)?;
     let mut clusters: Vec<&Cluster> =
         world.live().filter(|cluster| kind.is_none_or(|kind| cluster.datastore == kind)).collect();
     clusters.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
-    let rows: Vec<Value> =
-        clusters.iter().skip(first).take(limit).map(|one| written(one)).collect();
-    Ok(Reply::json(200, &json!({"totalSize": clusters.len(), "clusters": rows})))
+    let rows = clusters.iter().skip(first).take(limit);
+    let rows: Vec<Value> = rows.map(|cluster| written(cluster)).collect();
+    Ok(json!({"totalSize": clusters.len(), "clusters": rows}))
 }
 
 /// Answers with one cluster; only this answer has the addresses of its own endpoint.
-pub(super) fn detail(world: &World, id: &str) -> Reply {
-    let Some(cluster) = world.cluster(id) else { return no_such_cluster() };
+pub(super) fn detail(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+    let cluster = state.world.cluster(request.cluster()).ok_or_else(no_such_cluster)?;
+    let own = cluster.connections.first().filter(|_| cluster.vpcep_enabled);
     let mut body = written(cluster);
-    let connections = if cluster.vpcep_enabled { &cluster.connections[..] } else { &[] };
-    let own = connections.first();
-    body["vpcepIp"] = json!(own.and_then(|one| one.ip().value()));
-    body["vpcepIpv6Address"] = json!(own.and_then(|one| one.ipv6().value()));
+    body["vpcepIp"] = json!(own.and_then(|one| one.ip.as_ref()));
+    body["vpcepIpv6Address"] = json!(own.and_then(|one| one.ipv6.as_ref()));
     body["supportVpcep"] = json!(true);
     body["orderId"] = Value::Null;
-    Reply::json(200, &body)
+    Ok(Reply::json(200, &body))
 }
 
 fn written(cluster: &Cluster) -> Value {
@@ -109,11 +110,12 @@ fn without_zone(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::world::first;
 
     fn ask(query: &str) -> (u16, Value) {
         let start = "2024-06-11T09:36:24Z".parse().expect("a time");
-        let reply = list(&World::new(1, 25, 0, start), &Query::parse(query));
-        (reply.status, serde_json::from_slice(&reply.body).expect("JSON"))
+        let outcome = page(&first::world(1, 25, 0, start), &Query::parse(query));
+        outcome.map_or_else(|refused| (refused.status, Value::Null), |body| (200, body))
     }
 
     #[test]

@@ -1,52 +1,45 @@
 //! Updating an Endpoint Connection, and Modifying the VPCEP Service Whitelist of a Cluster (CSS API
 //! Reference).
 //!
-//! Owns the rules of these changes and their refusals. Both changes take effect before the answer,
-//! completely or not at all, and their answers have no body.
+//! Both changes take effect before the answer, completely or not at all, and their answers have no body.
 
-use std::borrow::Cow;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-
-use crate::sim::clock::whole_seconds;
-use crate::sim::errors::{JSON, Reply, bad_parameter, css, no_such_cluster, not_enabled};
-use crate::sim::world::{ACCEPTED, Cluster, PENDING, Permission, REJECTED, World};
+use super::request::Request;
+use crate::sim::{
+    clock::whole_seconds,
+    cloud::State,
+    errors::{bad_parameter, css, no_such_cluster, not_enabled},
+    reply::{JSON, Reply},
+    world::{
+        Cluster, Permission, World,
+        connection::{ACCEPTED, PENDING, REJECTED},
+    },
+};
 
 /// The most characters of a `domainId`.
 const ACCOUNT: usize = 64;
 
 #[derive(Deserialize)]
 struct Update {
-    action: Action,
+    action: String,
     /// The name used before August 2025 is accepted too.
     #[serde(alias = "endpointIdList")]
     endpoint_id_list: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Receive,
-    Reject,
-}
-
 /// Accepts or rejects connections.
-pub(super) fn statuses(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Reply {
-    done(update(world, cluster, body, whole_seconds(now)))
-}
-
-fn update(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Result<(), Reply> {
-    let Update { action, endpoint_id_list: ids } = read(body)?;
+pub(super) fn statuses(state: &mut State, request: &Request<'_>) -> Result<Reply, Reply> {
+    let Update { action, endpoint_id_list: ids } = read(request.body)?;
+    let wanted = match &*action {
+        "receive" => ACCEPTED,
+        "reject" => REJECTED,
+        _ => return Err(bad_parameter("Incorrect parameters.")),
+    };
     if ids.is_empty() {
         return Err(bad_parameter("The parameter endpoint_id_list is empty."));
     }
-    let cluster = enabled(world, cluster)?;
-    let wanted = match action {
-        Action::Receive => ACCEPTED,
-        Action::Reject => REJECTED,
-    };
+    let cluster = enabled(&mut state.world, request.cluster())?;
     let place = |id: &String| {
         let at = cluster.connections.iter().position(|one| *one.id == **id);
         let at = at.ok_or_else(|| css(400, "CSS.0082", "The record does not exist."))?;
@@ -58,10 +51,10 @@ fn update(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Resu
     let places = ids.iter().map(place).collect::<Result<Vec<usize>, Reply>>()?;
     for at in places {
         if cluster.connections[at].status != wanted {
-            cluster.set_status(at, Cow::Borrowed(wanted), now);
+            cluster.set_status(at, wanted, request.now);
         }
     }
-    Ok(())
+    done()
 }
 
 #[derive(Deserialize)]
@@ -72,12 +65,9 @@ struct Whitelist {
 }
 
 /// Replaces the whitelist.
-pub(super) fn whitelist(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Reply {
-    done(replace(world, cluster, body, whole_seconds(now)))
-}
-
-fn replace(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Result<(), Reply> {
-    let accounts = read::<Whitelist>(body)?.vpc_permissions;
+pub(super) fn whitelist(state: &mut State, request: &Request<'_>) -> Result<Reply, Reply> {
+    let (world, id) = (&mut state.world, request.cluster());
+    let accounts = read::<Whitelist>(request.body)?.vpc_permissions;
     let accounts = accounts.ok_or_else(|| css(400, "CSS.5181", "The whitelist does not exist."))?;
     let valid = |account: &String| {
         let usual = account.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -86,18 +76,19 @@ fn replace(world: &mut World, cluster: &str, body: &[u8], now: Timestamp) -> Res
     if !accounts.iter().all(valid) {
         return Err(bad_parameter("An account ID of the whitelist is invalid."));
     }
-    let known = std::mem::take(&mut enabled(world, cluster)?.permissions);
+    let known = std::mem::take(&mut enabled(world, id)?.permissions);
+    let created_at = whole_seconds(request.now);
     let rows = accounts.iter().map(|account| {
         let permission = match &**account {
             "*" => "*".to_owned(),
             account => format!("iam:domain::{account}"),
         };
         let same = known.iter().find(|one| one.permission == permission).cloned();
-        same.unwrap_or_else(|| Permission { id: world.rng.uuid(), permission, created_at: now })
+        same.unwrap_or_else(|| Permission::new(world.new_id(), permission, created_at))
     });
     let rows: Vec<Permission> = rows.collect();
-    enabled(world, cluster)?.permissions = rows;
-    Ok(())
+    enabled(world, id)?.permissions = rows;
+    done()
 }
 
 /// A cluster that exists and has an endpoint service.
@@ -117,6 +108,6 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
     object.ok_or_else(|| bad_parameter("Incorrect parameters."))
 }
 
-fn done(outcome: Result<(), Reply>) -> Reply {
-    outcome.map_or_else(|refused| refused, |()| Reply::new(200, JSON, ""))
+fn done() -> Result<Reply, Reply> {
+    Ok(Reply::new(200, JSON, ""))
 }

@@ -1,59 +1,52 @@
-//! Obtaining an Endpoint Connection (CSS API Reference).
+//! Obtaining an Endpoint Connection (CSS API Reference), in the document's mixed naming.
 //!
-//! Owns the paging of connections and the JSON of an answer, with the document's mixed naming. Faults
-//! of paging are here, because they are about rows; what they do to fields is in `faults::content`.
+//! Faults of paging are here, because they are about rows; those of fields are in `faults::content`.
 
-use jiff::Timestamp;
-use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
 
-use crate::sim::cloud::State;
-use crate::sim::errors::{JSON, Reply, no_such_cluster, not_enabled, out_of_range};
-use crate::sim::faults::active::Hits;
-use crate::sim::faults::{Group, Kind, content};
-use crate::sim::query::{Query, Range};
-use crate::sim::world::{Cluster, Connection, Field, Permission, World};
+use super::request::Request;
+use crate::sim::{
+    cloud::State,
+    errors::{no_such_cluster, not_enabled, out_of_range},
+    faults::{
+        active::Hits,
+        content,
+        kind::{Group, Kind},
+    },
+    query::{Query, Range},
+    reply::{JSON, Reply},
+    world::{Cluster, Permission, connection::Connection},
+};
 
 /// Ranges and defaults: Table 2.
 const OFFSET: Range = Range { low: 0, high: 1_000, default: 0 };
 const LIMIT: Range = Range { low: 1, high: 1_000, default: 10 };
 /// Of the older parameter `start`, and of servers that count from one.
 const START: Range = Range { low: 1, high: 1_000, default: 1 };
-/// What servers with smaller pages allow.
+/// The largest page of some servers.
 const SMALL_LIMIT: usize = 100;
 
 /// Rows asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Window {
     first: usize,
     limit: usize,
 }
 
 /// Answers with one page of a cluster's connections.
-pub(super) fn list(
-    state: &mut State,
-    cluster_id: &str,
-    query: &Query,
-    hits: &Hits,
-    now: Timestamp,
-) -> Reply {
-    let window = match window(query, hits) {
-        Ok(window) => window,
-        Err(refused) => return refused,
-    };
-    let endless = if hits.has(Kind::Endless) {
-        new_connections(&mut state.world, cluster_id, window.limit, now)
-    } else {
-        Vec::new()
-    };
-    let Some(cluster) = state.world.cluster(cluster_id) else { return no_such_cluster() };
+pub(super) fn list(state: &mut State, request: &Request<'_>, hits: &Hits) -> Result<Reply, Reply> {
+    let (world, id) = (&mut state.world, request.cluster());
+    let window = window(&request.query, hits)?;
+    let fresh = if hits.has(Kind::Endless) { window.limit } else { 0 };
+    let endless = world.new_connections(id, fresh, request.now);
+    let cluster = world.cluster(id).ok_or_else(no_such_cluster)?;
     if !cluster.vpcep_enabled {
-        return not_enabled();
+        return Err(not_enabled());
     }
-    let page = page(cluster, window, hits, &endless);
-    let reply = write(&page, hits);
-    move_rows(state, cluster_id, hits, now);
-    reply
+    let reply = write(&page(cluster, window, hits, &endless), hits);
+    move_rows(state, request, hits);
+    Ok(reply)
 }
 
 fn window(query: &Query, hits: &Hits) -> Result<Window, Reply> {
@@ -79,95 +72,71 @@ fn page<'a>(
     hits: &Hits,
     endless: &'a [Connection],
 ) -> Page<'a> {
-    let total = cluster.connections.len();
-    if hits.has(Kind::Endless) {
+    let Window { first, limit } = window;
+    let all = &cluster.connections;
+    let (connections, total_count) = if hits.has(Kind::Endless) {
         // More than any walk has read so far, so that the count never ends it.
-        let total_count = window.first + 2 * window.limit;
-        return Page { cluster, rows: endless.iter().collect(), total_count };
-    }
-    let rows = if hits.has(Kind::DuplicateRows) {
-        twice(&cluster.connections, window)
+        (endless.iter().map(Row).collect(), first + 2 * limit)
+    } else if hits.has(Kind::DuplicateRows) {
+        (twice(all, window).map(Row).collect(), all.len())
     } else {
-        cluster.connections.iter().skip(window.first).take(window.limit).collect()
+        (all.iter().skip(first).take(limit).map(Row).collect(), all.len())
     };
-    Page { cluster, rows, total_count: total }
+    Page {
+        connections,
+        update_switch: &cluster.update_switch,
+        total_count,
+        service_name: &cluster.service_name,
+        permissions: &cluster.permissions,
+    }
 }
 
 /// Every fiftieth row twice, and each page begins with the last row of the page before it, in such a
 /// way that a walk by rows received still meets every row.
-fn twice(connections: &[Connection], window: Window) -> Vec<&Connection> {
+fn twice(connections: &[Connection], window: Window) -> impl Iterator<Item = &Connection> {
     let doubled = connections.iter().enumerate().flat_map(|(at, row)| {
         let times = if at.is_multiple_of(50) { 2 } else { 1 };
         std::iter::repeat_n(row, times)
     });
     let pages_before = window.first / window.limit;
-    doubled.skip(window.first - pages_before).take(window.limit).collect()
+    doubled.skip(window.first - pages_before).take(window.limit)
 }
 
-fn new_connections(
-    world: &mut World,
-    cluster_id: &str,
-    count: usize,
-    now: Timestamp,
-) -> Vec<Connection> {
-    let at = world.by_id.get(cluster_id).copied();
-    at.map(|at| (0..count).map(|_| world.new_connection(at, now)).collect()).unwrap_or_default()
-}
-
-/// What faults do to the world once a page has been answered.
-fn move_rows(state: &mut State, cluster_id: &str, hits: &Hits, now: Timestamp) {
-    if hits.has(Kind::TotalGrows) {
-        state.world.insert_first(cluster_id, now);
-    }
-    if hits.has(Kind::TotalShrinks) {
-        state.world.remove_first(cluster_id);
-    }
-    if hits.has(Kind::TotalMovesOnce) && state.faults.moves_now(cluster_id) {
-        state.world.remove_first(cluster_id);
+/// Moves rows after a page was answered, as faults want it.
+fn move_rows(state: &mut State, request: &Request<'_>, hits: &Hits) {
+    let id = request.cluster();
+    let grown = usize::from(hits.has(Kind::TotalGrows));
+    let new = state.world.new_connections(id, grown, request.now);
+    let once = hits.has(Kind::TotalMovesOnce) && state.faults.moves_now(id);
+    let Some(cluster) = state.world.cluster_mut(id) else { return };
+    cluster.connections.splice(..0, new);
+    for _ in 0..usize::from(hits.has(Kind::TotalShrinks)) + usize::from(once) {
+        cluster.connections.drain(..1.min(cluster.connections.len()));
     }
 }
 
 fn write(page: &Page<'_>, hits: &Hits) -> Reply {
-    let spoilt = |kind: &Kind| matches!(kind.group(), Group::Content | Group::Paging);
-    let written = if hits.0.iter().any(spoilt) {
+    let spoilt = |kind: Kind| matches!(kind.group(), Group::Content | Group::Paging);
+    let written = if hits.kinds().any(spoilt) {
         serde_json::to_value(page).map(|value| content::spoiled(value, hits))
     } else {
         // 400 bytes a row: one allocation for the whole page.
-        let mut body = Vec::with_capacity(1_024 + page.rows.len() * 400);
+        let mut body = Vec::with_capacity(1_024 + page.connections.len() * 400);
         serde_json::to_writer(&mut body, page).map(|()| Reply::new(200, JSON, body))
     };
     written.unwrap_or_else(|error| Reply::new(500, JSON, error.to_string()))
 }
 
 /// The body of an answer: Table 3.
+#[derive(Serialize)]
 struct Page<'a> {
-    cluster: &'a Cluster,
-    rows: Vec<&'a Connection>,
+    connections: Vec<Row<'a>>,
+    #[serde(rename = "vpcepUpdateSwitch")]
+    update_switch: &'a Value,
     total_count: usize,
-}
-
-impl Serialize for Page<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("connections", &Rows(&self.rows))?;
-        map.serialize_entry("vpcepUpdateSwitch", &self.cluster.update_switch)?;
-        map.serialize_entry("total_count", &self.total_count)?;
-        map.serialize_entry("vpcServiceName", &self.cluster.service_name)?;
-        map.serialize_entry("permissions", &Permissions(&self.cluster.permissions))?;
-        map.end()
-    }
-}
-
-struct Rows<'a>(&'a [&'a Connection]);
-
-impl Serialize for Rows<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut rows = serializer.serialize_seq(Some(self.0.len()))?;
-        for row in self.0 {
-            rows.serialize_element(&Row(row))?;
-        }
-        rows.end()
-    }
+    #[serde(rename = "vpcServiceName")]
+    service_name: &'a str,
+    permissions: &'a [Permission],
 }
 
 /// One connection: Table 4.
@@ -175,57 +144,27 @@ struct Row<'a>(&'a Connection);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Row(one) = self;
+        let Self(one) = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &one.id)?;
         map.serialize_entry("status", &one.status)?;
         map.serialize_entry("maxSession", &format_args!("{}", one.max_sessions))?;
         map.serialize_entry("specificationName", &one.specification_name)?;
-        optional(&mut map, "vpcepIp", one.ip())?;
-        optional(&mut map, "vpcepIpv6Address", one.ipv6())?;
-        optional(&mut map, "vpcepDnsName", &one.dns_name)?;
-        map.serialize_entry("created_at", &format_args!("{}", one.created_at))?;
-        match one.update_at {
-            Field::Absent => {}
-            Field::Null => map.serialize_entry("update_at", &())?,
-            Field::Value(time) => map.serialize_entry("update_at", &format_args!("{time}"))?,
+        let texts = [
+            ("vpcepIp", &one.ip),
+            ("vpcepIpv6Address", &one.ipv6),
+            ("vpcepDnsName", &one.dns_name),
+        ];
+        for (name, field) in texts {
+            if let Some(value) = field {
+                map.serialize_entry(name, value)?;
+            }
         }
-        map.serialize_entry("domain_id", &*one.domain_id)?;
-        map.end()
-    }
-}
-
-fn optional<M: SerializeMap>(
-    map: &mut M,
-    name: &'static str,
-    field: &Field<Box<str>>,
-) -> Result<(), M::Error> {
-    match field {
-        Field::Absent => Ok(()),
-        Field::Null => map.serialize_entry(name, &()),
-        Field::Value(text) => map.serialize_entry(name, text),
-    }
-}
-
-/// The whitelist: Table 5.
-struct Permissions<'a>(&'a [Permission]);
-
-impl Serialize for Permissions<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(PermissionRow))
-    }
-}
-
-struct PermissionRow<'a>(&'a Permission);
-
-impl Serialize for PermissionRow<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let PermissionRow(one) = self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", &one.id)?;
-        map.serialize_entry("permission", &one.permission)?;
-        map.serialize_entry("permission_type", "domainId")?;
-        map.serialize_entry("created_at", &format_args!("{}", one.created_at))?;
+        map.serialize_entry("created_at", &one.created_at)?;
+        if let Some(value) = &one.update_at {
+            map.serialize_entry("update_at", value)?;
+        }
+        map.serialize_entry("domain_id", &one.domain_id)?;
         map.end()
     }
 }
@@ -235,13 +174,14 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::sim::world::{World, first};
 
     fn world(connections: usize) -> World {
-        World::new(1, 1, connections, "2024-06-11T09:36:24Z".parse().expect("a time"))
+        first::world(1, 1, connections, "2024-06-11T09:36:24Z".parse().expect("a time"))
     }
 
     fn window_of(query: &str, kinds: &[Kind]) -> Option<(usize, usize)> {
-        let outcome = window(&Query::parse(query), &Hits(kinds.to_vec()));
+        let outcome = window(&Query::parse(query), &Hits::of(kinds));
         outcome.ok().map(|window| (window.first, window.limit))
     }
 
@@ -275,6 +215,7 @@ mod tests {
             let (mut seen, mut first, mut received) = (HashSet::new(), 0, 0);
             while seen.len() < count {
                 let rows = twice(&world.clusters[0].connections, Window { first, limit });
+                let rows: Vec<_> = rows.collect();
                 assert!(!rows.is_empty() && rows.len() <= limit);
                 first += rows.len();
                 received += rows.len();
@@ -289,7 +230,7 @@ mod tests {
         let mut world = world(1);
         let cluster = &mut world.clusters[0];
         let one = &mut cluster.connections[0];
-        (one.update_at, one.ipv6, one.dns_name) = (Field::Null, Field::Absent, Field::Null);
+        (one.update_at, one.ipv6, one.dns_name) = (Some(None), None, Some(None));
         let hits = Hits::default();
         let page = page(cluster, Window { first: 0, limit: 10 }, &hits, &[]);
         let text = String::from_utf8(write(&page, &hits).body).expect("UTF-8");

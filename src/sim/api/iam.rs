@@ -1,24 +1,25 @@
 //! IAM: project ids by name, the account, and tokens by password (IAM API Reference).
-//!
-//! Owns the one user and the one project as IAM describes them. Tokens are kept by `gate`.
 
-use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sim::cloud::State;
-use crate::sim::errors::{Reply, keystone};
-use crate::sim::query::Query;
-use crate::sim::signature::same;
-use crate::sim::{DOMAIN_ID, DOMAIN_NAME, PROJECT_ID, REGION, USER_ID, USER_NAME};
+use super::request::Request;
+use crate::sim::{
+    account::{DOMAIN_ID, DOMAIN_NAME, PROJECT_ID, REGION, USER_ID, USER_NAME},
+    cloud::State,
+    errors::keystone,
+    reply::Reply,
+    signature::same,
+};
 
 /// Querying Project Information Based on the Specified Criteria: `name` is the region's.
-pub(super) fn projects(query: &Query, base_url: &str) -> Reply {
-    let name = match query.text("name") {
-        Ok(name) => name,
-        Err(_) => return bad_request("The parameter name is repeated."),
-    };
-    let project = json!({
+pub(super) fn projects(request: &Request<'_>) -> Result<Reply, Reply> {
+    let name = request.query.text("name");
+    let name = name.map_err(|_| bad_request("The parameter name is repeated."))?;
+    Ok(traced(Reply::json(200, &project_list(name, request.base_url))))
+}
+
+fn project_list(name: Option<&str>, base_url: &str) -> Value {
+    let mut projects = vec![json!({
         "id": PROJECT_ID,
         "name": REGION,
         "domain_id": DOMAIN_ID,
@@ -27,62 +28,70 @@ pub(super) fn projects(query: &Query, base_url: &str) -> Reply {
         "is_domain": false,
         "description": "",
         "links": {"self": format!("{base_url}/v3/projects/{PROJECT_ID}")},
-    });
-    let projects: Vec<Value> =
-        if name.is_none_or(|name| name == REGION) { vec![project] } else { Vec::new() };
+    })];
+    projects.retain(|_| name.is_none_or(|name| name == REGION));
     let links = json!({"self": format!("{base_url}/v3/projects"), "previous": null, "next": null});
-    traced(Reply::json(200, &json!({"links": links, "projects": projects})))
+    json!({"links": links, "projects": projects})
 }
 
 /// Querying the Account of the Credentials.
-pub(super) fn domains(base_url: &str) -> Reply {
-    let links =
-        json!({"self": format!("{base_url}/v3/auth/domains"), "previous": null, "next": null});
+pub(super) fn domains(request: &Request<'_>) -> Reply {
+    let url = format!("{}/v3", request.base_url);
     let domain = json!({
         "id": DOMAIN_ID,
         "name": DOMAIN_NAME,
         "enabled": true,
         "description": "",
-        "links": {"self": format!("{base_url}/v3/domains/{DOMAIN_ID}")},
+        "links": {"self": format!("{url}/domains/{DOMAIN_ID}")},
     });
+    let links = json!({"self": format!("{url}/auth/domains"), "previous": null, "next": null});
     traced(Reply::json(200, &json!({"links": links, "domains": [domain]})))
 }
 
 /// Obtaining a User Token Through Password Authentication.
-pub(super) fn token(state: &mut State, body: &[u8], now: Timestamp) -> Reply {
-    let reply = match serde_json::from_slice::<Request>(body) {
-        Err(_) => bad_request("The request body is invalid."),
-        Ok(request) => match judged(&request.auth, &state.gate.credentials.password) {
-            Err(refused) => refused,
-            Ok(()) => issued(state, now),
-        },
-    };
-    traced(reply)
+pub(super) fn token(state: &mut State, request: &Request<'_>) -> Reply {
+    traced(match judged(request.body, &state.gate.credentials.password) {
+        Err(refused) => refused,
+        Ok(()) => issued(state, request),
+    })
 }
 
-fn judged(auth: &Auth, valid_password: &str) -> Result<(), Reply> {
-    let identity = &auth.identity;
-    if identity.methods != ["password"] {
+fn judged(body: &[u8], valid_password: &str) -> Result<(), Reply> {
+    let body: Value =
+        serde_json::from_slice(body).map_err(|_| bad_request("The request body is invalid."))?;
+    let (identity, project) = (&body["auth"]["identity"], &body["auth"]["scope"]["project"]);
+    if identity["methods"] != json!(["password"]) {
         return Err(bad_request("Only the method password is supported."));
     }
-    let Some(Password { user }) = &identity.password else {
+    let user = &identity["password"]["user"];
+    let Some(password) = user["password"].as_str() else {
         return Err(bad_request("The password is missing."));
     };
-    let known = user.name == USER_NAME
-        && user.domain.is(DOMAIN_ID, DOMAIN_NAME)
-        && same(&user.password, valid_password);
-    if !known {
-        let message = "The username or password is wrong.";
-        return Err(keystone(401, "Unauthorized", message));
+    if user["name"] != USER_NAME
+        || !is_called(&user["domain"], DOMAIN_ID, DOMAIN_NAME)
+        || !same(password, valid_password)
+    {
+        return Err(keystone(401, "Unauthorized", "The username or password is wrong."));
     }
-    match auth.scope.as_ref().and_then(|scope| scope.project.as_ref()) {
-        None => Err(bad_request("The scope is missing: CSS needs a project.")),
-        Some(project) if project.is(PROJECT_ID, REGION) => Ok(()),
-        Some(_) => Err(keystone(401, "Unauthorized", "The project does not exist.")),
+    if project.is_null() {
+        return Err(bad_request("The scope is missing: CSS needs a project."));
     }
+    if !is_called(project, PROJECT_ID, REGION) {
+        return Err(keystone(401, "Unauthorized", "The project does not exist."));
+    }
+    Ok(())
 }
 
-fn issued(state: &mut State, now: Timestamp) -> Reply {
+/// Whether something is meant by its id, its name or both.
+fn is_called(one: &Value, id: &str, name: &str) -> bool {
+    let fits = |given: &Value, wanted| given.is_null() || given == wanted;
+    let (given_id, given_name) = (&one["id"], &one["name"]);
+    let named = !given_id.is_null() || !given_name.is_null();
+    named && fits(given_id, id) && fits(given_name, name)
+}
+
+fn issued(state: &mut State, request: &Request<'_>) -> Reply {
+    let now = request.now;
     let (token, expires) = state.gate.issue_token(now);
     let domain = json!({"id": DOMAIN_ID, "name": DOMAIN_NAME});
     let body = json!({"token": {
@@ -98,7 +107,7 @@ fn issued(state: &mut State, now: Timestamp) -> Reply {
 }
 
 fn bad_request(message: &str) -> Reply {
-    keystone(400, "Bad Request", message)
+    traced(keystone(400, "Bad Request", message))
 }
 
 /// IAM has a trace id of its own.
@@ -106,59 +115,10 @@ fn traced(reply: Reply) -> Reply {
     reply.with("X-IAM-Trace-Id", "token_sim-region-1_null_00000000000000000000000000000000")
 }
 
-#[derive(Deserialize)]
-struct Request {
-    auth: Auth,
-}
-
-#[derive(Deserialize)]
-struct Auth {
-    identity: Identity,
-    scope: Option<Scope>,
-}
-
-#[derive(Deserialize)]
-struct Identity {
-    methods: Vec<String>,
-    password: Option<Password>,
-}
-
-#[derive(Deserialize)]
-struct Password {
-    user: User,
-}
-
-#[derive(Deserialize)]
-struct User {
-    name: String,
-    password: String,
-    domain: Named,
-}
-
-#[derive(Deserialize)]
-struct Scope {
-    project: Option<Named>,
-}
-
-/// Something named by its id, its name or both.
-#[derive(Deserialize)]
-struct Named {
-    id: Option<String>,
-    name: Option<String>,
-}
-
-impl Named {
-    fn is(&self, id: &str, name: &str) -> bool {
-        let fits = |given: &Option<String>, wanted| given.as_ref().is_none_or(|one| one == wanted);
-        let named = self.id.is_some() || self.name.is_some();
-        named && fits(&self.id, id) && fits(&self.name, name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::PASSWORD;
+    use crate::sim::{account::PASSWORD, query::Query};
 
     fn status(user: &str, password: &str, scope: Value) -> u16 {
         let body = json!({"auth": {
@@ -167,8 +127,7 @@ mod tests {
             }}},
             "scope": scope
         }});
-        let request: Request = serde_json::from_value(body).expect("a request");
-        judged(&request.auth, PASSWORD).err().map_or(201, |reply| reply.status)
+        judged(body.to_string().as_bytes(), PASSWORD).err().map_or(201, |reply| reply.status)
     }
 
     #[test]
@@ -181,13 +140,15 @@ mod tests {
         assert_eq!(status(USER_NAME, PASSWORD, json!({"project": {"id": "other"}})), 401);
         assert_eq!(status(USER_NAME, PASSWORD, json!({"project": {}})), 401);
         assert_eq!(status(USER_NAME, PASSWORD, json!({"domain": {"name": "d"}})), 400);
+        assert!(
+            ["", "{}", "[]", "no"].iter().all(|body| judged(body.as_bytes(), PASSWORD).is_err())
+        );
     }
 
     #[test]
     fn projects_are_found_by_the_name_of_the_region() {
         let count = |query: &str| {
-            let reply = projects(&Query::parse(query), "http://x");
-            let body: Value = serde_json::from_slice(&reply.body).expect("JSON");
+            let body = project_list(Query::parse(query).text("name").expect("one"), "http://x");
             body["projects"].as_array().expect("projects").len()
         };
         assert_eq!((count("name=sim-region-1"), count(""), count("name=other")), (1, 1, 0));

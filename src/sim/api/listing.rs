@@ -1,10 +1,13 @@
 //! Lists of VPCEP: how their parameters are read, and how rows are sorted and cut into pages.
-//!
-//! Owns what all the lists share. A wrong parameter is refused with the error code for its name.
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use crate::sim::query::{Query, Range};
+use crate::sim::{
+    errors::vpcep,
+    query::{Query, Range},
+    reply::Reply,
+};
 
 const OFFSET: Range = Range { low: 0, high: i64::MAX, default: 0 };
 /// The SDK's names, and the documents' names.
@@ -21,53 +24,51 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Reads the parameters for a list whose pages have at most this many rows.
-    pub(super) fn read(query: &Query, largest_page: i64) -> Result<Listing, &'static str> {
+    pub(super) fn read(query: &Query, largest_page: i64) -> Result<Self, Reply> {
         let key = among(query, "sort_key", "0017", &SORT_KEYS)?;
         let direction = among(query, "sort_dir", "0018", &["asc", "desc"])?;
         let limit = Range { low: 0, high: largest_page, default: 10 };
-        Ok(Listing {
+        Ok(Self {
             by_update: key.is_some_and(|key| key.starts_with("update")),
             ascending: direction == Some("asc"),
-            offset: query.number("offset", OFFSET).map_err(|_| "0010")? as usize,
-            limit: query.number("limit", limit).map_err(|_| "0006")? as usize,
+            offset: query.number("offset", OFFSET).map_err(|_| vpcep("0010"))? as usize,
+            limit: query.number("limit", limit).map_err(|_| vpcep("0006"))? as usize,
         })
     }
 
-    /// One page of these rows, each given with its times of creation and update.
-    pub(super) fn page<T>(
+    /// Answers with one page of these rows, each given with its times of creation and update.
+    pub(super) fn reply<T>(
         &self,
+        name: &str,
         mut rows: Vec<T>,
-        created_and_updated: impl Fn(&T) -> (Timestamp, Timestamp),
-    ) -> impl Iterator<Item = T> {
+        times: impl Fn(&T) -> (Timestamp, Timestamp),
+        written: impl Fn(T) -> Value,
+    ) -> Reply {
+        let total = rows.len();
         rows.sort_by(|a, b| {
-            let (a, b) = (created_and_updated(a), created_and_updated(b));
+            let (a, b) = (times(a), times(b));
             let order = if self.by_update { a.1.cmp(&b.1) } else { a.0.cmp(&b.0) };
             if self.ascending { order } else { order.reverse() }
         });
-        rows.into_iter().skip(self.offset).take(self.limit)
+        let page = rows.into_iter().skip(self.offset).take(self.limit).map(written);
+        let page: Vec<Value> = page.collect();
+        Reply::json(200, &json!({name: page, "total_count": total}))
     }
 }
 
-/// A parameter that occurs once.
-pub(super) fn text<'a>(
-    query: &'a Query,
-    name: &str,
-    code: &'static str,
-) -> Result<Option<&'a str>, &'static str> {
-    query.text(name).map_err(|_| code)
+/// A parameter that occurs once; otherwise the error with this code.
+pub(super) fn text<'a>(query: &'a Query, name: &str, code: &str) -> Result<Option<&'a str>, Reply> {
+    query.text(name).map_err(|_| vpcep(code))
 }
 
-/// A parameter with one of these values.
+/// A parameter with one of these values; otherwise the error with this code.
 pub(super) fn among<'a>(
     query: &'a Query,
     name: &str,
-    code: &'static str,
+    code: &str,
     all: &[&str],
-) -> Result<Option<&'a str>, &'static str> {
-    match text(query, name, code)? {
-        Some(value) if !all.contains(&value) => Err(code),
-        value => Ok(value),
-    }
+) -> Result<Option<&'a str>, Reply> {
+    query.among(name, all).map_err(|_| vpcep(code))
 }
 
 #[cfg(test)]
@@ -89,8 +90,10 @@ mod tests {
             ("offset=9223372036854775807", &[]),
         ] {
             let listing = Listing::read(&Query::parse(query), 1_000).expect(query);
-            let page = listing.page(rows.to_vec(), |row| (time(row.0), time(row.1)));
-            assert_eq!(page.map(|row| row.0).collect::<Vec<_>>(), wanted, "{query}");
+            let times = |row: &(i64, i64)| (time(row.0), time(row.1));
+            let reply = listing.reply("rows", rows.to_vec(), times, |row| json!(row.0));
+            let body: Value = serde_json::from_slice(&reply.body).expect("JSON");
+            assert_eq!(body, json!({"rows": wanted, "total_count": 3}), "{query}");
         }
     }
 
@@ -105,7 +108,7 @@ mod tests {
             ("sort_dir=up", "0018"),
             ("sort_dir=asc&sort_dir=asc", "0018"),
         ] {
-            assert_eq!(Listing::read(&Query::parse(query), 500), Err(wanted), "{query}");
+            assert_eq!(Listing::read(&Query::parse(query), 500), Err(vpcep(wanted)), "{query}");
         }
     }
 }

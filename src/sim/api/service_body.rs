@@ -1,19 +1,19 @@
 //! The body of Modifying a VPC Endpoint Service (VPCEP API Reference, Tables 3 and 4).
 //!
-//! Owns every rule that can be judged by the body alone, and the code with which each is refused.
-//! Rules that need the service or its neighbours are in `service_rules`.
-//!
-//! Where the sources are silent it is strict: unknown keys, repeated keys and null are refused.
+//! Rules that need the service or its neighbours are in `service_rules`. Where the sources are silent,
+//! this is strict: unknown keys, repeated keys and null are refused.
 
-use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::{collections::HashSet, net::Ipv4Addr};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::sim::errors::{Reply, vpcep};
-use crate::sim::patch::present;
-use crate::sim::service::{Port, Service};
+use crate::sim::{
+    errors::vpcep,
+    patch::Patch,
+    reply::Reply,
+    world::service::{Port, Service, tcp},
+};
 
 const NAME: usize = 16;
 const PORTS: usize = 200;
@@ -22,14 +22,16 @@ const DESCRIPTION: usize = 512;
 /// The last one is not in the document, but in the SDK and in the OpenAPI definition.
 const TCP_PROXY: [&str; 5] = ["close", "toa_open", "proxy_open", "open", "proxy_vni"];
 
-/// Brings one field into a service.
-type Step = fn(&Wanted, &mut Service);
-
-/// What a PUT asks for. Missing keys leave things as they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The changes that a PUT asks for. Missing keys leave things as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     pub(super) approval_enabled: Option<bool>,
     pub(super) service_name: Option<String>,
+    /// The ports before they are judged.
+    #[serde(rename = "ports")]
+    pub(super) rows: Option<Vec<Value>>,
+    #[serde(skip)]
     pub(super) ports: Option<Vec<Port>>,
     pub(super) port_id: Option<String>,
     pub(super) tcp_proxy: Option<String>,
@@ -37,49 +39,20 @@ pub(super) struct Wanted {
     pub(super) ip: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    #[serde(default, deserialize_with = "present")]
-    approval_enabled: Option<bool>,
-    #[serde(default, deserialize_with = "present")]
-    service_name: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    ports: Option<Vec<Value>>,
-    #[serde(default, deserialize_with = "present")]
-    port_id: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    tcp_proxy: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    description: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    ip: Option<String>,
-}
-
 impl Wanted {
     /// Reads a body, or refuses it for the first rule that it breaks.
-    pub(super) fn read(body: &[u8]) -> Result<Wanted, Reply> {
-        let body = body.trim_ascii();
-        if body.is_empty() {
+    pub(super) fn read(body: &[u8]) -> Result<Self, Reply> {
+        if body.trim_ascii().is_empty() {
             return Err(vpcep("0011"));
         }
-        // An array in the order of the keys would be read as well.
-        if !body.starts_with(b"{") {
+        // Read as an object first: an array in the order of the keys would be taken as well, and null
+        // for a missing key.
+        let object: Patch = serde_json::from_slice(body).map_err(|_| vpcep("0002"))?;
+        if object.is_empty() || object.values().any(Value::is_null) {
             return Err(vpcep("0002"));
         }
-        let raw: Raw = serde_json::from_slice(body).map_err(|_| vpcep("0002"))?;
-        let wanted = Wanted {
-            approval_enabled: raw.approval_enabled,
-            service_name: raw.service_name,
-            ports: raw.ports.as_deref().map(ports).transpose()?,
-            port_id: raw.port_id,
-            tcp_proxy: raw.tcp_proxy,
-            description: raw.description,
-            ip: raw.ip,
-        };
-        if wanted == Wanted::default() {
-            return Err(vpcep("0002"));
-        }
+        let mut wanted: Self = serde_json::from_slice(body).map_err(|_| vpcep("0002"))?;
+        wanted.ports = wanted.rows.take().as_deref().map(ports).transpose().map_err(vpcep)?;
         wanted.judge().map_err(vpcep)?;
         Ok(wanted)
     }
@@ -114,43 +87,42 @@ impl Wanted {
     ///
     /// With `only_first`, as soon as one is different the rest stays as it is.
     pub(super) fn apply(&self, service: &mut Service, only_first: bool) -> Vec<&'static str> {
-        let steps: [(&'static str, Step); 7] = [
-            ("approval_enabled", |new, service| {
-                set(&new.approval_enabled, &mut service.approval_enabled)
-            }),
-            ("service_name", |new, service| {
-                if let Some(name) = &new.service_name {
-                    service.rename(name);
-                }
-            }),
-            ("ports", |new, service| set(&new.ports, &mut service.ports)),
-            ("port_id", Wanted::move_port),
-            ("tcp_proxy", |new, service| set(&new.tcp_proxy, &mut service.tcp_proxy)),
-            ("description", |new, service| set(&new.description, &mut service.description)),
-            ("ip", |new, service| {
-                if new.ip.is_some() {
-                    service.ip.clone_from(&new.ip);
-                }
-            }),
+        let names = [
+            "approval_enabled",
+            "service_name",
+            "ports",
+            "port_id",
+            "tcp_proxy",
+            "description",
+            "ip",
         ];
-        let mut changed = Vec::new();
-        for (name, step) in steps {
+        let differs = |name: &&str| {
             let before = service.clone();
-            step(self, service);
-            if *service != before {
-                changed.push(name);
-                if only_first {
-                    break;
-                }
-            }
-        }
-        changed
+            self.set(name, service);
+            *service != before
+        };
+        let changed = names.into_iter().filter(differs);
+        changed.take(if only_first { 1 } else { names.len() }).collect()
     }
 
-    /// The port that is left becomes the spare one: a service can be moved back.
-    fn move_port(&self, service: &mut Service) {
-        if let Some(new) = self.port_id.as_ref().filter(|new| **new != service.port_id) {
-            service.spare_port_id = std::mem::replace(&mut service.port_id, new.clone());
+    fn set(&self, name: &str, service: &mut Service) {
+        match name {
+            "approval_enabled" => set(&self.approval_enabled, &mut service.approval_enabled),
+            "ports" => set(&self.ports, &mut service.ports),
+            "tcp_proxy" => set(&self.tcp_proxy, &mut service.tcp_proxy),
+            "description" => set(&self.description, &mut service.description),
+            "ip" => service.ip = self.ip.clone().or_else(|| service.ip.take()),
+            "service_name" => {
+                if let Some(name) = &self.service_name {
+                    service.rename(name);
+                }
+            }
+            // The port that is left becomes the spare one: a service can be moved back.
+            _ => {
+                if let Some(new) = self.port_id.clone().filter(|new| *new != service.port_id) {
+                    service.spare_port_id = std::mem::replace(&mut service.port_id, new);
+                }
+            }
         }
     }
 }
@@ -172,16 +144,13 @@ fn is_domain(text: &str) -> bool {
 }
 
 /// The whole list of mappings, which replaces the old one. The document sets no minimum.
-fn ports(rows: &[Value]) -> Result<Vec<Port>, Reply> {
+fn ports(rows: &[Value]) -> Result<Vec<Port>, &'static str> {
     if rows.len() > PORTS {
-        return Err(vpcep("3074"));
+        return Err("3074");
     }
-    let ports: Vec<Port> = rows.iter().map(port).collect::<Result<_, _>>().map_err(vpcep)?;
+    let ports = rows.iter().map(port).collect::<Result<Vec<Port>, _>>()?;
     let different: HashSet<&Port> = ports.iter().collect();
-    if different.len() < ports.len() {
-        return Err(vpcep("0002"));
-    }
-    Ok(ports)
+    if different.len() < ports.len() { Err("0002") } else { Ok(ports) }
 }
 
 fn port(row: &Value) -> Result<Port, &'static str> {
@@ -201,13 +170,11 @@ fn port(row: &Value) -> Result<Port, &'static str> {
     };
     let (client_port, server_port) =
         (number("client_port", "3004")?, number("server_port", "3043")?);
-    let protocol = match row.get("protocol") {
-        None => "TCP",
-        Some(Value::String(text)) if text == "TCP" => text,
-        Some(Value::String(_)) => return Err("3075"),
-        Some(_) => return Err("0002"),
-    };
-    Ok(Port { client_port, server_port, protocol: protocol.to_owned() })
+    match row.get("protocol") {
+        Some(Value::String(text)) if *text != tcp() => Err("3075"),
+        None | Some(Value::String(_)) => Ok(Port { client_port, server_port, protocol: tcp() }),
+        Some(_) => Err("0002"),
+    }
 }
 
 #[cfg(test)]

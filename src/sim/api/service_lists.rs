@@ -1,20 +1,23 @@
 //! VPCEP's other lists: the connections and whitelists of services, their basic information for other
 //! accounts, public services, and quotas (VPCEP API Reference).
-//!
-//! Owns these answers. Connections and whitelist are those of the cluster that the service belongs to.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::listing::{Listing, among, text};
-use super::{is_uuid, services};
-use crate::sim::REGION;
-use crate::sim::calls::Operation;
-use crate::sim::clock::shifted;
-use crate::sim::cloud::State;
-use crate::sim::errors::{Reply, vpcep};
-use crate::sim::query::Query;
-use crate::sim::world::{Cluster, Connection, Permission, World};
+use super::{
+    ids::is_uuid,
+    listing::{Listing, among, text},
+    request::Request,
+    services,
+};
+use crate::sim::{
+    account::REGION,
+    clock::shifted,
+    cloud::State,
+    errors::vpcep,
+    reply::Reply,
+    world::{Cluster, Permission, connection::Connection},
+};
 
 /// The statuses that the filter of connections accepts; connections can have more (Table 2).
 const STATUSES: [&str; 4] = ["pendingAcceptance", "accepted", "rejected", "failed"];
@@ -26,40 +29,20 @@ const ENDPOINTS: usize = 50;
 /// In seconds before the start of the world.
 const AGE_OF_PUBLIC: i64 = -900 * 86_400;
 
-/// A body, or an error code.
-type Outcome = Result<Value, &'static str>;
-
-/// Answers one of these calls; `id` is the service's, where the path has one.
-pub(super) fn answer(state: &mut State, operation: Operation, id: &str, query: &Query) -> Reply {
-    let service = Some(id).filter(|id| !id.is_empty());
-    if let Some((_, code)) = state.modes.refusal(operation, service) {
-        return vpcep(code);
-    }
-    let outcome = match operation {
-        Operation::VpcepDescribe => describe(&state.world, query),
-        Operation::VpcepPublic => public(&state.world, query),
-        Operation::VpcepQuotas => quotas(&state.world, query),
-        _ => behind(state, operation, id, query),
-    };
-    outcome.map_or_else(vpcep, |body| Reply::json(200, &body))
-}
-
-fn behind(state: &State, operation: Operation, id: &str, query: &Query) -> Outcome {
-    let found = state.world.services().find(|(service, _)| service.id == id);
-    let (_, cluster) = found.ok_or("0005")?;
-    if operation == Operation::VpcepConnections {
-        connections(cluster, query)
-    } else {
-        permissions(cluster, query)
-    }
+/// The cluster whose connections and whitelist are the service's.
+fn behind<'a>(state: &'a State, request: &Request<'_>) -> Result<&'a Cluster, Reply> {
+    let mut services = state.world.services();
+    let found = services.find(|(service, _)| service.id == request.service());
+    found.map(|(_, cluster)| cluster).ok_or_else(|| vpcep("0005"))
 }
 
 /// Querying Connections of a VPC Endpoint Service.
-fn connections(cluster: &Cluster, query: &Query) -> Outcome {
+pub(super) fn connections(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+    let (query, cluster) = (&request.query, behind(state, request)?);
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let endpoint = text(query, "id", "2017")?;
     let status = among(query, "status", "0019", &STATUSES)?;
-    let number = |marker: &str| marker.parse::<i64>().map_err(|_| "0021");
+    let number = |marker: &str| marker.parse::<i64>().map_err(|_| vpcep("0021"));
     let marker = text(query, "marker_id", "0021")?.map(number).transpose()?;
     let mut rows: Vec<&Connection> = cluster.connections.iter().collect();
     rows.retain(|one| {
@@ -67,18 +50,16 @@ fn connections(cluster: &Cluster, query: &Query) -> Outcome {
             && status.is_none_or(|status| one.status == status)
             && marker.is_none_or(|marker| marker_of(one) == marker)
     });
-    let total = rows.len();
-    let page = listing.page(rows, |one| (one.created_at, updated(one)));
-    Ok(json!({"connections": page.map(connection).collect::<Vec<_>>(), "total_count": total}))
+    Ok(listing.reply("connections", rows, |one| (one.created_at, updated(one)), connection))
 }
 
 fn connection(one: &Connection) -> Value {
     let mut row = json!({
         "id": one.id,
         "marker_id": marker_of(one),
-        "created_at": one.created_at.to_string(),
-        "updated_at": updated(one).to_string(),
-        "domain_id": &*one.domain_id,
+        "created_at": one.created_at,
+        "updated_at": updated(one),
+        "domain_id": one.domain_id,
         "status": one.status,
         "description": "",
     });
@@ -89,7 +70,7 @@ fn connection(one: &Connection) -> Value {
 }
 
 fn updated(one: &Connection) -> Timestamp {
-    one.update_at.value().copied().unwrap_or(one.created_at)
+    one.update_at.flatten().unwrap_or(one.created_at)
 }
 
 /// Some examples in the documents are larger, but the SDK for Go reads only a positive `i32`.
@@ -99,50 +80,49 @@ fn marker_of(one: &Connection) -> i64 {
 }
 
 /// Querying Whitelist Records of a VPC Endpoint Service.
-fn permissions(cluster: &Cluster, query: &Query) -> Outcome {
+pub(super) fn permissions(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+    let (query, cluster) = (&request.query, behind(state, request)?);
     let listing = Listing::read(query, LARGEST_PAGE_OF_WHITELIST)?;
     let part = text(query, "permission", "0002")?.unwrap_or_default();
     let mut rows: Vec<&Permission> = cluster.permissions.iter().collect();
     rows.retain(|one| one.permission.contains(part));
-    let total = rows.len();
-    let page = listing.page(rows, |one| (one.created_at, one.created_at)).map(|one| {
-        json!({
-            "id": one.id,
-            "permission": one.permission,
-            "permission_type": "domainId",
-            "created_at": one.created_at.to_string(),
-            "description": "",
-        })
-    });
-    Ok(json!({"permissions": page.collect::<Vec<_>>(), "total_count": total}))
+    let written = |one: &Permission| {
+        let mut row = json!(one);
+        row["description"] = json!("");
+        row
+    };
+    Ok(listing.reply("permissions", rows, |one| (one.created_at, one.created_at), written))
 }
 
 /// Querying Basic Information About a VPC Endpoint Service, by its id or by its name.
-fn describe(world: &World, query: &Query) -> Outcome {
+pub(super) fn describe(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+    let query = &request.query;
     let id = text(query, "id", "0002")?;
     let name = text(query, "endpoint_service_name", "0002")?;
     if id.is_some() == name.is_some() {
-        return Err("0002");
+        return Err(vpcep("0002"));
     }
     if id.is_some_and(|id| !is_uuid(id)) {
-        return Err("3062");
+        return Err(vpcep("3062"));
     }
-    let mut services = world.services().map(|(service, _)| service);
+    let mut services = state.world.services().map(|(service, _)| service);
     let found = services.find(|one| id == Some(&*one.id) || name == Some(&*one.service_name));
-    let service = found.ok_or("0005")?;
-    Ok(json!({
+    let service = found.ok_or_else(|| vpcep("0005"))?;
+    let body = json!({
         "id": service.id,
         "service_name": service.service_name,
         "service_type": services::TYPE,
-        "created_at": service.created_at.to_string(),
+        "created_at": service.created_at,
         "is_charge": true,
         "public_border_group": services::BORDER_GROUP,
         "enable_policy": service.enable_policy,
-    }))
+    });
+    Ok(Reply::json(200, &body))
 }
 
 /// Querying Public VPC Endpoint Services: the cloud's own services, whose names do not end in an id.
-fn public(world: &World, query: &Query) -> Outcome {
+pub(super) fn public(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+    let (query, start) = (&request.query, state.world.start);
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let part = text(query, "endpoint_service_name", "1003")?.unwrap_or_default().to_lowercase();
     let wanted = text(query, "id", "3062")?;
@@ -152,7 +132,7 @@ fn public(world: &World, query: &Query) -> Outcome {
             "owner": "system",
             "service_name": format!("com.sim.{REGION}.{name}"),
             "service_type": kind,
-            "created_at": shifted(world.start, AGE_OF_PUBLIC).to_string(),
+            "created_at": shifted(start, AGE_OF_PUBLIC),
             "is_charge": false,
             "enable_policy": false,
         })
@@ -165,18 +145,17 @@ fn public(world: &World, query: &Query) -> Outcome {
         let fits = row["service_name"].as_str().is_some_and(|name| name.contains(&part));
         fits && wanted.is_none_or(|id| row["id"] == id)
     });
-    let total = rows.len();
-    let page = listing.page(rows, |_| (world.start, world.start));
-    Ok(json!({"endpoint_services": page.collect::<Vec<_>>(), "total_count": total}))
+    Ok(listing.reply("endpoint_services", rows, |_| (start, start), |row| row))
 }
 
 /// Querying the Quota.
-fn quotas(world: &World, query: &Query) -> Outcome {
-    let kind = among(query, "type", "0002", &["endpoint_service", "endpoint"])?;
-    let services = world.services().count();
-    let mut all =
-        vec![("endpoint_service", services, SERVICES.max(services)), ("endpoint", 0, ENDPOINTS)];
-    all.retain(|(name, ..)| kind.is_none_or(|kind| kind == *name));
-    let resource = |(name, used, quota)| json!({"type": name, "used": used, "quota": quota});
-    Ok(json!({"quotas": {"resources": all.into_iter().map(resource).collect::<Vec<_>>()}}))
+pub(super) fn quotas(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+    let kind = among(&request.query, "type", "0002", &["endpoint_service", "endpoint"])?;
+    let used = state.world.services().count();
+    let all = [("endpoint_service", used, SERVICES.max(used)), ("endpoint", 0, ENDPOINTS)];
+    let wanted = all.into_iter().filter(|(name, ..)| kind.is_none_or(|kind| kind == *name));
+    let resources: Vec<Value> = wanted
+        .map(|(name, used, quota)| json!({"type": name, "used": used, "quota": quota}))
+        .collect();
+    Ok(Reply::json(200, &json!({"quotas": {"resources": resources}})))
 }

@@ -1,10 +1,12 @@
 //! Rules of a change that need the service and its neighbours (VPCEP API Reference, Error Codes).
-//!
-//! Owns their order and codes. What can be judged by the body alone is in `service_body`.
 
-use super::service_body::Wanted;
-use crate::sim::service::{AVAILABLE, Port, Service};
-use crate::sim::world::World;
+use super::{
+    super::world::{
+        World,
+        service::{AVAILABLE, Port, Service},
+    },
+    service_body::Wanted,
+};
 
 /// Whether the service, as it is, may be changed in this way; otherwise the error code.
 pub(super) fn judge(wanted: &Wanted, service: &Service, world: &World) -> Result<(), &'static str> {
@@ -67,10 +69,11 @@ fn ports_free(wanted: &Wanted, service: &Service, world: &World) -> Result<(), &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::world::first;
 
     fn world() -> World {
         let start = "2024-06-11T09:36:24Z".parse().expect("a time");
-        let mut world = World::new(1, 3, 0, start);
+        let mut world = first::world(1, 3, 0, start);
         for service in &mut world.services {
             (service.server_type, service.ip) = ("LB".to_owned(), None);
         }

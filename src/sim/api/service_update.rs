@@ -1,112 +1,102 @@
-//! Modifying a VPC Endpoint Service (VPCEP API Reference).
-//!
-//! Owns the order of a change (refusals, rules, modes, effect, answer) and what each mode does to it.
+//! Modifying a VPC Endpoint Service (VPCEP API Reference): rules, faults, effect, answer.
 
-use jiff::Timestamp;
+use super::{request::Request, service_body::Wanted, service_rules, services};
+use crate::sim::{
+    clock::whole_seconds,
+    cloud::State,
+    errors::vpcep,
+    faults::{active::Hits, fault::Fault, kind::Kind},
+    patch::{Patch, patched},
+    put_log::Effect,
+    reply::{Fate, Reply},
+    world::service::Service,
+};
 
-use super::service_body::Wanted;
-use super::{Done, service_rules, services};
-use crate::sim::calls::Operation;
-use crate::sim::clock::whole_seconds;
-use crate::sim::cloud::State;
-use crate::sim::errors::vpcep;
-use crate::sim::faults::transport::Fate;
-use crate::sim::modes::{Hits, Mode};
-use crate::sim::puts::Trace;
-use crate::sim::service::{Service, ServicePatch};
-
-/// Changes a service, as far as rules and modes let it.
+/// Changes a service, as far as rules and faults let it.
 pub(super) fn update(
     state: &mut State,
-    id: &str,
-    body: &[u8],
-    now: Timestamp,
-    now_ms: u64,
-) -> Done {
-    if let Some((mode, code)) = state.modes.refusal(Operation::VpcepUpdate, Some(id)) {
-        let trace = Trace { modes: vec![mode.name()], ..Trace::default() };
-        return Done { trace, ..Done::from(vpcep(code)) };
-    }
-    let wanted = match Wanted::read(body) {
-        Ok(wanted) => wanted,
-        Err(refused) => return refused.into(),
-    };
-    let Some(service) = state.world.service(id) else { return vpcep("0005").into() };
-    if let Err(code) = service_rules::judge(&wanted, service, &state.world) {
-        return vpcep(code).into();
-    }
-    let hits = state.modes.draw(id);
-    let mut done = carry_out(state, id, wanted, &hits, now, now_ms);
-    done.trace.modes = hits.names();
-    done
+    request: &Request<'_>,
+    effect: &mut Effect,
+) -> Result<Reply, Reply> {
+    let wanted = Wanted::read(request.body)?;
+    let service = state.world.service(request.service()).ok_or_else(|| vpcep("0005"))?;
+    service_rules::judge(&wanted, service, &state.world).map_err(vpcep)?;
+    let hits = state.faults.draw_for_change(&request.route);
+    effect.faults.extend(hits.names());
+    carry_out(state, request, wanted, &hits, effect)
 }
 
 fn carry_out(
     state: &mut State,
-    id: &str,
+    request: &Request<'_>,
     mut wanted: Wanted,
     hits: &Hits,
-    now: Timestamp,
-    now_ms: u64,
-) -> Done {
-    if hits.has(Mode::ForbiddenState) {
-        return vpcep("3045").into();
+    effect: &mut Effect,
+) -> Result<Reply, Reply> {
+    let id = request.service();
+    if hits.has(Kind::ForbiddenState) {
+        return Err(vpcep("3045"));
     }
-    if hits.has(Mode::SecondWriter) {
-        meddle(state, id, hits, Mode::SecondWriter, now);
+    if let Some(second) = hits.find(Kind::SecondWriter) {
+        meddle(state, request, second);
     }
-    let Some(before) = state.world.service(id).cloned() else { return vpcep("0005").into() };
-    if let Some(done) = not_applied(hits, &before) {
-        return done;
+    let before = state.world.service(id).cloned().ok_or_else(|| vpcep("0005"))?;
+    if let Some(lost) = not_applied(hits, &before) {
+        return Ok(lost);
     }
-    if hits.has(Mode::ApprovalReset) {
+    if hits.has(Kind::ApprovalReset) {
         // As the document's "Default: true" may be understood, and one client's users met it.
         wanted.approval_enabled.get_or_insert(true);
     }
     let mut after = before.clone();
-    let changed = wanted.apply(&mut after, hits.has(Mode::Partial));
-    after.updated_at = whole_seconds(now);
-    state.world.replace_service(after.clone());
-    if let Some(delay) = hits.find(Mode::Delayed) {
-        state.modes.show_old(before.clone(), delay, now_ms);
+    effect.applied = true;
+    effect.changed = wanted.apply(&mut after, hits.has(Kind::Partial));
+    after.updated_at = whole_seconds(request.now);
+    state.world.replace_service(id, after.clone());
+    if let Some(Fault { gets, ms, .. }) = hits.find(Kind::Delayed) {
+        let until_ms = ms.map(|ms| request.now_ms.saturating_add(ms));
+        state.faults.shown.keep(before.clone(), *gets, until_ms);
     }
-    if hits.has(Mode::SecondWriterAfter) {
-        meddle(state, id, hits, Mode::SecondWriterAfter, now);
+    if let Some(second) = hits.find(Kind::SecondWriterAfter) {
+        meddle(state, request, second);
     }
     // The document's example answers with the values from before the change.
-    let echo = if hits.has(Mode::EchoNew) { &after } else { &before };
-    let reply =
-        if hits.has(Mode::AppliedThen500) { vpcep("0001") } else { services::changed(echo) };
-    let fate = if hits.has(Mode::AppliedThenHang) {
-        Fate::Hangs
-    } else if hits.has(Mode::AppliedThenReset) {
-        Fate::Resets
-    } else {
-        Fate::Sent
-    };
-    Done { reply, fate, trace: Trace { applied: true, changed, modes: Vec::new() } }
+    let mut reply = services::changed(if hits.has(Kind::EchoNew) { &after } else { &before });
+    if hits.has(Kind::AppliedThen500) {
+        reply = vpcep("0001");
+    }
+    if hits.has(Kind::AppliedThenHang) {
+        reply.fate = Fate::Hangs;
+    } else if hits.has(Kind::AppliedThenReset) {
+        reply.fate = Fate::Resets;
+    }
+    Ok(reply)
 }
 
-fn not_applied(hits: &Hits, before: &Service) -> Option<Done> {
-    let (reply, fate) = if hits.has(Mode::NotAppliedThen500) {
-        (vpcep("0001"), Fate::Sent)
-    } else if hits.has(Mode::NotAppliedThenHang) {
-        (services::changed(before), Fate::Hangs)
-    } else if hits.has(Mode::NotAppliedThenReset) {
-        (services::changed(before), Fate::Resets)
+fn not_applied(hits: &Hits, before: &Service) -> Option<Reply> {
+    let lost = |fate| Some(Reply { fate, ..services::changed(before) });
+    if hits.has(Kind::NotAppliedThen500) {
+        Some(vpcep("0001"))
+    } else if hits.has(Kind::NotAppliedThenHang) {
+        lost(Fate::Hangs)
+    } else if hits.has(Kind::NotAppliedThenReset) {
+        lost(Fate::Resets)
     } else {
-        return None;
-    };
-    Some(Done { reply, fate, trace: Trace::default() })
+        None
+    }
 }
 
-/// Somebody else's change: what the mode says, otherwise another description.
-fn meddle(state: &mut State, id: &str, hits: &Hits, mode: Mode, now: Timestamp) {
-    let Some(mut service) = state.world.service(id).cloned() else { return };
-    let change =
-        hits.find(mode).and_then(|one| one.change.clone()).unwrap_or_else(ServicePatch::usual);
-    // A time that cannot be read was refused when the mode was set.
-    if change.apply(&mut service, now).is_ok() {
-        state.world.replace_service(service);
+/// Somebody else's change: the one that the fault names, otherwise another description.
+fn meddle(state: &mut State, request: &Request<'_>, second: &Fault) {
+    let id = request.service();
+    let usual =
+        || Patch::from_iter([("description".to_owned(), "changed by somebody else".into())]);
+    let mut change = second.change.clone().unwrap_or_else(usual);
+    let now = || whole_seconds(request.now).to_string().into();
+    change.entry("updated_at").or_insert_with(now);
+    // A change that does not fit was refused when the fault was set.
+    let new = state.world.service(id).and_then(|service| patched(service, change).ok());
+    if let Some(new) = new {
+        state.world.replace_service(id, new);
     }
 }

@@ -1,10 +1,10 @@
-//! Errors of VPCEP: its shape, its codes and their words (VPCEP API Reference, Error Codes).
+//! Errors of VPCEP: their codes and words (VPCEP API Reference, Error Codes).
 //!
-//! Owns the table only. Unlike the gateway's, these bodies do not repeat the request id.
+//! Unlike the gateway's, these bodies do not repeat the request id.
 
 use serde_json::json;
 
-use super::Reply;
+use crate::sim::reply::Reply;
 
 /// Code, HTTP status and message, as the reference lists them. Two faults of a client are 504 there.
 const CODES: [(&str, u16, &str); 34] = [
@@ -45,7 +45,7 @@ const CODES: [(&str, u16, &str); 34] = [
 ];
 
 /// The answer with this code, which is written without its prefix.
-pub(crate) fn vpcep(code: &str) -> Reply {
+pub(in super::super) fn vpcep(code: &str) -> Reply {
     let known = CODES.iter().find(|(one, ..)| *one == code);
     let (code, status, message) = known.unwrap_or(&CODES[0]);
     let code = format!("EndPoint.{code}");

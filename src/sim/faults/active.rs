@@ -1,102 +1,88 @@
-//! The faults that are active now, and whom each of them hits.
-//!
-//! Owns the counting (`times`, `after`) and the chance (`percent`, drawn from the seeded generator).
-//! It does not know what a fault does.
+//! The faults that are active now, and those of them that strike a request.
 
 use std::collections::HashSet;
 
-use super::{Fault, Kind};
-use crate::sim::calls::Operation;
-use crate::sim::rng::Rng;
-
-/// One active fault.
-#[derive(Debug, Clone)]
-pub(crate) struct Active {
-    pub(crate) kind: Kind,
-    pub(crate) percent: u8,
-    pub(crate) operation: Operation,
-    /// Only these clusters; all where absent.
-    pub(crate) clusters: Option<Vec<String>>,
-    /// Hits left; without end where absent.
-    pub(crate) times: Option<u64>,
-    /// Matching requests to leave alone first.
-    pub(crate) after: u64,
-    pub(crate) hits: u64,
-    /// Clusters of which `total-moves-once` has taken its row.
-    moved: HashSet<String>,
-}
-
-impl Active {
-    /// A fault that hits every request for connections in its percentage.
-    pub(crate) fn new(fault: &Fault) -> Active {
-        Active {
-            kind: fault.kind,
-            percent: fault.percent,
-            operation: Operation::CssConnections,
-            clusters: None,
-            times: None,
-            after: 0,
-            hits: 0,
-            moved: HashSet::new(),
-        }
-    }
-
-    fn hits(&mut self, operation: Operation, cluster: Option<&str>, rng: &mut Rng) -> bool {
-        let named = self.clusters.as_ref().is_none_or(|clusters| {
-            cluster.is_some_and(|cluster| clusters.iter().any(|one| one == cluster))
-        });
-        if operation != self.operation || !named || self.times == Some(0) {
-            return false;
-        }
-        if self.after > 0 {
-            self.after -= 1;
-            return false;
-        }
-        if !rng.chance(self.percent) {
-            return false;
-        }
-        self.times = self.times.map(|times| times - 1);
-        self.hits += 1;
-        true
-    }
-}
+use super::{
+    fault::Fault,
+    kind::{Group, Kind},
+    service::Shown,
+};
+use crate::sim::{
+    operations::{Operation, Route},
+    rng::Rng,
+};
 
 /// All active faults.
 #[derive(Debug)]
 pub(crate) struct ActiveFaults {
-    pub(crate) list: Vec<Active>,
+    pub(crate) list: Vec<Fault>,
+    /// The services that are shown as they were before a change.
+    pub(crate) shown: Shown,
+    /// Clusters of which `total-moves-once` has taken its row.
+    moved: HashSet<String>,
     rng: Rng,
 }
 
 impl ActiveFaults {
-    pub(crate) fn new(faults: &[Fault], rng: Rng) -> ActiveFaults {
-        ActiveFaults { list: faults.iter().map(Active::new).collect(), rng }
+    pub(crate) fn new(list: Vec<Fault>, rng: Rng) -> Self {
+        Self { list, shown: Shown::default(), moved: HashSet::new(), rng }
     }
 
-    /// The faults that hit this request.
-    pub(crate) fn draw(&mut self, operation: Operation, cluster: Option<&str>) -> Hits {
+    /// The faults that strike this request when it is let in.
+    pub(crate) fn draw(&mut self, route: &Route<'_>) -> Hits {
+        self.drawn(route, |group| group != Group::Change)
+    }
+
+    /// The faults that strike this PUT, which keeps every rule.
+    pub(crate) fn draw_for_change(&mut self, route: &Route<'_>) -> Hits {
+        self.drawn(route, |group| group == Group::Change)
+    }
+
+    fn drawn(&mut self, route: &Route<'_>, of: impl Fn(Group) -> bool) -> Hits {
         let rng = &mut self.rng;
-        let hit = self.list.iter_mut().filter_map(|one| {
-            let hit = one.hits(operation, cluster, rng);
-            hit.then_some(one.kind)
-        });
-        Hits(hit.collect())
+        let due = self.list.iter_mut().filter(|one| of(one.kind.group()));
+        Hits(due.filter_map(|one| one.strikes(route, rng).then(|| one.clone())).collect())
+    }
+
+    /// Whether a service is left out of the list.
+    pub(crate) fn hides(&self, service: &str) -> bool {
+        let service = Some(service);
+        let route = Route { operation: Operation::VpcepService, service, ..Route::default() };
+        self.list.iter().any(|one| one.kind == Kind::NotYours && one.concerns(&route))
     }
 
     /// True the first time for each cluster.
     pub(crate) fn moves_now(&mut self, cluster: &str) -> bool {
-        let mut once = self.list.iter_mut().filter(|one| one.kind == Kind::TotalMovesOnce);
-        once.next().is_some_and(|one| one.moved.insert(cluster.to_owned()))
+        self.moved.insert(cluster.to_owned())
     }
 }
 
-/// The faults that hit one request, in the order in which they were named.
+/// The faults that strike one request, in the order in which they were named.
 #[derive(Debug, Default)]
-pub(crate) struct Hits(pub(crate) Vec<Kind>);
+pub(crate) struct Hits(Vec<Fault>);
 
 impl Hits {
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
+        self.0.iter().map(|one| one.kind)
+    }
+
     pub(crate) fn has(&self, kind: Kind) -> bool {
-        self.0.contains(&kind)
+        self.find(kind).is_some()
+    }
+
+    pub(crate) fn find(&self, kind: Kind) -> Option<&Fault> {
+        self.0.iter().find(|one| one.kind == kind)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.kinds().map(Kind::name)
+    }
+}
+
+#[cfg(test)]
+impl Hits {
+    pub(crate) fn of(kinds: &[Kind]) -> Self {
+        Self(kinds.iter().map(|kind| Fault::new(*kind, 100)).collect())
     }
 }
 
@@ -104,45 +90,68 @@ impl Hits {
 mod tests {
     use super::*;
 
-    fn faults(name: &str, change: impl FnOnce(&mut Active)) -> ActiveFaults {
-        let mut faults = ActiveFaults::new(&[name.parse().expect("a name")], Rng::new(1, 1));
-        if let Some(first) = faults.list.first_mut() {
-            change(first);
-        }
-        faults
+    fn faults(text: &str) -> ActiveFaults {
+        let list: Vec<Fault> = serde_json::from_str(text).expect("faults");
+        let list = list.into_iter().map(|one| one.judged().expect("a good fault")).collect();
+        ActiveFaults::new(list, Rng::new(1, 1))
+    }
+
+    fn route(operation: Operation, id: &str) -> Route<'_> {
+        let id = Some(id).filter(|id| !id.is_empty());
+        let (cluster, service) = if operation.is_css() { (id, None) } else { (None, id) };
+        Route { operation, cluster, service, ..Route::default() }
     }
 
     fn hits(faults: &mut ActiveFaults, cluster: &str, count: usize) -> Vec<bool> {
-        let draw = |_| !faults.draw(Operation::CssConnections, Some(cluster)).0.is_empty();
-        (0..count).map(draw).collect()
+        let route = route(Operation::CssConnections, cluster);
+        (0..count).map(|_| faults.draw(&route).kinds().next().is_some()).collect()
     }
 
     #[test]
-    fn counts_what_it_skips_and_what_it_hits() {
-        let mut some = faults("throttled", |one| {
-            one.after = 2;
-            one.times = Some(2);
-            one.clusters = Some(vec!["a".to_owned()]);
-        });
+    fn counts_what_it_skips_and_what_it_strikes() {
+        let mut some = faults(r#"[{"name":"throttled","after":2,"times":2,"clusters":["a"]}]"#);
         assert_eq!(hits(&mut some, "b", 3), [false, false, false]);
         assert_eq!(hits(&mut some, "a", 6), [false, false, true, true, false, false]);
-        assert!(some.draw(Operation::CssClusters, None).0.is_empty());
+        assert!(!some.draw(&route(Operation::CssClusters, "")).has(Kind::Throttled));
     }
 
     #[test]
     fn percentages_are_kept_and_repeat() {
-        let count = |mut some: ActiveFaults| {
+        let count = || {
+            let mut some = faults(r#"[{"name":"slow","percent":20}]"#);
             hits(&mut some, "a", 1_000).into_iter().filter(|hit| *hit).count()
         };
-        let first = count(faults("slow:20", |_| ()));
+        let first = count();
         assert!((150..=250).contains(&first), "{first}");
-        assert_eq!(first, count(faults("slow:20", |_| ())));
+        assert_eq!(first, count());
     }
 
     #[test]
     fn a_row_is_taken_once_per_cluster() {
-        let mut some = faults("total-moves-once", |_| ());
+        let mut some = faults(r#"[{"name":"total-moves-once"}]"#);
         let moves: Vec<bool> = ["a", "a", "b", "b"].map(|id| some.moves_now(id)).into();
         assert_eq!(moves, [true, false, true, false]);
+    }
+
+    #[test]
+    fn faults_of_changes_strike_puts_that_keep_every_rule() {
+        let mut some = faults(r#"[{"name":"partial","after":1,"times":1,"services":["a"]}]"#);
+        let mut strikes = |id| {
+            let route = route(Operation::VpcepUpdate, id);
+            assert!(!some.draw(&route).has(Kind::Partial));
+            some.draw_for_change(&route).has(Kind::Partial)
+        };
+        assert_eq!(["b", "a", "a", "a"].map(&mut strikes), [false, false, true, false]);
+    }
+
+    #[test]
+    fn refusals_concern_changes_unless_told_otherwise() {
+        let mut some = faults(r#"[{"name":"not-allowed"}]"#);
+        assert!(!some.draw(&route(Operation::VpcepService, "a")).has(Kind::NotAllowed));
+        assert!(some.draw(&route(Operation::VpcepUpdate, "a")).has(Kind::NotAllowed));
+        let mut some = faults(r#"[{"name":"not-yours"}]"#);
+        assert!(some.draw(&route(Operation::VpcepService, "a")).has(Kind::NotYours));
+        assert!(some.hides("a"));
+        assert!(!some.draw(&route(Operation::VpcepServices, "")).has(Kind::NotYours));
     }
 }

@@ -1,13 +1,12 @@
-//! What faults do to a good answer about connections.
-//!
-//! Owns the spoiling of fields, rows and whole bodies. The answer itself is made in
-//! `api::connections`.
+//! The spoiling of a good answer about connections: its fields, its rows or the whole body.
 
 use serde_json::{Map, Value, json};
 
-use super::Kind;
-use super::active::Hits;
-use crate::sim::errors::{HTML, JSON, Reply, css};
+use super::{active::Hits, kind::Kind};
+use crate::sim::{
+    errors::css,
+    reply::{HTML, JSON, Reply},
+};
 
 /// Stands for text that a JSON value cannot hold, until the answer is written.
 const DEEP: &str = "@deep@";
@@ -22,10 +21,10 @@ const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Login</title></hea
 
 /// The answer after all the faults that hit it.
 pub(crate) fn spoiled(mut page: Value, hits: &Hits) -> Reply {
-    for kind in &hits.0 {
-        spoil(&mut page, *kind);
+    for kind in hits.kinds() {
+        spoil(&mut page, kind);
     }
-    if let Some(reply) = hits.0.iter().find_map(|kind| replacement(*kind, &page)) {
+    if let Some(reply) = hits.kinds().find_map(|kind| replacement(kind, &page)) {
         return reply;
     }
     let mut text = page.to_string();
@@ -44,10 +43,7 @@ fn replacement(kind: Kind, page: &Value) -> Option<Reply> {
         Kind::Junk => Reply::new(200, JSON, "{\"connections\": [{\"id\": oops"),
         Kind::EmptyBody => Reply::new(200, JSON, ""),
         Kind::Html => Reply::new(200, HTML, LOGIN_PAGE),
-        Kind::ErrorIn200 => {
-            let message = "The system is busy. Try again later.";
-            Reply { status: 200, ..css(200, "CSS.0001", message) }
-        }
+        Kind::ErrorIn200 => css(200, "CSS.0001", "The system is busy. Try again later."),
         Kind::ArrayBody => Reply::json(200, &page["connections"]),
         _ => return None,
     })
@@ -123,7 +119,7 @@ mod tests {
     }
 
     fn text(kind: Kind) -> String {
-        String::from_utf8(spoiled(page(), &Hits(vec![kind])).body).expect("UTF-8")
+        String::from_utf8(spoiled(page(), &Hits::of(&[kind])).body).expect("UTF-8")
     }
 
     #[test]

@@ -11,9 +11,8 @@ use axum::{
 use css_vpcep_exporter::{
     board::ServiceBoard,
     clock::Clock,
-    http::{Bound, Limits, Live, Readiness, Shared, WebSettings, keep_pages_made, public_router},
-    huawei,
-    poll::{Project, Scheduler},
+    public::{self, Live, Readiness, Shared, keep_pages_made},
+    web::{Bound, Limits, WebSettings},
 };
 use flate2::{Compression, write::GzEncoder};
 use prometheus::{
@@ -32,9 +31,7 @@ pub(crate) fn ours(clusters: usize, series: usize, connections: usize, publish_e
         let world = World::recent(clusters, series);
         world.page().make();
         let clock = Clock::system();
-        let projects = Vec::<Project<huawei::Project>>::new();
         let stats = world.small.stats.clone();
-        let polls = Scheduler::new(projects, world.board.clone(), clock.clone(), stats.clone()).1;
         let shared = Shared {
             board: world.board.clone(),
             services: ServiceBoard::new([]),
@@ -42,12 +39,11 @@ pub(crate) fn ours(clusters: usize, series: usize, connections: usize, publish_e
             live: watch::channel(Live::of(&SETTINGS, String::new())).1,
             stats,
             clock,
-            polls,
         };
         let readiness = Readiness::from_now();
         let (_web, web) = watch::channel(WebSettings::default());
         tokio::spawn(keep_pages_made(shared.clone(), std::future::pending()));
-        let router = public_router(shared, readiness, "/metrics", None, web);
+        let router = public::router(shared, readiness, "/metrics", None, web);
         let limits = Limits { connections, ..Limits::PUBLIC };
         let bound = Bound::listen(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
         println!("{}", bound.address());

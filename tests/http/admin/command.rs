@@ -2,16 +2,15 @@
 
 use std::{process::Stdio, sync::atomic::AtomicUsize};
 
-use css_vpcep_exporter::{change::FieldChange, cloud::CloudError};
+use css_vpcep_exporter::{
+    change::Difference,
+    cloud::CloudError,
+    model::{Field, FieldValue},
+};
 use tokio::{io::AsyncReadExt as _, process::Command};
 
-use super::{
-    super::{
-        certificates::{Authority, place},
-        tls::Folder,
-    },
-    *,
-};
+use super::{super::tls::Pair, *};
+use crate::support::certificates::{Authority, place};
 
 struct Ran {
     code: i32,
@@ -48,12 +47,13 @@ async fn run_at(url: &str, token: Option<&str>, arguments: &[&str], input: &str)
 
 /// The ports lose one mapping.
 fn differs(request: &ChangeRequest) -> Report {
-    let port = |port: u16| json!({"client_port": port, "server_port": 80, "protocol": "TCP"});
+    let port = |client_port| PortMapping { client_port, server_port: 80, protocol: "TCP".into() };
+    let ports = |ports: &[u16]| FieldValue::Ports(ports.iter().copied().map(port).collect());
     Report {
-        diff: vec![FieldChange {
-            field: "ports",
-            from: json!([port(1), port(2)]),
-            to: json!([port(2)]),
+        diff: vec![Difference {
+            field: Field::Ports,
+            from: Some(ports(&[1, 2])),
+            to: Some(ports(&[2])),
         }],
         ..report(request)
     }
@@ -293,7 +293,7 @@ async fn what_is_wrong_with_a_certificate_is_said_in_words() {
         ),
     ];
     for (name, issued, ca, wrong) in rows {
-        let folder = Folder::new(&format!("command-{name}"), issued);
+        let folder = Pair::new(&format!("command-{name}"), issued);
         place(&folder.file("ca.crt"), &ca);
         let server = folder.serve(&[], Limits::ADMIN).await;
         let url = format!("https://{}", server.address);

@@ -1,8 +1,9 @@
 //! What is asked of the engine, and what its answers look like.
 
 use css_vpcep_exporter::{
-    change::FieldChange,
+    change::{CloudAnswer, Difference},
     cloud::{CloudError, Reason},
+    model::{Field, FieldValue},
 };
 
 use super::*;
@@ -126,9 +127,11 @@ async fn a_failure_says_what_became_of_the_change() {
         report.outcome = Outcome::Rejected;
         report.safe_to_retry = false;
         report.after = None;
+        report.cloud = CloudAnswer::of(&error);
         report.failure = Some(error);
-        report.diff =
-            vec![FieldChange { field: "description", from: json!("before"), to: json!("x") }];
+        let text = |text: &str| Some(FieldValue::Text(text.into()));
+        let (from, to) = (text("before"), text("x"));
+        report.diff = vec![Difference { field: Field::Description, from, to }];
         Ok(report)
     };
     let admin = Admin::start_with(Box::new(says)).await;

@@ -107,6 +107,7 @@ impl Chance {
         let error = self.maybe(|chance| CloudError {
             reason: chance.pick(&Reason::ALL),
             status: chance.maybe(|chance| chance.next() as u16),
+            refusal: None,
             code: chance.maybe(Self::text),
             message: chance.text(),
             request_id: chance.maybe(Self::text),

@@ -1,17 +1,12 @@
 use super::*;
-use crate::model::Connection;
+use crate::{huawei::wire::lenient::LONGEST_TEXT, model::Connection};
 
-fn decoded(body: &str) -> DecodedPage {
+fn decoded(body: &str) -> (Page, Surprises) {
     page(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"))
 }
 
 fn surprised(body: &str) -> Vec<(&'static str, u64)> {
-    let surprises = decoded(body).surprises;
-    Surprise::ALL
-        .into_iter()
-        .map(|kind| (kind.as_str(), surprises[kind as usize]))
-        .filter(|(_, count)| *count > 0)
-        .collect()
+    decoded(body).1.counts().map(|(kind, times)| (kind.as_str(), times)).collect()
 }
 
 /// A page with one connection whose fields are `fields`.
@@ -20,14 +15,14 @@ fn one_row(fields: &str) -> String {
 }
 
 fn first_row(fields: &str) -> Connection {
-    decoded(&one_row(fields)).page.rows.remove(0)
+    decoded(&one_row(fields)).0.rows.remove(0)
 }
 
 #[test]
 fn the_example_of_the_document_is_understood_to_the_letter() {
     let body = include_str!("../../../../tests/data/css-connections-example.json");
-    let DecodedPage { page, surprises, oddities } = decoded(body);
-    assert_eq!((surprises, oddities), ([0; 5], Vec::new()));
+    let (page, surprises) = decoded(body);
+    assert_eq!(surprises, Surprises::default());
     assert_eq!((page.received, page.total), (2, Some(2)));
     assert_eq!(page.update_switch, Some(false));
     assert_eq!(page.permissions, Some(1));
@@ -86,7 +81,7 @@ fn the_total_is_a_number_and_every_other_form_is_counted() {
     ];
     for (value, expected, surprise) in cases {
         let body = format!(r#"{{"connections":[],"total_count":{value}}}"#);
-        assert_eq!(decoded(&body).page.total, expected, "{value}");
+        assert_eq!(decoded(&body).0.total, expected, "{value}");
         let kinds: Vec<_> = surprised(&body).into_iter().map(|(kind, _)| kind).collect();
         assert_eq!(kinds, surprise.into_iter().collect::<Vec<_>>(), "{value}");
     }
@@ -105,7 +100,7 @@ fn the_switch_may_be_a_text() {
     ];
     for (value, expected, surprise) in cases {
         let body = format!(r#"{{"connections":[],"total_count":0,"vpcepUpdateSwitch":{value}}}"#);
-        assert_eq!(decoded(&body).page.update_switch, expected, "{value}");
+        assert_eq!(decoded(&body).0.update_switch, expected, "{value}");
         let kinds: Vec<_> = surprised(&body).into_iter().map(|(kind, _)| kind).collect();
         assert_eq!(kinds, surprise.into_iter().collect::<Vec<_>>(), "{value}");
     }
@@ -128,8 +123,9 @@ fn times_come_with_and_without_a_zone() {
         let field = format!(r#","update_at":{value}"#);
         let expected = expected.map(|time| time.parse().unwrap());
         assert_eq!(first_row(&field).updated, expected, "{value}");
-        let odd = u64::from(expected.is_none() && value != "null");
-        assert_eq!(decoded(&one_row(&field)).surprises[Surprise::UnparsableValue as usize], odd);
+        let is_odd = expected.is_none() && value != "null";
+        let odd = is_odd.then_some(("unparsable_value", 1));
+        assert_eq!(surprised(&one_row(&field)), odd.into_iter().collect::<Vec<_>>(), "{value}");
     }
 }
 
@@ -137,7 +133,7 @@ fn times_come_with_and_without_a_zone() {
 fn unknown_statuses_and_fields_are_counted_not_fatal() {
     let body = r#"{"connections":[{"id":"a","status":"frozen","new":{"deep":[1]}},{"id":"b"}],
                    "total_count":2,"newer":null}"#;
-    let page = decoded(body).page;
+    let (page, _) = decoded(body);
     assert!(page.rows.iter().all(|row| row.status == Status::Unknown));
     assert_eq!(surprised(body), [("unknown_field", 2), ("unknown_status", 2)]);
 }
@@ -146,7 +142,7 @@ fn unknown_statuses_and_fields_are_counted_not_fatal() {
 fn a_row_without_an_id_is_received_but_not_shown() {
     for id in ["", r#""id":null,"#, r#""id":"","#, r#""id":7,"#] {
         let body = format!(r#"{{"connections":[{{{id}"status":"accepted"}}],"total_count":1}}"#);
-        let page = decoded(&body).page;
+        let (page, _) = decoded(&body);
         assert_eq!((page.received, page.rows.len()), (1, 0), "{id}");
         assert_eq!(surprised(&body), [("unparsable_value", 1)], "{id}");
     }
@@ -155,7 +151,7 @@ fn a_row_without_an_id_is_received_but_not_shown() {
 #[test]
 fn a_missing_list_is_empty_only_where_the_total_says_so() {
     for body in [r#"{"connections":null,"total_count":0}"#, r#"{"total_count":0}"#] {
-        assert_eq!(decoded(body).page.received, 0);
+        assert_eq!(decoded(body).0.received, 0);
     }
     for body in ["{}", r#"{"connections":null,"total_count":3}"#, r#"{"errCode":"CSS.0011"}"#] {
         assert_eq!(page(body.as_bytes()).unwrap_err().reason, Reason::BadShape, "{body}");
@@ -204,7 +200,7 @@ fn texts_are_capped_and_ids_stay_distinct() {
         r#"{{"connections":[{{"id":"{long}1","vpcepDnsName":"{long}"}},{{"id":"{long}2"}},
             {{"id":"new\nline"}}],"total_count":3}}"#
     );
-    let rows = decoded(&body).page.rows;
+    let rows = decoded(&body).0.rows;
     assert_eq!(rows[0].dns_name().len(), LONGEST_TEXT);
     let ids: Vec<_> = rows.iter().map(|row| row.endpoint_id()).collect();
     assert!(ids.iter().all(|id| id.len() <= LONGEST_ID && !id.contains('\n')), "{ids:?}");
@@ -213,12 +209,13 @@ fn texts_are_capped_and_ids_stay_distinct() {
 
 #[test]
 fn a_surprise_is_told_with_its_field_and_value_once() {
-    let body = br#"{"connections":[
+    let body = r#"{"connections":[
         {"id":"a","status":"frozen\u001b[2J","maxSession":3000,"new":{"x":1}},
         {"id":"b","status":"frozen\u001b[2J","maxSession":3001,"new":7,"created_at":"soon"},
         {"id":7,"status":"accepted"}],
         "total_count":-1.5,"newer":"text"}"#;
-    let told: Vec<_> = decoded_bytes(body)
+    let told: Vec<_> = decoded(body)
+        .1
         .oddities
         .into_iter()
         .map(|odd| (odd.kind.as_str(), odd.field, odd.value))
@@ -237,12 +234,35 @@ fn a_surprise_is_told_with_its_field_and_value_once() {
     let many = (0..1000).map(|n| format!(r#"{{"id":"a{n}","status":"s{n}"}}"#));
     let many = many.collect::<Vec<_>>().join(",");
     let many = format!(r#"{{"connections":[{many}],"new":1}}"#);
-    let decoded = decoded_bytes(many.as_bytes());
-    assert_eq!(decoded.surprises[Surprise::UnknownStatus as usize], 1000);
-    assert_eq!(decoded.oddities.len(), 32 + 1);
-    assert_eq!(decoded.oddities[32].field, "new", "one kind does not hide another");
+    let (_, surprises) = decoded(&many);
+    assert_eq!(surprised(&many), [("unknown_field", 1), ("unknown_status", 1000)]);
+    assert_eq!(surprises.oddities.len(), 32 + 1);
+    assert_eq!(surprises.oddities[32].field, "new", "one kind does not hide another");
 }
 
-fn decoded_bytes(body: &[u8]) -> DecodedPage {
-    page(body).unwrap()
+#[test]
+fn unknown_fields_are_all_counted_and_few_are_kept() {
+    let names = (0..100_000).map(|number| match number {
+        0..10 => r#""again":0"#.to_owned(),
+        _ => format!(r#""{number}":0"#),
+    });
+    let body = format!(r#"{{"total_count":0,{}}}"#, names.collect::<Vec<_>>().join(","));
+    let (_, surprises) = decoded(&body);
+    assert_eq!(surprised(&body), [("unknown_field", 100_000)]);
+    let names: Vec<_> = surprises.oddities.iter().map(|odd| &*odd.field).collect();
+    assert_eq!(names, ["again", "10", "11", "12", "13", "14", "15", "16"]);
+}
+
+#[test]
+fn permissions_are_a_list_or_absent() {
+    for (value, expected) in [("[]", Some(0)), (r#"[{"id":1},2]"#, Some(2)), ("null", None)] {
+        let body = format!(r#"{{"connections":[],"permissions":{value}}}"#);
+        assert_eq!(decoded(&body).0.permissions, expected, "{value}");
+    }
+    for value in ["2", r#""CANARY""#, "{}", "true"] {
+        let body = format!(r#"{{"connections":[],"permissions":{value}}}"#);
+        let error = page(body.as_bytes()).unwrap_err();
+        assert_eq!(error.reason, Reason::BadShape, "{value}");
+        assert!(!error.to_string().contains("CANARY"), "{error}");
+    }
 }

@@ -1,0 +1,65 @@
+//! Polls out of turn.
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::Response,
+};
+
+use super::{
+    documents::ProblemDocument,
+    extract::{Refused, query},
+    state::Admin,
+};
+use crate::{
+    board::document::OneCluster,
+    model::ClusterId,
+    poll::{POLL_NOW_AT_MOST_EVERY, PollNowError},
+    web::answers::{JSON, json, problem},
+};
+
+/// Poll a cluster now
+///
+/// Waits for the poll's end.
+#[utoipa::path(
+    post,
+    path = "/api/v1/clusters/{cluster_id}/poll",
+    tag = "clusters",
+    params(("cluster_id" = String, Path, description = "The id of a configured cluster",
+        example = "5c77b71c-5b35-4f50-8984-76387e42451a")),
+    responses(
+        (status = 200, description = "The cluster after the poll, whether that went well or not",
+            body = OneCluster),
+        (status = 404, description = "No cluster with this id is configured",
+            body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "The cluster was polled in the last 5 s, or too many requests \
+             without a valid token came from this address",
+            body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn poll_now(
+    State(admin): State<Admin>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Refused> {
+    query(&uri, None)?;
+    let unknown = || problem(StatusCode::NOT_FOUND, "no cluster with this id is configured");
+    let id = path.ok().and_then(|Path(id)| ClusterId::parse(&id).ok()).ok_or_else(unknown)?;
+    admin.parts.polls.poll_now(&id).await.map_err(|error| match error {
+        PollNowError::UnknownCluster => unknown(),
+        PollNowError::TooSoon => {
+            let mut response =
+                problem(StatusCode::TOO_MANY_REQUESTS, "the cluster was polled moments ago");
+            let wait = HeaderValue::from(POLL_NOW_AT_MOST_EVERY.as_secs());
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+            response
+        }
+        PollNowError::Stopping => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the exporter is shutting down")
+        }
+    })?;
+    let (snapshot, now) = (admin.parts.board.snapshot(), admin.parts.clock.now());
+    let stale_after = admin.access.borrow().stale_after;
+    let cluster = OneCluster::find(&snapshot, id.as_str(), now, stale_after);
+    Ok(json(StatusCode::OK, JSON, &cluster.ok_or_else(unknown)?))
+}

@@ -1,0 +1,132 @@
+//! Reads a service, before a change and after it, until it is as wanted or the time is up.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use super::{
+    Outcome, Timings,
+    plan::{Verdict, judge},
+};
+use crate::{
+    cloud::{Budget, CloudError, Reason, Services, Traced},
+    model::{EndpointService, ServiceFields, ServiceId},
+    pacing::Priority,
+};
+
+/// Says when everything must end at once.
+pub(super) type Stop = watch::Receiver<bool>;
+
+/// Returns once everything must end.
+pub(super) async fn stopped(stop: &mut Stop) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // The engine is gone, and with it this task.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Reads one service of a cloud.
+pub(super) struct Reader<C> {
+    pub(super) cloud: Arc<C>,
+    pub(super) service: ServiceId,
+    pub(super) timings: Timings,
+    pub(super) stop: Stop,
+}
+
+/// A reading that tells how a change ended.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) verdict: Verdict,
+    pub(super) after: EndpointService,
+}
+
+/// Why reading back proved nothing.
+#[derive(Debug)]
+pub(super) struct Unproved {
+    /// Why the last reading failed, if one did.
+    pub(super) error: Option<CloudError>,
+    /// A state that was found too early to say that it stays so.
+    pub(super) unsettled: Option<EndpointService>,
+}
+
+impl<C: Services> Reader<C> {
+    /// One reading that a person waits for.
+    pub(super) async fn read(&mut self, priority: Priority) -> Result<EndpointService, CloudError> {
+        self.read_by(Instant::now() + self.timings.read, priority).await
+    }
+
+    async fn read_by(
+        &mut self,
+        deadline: Instant,
+        priority: Priority,
+    ) -> Result<EndpointService, CloudError> {
+        let cloud = self.cloud.clone();
+        let service = self.service.clone();
+        let call = cloud.service(&service, Budget { deadline, first_token: None, priority });
+        self.bounded(call, deadline).await?.result
+    }
+
+    /// The result of a call to the cloud, if it comes in time.
+    pub(super) async fn bounded<T>(
+        &mut self,
+        call: impl Future<Output = Traced<T>>,
+        deadline: Instant,
+    ) -> Result<Traced<T>, CloudError> {
+        let message = tokio::select! {
+            biased;
+            () = stopped(&mut self.stop) => "the exporter is shutting down",
+            ended = timeout_at(deadline + self.timings.grace, call) => match ended {
+                Ok(traced) => return Ok(traced),
+                Err(_) => "the call did not end in its time",
+            },
+        };
+        Err(CloudError::new(Reason::Timeout, message))
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Reads until the service is as wanted, for [`Timings::read_back`] at most.
+    pub(super) async fn read_back(
+        &mut self,
+        before: &ServiceFields,
+        update: &ServiceFields,
+    ) -> Result<Found, Unproved> {
+        let Timings { read_back, settling, last_reading, waits, .. } = self.timings;
+        let began = Instant::now();
+        let deadline = began + read_back;
+        let mut waits = waits.into_iter().chain(std::iter::repeat(waits[waits.len() - 1]));
+        let mut last: Option<(Instant, Found)> = None;
+        let mut error = None;
+        loop {
+            match self.read_by(deadline, Priority::Change).await {
+                Ok(after) => {
+                    let verdict = judge(before, update, &after);
+                    let found = Found { verdict, after };
+                    if found.verdict.outcome == Outcome::Applied {
+                        return Ok(found);
+                    }
+                    last = Some((Instant::now(), found));
+                }
+                Err(failed) => error = Some(failed),
+            }
+            let now = Instant::now();
+            if now >= deadline - last_reading || self.is_stopped() {
+                break;
+            }
+            let next = (now + waits.next().unwrap_or_default()).min(deadline - last_reading);
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = stopped(&mut self.stop) => break,
+            }
+        }
+        match last {
+            Some((at, found)) if at - began >= settling => Ok(found),
+            last => Err(Unproved { error, unsettled: last.map(|(_, found)| found.after) }),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The client of one project: the operations of the traits in `cloud`.
+
+use std::{collections::HashSet, future::Future, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{
+    api::Api,
+    connections,
+    effort::Effort,
+    page_limits::PageLimits,
+    services,
+    settings::{Common, Pacers, Settings},
+};
+use crate::{
+    cloud::{Budget, Cloud, CloudError, Listed, Reason, Services, Traced},
+    model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
+};
+
+/// A client of the real cloud. Clones share its credentials and what was learnt of its region.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    api: Api,
+    limits: PageLimits,
+}
+
+impl Client {
+    /// A client that calls the services at the pace of `pacers`.
+    pub fn new(settings: Settings, common: &Common, pacers: Pacers) -> Self {
+        let api = Api::new(settings, common, pacers);
+        Self(Arc::new(Inner { api, limits: PageLimits::default() }))
+    }
+
+    /// Reads secret files anew, as a reload of the configuration asks.
+    pub fn reread_credentials(&self) {
+        self.0.api.session.reread();
+    }
+
+    /// Forgets what came of clusters that are not among these.
+    pub fn keep_only<'a>(&self, clusters: impl IntoIterator<Item = &'a ClusterId>) {
+        self.0.limits.keep_only(&clusters.into_iter().collect::<HashSet<_>>());
+    }
+
+    /// The settings that the client was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.api.settings
+    }
+
+    /// Replaces the token if it is due at `now`.
+    pub(super) async fn renew_token_if_due(&self, now: Instant) {
+        self.0.api.session.renew_if_due(now).await;
+    }
+}
+
+impl Cloud for Client {
+    async fn connections(
+        &self,
+        cluster: &ClusterId,
+        budget: Budget,
+    ) -> Traced<Arc<ConnectionList>> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let Inner { api, limits } = &*self.0;
+        let reading = connections::read(api, limits, cluster, &mut effort);
+        let result = within(deadline, "the poll", reading).await;
+        Traced { result: result.map(Arc::new), trace: effort.trace }
+    }
+}
+
+impl Services for Client {
+    async fn service(&self, service: &ServiceId, budget: Budget) -> Traced<EndpointService> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let reading = services::read(&self.0.api, service, &mut effort);
+        let result = within(deadline, "the reading of the service", reading).await;
+        Traced { result, trace: effort.trace }
+    }
+
+    async fn services(&self, wanted: &[ServiceId], budget: Budget) -> Traced<Listed> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let reading = services::list(&self.0.api, wanted, &mut effort);
+        let result = within(deadline, "the reading of the services", reading).await;
+        Traced { result, trace: effort.trace }
+    }
+
+    async fn update_service(
+        &self,
+        service: &ServiceId,
+        update: &ServiceFields,
+        budget: Budget,
+    ) -> Traced<()> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let sending = services::update(&self.0.api, service, update, &mut effort);
+        let result = within(deadline, "the change of the service", sending).await;
+        Traced { result, trace: effort.trace }
+    }
+}
+
+/// The result of an operation, or that it did not end in its time.
+async fn within<T>(
+    deadline: Instant,
+    what: &str,
+    operation: impl Future<Output = Result<T, CloudError>>,
+) -> Result<T, CloudError> {
+    let late = || CloudError::new(Reason::Timeout, format!("{what} did not end in its time"));
+    tokio::time::timeout_at(deadline, operation).await.unwrap_or_else(|_| Err(late()))
+}

@@ -1,0 +1,75 @@
+//! The connections of a cluster: all of its pages, made one list.
+
+use super::{
+    api::Api,
+    codes,
+    effort::Effort,
+    page_limits::PageLimits,
+    paging::{self, FALLBACK_LIMIT, LargeLimit, Page, Pages},
+    wire::{self, Surprise, Surprises},
+};
+use crate::{
+    cloud::CloudError,
+    model::{ClusterId, ConnectionList},
+};
+
+/// The operation, as the metrics name it.
+pub(super) const LIST: &str = "css_connections";
+
+/// Reads all connections of a cluster: whole, or not at all.
+pub(super) async fn read(
+    api: &Api,
+    limits: &PageLimits,
+    cluster: &ClusterId,
+    effort: &mut Effort,
+) -> Result<ConnectionList, CloudError> {
+    let known = limits.recall(cluster);
+    let mut large_limit = known;
+    let mut pages = ClusterPages { api, cluster, effort };
+    let walked = paging::walk(&api.settings.paging, &mut large_limit, &mut pages).await;
+    if large_limit != known {
+        learn(api, limits, cluster, large_limit);
+    }
+    match walked {
+        Ok(walked) => {
+            let mut surprises = Surprises::default();
+            surprises.count(Surprise::DuplicateId, walked.duplicates);
+            if let Some(id) = walked.duplicate_id {
+                surprises.note(Surprise::DuplicateId, "id", &id);
+            }
+            api.report(LIST, Some(cluster), surprises, None);
+            Ok(walked.list)
+        }
+        Err(error) if effort.trace.pages == 0 && codes::says_not_enabled(&error) => {
+            Ok(ConnectionList::service_not_enabled())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn learn(api: &Api, limits: &PageLimits, cluster: &ClusterId, limit: LargeLimit) {
+    if limits.learn(cluster, limit) {
+        tracing::warn!(
+            project = &*api.settings.name,
+            cluster_id = cluster.as_str(),
+            limit = api.settings.paging.limit,
+            "the cloud refuses the page limit, so pages of {FALLBACK_LIMIT} rows are read; setting \
+             paging.limit in the project saves one refused request an hour"
+        );
+    }
+}
+
+struct ClusterPages<'a> {
+    api: &'a Api,
+    cluster: &'a ClusterId,
+    effort: &'a mut Effort,
+}
+
+impl Pages for &mut ClusterPages<'_> {
+    async fn page(&mut self, offset: u32, limit: u32) -> Result<Page, CloudError> {
+        let answer = self.api.connections(LIST, self.cluster, (offset, limit), self.effort).await?;
+        let page = self.api.decoded(LIST, Some(self.cluster), &answer, wire::page)?;
+        self.effort.trace.pages += 1;
+        Ok(page)
+    }
+}

@@ -1,0 +1,50 @@
+//! What a client of the cloud is made of.
+
+use std::sync::Arc;
+
+use super::{
+    credentials::Source, endpoints::Endpoints, key_guard::KeyGuard, paging::Paging,
+    transport::Transport,
+};
+use crate::{
+    model::{ProjectId, RegionId},
+    pacing::Pacer,
+    stats::Stats,
+};
+
+/// The configuration of a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The configured name, for metrics and logs.
+    pub name: Arc<str>,
+    /// The region.
+    pub region: RegionId,
+    /// The project id; `None`: IAM is asked for the project that is named like the region.
+    pub project_id: Option<ProjectId>,
+    /// The addresses of the services.
+    pub endpoints: Endpoints,
+    /// The source of the credentials.
+    pub credentials: Source,
+    /// The paging of the region.
+    pub paging: Paging,
+}
+
+/// The parts that the clients of all projects share.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Sends requests.
+    pub transport: Arc<Transport>,
+    /// Keeps access keys from being locked.
+    pub guard: Arc<KeyGuard>,
+    /// The exporter's own metrics.
+    pub stats: Arc<Stats>,
+}
+
+/// How fast the services may be called, each on its own.
+#[derive(Clone, Debug)]
+pub struct Pacers {
+    /// Every request to CSS draws from it.
+    pub css: Pacer,
+    /// Every request to VPCEP draws from it.
+    pub vpcep: Pacer,
+}

@@ -1,0 +1,268 @@
+//! JSON objects, taken member by member: the types of their values are not to be trusted.
+//!
+//! The visitors are written by hand for two reasons: a derived one takes a JSON array in place of an
+//! object, and it drops unknown fields without a count.
+
+use std::{borrow::Cow, fmt, marker::PhantomData, mem::take};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+
+use crate::cloud::{CloudError, Reason};
+
+/// An object with more unknown fields than this is of another document: the others are only counted,
+/// so that an answer of many short fields takes no more memory than one of a few long ones.
+const MOST_UNKNOWN_FIELDS: usize = 8;
+
+/// Reads a body that is an object with these fields.
+///
+/// # Errors
+/// [`Reason::BadJson`] if it is not JSON, [`Reason::BadShape`] if it is not an object, or has something
+/// else in place of a list. No part of the body is in the text.
+pub(super) fn object<'a, const N: usize, L: List<'a>>(
+    body: &'a [u8],
+    names: &'static [&'static str; N],
+) -> Result<Object<'a, N, L>, CloudError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = Object::of(names).deserialize(&mut json);
+    read.and_then(|object| json.end().map(|()| object)).map_err(|error| {
+        let (reason, what) = match error.classify() {
+            serde_json::error::Category::Data => (Reason::BadShape, "the documented object"),
+            _ => (Reason::BadJson, "JSON"),
+        };
+        let (line, column) = (error.line(), error.column());
+        CloudError::new(reason, format!("the answer is not {what} (line {line}, column {column})"))
+    })
+}
+
+/// An object whose documented fields have these names; before it is read, all of them are null.
+pub(super) struct Object<'a, const N: usize, L = ()> {
+    names: &'static [&'static str; N],
+    values: [Scalar<'a>; N],
+    pub(super) unknown_fields: UnknownFields<'a>,
+    /// `None` if the object has no list, or null in its place.
+    pub(super) list: Option<L>,
+}
+
+/// A documented field and its value.
+pub(super) struct Field<'a> {
+    pub(super) name: &'static str,
+    pub(super) value: Scalar<'a>,
+}
+
+/// The field of an object that is a list of other objects. Each of these is taken before the next one
+/// is read: in memory it is larger than in the answer.
+pub(super) trait List<'de>: Default {
+    /// The name of the field; `None` if the object has no such field.
+    const NAME: Option<&'static str>;
+
+    /// Takes all objects of the list.
+    fn read<A: SeqAccess<'de>>(&mut self, objects: A) -> Result<(), A::Error>;
+}
+
+impl Field<'_> {
+    /// The same value, as that of another field.
+    pub(super) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+}
+
+impl<'a, const N: usize, L> Object<'a, N, L> {
+    pub(super) fn of(names: &'static [&'static str; N]) -> Self {
+        let values = [const { Scalar::Null }; N];
+        Self { names, values, unknown_fields: UnknownFields::default(), list: None }
+    }
+
+    /// Takes the value of a documented field out of the object.
+    pub(super) fn take(&mut self, name: &'static str) -> Field<'a> {
+        let at = self.names.iter().position(|known| *known == name);
+        Field { name, value: at.map(|at| take(&mut self.values[at])).unwrap_or_default() }
+    }
+
+    fn read_value<A: MapAccess<'a>>(
+        &mut self,
+        name: Cow<'a, str>,
+        members: &mut A,
+    ) -> Result<(), A::Error> {
+        let value = members.next_value()?;
+        match self.names.iter().position(|known| *known == name) {
+            Some(at) => self.values[at] = value,
+            None => self.unknown_fields.push(name, value),
+        }
+        Ok(())
+    }
+}
+
+impl<'de, const N: usize, L: List<'de>> DeserializeSeed<'de> for Object<'de, N, L> {
+    type Value = Self;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, const N: usize, L: List<'de>> Visitor<'de> for Object<'de, N, L> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self, A::Error> {
+        // A name is always a text, and as a scalar it is borrowed where it can be.
+        while let Some(Scalar::Text(name)) = members.next_key()? {
+            if L::NAME == Some(&*name) {
+                self.list = members.next_value::<Listed<L>>()?.0;
+            } else {
+                self.read_value(name, &mut members)?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// An object without a list.
+impl<'de> List<'de> for () {
+    const NAME: Option<&'static str> = None;
+
+    fn read<A: SeqAccess<'de>>(&mut self, _: A) -> Result<(), A::Error> {
+        Ok(())
+    }
+}
+
+struct Listed<L>(Option<L>);
+
+impl<'de, L: List<'de>> Deserialize<'de> for Listed<L> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<L>(PhantomData<L>);
+
+impl<'de, L: List<'de>> Visitor<'de> for ListVisitor<L> {
+    type Value = Listed<L>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Listed(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, objects: A) -> Result<Self::Value, A::Error> {
+        let mut list = L::default();
+        list.read(objects)?;
+        Ok(Listed(Some(list)))
+    }
+}
+
+/// The fields of an object that no version of the document has.
+#[derive(Default)]
+pub(super) struct UnknownFields<'a> {
+    /// The first ones, each name once. They are whole: secrets in them are found later.
+    pub(super) first: Vec<(Cow<'a, str>, Scalar<'a>)>,
+    /// How many there are.
+    pub(super) times: u64,
+}
+
+impl<'a> UnknownFields<'a> {
+    #[cold]
+    fn push(&mut self, name: Cow<'a, str>, value: Scalar<'a>) {
+        self.times += 1;
+        let has_room = self.first.len() < MOST_UNKNOWN_FIELDS;
+        if has_room && self.first.iter().all(|(known, _)| *known != name) {
+            self.first.push((name, value));
+        }
+    }
+}
+
+/// A JSON value, borrowed from the body where it can be. Arrays and objects are read past.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Scalar<'a> {
+    #[default]
+    Null,
+    Bool(bool),
+    Unsigned(u64),
+    /// A negative number, or one with a fraction.
+    OtherNumber(f64),
+    Text(Cow<'a, str>),
+    /// An array of this length.
+    Array(u64),
+    Object,
+}
+
+impl fmt::Display for Scalar<'_> {
+    /// As in JSON, without escapes; the content of an array or an object is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(switch) => write!(f, "{switch}"),
+            Self::Unsigned(number) => write!(f, "{number}"),
+            Self::OtherNumber(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "\"{text}\""),
+            Self::Array(_) | Self::Object => f.write_str("an array or an object"),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Scalar::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Scalar::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Scalar::Unsigned(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        // Those that are not negative come as u64.
+        Ok(Scalar::OtherNumber(value as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Scalar::OtherNumber(value))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(value.to_owned().into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut length = 0;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            length += 1;
+        }
+        Ok(Scalar::Array(length))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Object)
+    }
+}

@@ -1,0 +1,104 @@
+//! Everything that the cloud sent otherwise than documented: counted by its kind, and noted once.
+
+use std::fmt::Display;
+
+/// An answer with more oddities of one kind is of a version that nobody knows.
+const MOST_OF_A_KIND: usize = 32;
+
+/// A kind of deviation from the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Surprise {
+    /// A field that no version of the document has.
+    UnknownField,
+    /// A status word that this version does not know.
+    UnknownStatus,
+    /// A value of another type than documented, but clear in meaning.
+    CoercedType,
+    /// A value that makes no sense and was left out.
+    UnparsableValue,
+    /// A connection that came more than once.
+    DuplicateId,
+}
+
+impl Surprise {
+    /// All kinds, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [
+        Self::UnknownField,
+        Self::UnknownStatus,
+        Self::CoercedType,
+        Self::UnparsableValue,
+        Self::DuplicateId,
+    ];
+
+    /// Whether the value is irrelevant: a new field is one surprise whatever its values, and so is a
+    /// wrong type.
+    const fn has_any_value(self) -> bool {
+        matches!(self, Self::UnknownField | Self::CoercedType)
+    }
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownField => "unknown_field",
+            Self::UnknownStatus => "unknown_status",
+            Self::CoercedType => "coerced_type",
+            Self::UnparsableValue => "unparsable_value",
+            Self::DuplicateId => "duplicate_id",
+        }
+    }
+}
+
+/// A surprise in full. Its texts are unescaped, so they are not safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Oddity {
+    /// The kind of surprise.
+    pub kind: Surprise,
+    /// The cloud's name of the field.
+    pub field: String,
+    /// The value of the field, nearly as in JSON.
+    pub value: String,
+}
+
+impl Oddity {
+    /// Whether two surprises are the same. For a new field and a wrong type the value does not matter.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.field == other.field
+            && (self.kind.has_any_value() || self.value == other.value)
+    }
+}
+
+/// The surprises of an answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Surprises {
+    counts: [u64; Surprise::ALL.len()],
+    /// Each once, and the first ones of each kind.
+    pub oddities: Vec<Oddity>,
+}
+
+impl Surprises {
+    /// How often each kind was met that was met at all.
+    pub fn counts(&self) -> impl Iterator<Item = (Surprise, u64)> {
+        let all = Surprise::ALL.into_iter().zip(self.counts);
+        all.filter(|(_, times)| *times > 0)
+    }
+
+    /// Counts a surprise, without a note of it.
+    pub(in crate::huawei) fn count(&mut self, kind: Surprise, times: u64) {
+        self.counts[kind as usize] += times;
+    }
+
+    /// Notes a surprise, if it is the first of its like.
+    pub(in crate::huawei) fn note(&mut self, kind: Surprise, field: &str, value: &dyn Display) {
+        let of_its_kind = || self.oddities.iter().filter(|known| known.kind == kind);
+        // Before the value is made a text: a page may have thousands of values of a wrong type.
+        let is_known = kind.has_any_value() && of_its_kind().any(|known| known.field == field);
+        if is_known || of_its_kind().count() == MOST_OF_A_KIND {
+            return;
+        }
+        let oddity = Oddity { kind, field: field.to_owned(), value: value.to_string() };
+        if !self.oddities.iter().any(|known| known.is_like(&oddity)) {
+            self.oddities.push(oddity);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The changes that were seen in a cluster: the status of its connections, and its endpoint service.
+
+use jiff::Timestamp;
+
+use super::{html::Html, times::ago};
+use crate::board::ClusterState;
+
+/// One change.
+#[derive(Clone, Copy)]
+pub(super) struct Change<'a> {
+    pub(super) at: Timestamp,
+    /// The connection; `None` if the endpoint service itself was switched.
+    endpoint_id: Option<&'a str>,
+    from: &'static str,
+    to: &'static str,
+}
+
+impl<'a> Change<'a> {
+    /// The changes of a cluster, oldest first, except the switch of its endpoint service, which comes last.
+    pub(super) fn of(state: &'a ClusterState) -> impl Iterator<Item = Self> {
+        let connections = state.recent_transitions.iter().map(|transition| Self {
+            at: transition.at,
+            endpoint_id: Some(transition.endpoint_id.as_str()),
+            from: transition.from.as_str(),
+            to: transition.to.as_str(),
+        });
+        // Without an observation the direction of the switch is unknown.
+        let switch = state.service_switched.zip(state.observation.as_ref()).map(|(at, data)| {
+            let (from, to) = if data.list.service_enabled { ("off", "on") } else { ("on", "off") };
+            Self { at, endpoint_id: None, from, to }
+        });
+        connections.chain(switch)
+    }
+
+    /// The cells for when, what, and how.
+    pub(super) fn cells(&self, page: &mut Html, now: Timestamp, cluster: impl FnOnce(&mut Html)) {
+        page.raw("<td>");
+        ago(page, self.at, now);
+        page.raw("</td>");
+        cluster(page);
+        match self.endpoint_id {
+            Some(id) => page.raw("<td><code>").text(id).raw("</code></td><td>"),
+            None => page.raw("<td>the endpoint service</td><td>"),
+        };
+        page.raw(self.from).raw(" → ").raw(self.to).raw("</td>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        board::ClusterMeta,
+        model::{ClusterId, RegionId},
+    };
+
+    /// A state file from a clock that ran ahead loses its observation, not the switch before it.
+    #[test]
+    fn a_switch_is_not_shown_where_its_direction_is_unknown() {
+        let mut state = ClusterState::new(ClusterMeta {
+            region: RegionId::parse("r").unwrap(),
+            project: "p".into(),
+            id: ClusterId::parse("00000000-5b35-4f50-8984-76387e42451a").unwrap(),
+            name: "c".into(),
+            interval: Duration::from_secs(60),
+        });
+        state.service_switched = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(Change::of(&state).count(), 0);
+    }
+}

@@ -1,0 +1,74 @@
+//! Moments on a page: how long ago, how far ahead, and the date itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::html::Html;
+
+/// The time since a moment, to the second, with the date in the tooltip.
+pub(super) fn ago(page: &mut Html, at: Timestamp, now: Timestamp) {
+    let seconds = now.duration_since(at).as_secs();
+    moment(page, at, seconds, "", " ago");
+}
+
+/// The time that a state has lasted.
+pub(super) fn lasting(page: &mut Html, since: Timestamp, now: Timestamp) {
+    let seconds = now.duration_since(since).as_secs();
+    moment(page, since, seconds, "for ", "");
+}
+
+/// The time until a moment.
+pub(super) fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
+    let seconds = at.duration_since(now).as_secs();
+    if seconds > 0 {
+        moment(page, at, seconds, "in ", "");
+    } else {
+        page.raw("<time title=\"").text(&at.to_string()).raw("\">now</time>");
+    }
+}
+
+/// A date in full, to be read out or copied, and how long ago it was.
+pub(super) fn when(page: &mut Html, at: Timestamp, now: Timestamp) {
+    page.raw("<span class=\"whole\">").text(&at.strftime("%F %T UTC").to_string()).raw(" (");
+    ago(page, at, now);
+    page.raw(")</span>");
+}
+
+/// Seconds matter for minutes, minutes for hours; of what is older the day is enough. Days are not
+/// gathered into months, which have no length.
+fn human(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    const TWO_DAYS: u64 = 2 * DAY;
+    let length = match seconds {
+        0..HOUR => seconds,
+        HOUR..DAY => seconds - seconds % MINUTE,
+        DAY..TWO_DAYS => return "1 day".to_owned(),
+        _ => return format!("{} days", seconds / DAY),
+    };
+    humantime::format_duration(Duration::from_secs(length)).to_string()
+}
+
+fn moment(page: &mut Html, at: Timestamp, seconds: i64, before: &'static str, after: &'static str) {
+    let length = human(u64::try_from(seconds).unwrap_or(0));
+    page.raw("<time title=\"").text(&at.to_string()).raw("\">").raw(before);
+    page.text(&length).raw(after).raw("</time>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn old_moments_are_rounded() {
+        assert_eq!([0, 59, 61, 3599].map(human), ["0s", "59s", "1m 1s", "59m 59s"]);
+        assert_eq!([3600, 3661, 86_399].map(human), ["1h", "1h 1m", "23h 59m"]);
+        assert_eq!([86_400, 86_400 + 3661].map(human), ["1 day", "1 day"]);
+        assert_eq!(
+            [172_799, 172_800, 200 * 86_400 + 5].map(human),
+            ["1 day", "2 days", "200 days"]
+        );
+    }
+}

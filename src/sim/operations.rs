@@ -1,0 +1,206 @@
+//! The operations of the cloud: the address of each, and the permissions that it needs.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+/// One operation as in its API reference.
+#[derive(Debug)]
+struct Call {
+    operation: Operation,
+    method: &'static str,
+    path: &'static str,
+    /// The actions that are needed, each with its name in identity policies first, then its name in the
+    /// older policies. A missing name was found in no source.
+    actions: &'static [&'static [&'static str]],
+}
+
+macro_rules! calls {
+    ($($operation:ident $method:literal $path:literal $actions:expr;)*) => {
+        /// An operation of the cloud; its name in faults and in the request log is in snake case.
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub(super) enum Operation {
+            $(#[doc = $path] $operation,)*
+            /// No API has this address, or not with this method: the gateway does not distinguish these.
+            #[default]
+            #[serde(skip_deserializing)]
+            Unknown,
+        }
+
+        const CALLS: &[Call] = &[$(Call {
+            operation: Operation::$operation,
+            method: $method,
+            path: $path,
+            actions: $actions,
+        }),*];
+    };
+}
+
+// The first matching row counts, so a fixed word comes before an id in the same place.
+calls! {
+    CssClusters "GET" "/v1.0/{project}/clusters" &[&["css:cluster:list"]];
+    CssCluster "GET" "/v1.0/{project}/clusters/{cluster}" &[&["css:cluster:get"]];
+    CssConnections "GET"
+        "/v1.0/{project}/clusters/{cluster}/vpcepservice/connections"
+        &[&["css:VPCEndpoint:listConnection"], &["vpcep:endpoints:get"]];
+    CssUpdateConnections "POST"
+        "/v1.0/{project}/clusters/{cluster}/vpcepservice/connections"
+        &[&["css:VPCEndpoint:manageConnection"]];
+    CssUpdateWhitelist "POST"
+        "/v1.0/{project}/clusters/{cluster}/vpcepservice/permissions"
+        &[&["css:VPCEndpoint:updateWhitelist"]];
+    VpcepServices "GET" "/v1/{project}/vpc-endpoint-services"
+        &[&["vpcep:endpointServices:list", "vpcep:epservices:list"]];
+    VpcepDescribe "GET" "/v1/{project}/vpc-endpoint-services/describe"
+        &[&["vpcep:epserviceDesc:get"]];
+    VpcepPublic "GET" "/v1/{project}/vpc-endpoint-services/public"
+        &[&["vpcep:pubEpservices:list"]];
+    VpcepService "GET" "/v1/{project}/vpc-endpoint-services/{service}"
+        &[&["vpcep:endpointServices:get", "vpcep:epservices:get"]];
+    VpcepUpdate "PUT" "/v1/{project}/vpc-endpoint-services/{service}"
+        &[&["vpcep:endpointServices:update", "vpcep:epservices:update"]];
+    VpcepConnections "GET"
+        "/v1/{project}/vpc-endpoint-services/{service}/connections" &[&["vpcep:connections:list"]];
+    VpcepPermissions "GET"
+        "/v1/{project}/vpc-endpoint-services/{service}/permissions" &[&["vpcep:permissions:list"]];
+    VpcepQuotas "GET" "/v1/{project}/quotas" &[&["vpcep:quotas:get"]];
+    IamProjects "GET" "/v3/projects"
+        &[&["iam:projects:list", "iam:projects:listProjects"]];
+    IamDomains "GET" "/v3/auth/domains" &[];
+    IamToken "POST" "/v3/auth/tokens" &[];
+}
+
+impl Operation {
+    fn call(self) -> Option<&'static Call> {
+        CALLS.iter().find(|call| call.operation == self)
+    }
+
+    fn path(self) -> &'static str {
+        self.call().map_or("", |call| call.path)
+    }
+
+    pub(super) fn is_css(self) -> bool {
+        self.path().starts_with("/v1.0/")
+    }
+
+    pub(super) fn is_vpcep(self) -> bool {
+        self.path().starts_with("/v1/")
+    }
+
+    /// Whether its path names a cluster or an endpoint service.
+    pub(super) fn names_one(self) -> bool {
+        self.path().contains("{cluster}") || self.path().contains("{service}")
+    }
+
+    /// The first needed action that is not allowed under any of its names.
+    pub(super) fn lacks(self, allowed: &HashSet<String>) -> Option<&'static str> {
+        let needed = self.call()?.actions.iter();
+        let mut lacking = needed.filter(|names| !names.iter().any(|name| allowed.contains(*name)));
+        lacking.next().and_then(|names| names.first().copied())
+    }
+}
+
+/// An operation and what its path names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Route<'a> {
+    pub(super) operation: Operation,
+    pub(super) project: Option<&'a str>,
+    pub(super) cluster: Option<&'a str>,
+    pub(super) service: Option<&'a str>,
+}
+
+/// The operation that has this method and path.
+pub(super) fn route<'a>(method: &str, path: &'a str) -> Route<'a> {
+    let mut fitting = CALLS.iter().filter(|call| call.method == method);
+    fitting.find_map(|call| call.fits(path)).unwrap_or_default()
+}
+
+impl Call {
+    fn fits<'a>(&self, path: &'a str) -> Option<Route<'a>> {
+        let mut route = Route { operation: self.operation, ..Route::default() };
+        let mut given = path.split('/');
+        for wanted in self.path.split('/') {
+            let part = given.next()?;
+            match wanted {
+                "{project}" => route.project = Some(part),
+                "{cluster}" => route.cluster = Some(part),
+                "{service}" => route.service = Some(part),
+                _ if wanted == part => {}
+                _ => return None,
+            }
+        }
+        given.next().is_none().then_some(route)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_its_method_and_its_address() {
+        use Operation::*;
+        for (method, path, wanted) in [
+            ("GET", "/v1.0/p/clusters", CssClusters),
+            ("GET", "/v1.0/p/clusters/c", CssCluster),
+            ("GET", "/v1.0/p/clusters/c/vpcepservice/connections", CssConnections),
+            ("POST", "/v1.0/p/clusters/c/vpcepservice/connections", CssUpdateConnections),
+            ("GET", "/v1/p/vpc-endpoint-services", VpcepServices),
+            ("GET", "/v1/p/vpc-endpoint-services/describe", VpcepDescribe),
+            ("GET", "/v1/p/vpc-endpoint-services/s", VpcepService),
+            ("PUT", "/v1/p/vpc-endpoint-services/s", VpcepUpdate),
+            ("GET", "/v1/p/quotas", VpcepQuotas),
+            ("GET", "/v3/projects", IamProjects),
+            ("POST", "/v3/auth/tokens", IamToken),
+            ("GET", "/v3/auth/tokens", Unknown),
+            ("DELETE", "/v1/p/vpc-endpoint-services/s", Unknown),
+            ("GET", "/v1.0/p/clusters/c/", Unknown),
+            ("GET", "//v3/projects", Unknown),
+            ("GET", "/V3/projects", Unknown),
+            ("GET", "/", Unknown),
+            ("GET", "", Unknown),
+        ] {
+            assert_eq!(route(method, path).operation, wanted, "{method} {path}");
+        }
+        let found = route("GET", "/v1.0/p/clusters/c");
+        assert_eq!((found.project, found.cluster, found.service), (Some("p"), Some("c"), None));
+        assert_eq!(route("PUT", "/v1/p/vpc-endpoint-services/s").service, Some("s"));
+    }
+
+    #[test]
+    fn every_operation_has_its_own_name_and_address() {
+        for call in CALLS {
+            assert_eq!(route(call.method, call.path).operation, call.operation);
+            let name = serde_json::to_value(call.operation).expect("a name");
+            assert_eq!(serde_json::from_value::<Operation>(name).ok(), Some(call.operation));
+        }
+        let named = |name: &str| serde_json::from_value(name.into()).ok();
+        assert_eq!(named("css_update_whitelist"), Some(Operation::CssUpdateWhitelist));
+        assert_eq!(named("unknown"), None);
+    }
+
+    #[test]
+    fn each_action_is_needed_under_one_of_its_names() {
+        let lacks = |operation: Operation, allowed: &[&str]| {
+            operation.lacks(&allowed.iter().map(|one| one.to_string()).collect())
+        };
+        let (connection, endpoints) = ("css:VPCEndpoint:listConnection", "vpcep:endpoints:get");
+        for (operation, allowed, wanted) in [
+            (Operation::CssConnections, &[connection, endpoints][..], None),
+            (Operation::CssConnections, &[connection], Some(endpoints)),
+            (Operation::CssConnections, &[endpoints], Some(connection)),
+            (Operation::VpcepServices, &["vpcep:epservices:list"], None),
+            (
+                Operation::VpcepServices,
+                &["vpcep:epservices:get"],
+                Some("vpcep:endpointServices:list"),
+            ),
+            (Operation::IamToken, &[], None),
+        ] {
+            assert_eq!(lacks(operation, allowed), wanted, "{operation:?} {allowed:?}");
+        }
+    }
+}

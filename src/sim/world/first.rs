@@ -1,0 +1,228 @@
+//! The world at its start: the same seed, sizes and start time always make the same one.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{
+    Cluster, Permission, World,
+    connection::{ACCEPTED, CREATING, Connection, PENDING, REJECTED},
+    service::{AVAILABLE, Port, Service, tcp},
+    step::keep_one_rejected,
+};
+use crate::sim::{
+    account::REGION,
+    clock::{shifted, whole_seconds},
+    rng::Rng,
+};
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+const NAMES: [&str; 8] =
+    ["logs", "search", "orders", "metrics", "catalog", "audit", "traces", "shop"];
+
+/// Streams of chance, one per purpose, so that more clusters do not change the first ones.
+const STREAM_DOMAINS: u64 = 1 << 40;
+const STREAM_STEPS: u64 = 2 << 40;
+/// The stream of the first service; each next one has the next.
+const STREAM_SERVICES: u64 = 6 << 40;
+
+/// The world at its start.
+pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Timestamp) -> World {
+    let start = whole_seconds(start);
+    let mut rng = Rng::new(seed, STREAM_DOMAINS);
+    let domains: Vec<Box<str>> = (0..8).map(|_| rng.hex32().into()).collect();
+    let cluster = |index| {
+        let rng = Rng::new(seed, index as u64);
+        Maker { rng, index, start, domains: &domains }.cluster(connections)
+    };
+    let clusters: Vec<Cluster> = (0..clusters).map(cluster).collect();
+    let service = |(index, cluster)| {
+        let mut rng = Rng::new(seed, STREAM_SERVICES + index as u64);
+        service_of(cluster, index, &mut rng)
+    };
+    let mut world = World {
+        start,
+        step: 0,
+        services: clusters.iter().enumerate().map(service).collect(),
+        by_id: clusters.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect(),
+        clusters,
+        domains,
+        rng: Rng::new(seed, STREAM_STEPS),
+    };
+    keep_one_rejected(&mut world, start);
+    world
+}
+
+/// One cluster in the making.
+struct Maker<'a> {
+    rng: Rng,
+    index: usize,
+    start: Timestamp,
+    domains: &'a [Box<str>],
+}
+
+impl Maker<'_> {
+    fn cluster(&mut self, target: usize) -> Cluster {
+        let (index, domains, rng) = (self.index, self.domains, &mut self.rng);
+        let id = rng.uuid();
+        let kind = NAMES[index % NAMES.len()];
+        let created = shifted(self.start, -(400 * DAY) - rng.below(300 * DAY as u64) as i64);
+        let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
+        // The first cluster is never odd: a world of one reads plainly.
+        let mut odd = || rng.below(12) == 0 && index > 0;
+        // The first draw is no longer used, but without it a seed would make a different world.
+        let (_, update_always_null) = (odd(), odd());
+        let update_switch = json!(rng.chance(30));
+        let permissions = 1 + rng.index(3);
+        let permission = |number| {
+            let (id, account) = (rng.uuid(), &domains[number % domains.len()]);
+            let created_at = shifted(created, HOUR + rng.below(DAY as u64) as i64);
+            Permission::new(id, format!("iam:domain::{account}"), created_at)
+        };
+        let permissions = (0..permissions).map(permission).collect();
+        let mut cluster = Cluster {
+            id,
+            name: format!("{kind}-{:02}", index + 1),
+            created,
+            datastore: Cow::Borrowed(if rng.chance(75) { "elasticsearch" } else { "opensearch" }),
+            vpcep_enabled: true,
+            update_switch,
+            service_name,
+            permissions,
+            connections: Vec::new(),
+            target,
+            update_always_null,
+            made: target as u32,
+            deleted: false,
+        };
+        cluster.connections =
+            (1..=target).map(|number| self.connection(&cluster, number)).collect();
+        cluster
+    }
+
+    /// A connection of the first hour: the oldest stands first, the newest is an hour old or more.
+    fn connection(&mut self, cluster: &Cluster, number: usize) -> Connection {
+        let rng = &mut self.rng;
+        let gap = (399 * DAY) / cluster.target.max(1) as i64;
+        let younger = (cluster.target - number) as i64;
+        let age = HOUR + younger * gap + rng.below(gap.max(1) as u64) as i64;
+        let created_at = shifted(self.start, -age);
+        let mut connection =
+            Connection::new(rng, self.index, number as u32, created_at, self.domains);
+        let status = match rng.below(100) {
+            0..80 => ACCEPTED,
+            80..91 => REJECTED,
+            91..97 => PENDING,
+            _ => CREATING,
+        };
+        connection.status = Cow::Borrowed(status);
+        if !matches!(status, PENDING | CREATING) {
+            connection.show_addresses();
+        }
+        connection.update_at = match rng.below(3) {
+            _ if cluster.update_always_null => Some(None),
+            0 => Some(None),
+            1 => None,
+            _ => Some(Some(shifted(created_at, rng.below(age as u64) as i64))),
+        };
+        connection
+    }
+}
+
+/// The service behind a cluster.
+fn service_of(cluster: &Cluster, index: usize, rng: &mut Rng) -> Service {
+    let id = cluster.service_name.rsplit('.').next().unwrap_or_default();
+    let part = cluster.id.split('-').next().unwrap_or_default();
+    let created_at = shifted(cluster.created, 600);
+    let mapping = |port| Port { client_port: port, server_port: port, protocol: tcp() };
+    // As with clusters, the first is never odd.
+    let mut odd = |percent| rng.chance(percent) && index > 0;
+    let server_type = if odd(25) { "VM" } else { "LB" };
+    let ip = odd(30).then(|| format!("172.16.{}.{}", index / 250 % 256, index % 250 + 2));
+    let tcp_proxy = if odd(20) { "proxy_open" } else { "close" };
+    let approval_enabled = !odd(30);
+    Service {
+        id: id.to_owned(),
+        port_id: rng.uuid(),
+        spare_port_id: rng.uuid(),
+        service_name: cluster.service_name.clone(),
+        server_type: server_type.to_owned(),
+        // The same VPC that the list of clusters names.
+        vpc_id: format!("{part}-0000-4000-8000-000000000001"),
+        pool_id: rng.chance(50).then(|| rng.uuid()),
+        approval_enabled,
+        status: AVAILABLE.to_owned(),
+        created_at,
+        updated_at: shifted(created_at, rng.below(86_400) as i64),
+        ip,
+        ports: [9200, 5601, 9300].into_iter().take(1 + rng.index(3)).map(mapping).collect(),
+        tcp_proxy: tcp_proxy.to_owned(),
+        description: format!("Made by CSS for {}", cluster.name),
+        tags: json!([{"key": "cluster", "value": cluster.name}]),
+        enable_policy: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{super::step::advance, *};
+
+    fn start() -> Timestamp {
+        "2024-06-11T09:36:24Z".parse().expect("a time")
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_world() {
+        let (mut a, mut b) = (world(5, 4, 7, start()), world(5, 4, 7, start()));
+        for step in 0..50 {
+            assert_eq!(a.clusters, b.clusters);
+            let now = shifted(start(), step * 2);
+            advance(&mut a, now);
+            advance(&mut b, now);
+        }
+        assert_ne!(world(6, 4, 7, start()).clusters, world(5, 4, 7, start()).clusters);
+    }
+
+    #[test]
+    fn times_are_relative_to_the_start() {
+        let (a, b) = (world(5, 2, 3, start()), world(5, 2, 3, shifted(start(), 100)));
+        for (one, other) in a.clusters.iter().zip(&b.clusters) {
+            assert_eq!(shifted(one.created, 100), other.created);
+            for (x, y) in one.connections.iter().zip(&other.connections) {
+                assert_eq!((&x.id, &x.status), (&y.id, &y.status));
+                assert_eq!(shifted(x.created_at, 100), y.created_at);
+            }
+        }
+    }
+
+    #[test]
+    fn more_clusters_leave_the_first_ones_alone() {
+        let (few, many) = (world(9, 2, 5, start()), world(9, 40, 5, start()));
+        assert_eq!(few.clusters[0].id, many.clusters[0].id);
+        assert_eq!(few.clusters[1].id, many.clusters[1].id);
+    }
+
+    #[test]
+    fn a_world_has_every_oddity_of_the_api() {
+        let whole = world(1, 60, 20, start());
+        let all = || whole.clusters.iter().flat_map(|cluster| &cluster.connections);
+        for value in [true, false] {
+            assert!(whole.clusters.iter().any(|cluster| cluster.update_switch == value));
+        }
+        // In a world without faults, clients that are strict about types can read everything.
+        assert!(whole.clusters.iter().all(|cluster| cluster.update_switch.is_boolean()));
+        assert!(whole.clusters.iter().any(|cluster| cluster.update_always_null));
+        assert!(all().any(|one| one.update_at == Some(None)));
+        assert!(all().any(|one| one.update_at == None));
+        assert!(all().any(|one| one.update_at.flatten().is_some()));
+        assert!(all().any(|one| one.dns_name == Some(None)) && all().any(|one| one.ipv6 == None));
+        assert!(
+            all().all(|one| one.created_at < start() && one.update_at.flatten() <= Some(start()))
+        );
+    }
+}

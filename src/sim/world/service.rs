@@ -1,0 +1,57 @@
+//! A VPC endpoint service: one stands behind the `vpcServiceName` of each cluster.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::sim::account::REGION;
+
+/// The only status in which a service can be changed (error code 3045).
+pub(crate) const AVAILABLE: &str = "available";
+
+/// One mapping (Modifying a VPC Endpoint Service, Table 4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Port {
+    pub(crate) client_port: u16,
+    pub(crate) server_port: u16,
+    #[serde(default = "tcp")]
+    pub(crate) protocol: String,
+}
+
+pub(crate) fn tcp() -> String {
+    "TCP".to_owned()
+}
+
+/// One VPC endpoint service (Modifying a VPC Endpoint Service, Table 5); as JSON, the truth for tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Service {
+    pub(crate) id: String,
+    pub(crate) port_id: String,
+    /// A second port of the same load balancer or server, to which the service may be moved.
+    pub(crate) spare_port_id: String,
+    /// The full name, `<region>.<name>.<id>`.
+    pub(crate) service_name: String,
+    pub(crate) server_type: String,
+    pub(crate) vpc_id: String,
+    pub(crate) pool_id: Option<String>,
+    pub(crate) approval_enabled: bool,
+    pub(crate) status: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) ip: Option<String>,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) tcp_proxy: String,
+    pub(crate) description: String,
+    pub(crate) tags: Value,
+    pub(crate) enable_policy: bool,
+}
+
+impl Service {
+    /// Takes a short name; an empty one is left out of the full name.
+    pub(crate) fn rename(&mut self, name: &str) {
+        let dot = if name.is_empty() { "" } else { "." };
+        self.service_name = format!("{REGION}{dot}{name}.{}", self.id);
+    }
+}

@@ -1,0 +1,193 @@
+//! One step of the world: connections appear, are accepted or rejected, and go.
+//!
+//! A small world changes visibly at every step, a big one by about one connection in a hundred, and the
+//! number of connections stays around the one asked for.
+
+use jiff::Timestamp;
+
+use super::{
+    Cluster, World,
+    connection::{ACCEPTED, CREATING, DELETING, PENDING, REJECTED},
+};
+
+/// Advances the world by one step.
+pub(crate) fn advance(world: &mut World, now: Timestamp) {
+    world.step += 1;
+    let moving: Vec<usize> =
+        (0..world.clusters.len()).filter(|&at| world.clusters[at].serves()).collect();
+    if moving.is_empty() {
+        return;
+    }
+    let total: usize = moving.iter().map(|&at| world.clusters[at].connections.len()).sum();
+    let small = total < 200;
+    for _ in 0..(total / 100).max(1) {
+        let begin = world.rng.index(moving.len());
+        if small || world.rng.chance(60) {
+            // In this cluster, or in the next one that can change.
+            let mut some = moving.iter().cycle().skip(begin).take(moving.len().min(16));
+            some.any(|&at| change_status(world, at, now));
+        } else {
+            come_or_go(world, moving[begin], now);
+        }
+    }
+    if small && world.rng.chance(50) {
+        let at = moving[world.rng.index(moving.len())];
+        come_or_go(world, at, now);
+    }
+    keep_one_rejected(world, now);
+}
+
+/// A world without a rejected connection shows nothing of what the exporter is for.
+pub(crate) fn keep_one_rejected(world: &mut World, now: Timestamp) {
+    if world.live().any(|cluster| cluster.count(REJECTED) > 0) {
+        return;
+    }
+    let serving = world.clusters.iter().enumerate().filter(|(_, cluster)| cluster.serves());
+    let candidates: Vec<(usize, usize)> = serving
+        .flat_map(|(at, one)| {
+            rows_of(one, &[ACCEPTED, PENDING]).into_iter().map(move |row| (at, row))
+        })
+        .collect();
+    if !candidates.is_empty() {
+        let (at, row) = candidates[world.rng.index(candidates.len())];
+        world.clusters[at].set_status(row, REJECTED, now);
+    }
+}
+
+/// One change of status, unless nothing here can change.
+fn change_status(world: &mut World, at: usize, now: Timestamp) -> bool {
+    let (cluster, rng) = (&mut world.clusters[at], &mut world.rng);
+    let waiting = rows_of(cluster, &[CREATING, PENDING]);
+    let rejected = rows_of(cluster, &[REJECTED]);
+    let accepted = rows_of(cluster, &[ACCEPTED]);
+    let many_rejected = rejected.len() * 5 > cluster.connections.len();
+    let (row, status) = if !waiting.is_empty() && (accepted.is_empty() || rng.chance(60)) {
+        let row = waiting[rng.index(waiting.len())];
+        let status = match &*cluster.connections[row].status {
+            CREATING => PENDING,
+            _ if rng.chance(70) => ACCEPTED,
+            _ => REJECTED,
+        };
+        (row, status)
+    } else if !rejected.is_empty() && (many_rejected || accepted.is_empty() || rng.chance(60)) {
+        (rejected[rng.index(rejected.len())], ACCEPTED)
+    } else if !accepted.is_empty() {
+        (accepted[rng.index(accepted.len())], REJECTED)
+    } else {
+        return false;
+    };
+    cluster.set_status(row, status, now);
+    true
+}
+
+/// A connection appears, starts to go or is gone.
+fn come_or_go(world: &mut World, at: usize, now: Timestamp) {
+    let (cluster, rng) = (&mut world.clusters[at], &mut world.rng);
+    let target = cluster.target;
+    if target == 0 {
+        return;
+    }
+    let deleting = rows_of(cluster, &[DELETING]);
+    let staying = cluster.connections.len() - deleting.len();
+    let margin = (target / 10).max(1);
+    if !deleting.is_empty() && rng.chance(60) {
+        cluster.connections.remove(deleting[rng.index(deleting.len())]);
+    } else if staying + margin <= target || (staying < target + margin && rng.chance(50)) {
+        let connection = world.new_connection(at, now);
+        world.clusters[at].connections.push(connection);
+    } else {
+        let settled = rows_of(cluster, &[ACCEPTED, REJECTED]);
+        if !settled.is_empty() {
+            cluster.set_status(settled[rng.index(settled.len())], DELETING, now);
+        }
+    }
+}
+
+fn rows_of(cluster: &Cluster, statuses: &[&str]) -> Vec<usize> {
+    let rows = cluster.connections.iter().enumerate();
+    rows.filter(|(_, row)| statuses.contains(&&*row.status)).map(|(at, _)| at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::{
+        super::{super::clock::shifted, first},
+        *,
+    };
+
+    fn start() -> Timestamp {
+        "2024-06-11T09:36:24Z".parse().expect("a time")
+    }
+
+    fn statuses(world: &World) -> HashMap<String, String> {
+        let all = world.clusters.iter().flat_map(|cluster| &cluster.connections);
+        all.map(|one| (one.id.to_string(), one.status.to_string())).collect()
+    }
+
+    fn changes(before: &HashMap<String, String>, after: &HashMap<String, String>) -> usize {
+        after
+            .iter()
+            .filter(|(id, status)| before.get(*id).is_some_and(|old| old != *status))
+            .count()
+    }
+
+    #[test]
+    fn a_small_world_changes_at_nearly_every_step() {
+        for (clusters, connections) in [(1, 5), (3, 5), (5, 8), (2, 2)] {
+            let mut world = first::world(42, clusters, connections, start());
+            let (mut changed, mut rejected) = (0, 0);
+            for step in 1..=500 {
+                let before = statuses(&world);
+                advance(&mut world, shifted(start(), step * 2));
+                changed += usize::from(changes(&before, &statuses(&world)) > 0);
+                rejected += usize::from(world.live().any(|one| one.count(REJECTED) > 0));
+            }
+            assert!(changed >= 450, "{clusters}x{connections}: changed in {changed} of 500 steps");
+            assert!(
+                rejected >= 480,
+                "{clusters}x{connections}: rejected in {rejected} of 500 steps"
+            );
+        }
+    }
+
+    #[test]
+    fn the_population_stays_around_what_was_asked() {
+        for (clusters, connections, steps) in [(3, 5, 3_000), (10, 100, 2_000), (4, 2, 3_000)] {
+            let mut world = first::world(7, clusters, connections, start());
+            for step in 1..=steps {
+                advance(&mut world, shifted(start(), step * 2));
+            }
+            for cluster in &world.clusters {
+                let count = cluster.connections.len();
+                let (low, high) = (connections * 6 / 10 - 1, connections * 14 / 10 + 3);
+                assert!((low..=high).contains(&count), "{count} of {connections}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_big_world_changes_little() {
+        let mut world = first::world(3, 100, 100, start());
+        for step in 1..=20 {
+            let before = statuses(&world);
+            advance(&mut world, shifted(start(), step));
+            let count = changes(&before, &statuses(&world));
+            assert!((1..=101).contains(&count), "{count}");
+        }
+    }
+
+    #[test]
+    fn an_empty_world_stays_empty() {
+        let mut world = first::world(3, 2, 0, start());
+        for step in 1..=20 {
+            advance(&mut world, shifted(start(), step));
+            assert_eq!(world.step, step as u64);
+        }
+        assert!(world.clusters.iter().all(|cluster| cluster.connections.is_empty()));
+        let mut nothing = first::world(3, 0, 5, start());
+        advance(&mut nothing, start());
+        assert_eq!(nothing.step, 1);
+    }
+}

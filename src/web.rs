@@ -1,0 +1,22 @@
+//! The web server, which knows nothing of clusters: listeners with deadlines and limits, TLS, basic
+//! authentication, and the short answers that all routes share.
+//!
+//! It follows Prometheus' exporter-toolkit: [`WebSettings`] hold what a file for `--web.config.file` can say.
+
+mod access;
+pub mod answers;
+mod authorization;
+mod basic_auth;
+mod listener;
+mod measure;
+mod rate_limit;
+pub mod tls;
+
+pub use access::{Web, WebSettings, protected};
+pub use authorization::authorization;
+pub use basic_auth::{AT_ONCE as LOGINS_AT_ONCE, MOST_LOGINS, PasswordHash, Users};
+pub use listener::{Bound, Limits, MAX_HEADER_BYTES, Peer};
+pub use rate_limit::RequestLimit;
+
+/// The style sheet of every page of both listeners.
+pub const STYLE: &str = include_str!("web/style.css");

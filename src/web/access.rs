@@ -1,0 +1,153 @@
+//! The settings of a web configuration file, and the check of requests by them: rate limit and password.
+
+use std::{path::PathBuf, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::Response,
+};
+use tokio::{sync::watch, time::Duration};
+
+use super::{
+    answers::{TEXT, answer},
+    basic_auth::{Busy, Counter, Login, Users},
+    measure::measure,
+    rate_limit::RequestLimit,
+    tls::Tls,
+};
+use crate::stats::Stats;
+
+/// Health routes need no password: orchestrators that probe them have none.
+const OPEN: [&str; 2] = ["/-/healthy", "/-/ready"];
+
+/// The settings of a web configuration file. Without a file, all of them are absent.
+#[derive(Clone, Debug, Default)]
+pub struct WebSettings {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// TLS; plain HTTP if absent.
+    pub tls: Option<Tls>,
+    /// The users who may enter; everybody if there are none.
+    pub users: Arc<Users>,
+    /// Headers of every answer.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The rate limit of requests.
+    pub rate_limit: Option<Arc<RequestLimit>>,
+}
+
+impl WebSettings {
+    /// These settings, but with TLS on or off as in `before`: only a restart changes that, so that no mistake
+    /// in a file turns encryption off.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        if self.tls.is_some() != before.tls.is_some() {
+            self.tls.clone_from(&before.tls);
+        }
+        self
+    }
+}
+
+/// The web configuration of a listener in force; a reload may change it.
+pub type Web = watch::Receiver<WebSettings>;
+
+/// The check at the entrance of a listener: rate limit and password.
+#[derive(Clone)]
+struct Access {
+    web: Web,
+    counter: Counter,
+}
+
+/// The reasons to refuse a request.
+enum Refusal {
+    TooManyRequests { wait: Duration },
+    NoLogin,
+    TooManyLogins,
+}
+
+impl Access {
+    fn new(web: Web) -> Self {
+        Self { web, counter: Counter::new() }
+    }
+
+    /// The login to compare before this request may enter, if one is needed.
+    fn look_at(web: &WebSettings, request: &Request) -> Result<Option<Login>, Refusal> {
+        let route = request.extensions().get::<MatchedPath>();
+        if route.is_some_and(|route| OPEN.contains(&route.as_str())) {
+            return Ok(None);
+        }
+        if let Some(limit) = &web.rate_limit {
+            limit.take().map_err(|wait| Refusal::TooManyRequests { wait })?;
+        }
+        if web.users.is_empty() {
+            return Ok(None);
+        }
+        Login::of(request.headers()).map(Some).ok_or(Refusal::NoLogin)
+    }
+
+    async fn admit(&self, login: Option<Login>, users: Arc<Users>) -> Result<(), Refusal> {
+        let Some(login) = login else { return Ok(()) };
+        match self.counter.admits(login, users).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::NoLogin),
+            Err(Busy) => Err(Refusal::TooManyLogins),
+        }
+    }
+}
+
+/// Measures the requests to these routes, and lets in only those that the web configuration admits.
+pub fn protected<S>(router: Router<S>, web: Web, stats: Arc<Stats>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router
+        .layer(middleware::from_fn_with_state(Access::new(web), enter))
+        .layer(middleware::from_fn_with_state(stats, measure))
+}
+
+/// Lets a request through or refuses it.
+async fn enter(State(access): State<Access>, request: Request, next: Next) -> Response {
+    let web = access.web.borrow().clone();
+    let admitted = match Access::look_at(&web, &request) {
+        Ok(login) => access.admit(login, web.users).await,
+        Err(refusal) => Err(refusal),
+    };
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.response(),
+    };
+    for (name, value) in web.headers {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+impl Refusal {
+    fn response(self) -> Response {
+        let (status, why, name, value) = match self {
+            Self::TooManyRequests { wait } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests\n",
+                header::RETRY_AFTER,
+                HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64),
+            ),
+            Self::NoLogin => (
+                StatusCode::UNAUTHORIZED,
+                "a user name and its password are needed\n",
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(r#"Basic realm="css-vpcep-exporter", charset="UTF-8""#),
+            ),
+            Self::TooManyLogins => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many logins at once\n",
+                header::RETRY_AFTER,
+                HeaderValue::from(1),
+            ),
+        };
+        let mut response = answer(status, TEXT, why);
+        response.headers_mut().insert(name, value);
+        response
+    }
+}

@@ -1,0 +1,205 @@
+//! Client certificates: whether one is needed, from which authority, and with which name.
+
+use std::{net::IpAddr, sync::Arc};
+
+use tokio_rustls::rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, UnixTime},
+    server::{
+        WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
+use x509_parser::extensions::GeneralName;
+
+use super::{error::TlsError, pem::Pem};
+
+/// The demand on clients, in the words of Go's `ClientAuthType`.
+#[derive(Clone, Debug)]
+pub enum ClientAuth {
+    /// Nothing.
+    NoClientCert,
+    /// A certificate, whoever signed it; none is fine too.
+    RequestClientCert,
+    /// A certificate, whoever signed it.
+    RequireAnyClientCert,
+    /// None, or a certificate of this authority.
+    VerifyClientCertIfGiven {
+        /// Nobody else is trusted, whatever the system trusts.
+        ca: Pem,
+    },
+    /// A certificate of this authority.
+    RequireAndVerifyClientCert {
+        /// Nobody else is trusted, whatever the system trusts.
+        ca: Pem,
+        /// One of these must be an alternative name of the certificate; none: any will do.
+        allowed_sans: Vec<String>,
+    },
+}
+
+impl ClientAuth {
+    /// The authority, if one is asked.
+    pub(super) fn ca(&self) -> Option<&Pem> {
+        match self {
+            Self::VerifyClientCertIfGiven { ca } | Self::RequireAndVerifyClientCert { ca, .. } => {
+                Some(ca)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn verifier(
+        &self,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+        let any = |mandatory| Arc::new(AnyCertificate { provider: provider.clone(), mandatory });
+        let keys = ["client_ca", "client_ca_file"];
+        let of = |ca: &Pem| {
+            let authorities = Arc::new(ca.authorities(keys)?);
+            Ok(WebPkiClientVerifier::builder_with_provider(authorities, provider.clone()))
+        };
+        let unfit = |ca: &Pem| {
+            let key = ca.key(keys);
+            move |_| TlsError::new(key, "found no authority, expected at least one")
+        };
+        Ok(Some(match self {
+            Self::NoClientCert => return Ok(None),
+            Self::RequestClientCert => any(false),
+            Self::RequireAnyClientCert => any(true),
+            Self::VerifyClientCertIfGiven { ca } => {
+                of(ca)?.allow_unauthenticated().build().map_err(unfit(ca))?
+            }
+            Self::RequireAndVerifyClientCert { ca, allowed_sans } => {
+                let verifier = of(ca)?.build().map_err(unfit(ca))?;
+                if allowed_sans.is_empty() {
+                    verifier
+                } else {
+                    Arc::new(NamedCertificate { verifier, allowed: allowed_sans.clone() })
+                }
+            }
+        }))
+    }
+}
+
+/// Takes any certificate of which the client has the key.
+#[derive(Debug)]
+struct AnyCertificate {
+    provider: Arc<CryptoProvider>,
+    mandatory: bool,
+}
+
+impl ClientCertVerifier for AnyCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Takes a certificate that another verifier takes, if it has one of some names.
+#[derive(Debug)]
+struct NamedCertificate {
+    verifier: Arc<dyn ClientCertVerifier>,
+    allowed: Vec<String>,
+}
+
+impl ClientCertVerifier for NamedCertificate {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.verifier.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.verifier.verify_client_cert(certificate, intermediates, now)?;
+        if has_one_of(certificate, &self.allowed) {
+            Ok(verified)
+        } else {
+            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// True if a DNS, email, IP or URI name of the certificate is exactly one of these.
+fn has_one_of(certificate: &[u8], allowed: &[String]) -> bool {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
+        return false;
+    };
+    // A certificate with two such extensions is malformed; none of its names count.
+    let Ok(Some(names)) = certificate.subject_alternative_name() else { return false };
+    names.value.general_names.iter().any(|name| match name {
+        GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {
+            allowed.iter().any(|allowed| allowed == text)
+        }
+        GeneralName::IPAddress(bytes) => ip_address(bytes)
+            .is_some_and(|address| allowed.iter().any(|allowed| allowed.parse() == Ok(address))),
+        _ => false,
+    })
+}
+
+fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
