@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     board::ClusterMeta,
-    config::{LONGEST_INTERVAL, Project},
+    config::{LONGEST_INTERVAL, ProjectSettings},
     exposition,
     huawei::paging::LARGEST_OFFSET,
     model::ClusterId,
@@ -72,7 +72,7 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    pub(super) fn of(project: &Project, expected: &Expected) -> Self {
+    pub(super) fn of(project: &ProjectSettings, expected: &Expected) -> Self {
         let (mut calls_per_minute, mut calls_per_round) = (0.0, 0);
         for cluster in &project.clusters {
             let reported = expected.of_cluster(&cluster.id).reported;

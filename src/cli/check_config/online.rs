@@ -8,7 +8,7 @@ use crate::{
     board::ClusterMeta,
     cli::poll_once::{MOST_NAMED, Outage, in_part, outages, poll_once},
     cloud::Reason,
-    config::{Config, Project},
+    config::{Config, ProjectSettings},
 };
 
 /// The findings of one round.
@@ -45,7 +45,7 @@ impl Read {
     }
 
     /// What was read, and each error with what to do about it.
-    pub(super) fn lines(&self, projects: &[Project]) -> Vec<String> {
+    pub(super) fn lines(&self, projects: &[ProjectSettings]) -> Vec<String> {
         let sizes = projects.iter().map(|project| (&*project.cloud.name, project.clusters.len()));
         let sizes: Vec<_> = sizes.collect();
         let all: usize = sizes.iter().map(|(_, clusters)| clusters).sum();
