@@ -84,7 +84,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "files",
             "huawei",
             "model",
-            "pacing",
             "poll",
             "public",
             "secret",
