@@ -6,7 +6,6 @@
 //! outcome means in HTTP, `openapi` describes the routes, and `console` is the page for people.
 
 mod auth;
-mod change_log;
 mod changes;
 mod clusters;
 mod console;
@@ -35,7 +34,6 @@ use crate::web::{
 };
 
 pub use self::{
-    change_log::{ChangeLog, Denied, LoggedChange},
     documents::{Failure, KnownService, ProblemDocument, ReadService, ServiceList},
     globs::can_fit,
     settings::{Access, AdminSettings, AdminToken, Role},

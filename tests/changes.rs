@@ -9,5 +9,4 @@ mod front;
 mod kills;
 mod ledger;
 mod refusals;
-mod slow;
 mod world;

@@ -7,16 +7,16 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    change_log::LoggedChange,
     documents::ProblemDocument,
     extract::{Refused, query},
     state::{Admin, Caller},
 };
 use crate::{
-    audit::MAX_RECENT,
+    audit::{self, ChangeId, MAX_RECENT, Record},
     web::answers::{JSON, json, problem},
 };
 
@@ -24,6 +24,44 @@ use crate::{
 const USUAL_LIMIT: usize = 100;
 /// Changes that are listed at most: as many as the log remembers.
 const MOST: usize = MAX_RECENT;
+
+/// A change, by its records in the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+struct LoggedChange {
+    /// Its id.
+    change_id: String,
+    /// Configured name of the project.
+    project: String,
+    /// The endpoint service.
+    service_id: String,
+    /// The configured name of the service at that time; null in records of older versions.
+    service_name: Option<String>,
+    /// The record before it was sent; null where nothing had to be sent.
+    #[schema(value_type = Option<Object>)]
+    intent: Option<Value>,
+    /// The record of how it ended; null while that is not known.
+    #[schema(value_type = Option<Object>)]
+    outcome: Option<Value>,
+}
+
+impl LoggedChange {
+    /// `None` if the records do not name the service, or name one that the caller may not see.
+    fn seen_by(caller: &Caller, admin: &Admin, change: &audit::Change) -> Option<Self> {
+        let content = &change.intent.as_ref().or(change.outcome.as_ref())?.content;
+        let (project, service_id) = (content.project.as_deref()?, content.service_id.as_ref()?);
+        let json = |record: &Option<Record>| {
+            record.as_ref().and_then(|record| serde_json::to_value(record).ok())
+        };
+        admin.may_see(caller, project, service_id.as_str()).then(|| Self {
+            change_id: change.id.as_str().to_owned(),
+            project: project.to_owned(),
+            service_id: service_id.as_str().to_owned(),
+            service_name: content.service_name.as_deref().map(str::to_owned),
+            intent: json(&change.intent),
+            outcome: json(&change.outcome),
+        })
+    }
+}
 
 /// Changes, newest first.
 #[derive(Serialize, ToSchema)]
@@ -53,11 +91,13 @@ pub(super) async fn list(
             problem(StatusCode::BAD_REQUEST, &format!("limit is a number from 1 to {MOST}"))
         })?,
     };
-    let sees = |project: &str, service_id: &str| admin.may_see(&caller, project, service_id);
-    let Some(changes) = admin.parts.log.newest(limit, &sees) else {
+    let audit = admin.parts.audit.as_ref().ok_or_else(|| {
         let detail = "there is no audit log: admin.audit_log is not configured";
-        return Err(problem(StatusCode::SERVICE_UNAVAILABLE, detail).into());
-    };
+        problem(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })?;
+    let recent = audit.recent(MAX_RECENT);
+    let seen = recent.iter().filter_map(|change| LoggedChange::seen_by(&caller, &admin, change));
+    let changes = seen.take(limit).collect();
     Ok(json(StatusCode::OK, JSON, &ChangeList { changes }))
 }
 
@@ -87,9 +127,9 @@ pub(super) async fn one(
     uri: Uri,
 ) -> Result<Response, Refused> {
     query(&uri, None)?;
-    let found = path.ok().and_then(|Path(id)| admin.parts.log.find(&id));
-    match found.filter(|change| admin.may_see(&caller, &change.project, &change.service_id)) {
-        Some(change) => Ok(json(StatusCode::OK, JSON, &change)),
-        None => Err(problem(StatusCode::NOT_FOUND, "there is no such change").into()),
-    }
+    let id = path.ok().and_then(|Path(id)| ChangeId::parse(&id));
+    let change = admin.parts.audit.as_ref().zip(id).and_then(|(audit, id)| audit.change(&id));
+    let change = change.and_then(|change| LoggedChange::seen_by(&caller, &admin, &change));
+    let change = change.ok_or_else(|| problem(StatusCode::NOT_FOUND, "there is no such change"))?;
+    Ok(json(StatusCode::OK, JSON, &change))
 }

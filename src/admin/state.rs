@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    change_log::{ChangeLog, Denied},
     extract::Refused,
     failed_logins::Limiter,
     settings::{Access, AdminToken},
     status,
 };
 use crate::{
+    audit::{Audit, Denial},
     board::{Board, ServiceBoard, ServiceMeta, ServiceState},
     change::Changes,
     clock::Clock,
@@ -35,8 +35,8 @@ pub struct Parts {
     pub polls: PollHandle,
     /// Makes the changes.
     pub changes: Changes,
-    /// Reads the records of changes.
-    pub log: Arc<dyn ChangeLog>,
+    /// The records of changes and of refusals; `None` if the log is not configured.
+    pub audit: Option<Audit>,
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
     /// The date.
@@ -59,7 +59,7 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    /// Counts and records that a request was turned away.
+    /// Counts a request that was turned away, and records it where there is a log.
     pub(super) fn deny(
         &self,
         reason: &'static str,
@@ -68,8 +68,15 @@ impl Admin {
         service: Option<&ServiceMeta>,
     ) {
         self.parts.stats.admin_denied(reason);
-        let actor = caller.map(|caller| caller.token.name.as_str());
-        self.parts.log.denied(&Denied { reason, remote, actor, service });
+        let Some(audit) = &self.parts.audit else { return };
+        audit.deny(&Denial {
+            reason,
+            remote: &remote.to_string(),
+            actor: caller.map(|caller| caller.token.name.as_str()),
+            project: service.map(|meta| &*meta.project),
+            service_id: service.map(|meta| &meta.id),
+            service_name: service.map(|meta| &*meta.name),
+        });
     }
 
     /// The service of a path, if the caller may see it.

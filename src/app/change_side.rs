@@ -79,7 +79,7 @@ impl ChangeSide {
             services: shared.services.clone(),
             polls: read.polls.clone(),
             changes,
-            log: Arc::new(audit.clone()),
+            audit: audit.clone(),
             stats: shared.stats.clone(),
             clock: shared.clock.clone(),
         };

@@ -17,7 +17,7 @@ use crate::{
     board::{ClusterMeta, Snapshot},
     clock::Clock,
     config::Config,
-    exposition::{self, Format, Small, Store},
+    exposition::{self, Format, Sources, Store},
 };
 
 #[derive(Args, Debug)]
@@ -46,11 +46,12 @@ pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
 /// Prints the page; false if a cluster was not read, or not whole.
 async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, Failure> {
     show(&bar, config.own_clusters().count() as u64);
-    let (snapshot, stats) = poll_once(&mut config, || bar.inc(1)).await?;
+    let (board, stats) = poll_once(&mut config, || bar.inc(1)).await?;
     bar.finish_and_clear();
+    let snapshot = board.snapshot();
     tell(&snapshot);
-    let page = Store::default().page(&snapshot, &config.exposition, Clock::system().now());
-    print(exposition::text(page, &Small::own(stats), Format::Text004).trim_end());
+    let page = Store::default().page(&board, &config.exposition, Clock::system().now());
+    print(exposition::text(page, &Sources::own(stats), Format::Text004).trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::random_seed;
 use crate::{
     app::{self, Collector, StartError},
-    board::{ClusterMeta, ClusterState, Snapshot},
+    board::{Board, ClusterMeta, ClusterState},
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
@@ -30,12 +30,12 @@ pub(super) struct Outage {
 pub(super) async fn poll_once(
     config: &mut Config,
     polled: impl Fn(),
-) -> Result<(Arc<Snapshot>, Arc<Stats>), StartError> {
+) -> Result<(Board, Arc<Stats>), StartError> {
     let clock = Clock::system();
     let collector = app::collector(config, &clock, random_seed())?;
     let Collector { projects, board, stats, .. } = collector;
     poll::once(projects, &board, &clock, &stats, |_, _| polled()).await;
-    Ok((board.snapshot(), stats))
+    Ok((board, stats))
 }
 
 /// The clusters that were read, but not whole.

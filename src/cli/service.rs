@@ -17,7 +17,7 @@ use clap::{Args, Subcommand, builder::FalseyValueParser};
 use serde_json::Value;
 
 use self::{
-    client::{Answer, Client},
+    client::{Client, Refused},
     text::Paint,
 };
 use super::{FAILED, FINE, USAGE, complain, print};
@@ -114,7 +114,7 @@ enum End {
     /// It did not work.
     Failed(String),
     /// The exporter refused; the answer is shown.
-    Refused(Answer),
+    Refused(Box<Refused>),
 }
 
 pub(super) async fn run(args: ServiceArgs) -> u8 {
@@ -135,14 +135,14 @@ pub(super) async fn run(args: ServiceArgs) -> u8 {
             complain(&why);
             FAILED
         }
-        Err(End::Refused(answer)) => refused(&out, &answer, &[]),
+        Err(End::Refused(refusal)) => refused(&out, &refusal, &[]),
     }
 }
 
-/// Shows a refusal, without the warnings that were `said`.
-fn refused(out: &Out, answer: &Answer, said: &[Value]) -> u8 {
-    out.raw(answer);
-    for line in text::refusal(answer.status, &answer.json, said, &out.paint) {
+/// Shows a refusal, without the warnings in `said`.
+fn refused(out: &Out, refusal: &Refused, said: &[String]) -> u8 {
+    out.raw(&refusal.raw);
+    for line in text::refusal(refusal.status, &refusal.problem, said, &out.paint) {
         complain(&line);
     }
     FAILED
@@ -163,10 +163,18 @@ impl Out {
         }
     }
 
-    fn raw(&self, answer: &Answer) {
+    /// The answer itself with `--json`, else these lines about it.
+    fn show(&self, answer: &Value, lines: impl FnOnce() -> Vec<String>) {
+        self.raw(answer);
+        if !self.json {
+            lines().iter().for_each(|line| self.say(line));
+        }
+    }
+
+    fn raw(&self, answer: &Value) {
         if self.json {
             // A value that was parsed can be serialized.
-            let line = json_line(&answer.json).unwrap_or_default();
+            let line = json_line(answer).unwrap_or_default();
             print(&String::from_utf8_lossy(&line));
         }
     }
@@ -174,12 +182,7 @@ impl Out {
 
 async fn list(api: &ApiArgs, out: &Out) -> Result<u8, End> {
     let answer = client(api)?.list().await?;
-    out.raw(&answer);
-    if !out.json {
-        for line in text::list(&answer.json, &out.paint) {
-            out.say(&line);
-        }
-    }
+    out.show(&answer.raw, || text::list(&answer.body, &out.paint));
     Ok(FINE)
 }
 
@@ -187,12 +190,7 @@ async fn show(api: &ApiArgs, out: &Out, id: &str) -> Result<u8, End> {
     let client = client(api)?;
     let path = client.resolve(id).await?;
     let answer = client.read(&path).await?;
-    out.raw(&answer);
-    if !out.json {
-        for line in text::service(&answer.json) {
-            out.say(&line);
-        }
-    }
+    out.show(&answer.raw, || text::service(&answer.body));
     Ok(FINE)
 }
 
@@ -201,14 +199,8 @@ async fn plan(api: &ApiArgs, out: &Out, change: &ChangeArgs) -> Result<u8, End> 
     let client = client(api)?;
     let path = client.resolve(&change.id.id).await?;
     let answer = client.change(&path, &update, true, None).await?;
-    out.raw(&answer);
-    let differs = text::differs(&answer.json);
-    if !out.json {
-        for line in text::plan(&answer.json, &out.paint) {
-            out.say(&line);
-        }
-    }
-    Ok(if differs { CHANGES } else { FINE })
+    out.show(&answer.raw, || text::plan(&answer.body, &out.paint));
+    Ok(if answer.body.diff.is_empty() { FINE } else { CHANGES })
 }
 
 async fn apply(api: &ApiArgs, out: &Out, change: &ChangeArgs, yes: bool) -> Result<u8, End> {
@@ -225,24 +217,24 @@ async fn apply(api: &ApiArgs, out: &Out, change: &ChangeArgs, yes: bool) -> Resu
         return Err(End::Failed("the exporter answered without an ETag".into()));
     };
     let planned = client.change(&path, &update, true, None).await?;
-    for line in text::plan(&planned.json, &out.paint) {
+    for line in text::plan(&planned.body, &out.paint) {
         out.say(&line);
     }
-    if !text::differs(&planned.json) {
-        out.raw(&planned);
+    if planned.body.diff.is_empty() {
+        out.raw(&planned.raw);
         return Ok(FINE);
     }
-    if !yes && !confirmed(&text::question(&current.json, client.base()))? {
+    if !yes && !confirmed(&text::question(&current.body, client.base()))? {
         return Err(End::Failed("nothing was changed".into()));
     }
-    // What was said with the plan is not said again.
-    let said = planned.json["warnings"].as_array().map_or(&[][..], Vec::as_slice);
+    // The warnings of the plan are not repeated.
+    let said = &planned.body.warnings;
     let answer = match client.change(&path, &update, false, Some(&etag)).await {
-        Err(End::Refused(answer)) => return Ok(refused(out, &answer, said)),
+        Err(End::Refused(refusal)) => return Ok(refused(out, &refusal, said)),
         ended => ended?,
     };
-    out.raw(&answer);
-    for line in text::outcome(&answer.json, said, &out.paint) {
+    out.raw(&answer.raw);
+    for line in text::outcome(&(&answer.body).into(), said, &out.paint) {
         out.say(&line);
     }
     Ok(FINE)

@@ -227,7 +227,7 @@ async fn collect(server: &Server, page: bool) -> Duration {
         };
         tokio::spawn(round).await.unwrap();
         if page {
-            store.page(&board.snapshot(), &support::SETTINGS, clock.now()).make();
+            store.page(&board, &support::SETTINGS, clock.now());
         }
     })
     .await;

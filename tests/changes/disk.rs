@@ -79,7 +79,8 @@ async fn fault_c09_a_full_disk_at_the_intent() {
     place.balance(But::default()).await;
 }
 
-pub(super) async fn fault_c10_a_full_disk_at_the_outcome() {
+#[tokio::test]
+async fn fault_c10_a_full_disk_at_the_outcome() {
     let mut place = Place::new("fault_c10", 2).await;
     let running = place.serve("serve").await;
     fill(&place).await;

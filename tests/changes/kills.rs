@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 use css_vpcep_exporter::audit::{Content, Kind, Record};
 use serde_json::json;
 use tokio::{
-    task::JoinSet,
+    task::{JoinSet, LocalSet},
     time::{Instant, sleep},
 };
 
 use super::{
     front::{Puts, Reads},
     ledger::{self, But},
-    world::{Place, Running, kind, told, wanted},
+    world::{Place, Running, World, kind, told, wanted},
 };
 use crate::support::eventually;
 
@@ -77,12 +77,16 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-pub(super) async fn fault_c14_killed_at_each_step() {
-    let mut all = JoinSet::new();
-    for step in steps() {
-        all.spawn_local(killed_at(step));
-    }
-    all.join_all().await;
+#[tokio::test]
+async fn fault_c14_killed_at_each_step() {
+    let all = async {
+        let mut all = JoinSet::new();
+        for step in steps() {
+            all.spawn_local(killed_at(step));
+        }
+        all.join_all().await
+    };
+    LocalSet::new().run_until(all).await;
 }
 
 async fn killed_at(step: Step) {
@@ -119,28 +123,23 @@ async fn killed_at(step: Step) {
     };
     let (heard, ()) = tokio::join!(asked, killed);
     let seen = place.puts().await.len();
-    place.front.set(Puts::PassedOn, Reads::PassedOn);
     place.configuration["projects"][0]["rate_limit"]["vpcep"] = limits;
 
-    let mut running = place.serve("second").await;
-    if outcome == Some("not_applied") {
-        // Nobody else may change it while that is being found out.
+    // The next start finds out what became of the change, as soon as it can read.
+    place.front.set(Puts::PassedOn, Reads::Held);
+    let World { place, daemon } = World::of(place).await;
+    let was_dangling = !["reading before", "outcome written"].contains(&name);
+    if was_dangling {
+        // Nobody else may change it meanwhile.
         let answer = place.desk.change(&place.services[0], &json!({"description": "other"})).await;
         told(&answer, 409, "not_sent", false, true);
         assert_eq!(kind(&answer), "in_progress", "{name}");
     }
+    place.front.set(Puts::PassedOn, Reads::PassedOn);
     assert_eq!(outcomes(&place).await, Vec::from_iter(outcome), "{name}");
     assert_eq!(place.puts().await.len(), seen, "{name}: nothing is sent again");
     let is_wanted = place.truth(0).await["description"] == "wanted";
     assert_eq!(is_wanted, outcome == Some("applied"), "{name}");
-    let said = running.process.err();
-    let was_dangling = !["reading before", "outcome written"].contains(&name);
-    assert_eq!(said.contains(SAID), was_dangling, "{name}: {said}");
-    if was_dangling {
-        let word = format!("outcome={}", outcome.expect("it has one"));
-        let line = said.lines().find(|line| line.contains(SAID)).expect("a line");
-        assert!(line.contains(&word), "{name}: {line}");
-    }
     let unheard = usize::from(outcome.is_some() && heard.is_err());
     place.balance(But { unheard, killed: true, ..But::default() }).await;
     // Whatever was, changes go on, as soon as the outcome is recorded.
@@ -151,8 +150,7 @@ async fn killed_at(step: Step) {
     .await;
     told(&answer, 200, "applied", true, false);
     place.balance(But { unheard, killed: true, ..But::default() }).await;
-    running.process.terminate().await;
-    assert!(running.process.end().await.success());
+    daemon.stop().await;
 }
 
 /// The service is still the same one after its project was renamed.
@@ -173,6 +171,9 @@ async fn fault_c14_killed_and_the_project_renamed() {
     place.configuration["projects"][0]["name"] = json!("renamed");
     let mut running = place.serve("second").await;
     assert_eq!(outcomes(&place).await, ["applied"]);
+    let said = running.process.err();
+    let line = said.lines().find(|line| line.contains(SAID)).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("outcome=applied"), "{line}");
     let records = place.balance(But { unheard: 1, killed: true, ..But::default() }).await;
     let outcome = &records.last().expect("it has records").content;
     assert_eq!(
@@ -189,7 +190,12 @@ const KILLS: usize = 16;
 const ROUNDS: usize = 4;
 const LONGEST_SPREAD: Duration = Duration::from_millis(500);
 
-pub(super) async fn fault_c14_killed_at_random() {
+#[tokio::test]
+async fn fault_c14_killed_at_random() {
+    LocalSet::new().run_until(killed_at_random()).await;
+}
+
+async fn killed_at_random() {
     let mut ends = Vec::new();
     // Chance decides on which side of the PUT a kill strikes, so it gets several rounds to strike on both.
     for round in 0..ROUNDS {
@@ -211,16 +217,12 @@ pub(super) async fn fault_c14_killed_at_random() {
 
 async fn killed_often(lane: usize) -> Vec<String> {
     let mut place = Place::new(&format!("fault_c14_random_{lane}"), KILLS).await;
-    let mut chance = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(lane as u64 + 1);
+    let mut chance = fastrand::Rng::with_seed(lane as u64);
     let mut heard = 0;
     let mut spread = Duration::from_millis(40);
     for number in 0..KILLS {
         let running = place.serve(&format!("{number}")).await;
-        // Xorshift: any spread over the time that a change takes will do.
-        chance ^= chance << 13;
-        chance ^= chance >> 7;
-        chance ^= chance << 17;
-        let moment = spread.mul_f64((chance % 1_000) as f64 / 1_000.0);
+        let moment = spread.mul_f64(chance.f64());
         let began = Instant::now();
         let (update, service) = (wanted(), place.services[number].clone());
         let killed = async {
@@ -238,10 +240,9 @@ async fn killed_often(lane: usize) -> Vec<String> {
         }
         assert!(!{ running }.process.end().await.success());
     }
-    let mut running = place.serve("last").await;
+    let World { place, daemon } = World::of(place).await;
     let ends = outcomes(&place).await;
-    running.process.terminate().await;
-    assert!(running.process.end().await.success());
+    daemon.stop().await;
     let unheard = ends.len() - heard;
     place.balance(But { unheard, killed: true, ..But::default() }).await;
     ends

@@ -6,7 +6,11 @@ use std::{
     sync::Mutex,
 };
 
-use css_vpcep_exporter::{audit::Record, change::LONGEST_CHANGE, clock::Clock};
+use css_vpcep_exporter::{
+    audit::Record,
+    change::{LONGEST_CHANGE, Timings},
+    clock::Clock,
+};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tokio::{process::Command, time::Duration};
@@ -25,6 +29,18 @@ use crate::support::{
 
 /// The token that may change everything.
 const EDITOR: &str = "the-editor-of-the-tests";
+/// The limits of a change in the process of the test. A healthy cloud on this machine needs less.
+pub(crate) const QUICK: Timings = Timings {
+    read: Duration::from_secs(5),
+    token: Duration::from_secs(2),
+    update: Duration::from_secs(5),
+    read_back: Duration::from_secs(3),
+    settling: Duration::from_secs(1),
+    last_reading: Duration::from_millis(300),
+    waits: [Duration::from_millis(100); 4],
+    recovery_pause: Duration::from_millis(100),
+    ..Timings::DEFAULT
+};
 /// Longer than any change takes, with time for the way there and back.
 const PATIENCE: Duration = LONGEST_CHANGE.saturating_add(Duration::from_secs(10));
 
@@ -260,7 +276,7 @@ impl World {
     }
 
     pub(crate) async fn of(mut place: Place) -> Self {
-        let daemon = Daemon::start(&place.configuration, &Clock::system()).await;
+        let daemon = Daemon::start_with(&place.configuration, &Clock::system(), QUICK).await;
         place.desk.moved_to(daemon.admin);
         Self { place, daemon }
     }

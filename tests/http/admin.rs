@@ -7,14 +7,16 @@ mod raw;
 mod walk;
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    fs::{self, File},
+    io::BufReader,
+    net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use css_vpcep_exporter::{
-    admin::{
-        self, Access, AdminSettings, AdminToken, ChangeLog, Denied, LoggedChange, Parts, Role,
-    },
+    admin::{self, Access, AdminSettings, AdminToken, Parts, Role},
+    audit::{self, Audit, AuditWriter, ChangeId, Kind, OutcomeEntry, Subject},
     board::{Board, ServiceBoard, ServiceMeta},
     change::{ChangeRequest, Changes, Command, Condition, Current, Outcome, Refusal, Report},
     clock::Clock,
@@ -42,8 +44,9 @@ const OTHER: &str = "5189d3c2-8882-4871-a3c2-d380272eed88";
 /// A service of project `lab` that is called as the id of one that is no longer configured.
 const HEIR: &str = "6189d3c2-8882-4871-a3c2-d380272eed88";
 const GONE: &str = "7189d3c2-8882-4871-a3c2-d380272eed88";
-/// A change of each.
+/// Changes of them.
 const CHANGE_OF_LOGS: &str = "0190b1f2-7c3e-7a41-8c21-000000000001";
+const OLDER_CHANGE_OF_LOGS: &str = "0190b1f2-7c3e-7a41-8c21-000000000000";
 const CHANGE_OF_OTHER: &str = "0190b1f2-7c3e-7a41-8c21-000000000002";
 const CHANGE_OF_GONE: &str = "0190b1f2-7c3e-7a41-8c21-000000000003";
 
@@ -60,12 +63,12 @@ struct Admin {
     stats: Arc<Stats>,
     /// What the engine was asked to change.
     asked: Arc<Mutex<Vec<ChangeRequest>>>,
-    /// What the log was told of requests that were turned away.
-    denied: Arc<Mutex<Vec<DeniedRow>>>,
+    log: PathBuf,
+    writer: AuditWriter,
 }
 
-/// Reason, source, token and service of a request that was turned away.
-type DeniedRow = (&'static str, IpAddr, Option<String>, Option<String>);
+/// Reason, source, token and service of requests that were turned away.
+type DeniedRow = [Option<Box<str>>; 4];
 
 /// What the engine of a test says to a change.
 type Says = Box<dyn Fn(&ChangeRequest) -> Result<Report, Refusal> + Send>;
@@ -151,16 +154,34 @@ impl Admin {
         let (changes, commands) = Changes::channel();
         let asked = Arc::<Mutex<Vec<ChangeRequest>>>::default();
         tokio::spawn(engine(commands, asked.clone(), says));
-        let denied = Arc::<Mutex<_>>::default();
-        let log = Arc::new(Log { denied: Arc::clone(&denied) });
-        let parts = Parts { board, services, polls, changes, log, stats: stats.clone(), clock };
+        // Its port is nobody else's.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let log = folder.join(format!("admin-{}.jsonl", address.port()));
+        let (audit, writer) = open_log(&log).await;
+        let (audit, own) = (Some(audit), stats.clone());
+        let parts = Parts { board, services, polls, changes, audit, stats: own, clock };
         let router = admin::router(parts, may_enter, web);
         tokio::spawn(async move {
             // What a reload would change lives as long as the listener.
             let _kept = access;
             bound.with_limits(Limits::ADMIN).serve(router, std::future::pending()).await;
         });
-        Self { address, stats, asked, denied }
+        Self { address, stats, asked, log, writer }
+    }
+
+    /// Ends the log; its records of refusals.
+    async fn denied(self) -> Vec<DeniedRow> {
+        self.writer.close().await.unwrap();
+        let mut rows = Vec::new();
+        let file = BufReader::new(File::open(self.log).unwrap());
+        let read = audit::read(file, None, |record, _| {
+            let content = record.content;
+            if content.kind == Kind::Denied {
+                rows.push([content.outcome, content.remote, content.actor, content.service_name]);
+            }
+        });
+        read.unwrap();
+        rows
     }
 
     /// Sends these bytes and reads until the connection ends.
@@ -288,40 +309,29 @@ async fn engine(
     }
 }
 
-#[derive(Debug)]
-struct Log {
-    denied: Arc<Mutex<Vec<DeniedRow>>>,
-}
-
-impl ChangeLog for Log {
-    fn newest(&self, limit: usize, sees: &dyn Fn(&str, &str) -> bool) -> Option<Vec<LoggedChange>> {
-        let change = |change_id: &str, project: &str, service_id: &str| LoggedChange {
-            change_id: change_id.into(),
+/// A log in which `other` was changed last, before it `logs`, twice, and first of all the service that is
+/// gone.
+async fn open_log(log: &Path) -> (Audit, AuditWriter) {
+    let _ = fs::remove_file(log);
+    let (audit, writer, _) = Audit::open(log, Clock::system()).unwrap();
+    for (change_id, project, service_id) in [
+        (CHANGE_OF_GONE, "lab", GONE),
+        (OLDER_CHANGE_OF_LOGS, "prod", LOGS),
+        (CHANGE_OF_LOGS, "prod", LOGS),
+        (CHANGE_OF_OTHER, "test", OTHER),
+    ] {
+        let subject = Subject {
+            change_id: ChangeId::parse(change_id).unwrap(),
+            actor: "oncall".into(),
+            remote: "127.0.0.1".into(),
             project: project.into(),
-            service_id: service_id.into(),
+            service_id: ServiceId::parse(service_id).unwrap(),
             service_name: Some("logs".into()),
-            intent: None,
-            outcome: Some(json!({"outcome": "applied"})),
         };
-        let all = [
-            change(CHANGE_OF_OTHER, "test", OTHER),
-            change(CHANGE_OF_LOGS, "prod", LOGS),
-            change("older", "prod", LOGS),
-            change(CHANGE_OF_GONE, "lab", GONE),
-        ];
-        let seen = all.into_iter().filter(|change| sees(&change.project, &change.service_id));
-        Some(seen.take(limit).collect())
+        let (before, request, diff, cloud) = (None, None, None, None);
+        let outcome = "applied".into();
+        let entry = OutcomeEntry { subject, before, request, diff, cloud, outcome };
+        audit.outcome(entry).await.unwrap();
     }
-
-    fn find(&self, change_id: &str) -> Option<LoggedChange> {
-        self.newest(usize::MAX, &|_, _| true)?
-            .into_iter()
-            .find(|change| change.change_id == change_id)
-    }
-
-    fn denied(&self, denied: &Denied<'_>) {
-        let actor = denied.actor.map(str::to_owned);
-        let service = denied.service.map(|meta| meta.name.to_string());
-        self.denied.lock().unwrap().push((denied.reason, denied.remote, actor, service));
-    }
+    (audit, writer)
 }

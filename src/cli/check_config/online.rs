@@ -21,7 +21,8 @@ pub(super) struct Read {
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards.
 pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, StartError> {
-    let (snapshot, _) = poll_once(config, || {}).await?;
+    let (board, _) = poll_once(config, || {}).await?;
+    let snapshot = board.snapshot();
     let mut known = HashMap::new();
     for state in snapshot.clusters() {
         if let Some(observation) = &state.observation {

@@ -2,12 +2,14 @@
 
 use std::{path::Path, time::Duration};
 
-use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
+use reqwest::{Certificate, RequestBuilder, StatusCode, Url, header, redirect::Policy};
+use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{super::terminal::visible, End, failure};
 use crate::{
-    change::LONGEST_CHANGE,
+    admin::{ProblemDocument, ReadService, ServiceList},
+    change::{ChangeView, LONGEST_CHANGE},
     config::process_environment,
     files::{Others, read_capped},
     huawei::{credentials::SecretText, endpoints::is_loopback},
@@ -24,11 +26,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = LONGEST_CHANGE.saturating_add(CONNECT_TIMEOUT);
 /// The longest answers are lists; a service with 200 ports has some 15 KB.
 const MOST_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-/// An answer, read to its end.
-pub(super) struct Answer {
-    pub(super) status: u16,
+
+/// An answer of the admin API.
+pub(super) struct Answer<T> {
     pub(super) etag: Option<String>,
-    pub(super) json: Value,
+    /// The body as it came.
+    pub(super) raw: Value,
+    pub(super) body: T,
+}
+
+/// A refusal of the admin API, or of another server.
+pub(super) struct Refused {
+    pub(super) status: u16,
+    /// The body as it came.
+    pub(super) raw: Value,
+    pub(super) problem: ProblemDocument,
 }
 
 pub(super) struct Client {
@@ -82,12 +94,9 @@ impl Client {
         self.base.as_str()
     }
 
-    pub(super) async fn list(&self) -> Result<Answer, End> {
-        let answer = self.send(self.request(Method::GET, &["endpoint-services"])).await?;
-        self.expect(answer, "list of endpoint services", |json| {
-            let known = |one: &Value| one["project"].is_string() && one["service_id"].is_string();
-            json["endpoint_services"].as_array().is_some_and(|all| all.iter().all(known))
-        })
+    pub(super) async fn list(&self) -> Result<Answer<ServiceList>, End> {
+        let request = self.http.get(self.url(&["endpoint-services"]));
+        self.send(request, "list of endpoint services").await
     }
 
     /// Project and service of an id as a person writes it.
@@ -95,33 +104,26 @@ impl Client {
         if let Some((project, service)) = id.split_once('/') {
             return Ok((project.to_owned(), service.to_owned()));
         }
-        let answer = self.list().await?;
-        let services = answer.json["endpoint_services"].as_array();
-        let fits = |known: &&Value| known["service_id"] == id || known["name"] == id;
-        let found: Vec<_> = services.into_iter().flatten().filter(fits).collect();
-        let place = |known: &Value| {
-            let text = |name: &str| known[name].as_str().unwrap_or_default().to_owned();
-            (text("project"), text("service_id"))
-        };
-        match found.as_slice() {
-            [one] => Ok(place(one)),
-            [] => Err(End::Usage(format!("the token may see no service {}", visible(id)))),
-            several => {
-                let all: Vec<_> = several
-                    .iter()
-                    .map(|known| place(known))
-                    .map(|(p, s)| format!("{p}/{s}"))
-                    .collect();
+        let services = self.list().await?.body.endpoint_services.into_iter();
+        let found = services.filter(|known| known.service_id == id || known.name == id);
+        let mut found: Vec<_> = found.map(|known| (known.project, known.service_id)).collect();
+        match found.len() {
+            0 => Err(End::Usage(format!("the token may see no service {}", visible(id)))),
+            1 => Ok(found.remove(0)),
+            _ => {
+                let all: Vec<_> = found.iter().map(|(p, s)| format!("{p}/{s}")).collect();
                 let all = visible(&all.join(", "));
                 Err(End::Usage(format!("several services are called so: use one of {all}")))
             }
         }
     }
 
-    pub(super) async fn read(&self, (project, service): &(String, String)) -> Result<Answer, End> {
-        let request = self.request(Method::GET, &["endpoint-services", project, service]);
-        let answer = self.send(request).await?;
-        self.expect(answer, "endpoint service", |json| json["service"].is_object())
+    pub(super) async fn read(
+        &self,
+        (project, service): &(String, String),
+    ) -> Result<Answer<ReadService>, End> {
+        let request = self.http.get(self.url(&["endpoint-services", project, service]));
+        self.send(request, "endpoint service").await
     }
 
     pub(super) async fn change(
@@ -130,29 +132,20 @@ impl Client {
         update: &str,
         dry_run: bool,
         etag: Option<&str>,
-    ) -> Result<Answer, End> {
+    ) -> Result<Answer<ChangeView>, End> {
         let mut url = self.url(&["endpoint-services", project, service]);
         if dry_run {
             url.set_query(Some("dry_run=true"));
         }
         let mut request = self
             .http
-            .request(Method::PUT, url)
+            .put(url)
             .header(header::CONTENT_TYPE, "application/json")
             .body(update.to_owned());
         if let Some(etag) = etag {
             request = request.header(header::IF_MATCH, etag);
         }
-        let answer = self.send(request).await?;
-        self.expect(answer, "outcome and difference", |json| {
-            let differs = json["diff"].as_array();
-            let is_diff = differs.is_some_and(|all| all.iter().all(|one| one["field"].is_string()));
-            json["outcome"].is_string() && is_diff
-        })
-    }
-
-    fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
-        self.http.request(method, self.url(segments))
+        self.send(request, "outcome and difference").await
     }
 
     fn url(&self, segments: &[&str]) -> Url {
@@ -164,7 +157,29 @@ impl Client {
         url
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Answer, End> {
+    /// Sends a request and reads its answer to the end. An answer from some other server must not
+    /// pass for an empty list, or for "nothing to change".
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        what: &str,
+    ) -> Result<Answer<T>, End> {
+        let (status, etag, raw) = self.fetch(request).await?;
+        if !status.is_success() {
+            let problem = ProblemDocument::deserialize(&raw).unwrap_or_default();
+            let status = status.as_u16();
+            return Err(End::Refused(Box::new(Refused { status, raw, problem })));
+        }
+        let base = &self.base;
+        let foreign = format!("{base}: that is not the admin API: its answer has no {what}");
+        let body = T::deserialize(&raw).map_err(|_| End::Failed(foreign))?;
+        Ok(Answer { etag, raw, body })
+    }
+
+    async fn fetch(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(StatusCode, Option<String>, Value), End> {
         let failed = |error: reqwest::Error| {
             let error = error.without_url();
             let mut why = failure::explained(&error, self.base.host_str().unwrap_or_default());
@@ -184,26 +199,7 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let answer = Answer { status: status.as_u16(), etag, json };
-        if !status.is_success() {
-            return Err(End::Refused(answer));
-        }
-        Ok(answer)
-    }
-
-    /// An answer from some other server must not pass for an empty list, or for "nothing to change".
-    fn expect(
-        &self,
-        answer: Answer,
-        what: &str,
-        is_so: impl Fn(&Value) -> bool,
-    ) -> Result<Answer, End> {
-        if is_so(&answer.json) {
-            return Ok(answer);
-        }
-        let base = &self.base;
-        Err(End::Failed(format!("{base}: that is not the admin API: its answer has no {what}")))
+        Ok((status, etag, serde_json::from_slice(&body).unwrap_or_default()))
     }
 }
 

@@ -239,7 +239,8 @@ async fn an_answer_of_somebody_else_is_told_from_ours() {
 async fn json_is_one_line_without_controls() {
     let url = stranger(
         200,
-        "{\"endpoint_services\":[{\"project\":\"\u{9b}2J\u{2028}\",\"service_id\":\"x\"}]}",
+        "{\"endpoint_services\":[{\"project\":\"\u{9b}2J\u{2028}\",\"service_id\":\"x\",\
+         \"region_id\":\"\",\"name\":\"\",\"unattributed_changes\":0}]}",
     )
     .await;
     let ran = run_at(&url, Some(VIEWER), &["list", "--json"], "").await;
