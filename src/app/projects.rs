@@ -32,7 +32,7 @@ impl Projects {
     /// The projects of a configuration.
     pub(super) fn replace(
         &mut self,
-        configured: Vec<config::Project>,
+        configured: Vec<config::ProjectSettings>,
         settings: &config::Poll,
     ) -> Vec<poll::Target<huawei::Client>> {
         let ended = self.common.guard.reloaded();
@@ -90,7 +90,7 @@ impl Projects {
         Arc::new(self.known.iter().map(|(name, known)| (name.clone(), project(known))).collect())
     }
 
-    fn make(&self, project: &config::Project) -> Known {
+    fn make(&self, project: &config::ProjectSettings) -> Known {
         let name = &project.cloud.name;
         self.common.stats.add_project(name);
         // A token of the credentials before is no longer in use.
@@ -104,11 +104,11 @@ impl Projects {
 }
 
 impl Known {
-    fn is(&self, configured: &config::Project) -> bool {
+    fn is(&self, configured: &config::ProjectSettings) -> bool {
         *self.cloud.settings() == configured.cloud && self.limits == limits(configured)
     }
 }
 
-fn limits(project: &config::Project) -> [RateLimit; 2] {
+fn limits(project: &config::ProjectSettings) -> [RateLimit; 2] {
     [project.css_rate_limit, project.vpcep_rate_limit]
 }

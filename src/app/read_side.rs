@@ -109,7 +109,7 @@ impl ReadSide {
         };
         let readiness = Readiness::from_now();
         let (live, live_in_force) =
-            watch::channel(Live::of(&config.exposition, config.effective()));
+            watch::channel(Live::of(&config.exposition, config.effective.clone()));
         let services = ServiceBoard::new(config.own_services());
         let Collector { projects, board, stats, known } = collector(config, &clock)?;
         let state_file = state.map(|(file, restored)| {
@@ -177,7 +177,7 @@ impl ReadControls {
             [] => String::new(),
             keys => format!("# In effect only after a restart: {}\n", keys.join(", ")),
         };
-        let live = Live::of(&config.exposition, note + &config.effective());
+        let live = Live::of(&config.exposition, note + &config.effective);
         let metas = config.own_clusters().cloned().collect();
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();

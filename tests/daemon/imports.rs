@@ -88,7 +88,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "files",
             "huawei",
             "model",
-            "pacing",
             "poll",
             "public",
             "secret",

@@ -20,7 +20,7 @@ use jiff::{
 use serde_json::Value;
 
 use super::{
-    super::{complain, offered::Offering, visible::visible},
+    super::{args::Offering, complain, terminal::visible},
     in_order, print,
 };
 use crate::{
