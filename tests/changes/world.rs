@@ -31,8 +31,6 @@ use crate::support::{
 const EDITOR: &str = "the-editor-of-the-tests";
 /// The limits of a change in the process of the test. A healthy cloud on this machine needs less.
 pub(crate) const QUICK: Timings = Timings {
-    read: Duration::from_secs(5),
-    token: Duration::from_secs(2),
     update: Duration::from_secs(5),
     read_back: Duration::from_secs(3),
     settling: Duration::from_secs(1),
@@ -275,8 +273,12 @@ impl World {
         Self::of(Place::new(test, services).await).await
     }
 
-    pub(crate) async fn of(mut place: Place) -> Self {
-        let daemon = Daemon::start_with(&place.configuration, &Clock::system(), QUICK).await;
+    pub(crate) async fn of(place: Place) -> Self {
+        Self::with(place, QUICK).await
+    }
+
+    pub(crate) async fn with(mut place: Place, changes: Timings) -> Self {
+        let daemon = Daemon::start_with(&place.configuration, &Clock::system(), changes).await;
         place.desk.moved_to(daemon.admin);
         Self { place, daemon }
     }

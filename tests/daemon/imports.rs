@@ -27,10 +27,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("web", &["clock", "files", "secret", "stats", "text"]),
     ("cloud", &["label", "model", "pacing"]),
     ("huawei", &["clock", "cloud", "files", "model", "pacing", "secret", "stats", "text", "tls"]),
-    ("audit", &["clock", "model", "text"]),
+    ("audit", &["clock", "label", "model", "text"]),
     ("board", &["cloud", "label", "model", "text"]),
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
-    ("change", &["audit", "board", "clock", "cloud", "model", "pacing", "stats", "text"]),
+    ("change", &["audit", "board", "clock", "cloud", "label", "model", "pacing", "stats", "text"]),
     ("exposition", &["board", "clock", "cloud", "model", "stats"]),
     ("public", &["board", "clock", "cloud", "exposition", "model", "stats", "web"]),
     ("admin", &["audit", "board", "change", "clock", "cloud", "model", "poll", "stats", "web"]),
@@ -73,6 +73,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "admin",
             "app",
             "audit",
             "board",
