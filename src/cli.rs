@@ -221,12 +221,6 @@ fn parse_listen_address(text: &str) -> Result<ListenAddress, String> {
 #[derive(Clone, Debug)]
 struct ListenAddress(Vec<SocketAddr>);
 
-/// A seed that nobody can foresee, for spreading retries.
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

@@ -23,7 +23,7 @@
 //! - Nothing imports upwards: a module uses those above it in the list below, never one below it.
 //! - A poll succeeds whole or fails whole; a failed one changes nothing but its own record.
 //! - What is about to be changed is in the audit log before it is sent, and no change is sent twice.
-//! - Serving a page waits for nobody: no await on the cloud, no lock held across IO.
+//! - Serving a page never waits for the cloud, and no lock is held across IO.
 //! - Only [`clock`] reads the wall clock (and the log, for its own lines); waiting uses tokio's clock,
 //!   which tests pause.
 //! - Only [`huawei`] and the `service` command know reqwest, and only [`config`] and [`cli`] see the

@@ -15,7 +15,7 @@ use std::sync::{
 use axum::{
     Router,
     extract::{Path, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::Response,
     routing::{get, post},
 };
@@ -137,8 +137,8 @@ async fn healthy() -> Response {
     answer(StatusCode::OK, TEXT, "healthy\n")
 }
 
-async fn metrics(State(public): State<Public>, method: Method, headers: HeaderMap) -> Response {
-    public.scrapes.answer(public.shared, &method, &headers).await
+async fn metrics(State(public): State<Public>, headers: HeaderMap) -> Response {
+    public.scrapes.answer(public.shared, &headers).await
 }
 
 async fn status(State(public): State<Public>) -> Response {

@@ -1,10 +1,11 @@
 //! A text that cannot be printed by accident: secret keys, tokens and passwords.
 //!
-//! The text is wiped from memory when it is dropped. `Debug` and `Display` never show it;
+//! The text is wiped from memory when it is dropped. `Debug`, `Display` and `Serialize` never show it;
 //! [`Secret::expose`] is the one way to read it, and easy to search for.
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 /// A secret text. Cloning copies it; every copy is wiped when it is dropped.
@@ -44,16 +45,29 @@ impl fmt::Display for Secret {
     }
 }
 
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Secret;
 
     #[test]
-    fn neither_debug_nor_display_shows_the_text() {
+    fn nothing_that_prints_it_shows_the_text() {
         let secret = Secret::new("canary");
         assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), {
             "<secret> <secret> Some(<secret>)"
         });
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"<secret>\"");
         assert_eq!(secret.expose(), "canary");
     }
 }

@@ -1,33 +1,25 @@
 //! A month in which every connection of a cluster is another one at every poll: what is gone leaves
 //! nothing behind. It runs in a process of its own, whose memory it reads.
 
-use std::{env, fs, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
-    exposition::{Format, Settings, Small, Store, text},
+    exposition::{Format, Settings, Sources, Store, text},
     model::{ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, Status},
     stats::Stats,
 };
 use jiff::Timestamp;
 
-use crate::support::process::this_test;
+use crate::support::process::{is_alone, resident_kib};
 
 const TEST: &str = "churn::ids_that_come_and_go_for_a_month_leave_memory_flat";
-/// Where it is set, this process is the one whose memory is read.
-const ROLE: &str = "CHURN_ALONE";
 const HOUR: Duration = Duration::from_secs(3600);
 const POLLS: u32 = 30 * 24;
 const CONNECTIONS: u32 = 400;
 /// The ids alone of all connections of the month have more than three times as much.
 const MOST_KIB: u64 = 4 * 1024;
-
-fn resident_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().strip_suffix("kB").unwrap().trim().parse().unwrap()
-}
 
 fn list(round: u32) -> ConnectionList {
     let connection = |number: u32| {
@@ -54,13 +46,9 @@ fn list(round: u32) -> ConnectionList {
 
 #[test]
 fn ids_that_come_and_go_for_a_month_leave_memory_flat() {
-    match env::var_os(ROLE) {
-        Some(_) => live_for_a_month(),
-        None => assert!(this_test(TEST).env(ROLE, "").status().unwrap().success()),
+    if !is_alone(TEST) {
+        return;
     }
-}
-
-fn live_for_a_month() {
     let id = ClusterId::parse("5c77b71c-5b35-4f50-8984-76387e42451a").unwrap();
     let board = Board::new([ClusterMeta {
         region: RegionId::parse("cn-north-4").unwrap(),
@@ -78,16 +66,16 @@ fn live_for_a_month() {
         let at = Timestamp::UNIX_EPOCH + HOUR * round;
         let outcome = Traced { result: Ok(Arc::new(list(round))), trace: Trace::default() };
         board.record(&id, Attempt { at, duration: Duration::from_secs(1), outcome }, at);
-        let page = store.page(&board.snapshot(), &settings, at);
-        let page = text(page, &Small::own(stats.clone()), Format::Text004);
+        let page = store.page(&board, &settings, at);
+        let page = text(page, &Sources::own(stats.clone()), Format::Text004);
         let rows = page.lines().filter(|line| line.contains("endpoint_id=")).count();
         assert!(round == 0 || rows == lines, "{rows} lines, and {lines} before");
         lines = rows;
         if round == 24 {
-            after_a_day = resident_kib();
+            after_a_day = resident_kib("self");
         }
     }
     assert!(lines >= 3 * CONNECTIONS as usize);
-    let grown = resident_kib().saturating_sub(after_a_day);
+    let grown = resident_kib("self").saturating_sub(after_a_day);
     assert!(grown < MOST_KIB, "{grown} KiB more than after a day, of {after_a_day} KiB");
 }

@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 
 use crate::support::{cloud::Cloud as SimulatedCloud, process::Folder};
 
+mod pages;
 mod services;
-mod unchanged;
 
 struct World {
     cloud: SimulatedCloud,
@@ -39,7 +39,7 @@ async fn world(clusters: usize, connections: usize) -> World {
     let clock = Clock::system();
     let stats = Arc::new(Stats::new());
     stats.add_project("p", &[], &[]);
-    let transport = Arc::new(Transport::new(clock.clone(), stats.clone(), 1).unwrap());
+    let transport = Arc::new(Transport::new(clock.clone(), stats.clone()).unwrap());
     let clusters = cloud.clusters.iter().map(|(id, _)| ClusterId::parse(id).unwrap()).collect();
     let common = Common { transport, guard: Arc::default(), stats };
     World { cloud, clusters, common, clock }

@@ -9,7 +9,7 @@ use crate::{
     config,
     huawei::{self, Common, Pacers},
     pacing::{Pacer, RateLimit},
-    poll::{self, Shard},
+    poll,
 };
 
 /// The projects in use.
@@ -34,7 +34,6 @@ impl Projects {
         &mut self,
         configured: Vec<config::Project>,
         settings: &config::Poll,
-        shard: Shard,
     ) -> Vec<poll::Project<huawei::Client>> {
         let ended = self.common.guard.reloaded();
         if ended > 0 {
@@ -54,9 +53,8 @@ impl Projects {
                 }
                 _ => self.make(&project),
             };
-            let own = project.clusters.into_iter().filter(|cluster| shard.owns(&cluster.id));
-            let clusters = own.map(|cluster| (cluster.id, cluster.interval));
-            let clusters: Vec<_> = clusters.collect();
+            let clusters: Vec<_> =
+                project.clusters.into_iter().map(|meta| (meta.id, meta.interval)).collect();
             known.cloud.keep_only(clusters.iter().map(|(cluster, _)| cluster));
             projects.push(poll::Project {
                 name: name.clone(),

@@ -45,22 +45,20 @@ pub struct Collector {
 ///
 /// # Errors
 /// If the TLS backend cannot start.
-pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collector, StartError> {
+pub fn collector(config: &mut Config, clock: &Clock) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new());
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
     stats.add_change_outcomes(&Outcome::ALL.map(Outcome::as_str));
     stats.add_surprise_kinds(&Surprise::ALL.map(Surprise::as_str));
-    let transport =
-        Transport::new(clock.clone(), stats.clone(), seed).map_err(StartError::Machine)?;
+    let transport = Transport::new(clock.clone(), stats.clone()).map_err(StartError::Machine)?;
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
         guard: Arc::default(),
         stats: stats.clone(),
     });
     let board = Board::new(config.own_clusters().cloned());
-    let shard = config.shard;
-    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll, shard);
+    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll);
     Ok(Collector { projects, board, stats, known })
 }
 
@@ -109,7 +107,7 @@ impl ReadSide {
         let (live, live_in_force) =
             watch::channel(Live::of(&config.exposition, config.effective()));
         let services = ServiceBoard::new(config.own_services());
-        let Collector { projects, board, stats, known } = collector(config, &clock, options.seed)?;
+        let Collector { projects, board, stats, known } = collector(config, &clock)?;
         let state_file = state.map(|(file, restored)| {
             restore::restore(&file, restored, &board, &clock);
             file
@@ -180,7 +178,7 @@ impl ReadControls {
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();
         let configured = std::mem::take(&mut config.projects);
-        let projects = self.projects.replace(configured, &config.poll, config.shard);
+        let projects = self.projects.replace(configured, &config.poll);
         self.roster.replace(projects, metas).await;
         self.clouds.send_replace(self.projects.clouds());
         self.live.send_replace(live);

@@ -59,12 +59,8 @@ pub(super) async fn run(args: CheckConfigArgs) -> u8 {
 
 /// Prints what there is to say; false if a cluster was not read.
 async fn check(config: &mut Config, args: &CheckConfigArgs) -> Result<bool, String> {
-    let all = config.clusters().count();
     let (shard, stale_after) = (config.shard, config.exposition.stale_after);
-    for project in &mut config.projects {
-        project.clusters.retain(|cluster| shard.owns(&cluster.id));
-    }
-    let own = config.clusters().count();
+    let (all, own) = (config.clusters_of_all_shards, config.own_clusters().count());
     print("valid");
     for warning in &config.warnings {
         print(&format!("warning: {warning}"));

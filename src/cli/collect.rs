@@ -9,14 +9,14 @@ use super::{
     ConfigArgs, FAILED, FINE, USAGE, complain,
     failures::{Failure, MOST_NAMED, failures},
     log::LogArgs,
-    print, random_seed, signals,
+    print, signals,
 };
 use crate::{
     app::{self, Collector},
     board::{ClusterMeta, Snapshot},
     clock::Clock,
     config::Config,
-    exposition::{self, Format, Small, Store},
+    exposition::{self, Format, Sources, Store},
     poll,
 };
 
@@ -58,15 +58,15 @@ async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, String> {
     let clock = Clock::system();
     let clusters = config.own_clusters().count();
     let settings = config.exposition;
-    let collector = app::collector(&mut config, &clock, random_seed());
+    let collector = app::collector(&mut config, &clock);
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
     show(&bar, clusters as u64);
     poll::once(projects, &board, &clock, &stats, |_, _| bar.inc(1)).await;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);
-    let page = Store::default().page(&snapshot, &settings, clock.now());
-    print(exposition::text(page, &Small::own(stats), Format::Text004).trim_end());
+    let page = Store::default().page(&board, &settings, clock.now());
+    print(exposition::text(page, &Sources::own(stats), Format::Text004).trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::{
     Beginning, FAILED, FINE, complain,
     log::LogArgs,
-    print, random_seed, signals,
+    print, signals,
     token::{random_hex, token},
 };
 use crate::{
@@ -71,7 +71,6 @@ async fn demo() -> Result<(), String> {
             lifecycle: false,
             load,
             clock: Clock::system(),
-            seed: random_seed(),
             changes: Timings::DEFAULT,
         },
     )

@@ -6,7 +6,7 @@ use clap::{Args, builder::FalseyValueParser};
 
 use super::{
     Beginning, ConfigArgs, FAILED, FINE, ListenAddress, USAGE, WebArgs, complain, log::LogArgs,
-    parse_listen_address, random_seed, signals,
+    parse_listen_address, signals,
 };
 use crate::{
     app::{App, Loader, Options, StartError, Supervisor},
@@ -100,7 +100,6 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         lifecycle: args.lifecycle,
         load,
         clock: Clock::system(),
-        seed: random_seed(),
         changes: Timings::DEFAULT,
     };
     let bound = tokio::select! {

@@ -1,112 +1,123 @@
 //! `admin`: the listener that can change something, and who may enter.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, net::SocketAddr, path::Path};
 
-use super::{convert::Context, file, notes::Notes, web};
+use super::{diagnostics::Context, file, web};
 use crate::{
     admin::{AdminSettings, AdminToken, Role, can_fit},
     text,
     web::WebSettings,
 };
 
-/// The admin section.
-#[derive(Debug)]
-pub(super) struct Admin {
-    pub(super) listener: AdminSettings,
-    pub(super) audit_log: Option<PathBuf>,
-}
+/// The digest of a token opens nothing, but it is nobody's business either.
+const DIGEST: &str = "<digest>";
 
+/// The section. `projects` has the endpoint services that tokens may be for.
 pub(super) fn admin(
-    notes: &mut Notes<'_>,
-    written: file::Admin,
-    context: &Context<'_>,
-) -> Option<Admin> {
+    context: &mut Context<'_>,
+    written: &mut file::Admin,
+    projects: &[file::Project],
+) -> Option<AdminSettings> {
     let has_web = written.web_config_file.is_some();
-    let web = match written.web_config_file {
-        Some(file) if !context.text_only => settings_of(notes, &context.path(&file)),
-        _ => Some(WebSettings::default()),
+    let web = match &mut written.web_config_file {
+        Some(file) => {
+            let file = context.path(file);
+            if context.text_only {
+                Some(WebSettings::default())
+            } else {
+                settings_of(context, &file)
+            }
+        }
+        None => Some(WebSettings::default()),
     };
     // Where the web configuration is broken, nobody knows.
     let is_unknown = web.is_none() || has_web && context.text_only;
     let may_have_tls = is_unknown || web.as_ref().is_some_and(|web| web.tls.is_some());
-    let listen = listen(notes, &written.listen, may_have_tls);
-    let hosts = hosts(notes, written.hosts, listen);
+    let listen = listen(context, &mut written.listen, may_have_tls);
+    let hosts = hosts(context, &mut written.hosts, listen);
+    let services: Vec<_> = projects.iter().map(services).collect();
     let mut seen = Seen::default();
     let mut tokens = Vec::new();
-    let is_empty = written.tokens.is_empty();
-    for (index, written) in written.tokens.into_iter().enumerate() {
-        tokens.extend(token(notes, &format!("admin.tokens[{index}]"), written, &mut seen, context));
+    let written_tokens = written.tokens.get_or_insert_default();
+    if written_tokens.is_empty() {
+        context.mistake("admin.tokens", "none", "at least one, else nobody can use the listener");
     }
-    if is_empty {
-        notes.mistake("admin.tokens", "none", "at least one, else nobody can use the listener");
+    for (index, written) in written_tokens.iter_mut().enumerate() {
+        let path = format!("admin.tokens[{index}]");
+        tokens.extend(token(context, &path, written, &mut seen, &services));
     }
-    let audit_log = written.audit_log.map(|file: String| -> PathBuf { context.path(&file) });
-    let allow_proxy_vni = written.allow_proxy_vni.unwrap_or(false);
-    let (listen, web) = (listen?, web?);
-    let listener = AdminSettings { listen, hosts, tokens, web, allow_proxy_vni };
-    Some(Admin { listener, audit_log })
+    let allow_proxy_vni = *written.allow_proxy_vni.get_or_insert(false);
+    Some(AdminSettings { listen: listen?, hosts, tokens, web: web?, allow_proxy_vni })
+}
+
+/// The name of a project, and the names and ids of its endpoint services, valid or not.
+fn services(project: &file::Project) -> (String, Vec<String>) {
+    let services = project.endpoint_services.iter().flatten();
+    let words = services.flat_map(|service| [Some(service.id.clone()), service.name.clone()]);
+    (project.name.clone(), words.flatten().collect())
 }
 
 /// The listener's own web configuration.
-fn settings_of(notes: &mut Notes<'_>, file: &Path) -> Option<WebSettings> {
+fn settings_of(context: &mut Context<'_>, file: &Path) -> Option<WebSettings> {
     let key = "admin.web_config_file";
     match web::load_web(file) {
         Ok(web) => {
             for warning in web.warnings {
-                notes.warning(key, warning);
+                context.warning(key, warning);
             }
             if !web.settings.users.is_empty() {
                 let found = format!("basic_auth_users in {}", file.display());
-                notes.mistake(key, found, "none: who may enter is decided by admin.tokens");
+                context.mistake(key, found, "none: who may enter is decided by admin.tokens");
             }
             Some(web.settings)
         }
         Err(error) => {
-            error.mistakes.iter().for_each(|mistake| notes.refuse(key, mistake));
+            error.mistakes.iter().for_each(|mistake| context.refuse(key, mistake));
             None
         }
     }
 }
 
-fn listen(notes: &mut Notes<'_>, written: &str, may_have_tls: bool) -> Option<SocketAddr> {
+fn listen(
+    context: &mut Context<'_>,
+    written: &mut String,
+    may_have_tls: bool,
+) -> Option<SocketAddr> {
     let address = written.parse::<SocketAddr>();
     let expected = "expected an address and a port like 127.0.0.1:10068";
-    let address = notes.ok("admin.listen", written, address.map_err(|_| expected))?;
+    let address = context.ok("admin.listen", written, address.map_err(|_| expected))?;
     if !address.ip().is_loopback() && !may_have_tls {
         let expected = "a loopback address, or TLS by admin.web_config_file";
-        notes.mistake("admin.listen", format_args!("{written:?}"), expected);
+        context.mistake("admin.listen", format_args!("{written:?}"), expected);
     }
+    *written = address.to_string();
     Some(address)
 }
 
 /// The `Host` headers that are accepted; by default the listener's own address and localhost.
 fn hosts(
-    notes: &mut Notes<'_>,
-    written: Option<Vec<String>>,
+    context: &mut Context<'_>,
+    written: &mut Option<Vec<String>>,
     listen: Option<SocketAddr>,
 ) -> Vec<String> {
     let Some(hosts) = written else {
         let own = |listen: SocketAddr| [listen.to_string(), format!("localhost:{}", listen.port())];
-        return listen.map(own).into_iter().flatten().collect();
+        return written.insert(listen.map(own).into_iter().flatten().collect()).clone();
     };
     if hosts.is_empty() {
-        notes.mistake("admin.hosts", "none", "at least one, else nobody can use the listener");
+        context.mistake("admin.hosts", "none", "at least one, else nobody can use the listener");
     }
     for (index, host) in hosts.iter().enumerate() {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
         if host.is_empty() || !host.bytes().all(plain) {
             let expected = "a host and its port, like localhost:10068";
-            notes.mistake(&format!("admin.hosts[{index}]"), format_args!("{host:?}"), expected);
+            context.mistake(&format!("admin.hosts[{index}]"), format_args!("{host:?}"), expected);
         }
     }
-    hosts
+    hosts.clone()
 }
 
-/// Where names and digests of tokens were first seen.
+/// The first place of each name and digest of a token.
 #[derive(Default)]
 struct Seen {
     names: HashMap<String, String>,
@@ -114,53 +125,57 @@ struct Seen {
 }
 
 fn token(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
-    written: file::Token,
+    written: &mut file::Token,
     seen: &mut Seen,
-    context: &Context<'_>,
+    services: &[(String, Vec<String>)],
 ) -> Option<AdminToken> {
     let name_path = format!("{path}.name");
-    notes.unique(&mut seen.names, &name_path, &written.name);
-    notes.name(&name_path, &written.name);
-    let sha256 = digest(notes, &format!("{path}.sha256"), &written.sha256, seen);
+    context.unique(&mut seen.names, &name_path, &written.name);
+    context.name(&name_path, &written.name);
+    let digest_path = format!("{path}.sha256");
+    let sha256 = digest(context, &digest_path, &written.sha256, &mut seen.digests);
+    written.sha256 = DIGEST.into();
     let role = match written.role.as_str() {
         "viewer" => Some(Role::Viewer),
         "editor" => Some(Role::Editor),
         other => {
-            notes.mistake(&format!("{path}.role"), format_args!("{other:?}"), "viewer or editor");
+            context.mistake(&format!("{path}.role"), format_args!("{other:?}"), "viewer or editor");
             None
         }
     };
-    for (index, pattern) in written.services.iter().enumerate() {
+    let patterns = written.services.get_or_insert_default();
+    for (index, pattern) in patterns.iter().enumerate() {
         let path = format!("{path}.services[{index}]");
-        notes.name(&path, pattern);
+        context.name(&path, pattern);
         let fits = |(project, words): &(String, Vec<String>)| can_fit(pattern, project, words);
-        if !pattern.is_empty() && !context.services.iter().any(fits) {
+        if !pattern.is_empty() && !services.iter().any(fits) {
             let expected = "project/name of a configured endpoint service, or a pattern of these";
-            notes.mistake(&path, format_args!("{pattern:?}"), expected);
+            context.mistake(&path, format_args!("{pattern:?}"), expected);
         }
     }
-    Some(AdminToken {
-        name: written.name,
-        sha256: sha256?,
-        role: role?,
-        services: written.services,
-    })
+    let (name, services) = (written.name.clone(), patterns.clone());
+    Some(AdminToken { name, sha256: sha256?, role: role?, services })
 }
 
-/// The digest of a token. What is written may be the token itself, so no message shows it.
-fn digest(notes: &mut Notes<'_>, path: &str, written: &str, seen: &mut Seen) -> Option<[u8; 32]> {
+/// The digest of a token. The text may be the token itself, so no message shows it.
+fn digest(
+    context: &mut Context<'_>,
+    path: &str,
+    written: &str,
+    seen: &mut HashMap<[u8; 32], String>,
+) -> Option<[u8; 32]> {
     let Some(digest) = text::from_hex(&written.to_ascii_lowercase()) else {
-        notes.mistake(path, "something else", "64 hexadecimal digits, the SHA-256 of the token");
+        context.mistake(path, "something else", "64 hexadecimal digits, the SHA-256 of the token");
         return None;
     };
     // The record could not tell two people with one token apart.
-    if let Some(first) = seen.digests.get(&digest) {
-        let expected = format!("a digest other than the one at {}", notes.other(first));
-        notes.mistake(path, "a digest", expected);
+    if let Some(first) = seen.get(&digest) {
+        let expected = format!("a digest other than the one at {}", context.other(first));
+        context.mistake(path, "a digest", expected);
         return None;
     }
-    seen.digests.insert(digest, path.to_owned());
+    seen.insert(digest, path.to_owned());
     Some(digest)
 }

@@ -1,129 +1,132 @@
 //! From what is written to what is meant. Every mistake is noted with its key, what was found and
 //! what was expected; conversion goes on, so that one run reports them all.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
+
+use sha2::{Digest, Sha256};
 
 use super::{
-    Lookup, Project, admin,
-    admin::Admin,
+    admin::admin,
+    diagnostics::{ConfigError, Context},
     file,
-    notes::{Notes, in_order},
-    poll::{Intervals, Poll, poll},
-    project::project,
+    poll::{Intervals, poll},
+    project::{Fleet, project},
+    settings::Config,
+    yaml,
 };
-use crate::{exposition, huawei::credentials::Environment, poll::Shard};
+use crate::{huawei::credentials::Environment, poll::Shard, text, web::WebSettings};
+
+/// How environment variables are read; tests pass a map.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Each cluster is hashed once for every shard.
 const MOST_SHARDS: u32 = 1000;
 /// Kubernetes sets it to the name of the pod.
 const HOST_NAME: &str = "HOSTNAME";
 
-/// What came out of a file without a mistake.
-pub(super) struct Converted {
-    pub(super) poll: Poll,
-    pub(super) exposition: exposition::Settings,
-    pub(super) state_file: Option<PathBuf>,
-    pub(super) shard: Shard,
-    pub(super) projects: Vec<Project>,
-    pub(super) admin: Option<Admin>,
-    pub(super) warnings: Vec<String>,
-}
-
-/// What the parts of a file need of the whole.
-pub(super) struct Context<'a> {
-    folder: &'a Path,
-    pub(super) environment: Environment,
-    /// Whether only the text is checked: the files and variables that it names may be missing here.
-    pub(super) text_only: bool,
-    pub(super) intervals: Intervals,
-    pub(super) shard: Shard,
-    /// Where each cluster id was first seen.
-    pub(super) clusters: HashMap<String, String>,
-    /// The names of all projects, each with the names and ids of its endpoint services.
-    pub(super) services: Vec<(String, Vec<String>)>,
-}
-
-impl Context<'_> {
-    /// A path of the file: relative to it, or to the home folder where it begins with `~/`.
-    pub(super) fn path(&self, written: &str) -> PathBuf {
-        self.folder.join(self.environment.expand_home(written))
-    }
-}
-
-/// Turns a file into settings, or reports all its mistakes. Without a way to look up environment
+/// Turns a text into settings, or reports all its mistakes. Without a way to look up environment
 /// variables, only the text is checked: no file that it names, no credentials.
-pub(super) fn convert(
-    mut notes: Notes<'_>,
-    file: file::File,
-    folder: &Path,
+pub(super) fn parse(
+    text: &str,
+    path: &Path,
     lookup: Option<Lookup<'_>>,
-) -> Result<Converted, Vec<String>> {
-    let shard = file.shard.map_or(Shard::ONLY, |written| shard(&mut notes, &written, lookup));
-    let mut context = Context {
-        folder,
-        environment: Environment::capture(lookup.unwrap_or(&|_| None)),
-        text_only: lookup.is_none(),
-        intervals: Intervals::new(&mut notes, &file.poll),
-        shard,
-        clusters: HashMap::new(),
-        services: file.projects.iter().map(services).collect(),
+) -> Result<Config, ConfigError> {
+    if text.trim().is_empty() {
+        return Err(ConfigError::of_file(path, " empty, projects are expected"));
+    }
+    let file = yaml::parse(path, text)?;
+    let mut context = Context::new(path, text, lookup.is_none());
+    if let Some(lookup) = lookup {
+        context.environment = Environment::capture(lookup);
+    }
+    convert(context, file, lookup)
+}
+
+fn convert(
+    mut context: Context<'_>,
+    mut file: file::File,
+    lookup: Option<Lookup<'_>>,
+) -> Result<Config, ConfigError> {
+    let shard = match &file.shard {
+        Some(written) => shard(&mut context, written, lookup),
+        None => Shard::ONLY,
     };
-    if file.projects.is_empty() {
-        notes.mistake("projects", "nothing", "at least one project");
+    file.shard =
+        Some(file::Shard { index: Some(shard.index), from: None, count: Some(shard.count) });
+    let written = file.poll.get_or_insert_default();
+    let mut fleet = Fleet::new(shard, Intervals::new(&mut context, written));
+    let projects = file.projects.get_or_insert_default();
+    if projects.is_empty() {
+        context.mistake("projects", "nothing", "at least one project");
     }
-    let mut projects = Vec::new();
     let mut names = HashMap::new();
-    for (index, written) in file.projects.into_iter().enumerate() {
+    let mut converted = Vec::new();
+    for (index, project_file) in projects.iter_mut().enumerate() {
         let path = format!("projects[{index}]");
-        notes.unique(&mut names, &format!("{path}.name"), &written.name);
-        projects.extend(project(&mut notes, &path, written, &mut context));
+        context.unique(&mut names, &format!("{path}.name"), &project_file.name);
+        converted.extend(project(&mut context, &mut fleet, &path, project_file));
     }
-    let (poll, exposition) = poll(&mut notes, &file.poll, &context.intervals);
-    let admin = file.admin.and_then(|written| admin::admin(&mut notes, written, &context));
-    let state_file = file.state_file.map(|written| context.path(&written));
-    if !notes.mistakes.is_empty() {
-        return Err(in_order(notes.mistakes));
-    }
-    let warnings = in_order(notes.warnings);
-    Ok(Converted { poll, exposition, state_file, shard, projects, admin, warnings })
+    let (poll, exposition) = poll(&mut context, written, &fleet.intervals);
+    let admin = file.admin.as_mut().and_then(|written| admin(&mut context, written, projects));
+    let audit_log = file.admin.as_mut().and_then(|admin| admin.audit_log.as_mut());
+    let (audit_log, state_file) = (audit_log, file.state_file.as_mut());
+    let [audit_log, state_file] =
+        [audit_log, state_file].map(|written| written.map(|written| context.path(written)));
+    let sha256 = text::to_hex(&Sha256::digest(context.text));
+    Ok(Config {
+        poll,
+        exposition,
+        state_file,
+        shard,
+        projects: converted,
+        clusters_of_all_shards: fleet.size(),
+        admin,
+        web: WebSettings::default(),
+        audit_log,
+        sha256,
+        warnings: context.finish()?,
+        effective: effective(&file, shard),
+    })
 }
 
-/// The names and ids of a project's endpoint services, valid or not.
-fn services(project: &file::Project) -> (String, Vec<String>) {
-    let services = project.endpoint_services.iter();
-    let words = services.flat_map(|service| [Some(service.id.clone()), service.name.clone()]);
-    (project.name.clone(), words.flatten().collect())
+/// The file with all that was filled in.
+fn effective(file: &file::File, shard: Shard) -> String {
+    let note = match shard {
+        Shard { count: 1, .. } => String::new(),
+        Shard { index, count } => {
+            format!("# Rate limits are the part of shard {index} of {count}.\n")
+        }
+    };
+    note + &yaml::write(file)
 }
 
-fn shard(notes: &mut Notes<'_>, written: &file::Shard, lookup: Option<Lookup<'_>>) -> Shard {
-    let count = notes.between("shard.count", written.count, 1, (1, MOST_SHARDS));
+fn shard(context: &mut Context<'_>, written: &file::Shard, lookup: Option<Lookup<'_>>) -> Shard {
+    let mut count = written.count;
+    let count = context.between("shard.count", &mut count, 1, (1, MOST_SHARDS));
     let index = match (written.index, written.from.as_deref()) {
         (Some(index), None) if index < count => index,
         (Some(index), None) => {
-            notes.mistake("shard.index", index, format_args!("less than shard.count ({count})"));
+            context.mistake("shard.index", index, format_args!("less than shard.count ({count})"));
             0
         }
         (None, Some("hostname-ordinal")) => {
             if written.count.is_none() {
-                notes.mistake("shard.count", "nothing", "how many shards there are");
+                context.mistake("shard.count", "nothing", "how many shards there are");
             }
             // Without a host's name the text is about the whole fleet, and not about one shard of it.
             let Some(lookup) = lookup else { return Shard::ONLY };
-            written.count.and_then(|count| ordinal(notes, count, lookup)).unwrap_or(0)
+            written.count.and_then(|count| ordinal(context, count, lookup)).unwrap_or(0)
         }
         (None, Some(other)) => {
-            notes.mistake("shard.from", format_args!("{other:?}"), "hostname-ordinal");
+            context.mistake("shard.from", format_args!("{other:?}"), "hostname-ordinal");
             0
         }
         (Some(_), Some(_)) => {
-            notes.mistake("shard", "index and from", "only one of them");
+            context.mistake("shard", "index and from", "only one of them");
             0
         }
         (None, None) => {
-            notes.mistake("shard", "neither index nor from", "one of them");
+            context.mistake("shard", "neither index nor from", "one of them");
             0
         }
     };
@@ -131,10 +134,10 @@ fn shard(notes: &mut Notes<'_>, written: &file::Shard, lookup: Option<Lookup<'_>
 }
 
 /// The number at the end of a name like `css-vpcep-exporter-2`, as a StatefulSet gives it.
-fn ordinal(notes: &mut Notes<'_>, count: u32, lookup: Lookup<'_>) -> Option<u32> {
+fn ordinal(context: &mut Context<'_>, count: u32, lookup: Lookup<'_>) -> Option<u32> {
     let Some(name) = lookup(HOST_NAME) else {
         let expected = "the environment variable HOSTNAME with a name that ends like -2";
-        notes.mistake("shard.from", "no HOSTNAME", expected);
+        context.mistake("shard.from", "no HOSTNAME", expected);
         return None;
     };
     let digits = name.rsplit_once('-').map(|(_, digits)| digits);
@@ -143,7 +146,7 @@ fn ordinal(notes: &mut Notes<'_>, count: u32, lookup: Lookup<'_>) -> Option<u32>
     if ordinal.is_none_or(|ordinal: u32| ordinal >= count) {
         let found = format!("HOSTNAME {name:?}");
         let expected = format!("a name that ends with - and a number less than {count}");
-        notes.mistake("shard.from", found, expected);
+        context.mistake("shard.from", found, expected);
         return None;
     }
     ordinal

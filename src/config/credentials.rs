@@ -1,6 +1,6 @@
 //! `projects[].credentials`: the word `chain`, or exactly one kind.
 
-use super::{convert::Context, file, notes::Notes};
+use super::{diagnostics::Context, file};
 use crate::{
     huawei::credentials::{PROFILE_SECTION, SecretText, Source, check_printable},
     secret::Secret,
@@ -9,31 +9,28 @@ use crate::{
 /// What [`check_printable`] takes.
 const PRINTABLE: &str = "ASCII characters without spaces";
 const KINDS: &str = "exactly one of static, environment, profile, password, token";
+/// An access key is no secret, but it identifies an account, so it is not shown.
+const ACCESS_KEY: &str = "<access key>";
 
-/// Where a project's credentials come from. They are read once now, so that a mistake is found at the
+/// The source of a project's credentials. They are read once now, so that a mistake is found at the
 /// start and not at the first poll: those that are written here each at its key, the others here.
 pub(super) fn source(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
-    written: Option<file::Credentials>,
-    context: &Context<'_>,
+    written: &mut Option<file::Credentials>,
 ) -> Option<Source> {
-    let source = match written {
-        None => Source::Chain(context.environment.clone()),
-        Some(file::Credentials::Word(word)) if word == "chain" => {
+    let source = match written.get_or_insert_with(|| file::Credentials::Word("chain".into())) {
+        file::Credentials::Word(word) if word == "chain" => {
             Source::Chain(context.environment.clone())
         }
         // The word may be a secret that somebody put one level too high.
-        Some(file::Credentials::Word(word)) => {
+        file::Credentials::Word(word) => {
             let found = format_args!("another word, of {} characters", word.chars().count());
-            notes.mistake(path, found, format_args!("chain, or {KINDS}"));
+            context.mistake(path, found, format_args!("chain, or {KINDS}"));
             return None;
         }
-        Some(file::Credentials::Kinds(kinds)) => kind(notes, path, *kinds, context)?,
+        file::Credentials::Kinds(kinds) => kind(context, path, kinds)?,
     };
-    if context.text_only {
-        return Some(source);
-    }
     let (key, expected) = match source {
         Source::Chain(_) => {
             ("", "an access key and a secret key in the environment or a profile file")
@@ -46,16 +43,18 @@ pub(super) fn source(
         }
         Source::Static { .. } | Source::Password { .. } | Source::Token(_) => return Some(source),
     };
-    let resolved = source.resolve();
-    resolved.map_err(|found| notes.mistake(&format!("{path}{key}"), found, expected)).ok()?;
+    if !context.text_only
+        && let Err(found) = source.resolve()
+    {
+        context.mistake(&format!("{path}{key}"), found, expected);
+    }
     Some(source)
 }
 
 fn kind(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
-    written: file::CredentialKinds,
-    context: &Context<'_>,
+    written: &mut file::CredentialKinds,
 ) -> Option<Source> {
     let kinds = [
         ("static", written.fixed.is_some()),
@@ -67,90 +66,70 @@ fn kind(
     let found: Vec<_> = kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect();
     let [kind] = found[..] else {
         let found = if found.is_empty() { "none".to_owned() } else { found.join(" and ") };
-        notes.mistake(path, found, KINDS);
+        context.mistake(path, found, KINDS);
         return None;
     };
     let path = format!("{path}.{kind}");
     match written {
-        file::CredentialKinds { fixed: Some(fixed), .. } => {
-            static_keys(notes, &path, fixed, context)
-        }
-        file::CredentialKinds { profile: Some(written), .. } => {
-            profile(notes, &path, written, context)
-        }
-        file::CredentialKinds { password: Some(written), .. } => {
-            password(notes, &path, written, context)
-        }
+        file::CredentialKinds { fixed: Some(keys), .. } => static_keys(context, &path, keys),
+        file::CredentialKinds { profile: Some(written), .. } => profile(context, &path, written),
+        file::CredentialKinds { password: Some(written), .. } => password(context, &path, written),
         file::CredentialKinds { token: Some(written), .. } => {
-            let file = SecretText::File(context.path(&written.file));
-            read(notes, &format!("{path}.file"), file, Kind::Key, context).map(Source::Token)
+            let file = SecretText::File(context.path(&mut written.file));
+            read(context, &format!("{path}.file"), file, Kind::Key).map(Source::Token)
         }
         _ => Some(Source::Environment(context.environment.clone())),
     }
 }
 
 fn static_keys(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
-    written: file::StaticKeys,
-    context: &Context<'_>,
+    written: &mut file::StaticKeys,
 ) -> Option<Source> {
-    let file::StaticKeys { access_key, secret_key, secret_key_file, .. } = written;
-    let at = |key: &str| format!("{path}.{key}");
-    let known = check_printable(&access_key);
-    let known = known.map_err(|found| notes.mistake(&at("access_key"), found, PRINTABLE));
-    let secret_key = Written { inline: secret_key, file: secret_key_file, kind: Kind::Key };
-    let secret_key = required(notes, &at("secret_key"), secret_key, context);
-    let (inline, file) = (written.security_token, written.security_token_file);
-    let token = Written { inline, file, kind: Kind::Key };
-    let security_token = secret(notes, &at("security_token"), token, context);
-    known.ok()?;
+    let access_key = std::mem::replace(&mut written.access_key, ACCESS_KEY.to_owned());
+    if let Err(found) = check_printable(&access_key) {
+        context.mistake(&format!("{path}.access_key"), found, PRINTABLE);
+    }
+    let (inline, file) = (&written.secret_key, &mut written.secret_key_file);
+    let secret_key = secret(context, &format!("{path}.secret_key"), inline, file, Kind::Key);
+    let (inline, file) = (&written.security_token, &mut written.security_token_file);
+    let security_token = (inline.is_some() || file.is_some())
+        .then(|| secret(context, &format!("{path}.security_token"), inline, file, Kind::Key));
     Some(Source::Static {
         access_key,
         secret_key: secret_key?,
-        security_token: security_token.ok()?,
+        security_token: match security_token {
+            None => None,
+            Some(token) => Some(token?),
+        },
     })
 }
 
-fn profile(
-    notes: &mut Notes<'_>,
-    path: &str,
-    written: file::Profile,
-    context: &Context<'_>,
-) -> Option<Source> {
-    let file = match written.file {
-        Some(file) => Some(context.path(&file)),
+fn profile(context: &mut Context<'_>, path: &str, written: &mut file::Profile) -> Option<Source> {
+    let file = match &mut written.file {
+        Some(file) => Some(context.path(file)),
         None => context.environment.profile_file(),
     };
     if file.is_none() && !context.text_only {
         let expected = "a file, or HUAWEICLOUD_SDK_CREDENTIALS_FILE or HOME in the environment";
-        notes.mistake(&format!("{path}.file"), "nothing", expected);
+        context.mistake(&format!("{path}.file"), "nothing", expected);
+        return None;
     }
-    let section = written.section.unwrap_or_else(|| PROFILE_SECTION.to_owned());
-    notes.name(&format!("{path}.section"), &section);
-    let file = if context.text_only { file.unwrap_or_default() } else { file? };
-    Some(Source::Profile { file, section })
+    let file = file.unwrap_or_default();
+    written.file = Some(file.display().to_string());
+    let section = written.section.get_or_insert_with(|| PROFILE_SECTION.to_owned());
+    context.name(&format!("{path}.section"), section);
+    Some(Source::Profile { file, section: section.clone() })
 }
 
-fn password(
-    notes: &mut Notes<'_>,
-    path: &str,
-    written: file::Password,
-    context: &Context<'_>,
-) -> Option<Source> {
+fn password(context: &mut Context<'_>, path: &str, written: &mut file::Password) -> Option<Source> {
     let file::Password { domain, user, password, password_file } = written;
-    notes.name(&format!("{path}.domain"), &domain);
-    notes.name(&format!("{path}.user"), &user);
-    let written = Written { inline: password, file: password_file, kind: Kind::Password };
-    let password = required(notes, &format!("{path}.password"), written, context)?;
-    Some(Source::Password { domain, user, password })
-}
-
-/// A secret, in the configuration or in a file of its own.
-struct Written {
-    inline: Option<Secret>,
-    file: Option<String>,
-    kind: Kind,
+    context.name(&format!("{path}.domain"), domain);
+    context.name(&format!("{path}.user"), user);
+    let path = format!("{path}.password");
+    let password = secret(context, &path, password, password_file, Kind::Password)?;
+    Some(Source::Password { domain: domain.clone(), user: user.clone(), password })
 }
 
 /// What a secret may be.
@@ -173,73 +152,54 @@ impl Kind {
     }
 }
 
-fn required(
-    notes: &mut Notes<'_>,
-    path: &str,
-    written: Written,
-    context: &Context<'_>,
-) -> Option<SecretText> {
-    let secret = secret(notes, path, written, context).ok()?;
-    if secret.is_none() {
-        let (_, key) = path.rsplit_once('.').unwrap_or(("", path));
-        notes.mistake(path, "nothing", format_args!("{key}_file (or {key})"));
-    }
-    secret
-}
-
-/// There was a mistake, and it is noted.
-struct Noted;
-
+/// A secret, in the configuration or in a file of its own.
 fn secret(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
-    Written { inline, file, kind }: Written,
-    context: &Context<'_>,
-) -> Result<Option<SecretText>, Noted> {
+    inline: &Option<Secret>,
+    file: &mut Option<String>,
+    kind: Kind,
+) -> Option<SecretText> {
     let (_, key) = path.rsplit_once('.').unwrap_or(("", path));
     match (inline, file) {
-        (None, None) => Ok(None),
+        (None, None) => {
+            context.mistake(path, "nothing", format_args!("{key}_file (or {key})"));
+            None
+        }
         (Some(_), Some(_)) => {
-            notes.mistake(path, format_args!("{key}_file too"), "only one of them");
-            Err(Noted)
+            context.mistake(path, format_args!("{key}_file too"), "only one of them");
+            None
         }
         (Some(secret), None) => {
-            notes.warning(
-                path,
-                format_args!(
-                    "written in the configuration; {key}_file keeps it out of backups and version \
-                     control"
-                ),
+            let what = format_args!(
+                "written in the configuration; {key}_file keeps it out of backups and version \
+                 control"
             );
-            read(notes, path, SecretText::Inline(secret), kind, context).map(Some).ok_or(Noted)
+            context.warning(path, what);
+            read(context, path, SecretText::Inline(secret.clone()), kind)
         }
         (None, Some(file)) => {
-            let file = SecretText::File(context.path(&file));
-            read(notes, &format!("{path}_file"), file, kind, context).map(Some).ok_or(Noted)
+            let file = SecretText::File(context.path(file));
+            read(context, &format!("{path}_file"), file, kind)
         }
     }
 }
 
 /// Reads a secret once, so that a mistake is found at the start and reported at its own key.
 fn read(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
     secret: SecretText,
     kind: Kind,
-    context: &Context<'_>,
 ) -> Option<SecretText> {
     if context.text_only && matches!(secret, SecretText::File(_)) {
         return Some(secret);
     }
-    let checked = match secret.read() {
-        Ok(value) => kind.check(value.expose()).map_err(|(found, expected)| {
-            notes.mistake(path, found, expected);
-        }),
-        Err(mistake) => {
-            let expected = "a file of mode 600 or 640 with one line, the secret";
-            notes.mistake(path, mistake, expected);
-            Err(())
-        }
-    };
-    checked.ok().map(|()| secret)
+    let expected = "a file of mode 600 or 640 with one line, the secret";
+    match secret.read().map(|value| kind.check(value.expose())) {
+        Ok(Ok(())) => return Some(secret),
+        Ok(Err((found, expected))) => context.mistake(path, found, expected),
+        Err(found) => context.mistake(path, found, expected),
+    }
+    None
 }

@@ -1,149 +1,87 @@
 //! The places of the keys in a YAML file, so that a message about a value can name its line.
 
-use std::fmt;
+use std::collections::HashMap;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
-};
-use serde_saphyr::{Location, Spanned};
-
-use super::file;
+use serde_saphyr::granit_parser::{Event, Parser, Span};
 
 /// A line and a column, both from 1, as editors count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
-    pub(super) line: u64,
-    pub(super) column: u64,
+    pub(super) line: usize,
+    pub(super) column: usize,
 }
 
-/// The keys of a file and the entries of its lists.
-pub(super) struct Places(Node);
-
+/// The places of keys and of entries in lists, by paths like `projects[0].clusters[3].id`. A key that
+/// the user chose may have dots, so each key is found quoted too: `basic_auth_users["a.b"]`.
 #[derive(Default)]
-enum Node {
-    #[default]
-    Scalar,
-    Mapping(Vec<(String, Place, Node)>),
-    List(Vec<(Place, Node)>),
+pub(super) struct Places(HashMap<String, Place>);
+
+/// A mapping or a list that is not at its end yet, and what comes next in it.
+enum Open {
+    Key { path: String },
+    Value { path: String, of_key: String },
+    Entry { path: String, index: usize },
 }
 
 impl Places {
     /// The places in a file without syntax errors; any other file has none.
     pub(super) fn of(text: &str) -> Self {
-        Self(file::parse(text).unwrap_or_default())
+        let (mut places, mut open) = (Self::default(), Vec::new());
+        for event in Parser::new_from_str(text) {
+            match event {
+                Ok((event, span)) => places.add(&mut open, &event, span),
+                Err(_) => return Self::default(),
+            }
+        }
+        places
     }
 
-    /// The place of a key or an entry, like `projects[0].clusters[3].id`, if it is there.
+    fn add(&mut self, open: &mut Vec<Open>, event: &Event<'_>, span: Span) {
+        if matches!(event, Event::MappingEnd | Event::SequenceEnd) {
+            open.pop();
+        }
+        if !event.is_node() {
+            return;
+        }
+        let place = Place { line: span.start.line(), column: span.start.col() + 1 };
+        let path = match (open.pop(), event) {
+            (None, _) => String::new(),
+            (Some(Open::Key { path }), Event::Scalar(key, ..)) => {
+                let dot = if path.is_empty() { "" } else { "." };
+                let of_key = format!("{path}{dot}{key}");
+                self.0.insert(format!("{path}[{key:?}]"), place);
+                self.0.insert(of_key.clone(), place);
+                open.push(Open::Value { path, of_key });
+                return;
+            }
+            (Some(Open::Key { path }), _) => path,
+            (Some(Open::Value { path, of_key }), _) => {
+                open.push(Open::Key { path });
+                of_key
+            }
+            (Some(Open::Entry { path, index }), _) => {
+                let entry = format!("{path}[{index}]");
+                self.0.insert(entry.clone(), place);
+                open.push(Open::Entry { path, index: index + 1 });
+                entry
+            }
+        };
+        match event {
+            Event::MappingStart(..) => open.push(Open::Key { path }),
+            Event::SequenceStart(..) => open.push(Open::Entry { path, index: 0 }),
+            _ => {}
+        }
+    }
+
+    /// The place of a key or an entry, if it is there.
     pub(super) fn find(&self, path: &str) -> Option<Place> {
-        self.nearest(path).filter(|(_, is_it)| *is_it).map(|(place, _)| place)
+        self.0.get(path).copied()
     }
 
-    /// The place of a key, or of the section that it is missing from; true if the key itself is there.
-    pub(super) fn nearest(&self, path: &str) -> Option<(Place, bool)> {
-        let (mut node, mut rest, mut found) = (&self.0, path, None);
-        while let Some((place, below, after)) = node.step(rest) {
-            (node, rest, found) = (below, after, Some((place, after.is_empty())));
-        }
-        found
-    }
-}
-
-impl Node {
-    /// The child that a path begins with, and the remaining path.
-    fn step<'p>(&self, path: &'p str) -> Option<(Place, &Self, &'p str)> {
-        match self {
-            Self::Scalar => None,
-            Self::Mapping(entries) => {
-                let name = path.strip_prefix('.').unwrap_or(path);
-                entries.iter().find_map(|(key, place, node)| {
-                    // A key chosen by the user may have dots, so it is quoted.
-                    let quoted = || path.strip_prefix(&format!("[{key:?}]"));
-                    let after = name.strip_prefix(&**key).or_else(quoted)?;
-                    let ends = after.is_empty() || after.starts_with(['.', '[']);
-                    ends.then_some((*place, node, after))
-                })
-            }
-            Self::List(entries) => {
-                let (index, after) = path.strip_prefix('[')?.split_once(']')?;
-                let (place, node) = entries.get(index.parse::<usize>().ok()?)?;
-                Some((*place, node, after))
-            }
-        }
-    }
-}
-
-impl From<Location> for Place {
-    fn from(location: Location) -> Self {
-        Self { line: location.line(), column: location.column() }
-    }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Spanned<String>>()? {
-            entries.push((key.value, key.referenced.into(), map.next_value()?));
-        }
-        Ok(Node::Mapping(entries))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = list.next_element::<Spanned<Node>>()? {
-            entries.push((entry.referenced.into(), entry.value));
-        }
-        Ok(Node::List(entries))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Node, E> {
-        Ok(Node::Scalar)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
-        Ok(Node::Scalar)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
-        Ok(Node::Scalar)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
-        Ok(Node::Scalar)
-    }
-
-    fn visit_i128<E>(self, _: i128) -> Result<Node, E> {
-        Ok(Node::Scalar)
-    }
-
-    fn visit_u128<E>(self, _: u128) -> Result<Node, E> {
-        Ok(Node::Scalar)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
-        Ok(Node::Scalar)
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar)
-    }
-
-    fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar)
+    /// The place of a key, or of the section that it is missing from.
+    pub(super) fn nearest(&self, path: &str) -> Option<Place> {
+        let above = || self.nearest(&path[..path.rfind(['.', '['])?]);
+        self.find(path).or_else(above)
     }
 }
 
@@ -184,7 +122,8 @@ users:
         let places = Places::of(text);
         for (path, expected) in cases {
             let found = places.nearest(path);
-            let found = found.map(|(place, is_it)| (place.line, place.column, is_it));
+            let is_it = places.find(path).is_some();
+            let found = found.map(|place| (place.line, place.column, is_it));
             assert_eq!(found, expected, "{path}");
         }
         assert_eq!(Places::of("- [").find("[0]"), None);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
+    diagnostics::{Context, human},
     file,
-    notes::{Notes, human},
 };
 use crate::{exposition, huawei::paging::MAX_ROWS};
 
@@ -21,11 +21,9 @@ const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Data must outlive two failed polls, or every hiccup of the cloud makes a gap.
 const LEAST_INTERVALS_UNTIL_STALE: u32 = 3;
 
-/// What the clusters of all projects share.
+/// How the clusters of all projects are polled.
 #[derive(Clone, Copy, Debug)]
 pub struct Poll {
-    /// How often a cluster without an interval of its own is polled.
-    pub(super) interval: Duration,
     /// How long one whole poll may take.
     pub timeout: Duration,
     /// Polls of one project in flight at most.
@@ -35,120 +33,142 @@ pub struct Poll {
 /// The intervals at which clusters are polled.
 pub(super) struct Intervals {
     /// The interval of clusters without one of their own.
-    pub(super) default: Duration,
-    shortest: Option<Interval>,
-    longest: Option<Interval>,
+    default: Interval,
+    of_clusters: Vec<Interval>,
     /// Whether an interval is invalid. Values that depend on the intervals are then not checked: they may be
     /// right once the intervals are.
     are_wrong: bool,
 }
 
 /// An interval, and the key that it comes from.
-#[derive(Clone)]
 struct Interval {
     length: Duration,
     path: String,
 }
 
-const DEFAULT_PATH: &str = "poll.interval";
-
 impl Intervals {
-    pub(super) fn new(notes: &mut Notes<'_>, written: &file::Poll) -> Self {
-        let (shortest, longest) = (None, None);
-        let default = DEFAULT_INTERVAL;
-        let mut intervals = Self { default, shortest, longest, are_wrong: false };
-        intervals.default = intervals.read(notes, DEFAULT_PATH, written.interval.as_deref());
+    pub(super) fn new(context: &mut Context<'_>, written: &mut file::Poll) -> Self {
+        let default = Interval { length: DEFAULT_INTERVAL, path: "poll.interval".into() };
+        let mut intervals = Self { default, of_clusters: Vec::new(), are_wrong: false };
+        let path = intervals.default.path.clone();
+        intervals.default.length = intervals.read(context, &path, &mut written.interval);
         intervals
     }
 
     /// How often a cluster is polled, given its own interval if it has one.
     pub(super) fn of_cluster(
         &mut self,
-        notes: &mut Notes<'_>,
+        context: &mut Context<'_>,
         path: &str,
-        written: Option<&str>,
+        written: &mut Option<String>,
     ) -> Duration {
-        let length = self.read(notes, path, written);
-        let path = if written.is_some() { path } else { DEFAULT_PATH };
-        let interval = || Some(Interval { length, path: path.to_owned() });
-        if self.shortest.as_ref().is_none_or(|shortest| length < shortest.length) {
-            self.shortest = interval();
-        }
-        if self.longest.as_ref().is_none_or(|longest| length > longest.length) {
-            self.longest = interval();
-        }
+        let path = if written.is_some() { path } else { &self.default.path }.to_owned();
+        let length = self.read(context, &path, written);
+        self.of_clusters.push(Interval { length, path });
         length
     }
 
-    fn read(&mut self, notes: &mut Notes<'_>, path: &str, written: Option<&str>) -> Duration {
-        if written.is_none() {
-            return self.default;
-        }
-        match notes.duration(path, written) {
+    fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        path: &str,
+        written: &mut Option<String>,
+    ) -> Duration {
+        let default = self.default.length;
+        let text = written.get_or_insert_with(|| human(default));
+        let length = match context.duration(path, Some(text)) {
             Some(length) if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&length) => length,
             found => {
                 self.are_wrong = true;
                 if let Some(length) = found {
                     let (least, most) = (human(SHORTEST_INTERVAL), human(LONGEST_INTERVAL));
-                    notes.mistake(path, human(length), format_args!("{least} to {most}"));
+                    context.mistake(path, human(length), format_args!("{least} to {most}"));
                 }
-                self.default
+                default
             }
-        }
+        };
+        *text = human(length);
+        length
     }
 
-    /// Without clusters, the interval of clusters to come counts.
-    fn or_default(&self, of_clusters: Option<&Interval>) -> Interval {
-        let default = || Interval { length: self.default, path: DEFAULT_PATH.into() };
-        of_clusters.cloned().unwrap_or_else(default)
+    /// The first of the shortest intervals. Without clusters, the interval of clusters to come counts.
+    fn shortest(&self) -> &Interval {
+        let shortest = self.of_clusters.iter().min_by_key(|interval| interval.length);
+        shortest.unwrap_or(&self.default)
+    }
+
+    /// The first of the longest intervals.
+    fn longest(&self) -> &Interval {
+        let longest = self.of_clusters.iter().rev().max_by_key(|interval| interval.length);
+        longest.unwrap_or(&self.default)
     }
 }
 
 /// The section, with what depends on the intervals: a value that is not written follows from them,
 /// one that is written must fit them.
 pub(super) fn poll(
-    notes: &mut Notes<'_>,
-    written: &file::Poll,
+    context: &mut Context<'_>,
+    written: &mut file::Poll,
     intervals: &Intervals,
 ) -> (Poll, exposition::Settings) {
-    let shortest = intervals.or_default(intervals.shortest.as_ref());
-    let longest = intervals.or_default(intervals.longest.as_ref());
-    let path = "poll.timeout";
-    let timeout = notes.duration(path, written.timeout.as_deref());
-    if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        notes.mistake(path, "0s", "more than 0s");
-    } else if let Some(timeout) = timeout.filter(|_| !intervals.are_wrong)
-        && timeout > shortest.length
-    {
-        let (most, of) = (human(shortest.length), notes.other(&shortest.path));
-        notes.mistake(path, human(timeout), format_args!("at most {of}, {most}"));
-    }
-    let timeout = timeout.unwrap_or_else(|| DEFAULT_TIMEOUT.min(shortest.length / 2));
-    let path = "poll.stale_after";
-    let least = longest.length * LEAST_INTERVALS_UNTIL_STALE;
-    let stale_after = notes.duration(path, written.stale_after.as_deref());
-    if let Some(stale_after) = stale_after.filter(|_| !intervals.are_wrong)
-        && stale_after < least
-    {
-        let (least, of) = (human(least), notes.other(&longest.path));
-        let times = LEAST_INTERVALS_UNTIL_STALE;
-        let expected = format_args!("at least {times} times {of}, {least}");
-        notes.mistake(path, human(stale_after), expected);
-    }
-    let stale_after = stale_after.unwrap_or_else(|| DEFAULT_STALE_AFTER.max(least));
+    let concurrency = &mut written.concurrency;
     let concurrency =
-        notes.between("poll.concurrency", written.concurrency, 8, (1, MOST_CONCURRENCY));
-    let per_connection_limit = notes.between(
-        "poll.per_connection_limit",
-        written.per_connection_limit,
-        1000,
-        (1, MAX_ROWS as u32),
-    );
+        context.between("poll.concurrency", concurrency, 8, (1, MOST_CONCURRENCY)) as usize;
+    let limit = &mut written.per_connection_limit;
+    let limit = context.between("poll.per_connection_limit", limit, 1000, (1, MAX_ROWS as u32));
     let exposition = exposition::Settings {
-        stale_after,
-        per_connection: written.per_connection.unwrap_or(true),
-        per_connection_limit: per_connection_limit as usize,
+        stale_after: stale_after(context, &mut written.stale_after, intervals),
+        per_connection: *written.per_connection.get_or_insert(true),
+        per_connection_limit: limit as usize,
     };
-    let interval = intervals.default;
-    (Poll { interval, timeout, concurrency: concurrency as usize }, exposition)
+    (Poll { timeout: timeout(context, &mut written.timeout, intervals), concurrency }, exposition)
+}
+
+fn timeout(
+    context: &mut Context<'_>,
+    written: &mut Option<String>,
+    intervals: &Intervals,
+) -> Duration {
+    let path = "poll.timeout";
+    let shortest = intervals.shortest();
+    let timeout = match context.duration(path, written.as_deref()) {
+        None => DEFAULT_TIMEOUT.min(shortest.length / 2),
+        Some(timeout) if timeout.is_zero() => {
+            context.mistake(path, "0s", "more than 0s");
+            timeout
+        }
+        Some(timeout) => {
+            if timeout > shortest.length && !intervals.are_wrong {
+                let (most, of) = (human(shortest.length), context.other(&shortest.path));
+                context.mistake(path, human(timeout), format_args!("at most {of}, {most}"));
+            }
+            timeout
+        }
+    };
+    *written = Some(human(timeout));
+    timeout
+}
+
+fn stale_after(
+    context: &mut Context<'_>,
+    written: &mut Option<String>,
+    intervals: &Intervals,
+) -> Duration {
+    let path = "poll.stale_after";
+    let longest = intervals.longest();
+    let times = LEAST_INTERVALS_UNTIL_STALE;
+    let least = longest.length * times;
+    let stale_after = match context.duration(path, written.as_deref()) {
+        None => DEFAULT_STALE_AFTER.max(least),
+        Some(stale_after) => {
+            if stale_after < least && !intervals.are_wrong {
+                let (least, of) = (human(least), context.other(&longest.path));
+                let expected = format_args!("at least {times} times {of}, {least}");
+                context.mistake(path, human(stale_after), expected);
+            }
+            stale_after
+        }
+    };
+    *written = Some(human(stale_after));
+    stale_after
 }

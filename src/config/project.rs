@@ -1,10 +1,10 @@
 //! `projects`: who is called, how fast, and for what.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use super::{EndpointService, Project, convert::Context, credentials::source, file, notes::Notes};
+use super::{credentials::source, diagnostics::Context, file, poll::Intervals, settings::Project};
 use crate::{
-    board::ClusterMeta,
+    board::{ClusterMeta, ServiceMeta},
     huawei::{
         self,
         endpoints::{BaseUrl, Endpoints, Service, derived, is_known},
@@ -24,106 +24,139 @@ const LARGEST_BURST: u32 = 1000;
 const CSS_RATE: RateLimit = RateLimit { requests_per_second: 5.0, burst: 10 };
 const VPCEP_RATE: RateLimit = RateLimit { requests_per_second: 0.5, burst: 5 };
 
+/// The facts that hold for the projects of a file together.
+pub(super) struct Fleet {
+    pub(super) intervals: Intervals,
+    shard: Shard,
+    /// The place of each cluster id.
+    clusters: HashMap<String, String>,
+}
+
+impl Fleet {
+    /// No clusters so far.
+    pub(super) fn new(shard: Shard, intervals: Intervals) -> Self {
+        Self { intervals, shard, clusters: HashMap::new() }
+    }
+
+    /// How many clusters there are.
+    pub(super) fn size(&self) -> usize {
+        self.clusters.len()
+    }
+}
+
 pub(super) fn project(
-    notes: &mut Notes<'_>,
-    path: &str,
-    written: file::Project,
     context: &mut Context<'_>,
+    fleet: &mut Fleet,
+    path: &str,
+    written: &mut file::Project,
 ) -> Option<Project> {
     let at = |key: &str| format!("{path}.{key}");
-    notes.name(&at("name"), &written.name);
-    // A slash separates project and service in `admin.tokens`.
-    if written.name.contains('/') {
-        notes.mistake(&at("name"), format_args!("{:?}", written.name), "a name without /");
-    }
-    let region = notes.ok(&at("region"), &written.region, RegionId::parse(&written.region));
-    let project_id = match written.project_id {
-        Some(text) => notes.ok(&at("project_id"), &text, ProjectId::parse(&text)).map(Some),
-        None => Some(None),
+    let cloud = cloud(context, path, written);
+    let limits = written.rate_limit.get_or_insert_default();
+    let mut limit = |key: &str, written: &mut Option<file::RateLimit>, default| {
+        rate_limit(context, &at(key), written.get_or_insert_default(), default, fleet.shard)
     };
-    let credentials = source(notes, &at("credentials"), written.credentials, context);
-    let limits = written.rate_limit;
-    let css = rate_limit(notes, &at("rate_limit.css"), limits.css, CSS_RATE);
-    let vpcep = rate_limit(notes, &at("rate_limit.vpcep"), limits.vpcep, VPCEP_RATE);
-    let paging = paging(notes, &at("paging"), written.paging);
-    let name: Arc<str> = written.name.into();
-    let mut clusters = Vec::new();
-    for (index, written) in written.clusters.into_iter().enumerate() {
+    let css_rate_limit = limit("rate_limit.css", &mut limits.css, CSS_RATE);
+    let vpcep_rate_limit = limit("rate_limit.vpcep", &mut limits.vpcep, VPCEP_RATE);
+    let clusters = written.clusters.get_or_insert_default();
+    let services = written.endpoint_services.get_or_insert_default();
+    if clusters.is_empty() && services.is_empty() {
+        context.warning(&at("clusters"), "there are none: nothing of this project is polled");
+    }
+    let mut own_clusters = Vec::new();
+    for (index, written) in clusters.iter_mut().enumerate() {
         let path = at(&format!("clusters[{index}]"));
-        clusters.extend(cluster(notes, &path, written, &name, region.as_ref(), context));
+        own_clusters.extend(cluster(context, fleet, &path, written, cloud.as_ref()));
     }
-    let services = endpoint_services(notes, &at("endpoint_services"), written.endpoint_services);
-    if clusters.is_empty() && services.is_empty() && notes.mistakes.is_empty() {
-        notes.warning(&at("clusters"), "there are none: nothing of this project is polled");
-    }
-    let region = region?;
-    if !is_known(&region) && written.api_endpoints.is_empty() {
-        let what = format!(
-            "{region} is not a region known here; its API hosts are derived, like {}: set \
-             api_endpoints if they are elsewhere",
-            derived(Service::Css, &region)
-        );
-        notes.warning(&at("region"), what);
-    }
-    let endpoints = endpoints(notes, &at("api_endpoints"), written.api_endpoints, &region);
+    let services = endpoint_services(context, &at("endpoint_services"), services, cloud.as_ref());
     Some(Project {
-        cloud: huawei::Settings {
-            name,
-            region,
-            project_id: project_id?,
-            endpoints: endpoints?,
-            credentials: credentials?,
-            paging,
-        },
-        css_rate_limit: part_of(css, context.shard),
-        vpcep_rate_limit: part_of(vpcep, context.shard),
-        clusters,
-        endpoint_services: services,
+        cloud: cloud?,
+        css_rate_limit,
+        vpcep_rate_limit,
+        clusters: own_clusters,
+        endpoint_services: if fleet.shard.index == 0 { services } else { Vec::new() },
     })
 }
 
-fn cluster(
-    notes: &mut Notes<'_>,
-    path: &str,
-    written: file::Cluster,
-    project: &Arc<str>,
-    region: Option<&RegionId>,
+/// How the project's APIs are called.
+fn cloud(
     context: &mut Context<'_>,
+    path: &str,
+    written: &mut file::Project,
+) -> Option<huawei::Settings> {
+    let at = |key: &str| format!("{path}.{key}");
+    context.name(&at("name"), &written.name);
+    // A slash separates project and service in `admin.tokens`.
+    if written.name.contains('/') {
+        context.mistake(&at("name"), format_args!("{:?}", written.name), "a name without /");
+    }
+    let region = context.ok(&at("region"), &written.region, RegionId::parse(&written.region));
+    let project_id = match &written.project_id {
+        Some(text) => context.ok(&at("project_id"), text, ProjectId::parse(text)).map(Some),
+        None => Some(None),
+    };
+    let credentials = source(context, &at("credentials"), &mut written.credentials);
+    let paging = paging(context, &at("paging"), written.paging.get_or_insert_default());
+    let region = region?;
+    let endpoints = endpoints(context, path, &mut written.api_endpoints, &region);
+    Some(huawei::Settings {
+        name: written.name.as_str().into(),
+        region,
+        project_id: project_id?,
+        endpoints: endpoints?,
+        credentials: credentials?,
+        paging,
+    })
+}
+
+/// The cluster, if it is this shard's.
+fn cluster(
+    context: &mut Context<'_>,
+    fleet: &mut Fleet,
+    path: &str,
+    written: &mut file::Cluster,
+    cloud: Option<&huawei::Settings>,
 ) -> Option<ClusterMeta> {
     let id_path = format!("{path}.id");
-    notes.unique(&mut context.clusters, &id_path, &written.id);
-    let id = notes.ok(&id_path, &written.id, ClusterId::parse(&written.id));
+    context.unique(&mut fleet.clusters, &id_path, &written.id);
+    let id = context.ok(&id_path, &written.id, ClusterId::parse(&written.id));
     let interval_path = format!("{path}.interval");
-    let interval = context.intervals.of_cluster(notes, &interval_path, written.interval.as_deref());
-    let name = written.name.unwrap_or_else(|| written.id.clone());
-    notes.name(&format!("{path}.name"), &name);
+    let interval = fleet.intervals.of_cluster(context, &interval_path, &mut written.interval);
+    let name = written.name.get_or_insert_with(|| written.id.clone());
+    context.name(&format!("{path}.name"), name);
     Some(ClusterMeta {
-        region: region?.clone(),
-        project: project.clone(),
-        id: id?,
-        name: name.into(),
+        region: cloud?.region.clone(),
+        project: cloud?.name.clone(),
+        id: id.filter(|id| fleet.shard.owns(id))?,
+        name: name.as_str().into(),
         interval,
     })
 }
 
 fn endpoint_services(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
-    written: Vec<file::EndpointService>,
-) -> Vec<EndpointService> {
+    written: &mut [file::EndpointService],
+    cloud: Option<&huawei::Settings>,
+) -> Vec<ServiceMeta> {
     let (mut ids, mut names) = (HashMap::new(), HashMap::new());
     let mut services = Vec::new();
-    for (index, written) in written.into_iter().enumerate() {
+    for (index, written) in written.iter_mut().enumerate() {
         let (id_path, name_path) = (format!("{path}[{index}].id"), format!("{path}[{index}].name"));
-        let name = written.name.unwrap_or_else(|| written.id.clone());
-        notes.unique(&mut ids, &id_path, &written.id);
-        notes.name(&name_path, &name);
+        let name = written.name.get_or_insert_with(|| written.id.clone());
+        context.unique(&mut ids, &id_path, &written.id);
+        context.name(&name_path, name);
         // The same id twice has one mistake, not a second one for the name it defaults to.
-        if name != written.id {
-            notes.unique(&mut names, &name_path, &name);
+        if *name != written.id {
+            context.unique(&mut names, &name_path, name);
         }
-        let id = notes.ok(&id_path, &written.id, ServiceId::parse(&written.id));
-        services.extend(id.map(|id| EndpointService { id, name: name.into() }));
+        let id = context.ok(&id_path, &written.id, ServiceId::parse(&written.id));
+        services.extend(id.zip(cloud).map(
+            |(id, huawei::Settings { region, name: project, .. })| {
+                let (region, project) = (region.clone(), project.clone());
+                ServiceMeta { region, project, id, name: name.as_str().into() }
+            },
+        ));
     }
     // A token for the one would be a token for the other.
     let mut names: Vec<_> = names.into_iter().collect();
@@ -131,70 +164,80 @@ fn endpoint_services(
     for (name, name_path) in &names {
         if let Some(id_path) = ids.get(name) {
             let of = id_path.trim_end_matches(".id");
-            let expected = format!("a name that is not the id of {}", notes.other(of));
-            notes.mistake(name_path, format_args!("{name:?}"), expected);
+            let expected = format!("a name that is not the id of {}", context.other(of));
+            context.mistake(name_path, format_args!("{name:?}"), expected);
         }
     }
     services
 }
 
 fn endpoints(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
-    written: file::ApiEndpoints,
+    written: &mut Option<file::ApiEndpoints>,
     region: &RegionId,
 ) -> Option<Endpoints> {
-    let mut endpoint = |key: &str, written: Option<String>, service| {
-        let text = written.unwrap_or_else(|| derived(service, region));
+    let written = written.get_or_insert_default();
+    if !is_known(region) && *written == file::ApiEndpoints::default() {
+        let what = format!(
+            "{region} is not a region known here; its API hosts are derived, like {}: set \
+             api_endpoints if they are elsewhere",
+            derived(Service::Css, region)
+        );
+        context.warning(&format!("{path}.region"), what);
+    }
+    let mut endpoint = |key: &str, written: &mut Option<String>, service| {
+        let text = written.get_or_insert_with(|| derived(service, region));
         // A URL with a user name may have a password too.
-        let shown = if text.contains('@') { "a URL with @" } else { &text };
-        notes.ok(&format!("{path}.{key}"), shown, BaseUrl::parse(&text))
+        let shown = if text.contains('@') { "a URL with @" } else { &**text };
+        let path = format!("{path}.api_endpoints.{key}");
+        let url = context.ok(&path, shown, BaseUrl::parse(text))?;
+        *text = url.to_string();
+        Some(url)
     };
-    let css = endpoint("css", written.css, Service::Css);
-    let vpcep = endpoint("vpcep", written.vpcep, Service::Vpcep);
-    let iam = endpoint("iam", written.iam, Service::Iam);
+    let css = endpoint("css", &mut written.css, Service::Css);
+    let vpcep = endpoint("vpcep", &mut written.vpcep, Service::Vpcep);
+    let iam = endpoint("iam", &mut written.iam, Service::Iam);
     Some(Endpoints { css: css?, vpcep: vpcep?, iam: iam? })
 }
 
+/// This shard's part of a limit that all shards share.
 fn rate_limit(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     path: &str,
-    written: Option<file::RateLimit>,
+    written: &mut file::RateLimit,
     default: RateLimit,
+    shard: Shard,
 ) -> RateLimit {
-    let (rate, burst) =
-        written.map_or((None, None), |written| (written.requests_per_second, written.burst));
     let rate_path = format!("{path}.requests_per_second");
-    let rates = (SLOWEST_RATE, FASTEST_RATE);
+    let (rate, rates) = (default.requests_per_second, (SLOWEST_RATE, FASTEST_RATE));
+    let rate = context.between(&rate_path, &mut written.requests_per_second, rate, rates);
     let bursts = (1, LARGEST_BURST);
-    RateLimit {
-        requests_per_second: notes.between(&rate_path, rate, default.requests_per_second, rates),
-        burst: notes.between(&format!("{path}.burst"), burst, default.burst, bursts),
-    }
+    let burst = &mut written.burst;
+    let burst = context.between(&format!("{path}.burst"), burst, default.burst, bursts);
+    let requests_per_second = rate / f64::from(shard.count);
+    let burst = (burst / shard.count).max(1);
+    *written =
+        file::RateLimit { requests_per_second: Some(requests_per_second), burst: Some(burst) };
+    RateLimit { requests_per_second, burst }
 }
 
-/// What one shard may use of a limit that all of them share.
-fn part_of(limit: RateLimit, shard: Shard) -> RateLimit {
-    RateLimit {
-        requests_per_second: limit.requests_per_second / f64::from(shard.count),
-        burst: (limit.burst / shard.count).max(1),
-    }
-}
-
-fn paging(notes: &mut Notes<'_>, path: &str, written: file::Paging) -> Paging {
-    let parameter = match written.parameter.as_deref() {
-        None | Some("offset") => Parameter::Offset,
-        Some("start") => Parameter::Start,
-        Some(other) => {
+fn paging(context: &mut Context<'_>, path: &str, written: &mut file::Paging) -> Paging {
+    let parameter = written.parameter.get_or_insert_with(|| Parameter::Offset.as_str().into());
+    let parameter = match parameter.as_str() {
+        "offset" => Parameter::Offset,
+        "start" => Parameter::Start,
+        other => {
             let expected = "offset, or start for older regions";
-            notes.mistake(&format!("{path}.parameter"), format_args!("{other:?}"), expected);
+            context.mistake(&format!("{path}.parameter"), format_args!("{other:?}"), expected);
             Parameter::Offset
         }
     };
     let limits = (1, LARGEST_LIMIT);
+    let limit = &mut written.limit;
     Paging {
         parameter,
-        first: notes.between(&format!("{path}.first"), written.first, 0, (0, 1)),
-        limit: notes.between(&format!("{path}.limit"), written.limit, LARGEST_LIMIT, limits),
+        first: context.between(&format!("{path}.first"), &mut written.first, 0, (0, 1)),
+        limit: context.between(&format!("{path}.limit"), limit, LARGEST_LIMIT, limits),
     }
 }

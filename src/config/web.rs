@@ -8,13 +8,15 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use axum::http::{HeaderName, HeaderValue};
 
-use self::file::Hidden;
 use super::{
-    ConfigError, file as yaml,
-    notes::{Notes, in_order},
-    read,
+    diagnostics::{ConfigError, Context, human},
+    poll::LONGEST_INTERVAL,
+    yaml,
 };
-use crate::web::{PasswordHash, RequestLimit, Users, WebSettings};
+use crate::{
+    secret::Secret,
+    web::{PasswordHash, RequestLimit, Users, WebSettings},
+};
 
 /// More than this at once is no limit.
 const LARGEST_BURST: u32 = 1_000_000;
@@ -38,9 +40,7 @@ pub fn load_web(path: &Path) -> Result<WebConfig, ConfigError> {
 
 /// The same, but if only the text is checked, the files that it names are not read, and there is no TLS.
 pub(super) fn load(path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
-    let text = read(path)
-        .map_err(|what| ConfigError { mistakes: vec![format!("{}:{what}", path.display())] })?;
-    parse(&text, path, text_only)
+    parse(&yaml::read(path)?, path, text_only)
 }
 
 /// Reads a web configuration from its text. `path` is for messages and for relative paths in it.
@@ -52,33 +52,26 @@ pub fn parse_web(text: &str, path: &Path) -> Result<WebConfig, ConfigError> {
 }
 
 fn parse(text: &str, path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
-    let name = path.display();
-    let file: file::File = if text.trim().is_empty() {
-        file::File::default()
-    } else {
-        yaml::parse::<Option<file::File>>(text)
-            .map_err(|mistake| ConfigError { mistakes: vec![format!("{name}:{mistake}")] })?
-            .unwrap_or_default()
+    let file: file::File = match text.trim() {
+        "" => file::File::default(),
+        _ => yaml::parse::<Option<file::File>>(path, text)?.unwrap_or_default(),
     };
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let mut notes = Notes::new(path, text);
+    let mut context = Context::new(path, text, text_only);
     let has_tls = file.tls_server_config.is_some();
-    let tls =
-        file.tls_server_config.and_then(|written| tls::tls(&mut notes, written, folder, text_only));
-    let users = users(&mut notes, file.basic_auth_users);
+    let tls = file.tls_server_config.and_then(|written| tls::tls(&mut context, written));
+    let users = users(&mut context, file.basic_auth_users.unwrap_or_default());
     if !users.is_empty() && !has_tls {
         let what = "without tls_server_config, passwords can be read on their way";
-        notes.warning("basic_auth_users", what);
+        context.warning("basic_auth_users", what);
     }
-    if file.http_server_config.http2 == Some(true) {
+    let http = file.http_server_config.unwrap_or_default();
+    if http.http2 == Some(true) {
         let what = "HTTP/2 is not spoken, only HTTP/1.1; false says the same";
-        notes.warning("http_server_config.http2", what);
+        context.warning("http_server_config.http2", what);
     }
-    let headers = headers(&mut notes, file.http_server_config.headers);
-    let rate_limit = file.rate_limit.and_then(|written| rate_limit(&mut notes, &written));
-    if !notes.mistakes.is_empty() {
-        return Err(ConfigError { mistakes: in_order(notes.mistakes) });
-    }
+    let headers = headers(&mut context, http.headers.unwrap_or_default());
+    let rate_limit = file.rate_limit.and_then(|written| rate_limit(&mut context, written));
+    let warnings = context.finish()?;
     let settings = WebSettings {
         file: Some(path.to_owned()),
         tls,
@@ -86,25 +79,25 @@ fn parse(text: &str, path: &Path, text_only: bool) -> Result<WebConfig, ConfigEr
         headers,
         rate_limit: rate_limit.map(Arc::new),
     };
-    Ok(WebConfig { settings, warnings: in_order(notes.warnings) })
+    Ok(WebConfig { settings, warnings })
 }
 
-fn users(notes: &mut Notes<'_>, written: BTreeMap<String, Hidden>) -> Users {
+fn users(context: &mut Context<'_>, written: BTreeMap<String, Secret>) -> Users {
     let mut users = BTreeMap::new();
-    for (name, Hidden(hash)) in written {
+    for (name, hash) in written {
         let path = format!("basic_auth_users[{name:?}]");
         if name.is_empty() || name.contains([':', '\n', '\r']) {
-            notes.mistake(&path, "a name that no login can have", "a name without a colon");
+            context.mistake(&path, "a name that no login can have", "a name without a colon");
         }
         match PasswordHash::parse(hash) {
             Ok(hash) => drop(users.insert(name, hash)),
-            Err(expected) => notes.mistake(&path, "something else", expected),
+            Err(expected) => context.mistake(&path, "something else", expected),
         }
     }
     Users::new(users)
 }
 
-fn headers(notes: &mut Notes<'_>, written: file::Headers) -> Vec<(HeaderName, HeaderValue)> {
+fn headers(context: &mut Context<'_>, written: file::Headers) -> Vec<(HeaderName, HeaderValue)> {
     let all: [(&str, Option<String>, &[&str]); 5] = [
         ("Content-Security-Policy", written.content_security_policy, &[]),
         ("X-Frame-Options", written.x_frame_options, &["deny", "sameorigin"]),
@@ -117,35 +110,33 @@ fn headers(notes: &mut Notes<'_>, written: file::Headers) -> Vec<(HeaderName, He
         let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
         let path = format!("http_server_config.headers.{name}");
         if !allowed.is_empty() && !allowed.contains(&value.as_str()) {
-            notes.mistake(&path, format_args!("{value:?}"), allowed.join(" or "));
+            context.mistake(&path, format_args!("{value:?}"), allowed.join(" or "));
             continue;
         }
         let parsed = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value));
         match parsed {
             (Ok(name), Ok(value)) => headers.push((name, value)),
-            _ => notes.mistake(&path, format_args!("{value:?}"), "the value of a header"),
+            _ => context.mistake(&path, format_args!("{value:?}"), "the value of a header"),
         }
     }
     headers
 }
 
-fn rate_limit(notes: &mut Notes<'_>, written: &file::RateLimit) -> Option<RequestLimit> {
+fn rate_limit(context: &mut Context<'_>, mut written: file::RateLimit) -> Option<RequestLimit> {
     // As in other exporters, a number without a unit is possible where it is 0, and means no limit.
     let interval = written.interval.as_deref().filter(|interval| *interval != "0");
-    let interval = notes.duration("rate_limit.interval", interval)?;
+    let interval = context.duration("rate_limit.interval", interval)?;
     if interval.is_zero() {
         return None;
     }
-    let Some(burst) = written.burst else {
-        notes.mistake("rate_limit.burst", "nothing", format_args!("1 to {LARGEST_BURST}"));
+    if written.burst.is_none() {
+        context.mistake("rate_limit.burst", "nothing", format_args!("1 to {LARGEST_BURST}"));
         return None;
-    };
-    let burst = notes.between("rate_limit.burst", Some(burst), 1, (1, LARGEST_BURST));
-    let longest = super::LONGEST_INTERVAL;
-    if interval > longest {
-        let found = super::notes::human(interval);
-        let expected = format!("at most {}", super::notes::human(longest));
-        notes.mistake("rate_limit.interval", found, expected);
+    }
+    let burst = context.between("rate_limit.burst", &mut written.burst, 1, (1, LARGEST_BURST));
+    if interval > LONGEST_INTERVAL {
+        let expected = format!("at most {}", human(LONGEST_INTERVAL));
+        context.mistake("rate_limit.interval", human(interval), expected);
         return None;
     }
     Some(RequestLimit::new(interval, burst))

@@ -1,75 +1,120 @@
-//! Blocks: the lines of some clusters in one family, kept compressed.
-//!
-//! A block is made once, by whoever needs it first; until then it holds on to what it will be made
-//! of. Blocks are shared by all pages on which these clusters look the same in this family.
+//! Blocks: lines as a part of one gzip member, which is put together from parts that are compressed apart.
 
-use std::{cell::RefCell, fmt, sync::OnceLock};
+use std::cell::RefCell;
 
 use bytes::Bytes;
+use crc32fast::Hasher;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
-use parking_lot::Mutex;
 
-use super::{Settings, checksum::Checksum, families::Family, view::Shown};
+/// Length of a piece of text. An identity body is inflated piece by piece, so a client that takes
+/// nothing also keeps this much memory: 256 of them (the listener's limit) need 8 MiB. Smaller pieces
+/// would be larger in sum, because each begins without a dictionary.
+const PIECE_TEXT: usize = 32 * 1024;
 
-/// Text in one piece. An identity body is inflated piece by piece, so this is also what a scraper
-/// that takes nothing keeps in memory: 256 of them (the listener's limit) need 8 MiB.
-/// Smaller pieces would be larger in sum (each begins without a dictionary).
-pub(super) const PIECE_TEXT: usize = 32 * 1024;
-
-/// The first level that fits its codes to the text: level 1 needs half as much again (45 bytes a
-/// line, not 29), and levels 3 and 4 save less than 1 % more.
+/// The first level that fits its codes to the text. Level 1 takes half the time but needs 45 bytes a
+/// line instead of 29; levels 3 and 4 save less than 1 % more.
 const LEVEL: Compression = Compression::new(2);
 
-/// Text as pieces of one deflate stream, each readable alone: it refers to no text of another, begins
-/// and ends at a byte, and is not the last (RFC 1951, section 3.2.3; zlib calls the end a sync flush).
+/// The header of a gzip member (RFC 1952, section 2.3): deflate, no flags, no time, a fast algorithm,
+/// an unknown system.
+pub(super) static GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+/// An empty block with fixed codes, marked as the last (RFC 1951, section 3.2.3).
+const LAST_BLOCK: [u8; 2] = [3, 0];
+/// What a member needs beside its blocks: the header, the last block, CRC-32 and length of the text.
+const GZIP_FRAME_BYTES: usize = GZIP_HEADER.len() + LAST_BLOCK.len() + 8;
+
+/// The encoding of a page that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    Identity,
+    /// As one gzip member (RFC 1952).
+    Gzip,
+}
+
+/// Text as pieces of one deflate stream. Each piece can be read alone: it refers to no text of another,
+/// begins and ends at a byte, and is not the last (RFC 1951, section 3.2.3; zlib calls its end a sync
+/// flush). So the deflated blocks of a page, one after the other, are one deflate stream.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pieces {
+pub(super) struct Block {
     deflated: Bytes,
-    /// Where each piece ends in `deflated`, and how long its text is.
+    /// The end of each piece in `deflated`, and the length of its text.
     ends: Box<[(u32, u32)]>,
-    totals: Totals,
+    sum: Sum,
 }
 
-/// What some lines come to.
+/// Size and checksum of text that is put together from blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
+pub(super) struct Sum {
     pub(super) lines: usize,
+    pub(super) text_bytes: usize,
     pub(super) deflated_bytes: usize,
-    pub(super) text: Checksum,
+    crc: u32,
 }
 
-impl Totals {
-    /// Of these lines and the next, one after the other.
+impl Sum {
+    /// The sum of this text and the next, one after the other.
     #[must_use]
     pub(super) fn then(self, next: Self) -> Self {
+        let mut crc = Hasher::new_with_initial_len(self.crc, self.text_bytes as u64);
+        crc.combine(&Hasher::new_with_initial_len(next.crc, next.text_bytes as u64));
         Self {
             lines: self.lines + next.lines,
+            text_bytes: self.text_bytes + next.text_bytes,
             deflated_bytes: self.deflated_bytes + next.deflated_bytes,
-            text: self.text.then(next.text),
+            crc: crc.finalize(),
+        }
+    }
+
+    /// The end of a gzip member with this text.
+    pub(super) fn gzip_end(self) -> Bytes {
+        // The length is modulo 2^32 (RFC 1952, section 2.3.1).
+        let length = self.text_bytes as u32;
+        [&LAST_BLOCK[..], &self.crc.to_le_bytes(), &length.to_le_bytes()].concat().into()
+    }
+
+    /// The length of the whole body.
+    pub(super) fn body_bytes(self, encoding: Encoding) -> usize {
+        match encoding {
+            Encoding::Identity => self.text_bytes,
+            Encoding::Gzip => self.deflated_bytes + GZIP_FRAME_BYTES,
         }
     }
 }
 
-impl Pieces {
-    /// Compresses a text. Its lines are not counted.
+impl FromIterator<Sum> for Sum {
+    fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
+        parts.into_iter().fold(Self::default(), Self::then)
+    }
+}
+
+impl Block {
+    /// Compresses a text whose lines are not counted.
     pub(super) fn of(text: &str) -> Self {
-        let mut press = Press::default();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.floor_char_boundary(PIECE_TEXT));
-            press.piece(now);
+        let (mut press, mut rest) = (Press::default(), text);
+        while rest.len() > PIECE_TEXT {
+            let (piece, later) = rest.split_at(rest.floor_char_boundary(PIECE_TEXT));
+            press.compress(piece);
             rest = later;
         }
-        press.finish()
+        press.finish(rest)
     }
 
-    /// All pieces, to be sent as they are.
-    pub(super) fn deflated(&self) -> &Bytes {
-        &self.deflated
+    /// Number `index` of the parts in which the block is sent: its pieces, or all of it in gzip.
+    pub(super) fn part(&self, index: usize, encoding: Encoding) -> Option<Bytes> {
+        match encoding {
+            Encoding::Identity => self.inflate(index),
+            Encoding::Gzip => {
+                (index == 0 && !self.deflated.is_empty()).then(|| self.deflated.clone())
+            }
+        }
     }
 
-    /// The text of one piece; none after the last.
-    pub(super) fn inflate(&self, index: usize) -> Option<Bytes> {
+    pub(super) fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    fn inflate(&self, index: usize) -> Option<Bytes> {
         let &(end, length) = self.ends.get(index)?;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before].0);
         let deflated = &self.deflated[start as usize..end as usize];
@@ -81,161 +126,109 @@ impl Pieces {
         debug_assert!(status.is_ok() && text.len() == length as usize, "our own pieces are whole");
         Some(text.into())
     }
-
-    pub(super) fn totals(&self) -> Totals {
-        self.totals
-    }
 }
 
 thread_local! {
-    // Making them anew for each piece would take longer than the work itself.
-    static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(LEVEL, false));
+    // To make these anew for each piece would take longer than the work itself.
+    static DEFLATE: RefCell<(Compress, Vec<u8>)> =
+        RefCell::new((Compress::new(LEVEL, false), Vec::new()));
     static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
-    static PRESSED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes pieces.
+/// Makes a block of text that comes line by line.
 #[derive(Default)]
-struct Press {
+pub(super) struct Press {
     deflated: Vec<u8>,
     ends: Vec<(u32, u32)>,
-    text: Checksum,
-    lines: usize,
+    sum: Sum,
 }
 
 impl Press {
-    fn piece(&mut self, text: &str) {
-        DEFLATE.with_borrow_mut(|deflate| {
-            PRESSED.with_borrow_mut(|pressed| {
-                // Deflate adds at most a few bytes to what cannot be compressed (RFC 1951, 3.2.4).
-                pressed.clear();
-                pressed.reserve(text.len() + text.len() / 8 + 64);
-                deflate.reset();
-                let status = deflate.compress_vec(text.as_bytes(), pressed, FlushCompress::Sync);
-                debug_assert!(matches!(status, Ok(Status::Ok)), "there is room for all");
-                self.deflated.extend_from_slice(pressed);
-            });
-        });
-        // A block is made of one cluster of at most 2,000 connections, or of little more than the
-        // smallest block: far from 4 GiB.
-        self.ends.push((self.deflated.len() as u32, text.len() as u32));
-        self.text = self.text.then(Checksum::of(text.as_bytes()));
+    /// Takes notice of the end of a line, and the text when there is enough for a piece.
+    pub(super) fn line(&mut self, text: &mut String) {
+        self.sum.lines += 1;
+        if text.len() >= PIECE_TEXT {
+            self.compress(text);
+            text.clear();
+        }
     }
 
-    fn finish(self) -> Pieces {
-        Pieces {
-            totals: Totals {
-                lines: self.lines,
-                deflated_bytes: self.deflated.len(),
-                text: self.text,
-            },
+    /// Takes the rest of the text.
+    pub(super) fn finish(mut self, text: &str) -> Block {
+        if !text.is_empty() {
+            self.compress(text);
+        }
+        Block {
             deflated: self.deflated.into_boxed_slice().into(),
             ends: self.ends.into(),
+            sum: self.sum,
         }
     }
-}
 
-/// The lines of some clusters in one family.
-pub(super) struct Block {
-    made: OnceLock<Pieces>,
-    /// What it will be made of; nothing once it is made.
-    source: Mutex<Option<Source>>,
-}
-
-/// What a block is made of.
-pub(super) struct Source {
-    pub(super) family: &'static Family,
-    pub(super) clusters: Box<[Shown]>,
-    pub(super) settings: Settings,
-}
-
-impl Block {
-    pub(super) fn new(source: Source) -> Self {
-        Self { made: OnceLock::new(), source: Mutex::new(Some(source)) }
-    }
-
-    /// The lines, if they are made already.
-    pub(super) fn made(&self) -> Option<&Pieces> {
-        self.made.get()
-    }
-
-    /// The lines. Whoever comes first makes them, which takes some ten or hundred microseconds;
-    /// whoever comes meanwhile waits for as long.
-    pub(super) fn make(&self) -> &Pieces {
-        self.made.get_or_init(|| {
-            let source = self.source.lock().take();
-            source.map(|source| source.render()).unwrap_or_default()
-        })
-    }
-}
-
-impl fmt::Debug for Block {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Block").field(&self.made.get().map(Pieces::totals)).finish()
-    }
-}
-
-impl Source {
-    fn render(self) -> Pieces {
-        thread_local! {
-            static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
-        }
-        TEXT.with_borrow_mut(|text| {
-            text.clear();
-            let mut press = Press::default();
-            for shown in &self.clusters {
-                self.family.write(&shown.view(&self.settings), text, |text| {
-                    press.lines += 1;
-                    if text.len() >= PIECE_TEXT {
-                        press.piece(text);
-                        text.clear();
-                    }
-                });
-            }
-            if !text.is_empty() {
-                press.piece(text);
-            }
-            press.finish()
-        })
+    fn compress(&mut self, text: &str) {
+        let before = self.deflated.len();
+        DEFLATE.with_borrow_mut(|(deflate, scratch)| {
+            // Deflate adds at most a few bytes to what cannot be compressed (RFC 1951, 3.2.4).
+            scratch.clear();
+            scratch.reserve(text.len() + text.len() / 8 + 64);
+            deflate.reset();
+            let status = deflate.compress_vec(text.as_bytes(), scratch, FlushCompress::Sync);
+            debug_assert!(matches!(status, Ok(Status::Ok)), "there is room for all");
+            self.deflated.extend_from_slice(scratch);
+        });
+        // A block has one cluster of at most some thousand connections, or little more than the
+        // smallest block: far from 4 GiB.
+        self.ends.push((self.deflated.len() as u32, text.len() as u32));
+        self.sum = self.sum.then(Sum {
+            lines: 0,
+            text_bytes: text.len(),
+            deflated_bytes: self.deflated.len() - before,
+            crc: crc32fast::hash(text.as_bytes()),
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::{io::Read as _, iter};
 
-    use flate2::read::DeflateDecoder;
+    use flate2::read::GzDecoder;
 
     use super::*;
 
-    #[test]
-    fn pieces_are_read_as_one_stream_and_each_alone() {
-        let texts = ["x".into(), "a line\n".repeat(30_000), "äöü\n".repeat(20_000)];
-        assert!(Pieces::of("").deflated().is_empty(), "no text, no piece");
-        for text in texts {
-            let pieces = Pieces::of(&text);
-            let stream = [&pieces.deflated()[..], &[3, 0]].concat();
-            let mut read = String::new();
-            DeflateDecoder::new(&stream[..]).read_to_string(&mut read).unwrap();
-            assert!(read == text);
-            let ours: Vec<_> = (0..).map_while(|index| pieces.inflate(index)).collect();
-            assert!(ours.iter().all(|part| part.len() <= PIECE_TEXT));
-            assert!(ours.concat() == text.as_bytes());
-            assert_eq!(pieces.totals().text, Checksum::of(text.as_bytes()));
-            assert_eq!(pieces.totals().deflated_bytes, pieces.deflated().len());
-        }
+    fn one_member(blocks: &[Block]) -> Vec<u8> {
+        let sum: Sum = blocks.iter().map(Block::sum).collect();
+        let parts = blocks.iter().filter_map(|block| block.part(0, Encoding::Gzip));
+        let all: Vec<_> = iter::once(Bytes::from_static(&GZIP_HEADER))
+            .chain(parts)
+            .chain([sum.gzip_end()])
+            .collect();
+        assert_eq!(sum.body_bytes(Encoding::Gzip), all.concat().len());
+        all.concat()
     }
 
     #[test]
-    fn what_cannot_be_compressed_has_room() {
-        let mut state = 1_u64;
-        let text: String = (0..PIECE_TEXT)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                char::from(32 + (state >> 57) as u8 % 95)
-            })
-            .collect();
-        let pieces = Pieces::of(&text);
-        assert_eq!(pieces.inflate(0).unwrap(), text);
+    fn blocks_are_read_as_one_member_and_their_pieces_each_alone() {
+        let texts = ["x".into(), "a line\n".repeat(30_000), String::new(), "äöü\n".repeat(20_000)];
+        let blocks = texts.each_ref().map(|text| Block::of(text));
+        for (text, block) in texts.iter().zip(&blocks) {
+            let pieces: Vec<_> =
+                (0..).map_while(|index| block.part(index, Encoding::Identity)).collect();
+            assert!(pieces.iter().all(|piece| piece.len() <= PIECE_TEXT));
+            assert!(pieces.concat() == text.as_bytes());
+            assert_eq!(block.sum().body_bytes(Encoding::Identity), text.len());
+        }
+        let member = one_member(&blocks);
+        let (mut read, mut decoder) = (String::new(), GzDecoder::new(&member[..]));
+        decoder.read_to_string(&mut read).unwrap();
+        assert!(read == texts.concat());
+        assert!(decoder.into_inner().is_empty(), "nothing follows the member");
+    }
+
+    #[test]
+    fn text_that_cannot_be_compressed_has_room() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let text: String = (0..PIECE_TEXT).map(|_| char::from(random.u8(32..127))).collect();
+        assert_eq!(Block::of(&text).part(0, Encoding::Identity).unwrap(), text);
     }
 }

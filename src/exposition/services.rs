@@ -1,11 +1,13 @@
-//! The metrics of endpoint services. There are some hundred of them at most, so they are written at
-//! each scrape.
+//! The metrics about endpoint services: name, help, and the samples of each.
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::text::{Lines, push_label};
+use super::{
+    sample::{Family, Per, Sample, family},
+    text::{Lines, push_label},
+};
 use crate::{
     board::{SeenService, ServiceState},
     clock::unix_seconds,
@@ -18,25 +20,7 @@ const STALE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// The labels that every metric of an endpoint service begins with.
 pub const SERVICE_LABELS: [&str; 4] = ["region_id", "project", "service_id", "service_name"];
 
-/// A metric of endpoint services.
-#[derive(Debug)]
-pub struct ServiceFamily {
-    /// Its definition. The labels are those after [`SERVICE_LABELS`].
-    pub definition: Definition,
-    /// When a service has it: `D` (data) or `L` (life), with a condition where there is one.
-    pub presence: &'static str,
-    write: fn(&View<'_>, &mut Lines),
-}
-
-/// A service as it is shown at one moment.
-struct View<'a> {
-    state: &'a ServiceState,
-    /// The data, unless they are too old.
-    data: Option<&'a SeenService>,
-    labels: String,
-}
-
-/// A gauge of cached data; its help says so.
+/// The help of a gauge of cached data.
 macro_rules! cached {
     ($help:literal) => {
         concat!(
@@ -46,146 +30,93 @@ macro_rules! cached {
     };
 }
 
-macro_rules! family {
-    ($name:literal, $kind:ident, [$($label:literal),*], $presence:literal, $help:expr, $write:expr) => {
-        ServiceFamily {
-            definition: Definition {
-                name: concat!("huaweicloud_vpcep_service_", $name),
-                kind: Kind::$kind,
-                labels: &[$($label),*],
-                help: $help,
-            },
-            presence: $presence,
-            write: $write,
-        }
-    };
-}
-
 /// The metrics of endpoint services, in the order of the page.
-pub const SERVICE_FAMILIES: &[ServiceFamily] = &[
+pub const SERVICE_FAMILIES: &[Family<ShownService>] = &[
     family!(
-        "status",
-        Gauge,
-        ["status"],
-        "D",
+        Target, Gauge, "huaweicloud_vpcep_service_status", "D",
         cached!("1 for the present status of the endpoint service"),
-        |view, lines| {
-            if let Some(data) = view.data {
-                let mut labels = view.labels.clone();
-                push_label(&mut labels, "status", data.service.status.as_str());
-                lines.sample(&labels, 1);
-            }
-        }
+        |service| service.data(),
+        |data| ["status" = data.service.status.as_str()] Some(true)
     ),
     family!(
-        "approval_enabled",
-        Gauge,
-        [],
-        "D, if sent",
+        Target, Gauge, "huaweicloud_vpcep_service_approval_enabled", "D, if sent",
         cached!("1 if the owner of the endpoint service must approve each connection"),
-        |view, lines| {
-            view.data(lines, |data| data.service.fields.approval_enabled.map(u64::from));
-        }
+        |service| service.data(), |data| [] data.service.fields.approval_enabled
     ),
     family!(
-        "ports",
-        Gauge,
-        [],
-        "D, if sent",
+        Target, Gauge, "huaweicloud_vpcep_service_ports", "D, if sent",
         cached!("Port mappings of the endpoint service"),
-        |view, lines| {
-            view.data(lines, |data| data.service.fields.ports.as_ref().map(|all| all.len() as u64));
-        }
+        |service| service.data(), |data| [] data.service.fields.ports.as_ref().map(Vec::len)
     ),
     family!(
-        "connections",
-        Gauge,
-        [],
-        "D, if sent",
+        Target, Gauge, "huaweicloud_vpcep_service_connections", "D, if sent",
         cached!("VPC endpoints that are connected or being connected (connection_count)"),
-        |view, lines| {
-            view.data(lines, |data| data.service.connections);
-        }
+        |service| service.data(), |data| [] data.service.connections
     ),
     family!(
-        "updated_timestamp_seconds",
-        Gauge,
-        [],
-        "D, if sent",
+        Target, Gauge, "huaweicloud_vpcep_service_updated_timestamp_seconds", "D, if sent",
         cached!("When the endpoint service was updated, as the API says (updated_at)"),
-        |view, lines| {
-            let updated = view.data.and_then(|data| data.service.updated);
-            view.life(lines, updated.map(unix_seconds));
-        }
+        |service| service.data(), |data| [] data.service.updated.map(unix_seconds)
     ),
     family!(
-        "up",
-        Gauge,
-        [],
-        "L, from the first attempt",
+        Target, Gauge, "huaweicloud_vpcep_service_up", "L, from the first attempt",
         "1 if the last reading of the endpoint service succeeded.",
-        |view, lines| {
-            view.life(lines, view.state.up.map(|up| f64::from(u8::from(up))));
-        }
+        |service| service.state.up, |up| [] Some(up)
     ),
     family!(
-        "last_success_timestamp_seconds",
-        Gauge,
-        [],
+        Target, Gauge, "huaweicloud_vpcep_service_last_success_timestamp_seconds",
         "L, once there is one",
         "When the endpoint service was last read: all cached values of it are as of then.",
-        |view, lines| {
-            view.life(lines, view.state.seen.as_ref().map(|seen| unix_seconds(seen.at)));
-        }
+        |service| &service.state.seen, |seen| [] Some(unix_seconds(seen.at))
     ),
     family!(
-        "unattributed_changes_total",
-        Counter,
-        [],
-        "L",
+        Target, Counter, "huaweicloud_vpcep_service_unattributed_changes_total", "L",
         "Readings that found a field changed since the one before, and not by a change of this exporter.",
-        |view, lines| {
-            lines.sample(&view.labels, view.state.unattributed_changes);
-        }
+        |service| [&service.state], |state| [] Some(state.unattributed_changes)
     ),
 ];
 
-impl View<'_> {
-    fn data(&self, lines: &mut Lines, value: impl Fn(&SeenService) -> Option<u64>) {
-        if let Some(value) = self.data.and_then(value) {
-            lines.sample(&self.labels, value);
-        }
+/// An endpoint service as the page shows it.
+#[derive(Debug)]
+pub struct ShownService {
+    state: Arc<ServiceState>,
+    is_fresh: bool,
+}
+
+impl ShownService {
+    fn new(state: Arc<ServiceState>, now: Timestamp) -> Self {
+        let age = state.seen.as_ref().map(|seen| now.duration_since(seen.at));
+        let is_fresh = age.is_some_and(|age| age < STALE_AFTER.try_into().unwrap_or_default());
+        Self { state, is_fresh }
     }
 
-    fn life(&self, lines: &mut Lines, value: Option<f64>) {
-        if let Some(value) = value {
-            lines.sample(&self.labels, value);
+    /// The data, unless they are too old.
+    fn data(&self) -> Option<&SeenService> {
+        self.state.seen.as_ref().filter(|_| self.is_fresh)
+    }
+
+    /// The labels of all samples of the service.
+    fn labels(&self) -> String {
+        let meta = &self.state.meta;
+        let values = [meta.region.as_str(), &meta.project, meta.id.as_str(), &meta.name];
+        let mut labels = String::new();
+        for (name, value) in SERVICE_LABELS.into_iter().zip(values) {
+            push_label(&mut labels, name, value);
         }
+        labels
     }
 }
 
 /// Writes all families.
 pub(super) fn write(lines: &mut Lines, services: &[Arc<ServiceState>], now: Timestamp) {
-    let views: Vec<_> = services.iter().map(|state| view(state, now)).collect();
+    let services: Vec<_> =
+        services.iter().map(|state| ShownService::new(state.clone(), now)).collect();
     for family in SERVICE_FAMILIES {
         lines.family(&family.definition);
-        for view in &views {
-            (family.write)(view, lines);
+        for service in &services {
+            family.write(service, &service.labels(), lines.text(), |_| ());
         }
     }
-}
-
-fn view(state: &ServiceState, now: Timestamp) -> View<'_> {
-    let meta = &state.meta;
-    let values = [meta.region.as_str(), &meta.project, meta.id.as_str(), &meta.name];
-    let mut labels = String::new();
-    for (name, value) in SERVICE_LABELS.into_iter().zip(values) {
-        push_label(&mut labels, name, value);
-    }
-    let is_fresh = |seen: &&SeenService| {
-        now.duration_since(seen.at) < STALE_AFTER.try_into().unwrap_or_default()
-    };
-    View { state, data: state.seen.as_ref().filter(is_fresh), labels }
 }
 
 #[cfg(test)]
@@ -209,7 +140,7 @@ mod tests {
         let labels =
             format!("region_id=\"r\",project=\"p\",service_id=\"{ID}\",service_name=\"logs\"");
         lines
-            .into_text()
+            .text()
             .lines()
             .filter(|line| !line.starts_with('#'))
             .map(|line| line.replace(&labels, "…").replace("huaweicloud_vpcep_service_", ""))

@@ -1,344 +1,242 @@
-//! The store: the newest page, and what it takes to make the next one from it.
+//! The store of blocks, from which each page is made.
 //!
-//! A page is a list of blocks for each family. The next page shares every block in which nothing
-//! changed; the others are only *named* here, in some ten microseconds, and made by whoever needs
-//! them first. So a page is always as new as the board, whoever asks for it and when; that most
-//! blocks were made before a scrape needs them is the work of a task (`public::keep_pages_made`).
+//! A cluster is polled more often than it changes, and scraped more often than it is polled. So lines
+//! are kept as compressed blocks, and only blocks with a changed line are made again: those of
+//! connections soon after the poll, all others, which change with every poll, when a scrape asks.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::{cell::RefCell, mem, ops::Range, sync::Arc};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::{
-    Format, Settings,
-    block::{Block, Source, Totals},
-    families::{FAMILIES, Family},
-    frames::headers,
-    groups::{Ends, regroup},
-    runs::Runs,
-    samples::Width,
-    view::Shown,
+    block::{Block, Press, Sum},
+    families::{Change, FAMILIES, Settings, Shown},
+    page::Page,
+    sample::{Family, Per},
 };
-use crate::board::{Freshness, Snapshot};
+use crate::board::{Board, ClusterState, Freshness};
 
-/// Where pages come from. Clones share it.
+/// The least number of lines in a block, which are 16 to 20 KiB of text: small clusters share a block,
+/// since each block has a cost of its own in size and time. A larger cluster has its own blocks, so that
+/// they are not made again with its neighbours.
+const LINES_A_BLOCK: usize = 96;
+
+/// Neighbours that may share a block. A cluster that grows moves the bounds of blocks in its group only.
+/// With one line a cluster, a group fills a block.
+const CLUSTERS_A_GROUP: usize = LINES_A_BLOCK;
+
+/// The source of pages. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Store(Arc<Mutex<Maker>>);
+pub struct Store(Arc<Mutex<Blocks>>);
 
 impl Store {
-    /// The page of this board at this time. Waits for nobody but for others who name the blocks of a
-    /// page. Of two snapshots that come out of order, the newer one counts.
-    pub fn page(&self, snapshot: &Snapshot, settings: &Settings, now: Timestamp) -> Arc<Page> {
-        let mut maker = self.0.lock();
-        if !maker.page.is_of(snapshot, settings, now) {
-            maker.next(snapshot, settings, now);
-        }
-        maker.page.clone()
+    /// The page of the board as it is now. Missing blocks are made, which may take a second after a start
+    /// with a million series, so this must not run on a thread that serves others.
+    pub fn page(&self, board: &Board, settings: &Settings, now: Timestamp) -> Arc<Page> {
+        let mut blocks = self.0.lock();
+        blocks.follow(board, settings, now);
+        blocks.page()
     }
-}
 
-/// An immutable page about clusters, on which nothing changes but that its blocks get made.
-#[derive(Debug)]
-pub struct Page {
-    generation: Option<u64>,
-    settings: Option<Settings>,
-    /// The same data are shown from this time on,
-    from: Timestamp,
-    /// and before this one.
-    until: Timestamp,
-    /// The blocks of each of the [`FAMILIES`].
-    families: Vec<Runs>,
-    targets: [usize; Freshness::ALL.len()],
-    /// Among these are all blocks that were not made when the page was.
-    new: Vec<Weak<Block>>,
-    /// What the lines of each family come to, as soon as all are made.
-    totals: OnceLock<Box<[Totals]>>,
-}
-
-impl Default for Page {
-    fn default() -> Self {
-        Self {
-            generation: None,
-            settings: None,
-            from: Timestamp::MIN,
-            until: Timestamp::MIN,
-            families: FAMILIES.iter().map(|_| Runs::default()).collect(),
-            targets: Default::default(),
-            new: Vec::new(),
-            totals: OnceLock::new(),
+    /// Makes the blocks of connections ahead of the next scrape: nearly all of its work, and none that
+    /// the next poll of another cluster would undo.
+    pub fn prepare(&self, board: &Board, settings: &Settings, now: Timestamp) {
+        let mut blocks = self.0.lock();
+        blocks.follow(board, settings, now);
+        for group in &mut blocks.groups {
+            group.make(|per| per == Per::Connection);
         }
     }
 }
 
-impl Page {
-    /// When the page ends to be true although nothing was polled: data will be too old.
-    pub fn until(&self) -> Timestamp {
-        self.until
-    }
-
-    /// How many blocks nobody has made yet.
-    pub fn unmade(&self) -> usize {
-        match self.totals.get() {
-            Some(_) => 0,
-            None => self.new_blocks().filter(|block| block.made().is_none()).count(),
-        }
-    }
-
-    /// Makes all blocks. It takes as long as it takes to compress them.
-    pub fn make(&self) {
-        for block in self.new_blocks() {
-            block.make();
-        }
-        self.totals();
-    }
-
-    /// The clusters by the state of their data, in the order of [`Freshness::ALL`].
-    pub(super) fn targets(&self) -> [usize; Freshness::ALL.len()] {
-        self.targets
-    }
-
-    /// The blocks of a family.
-    pub(super) fn blocks(&self, family: usize) -> &Runs {
-        &self.families[family]
-    }
-
-    /// What the lines of each family come to, as soon as every block is made.
-    pub(super) fn totals(&self) -> Option<&[Totals]> {
-        if self.totals.get().is_none() {
-            let totals = self.families.iter().map(Runs::totals).collect::<Option<_>>()?;
-            return Some(self.totals.get_or_init(|| totals));
-        }
-        self.totals.get().map(|totals| &**totals)
-    }
-
-    /// What all lines about clusters come to, with the headers of the families.
-    pub(super) fn whole(&self, format: Format) -> Option<Totals> {
-        let (mut whole, headers) = (Totals::default(), headers(format));
-        for (family, lines) in self.totals()?.iter().enumerate() {
-            whole = whole.then(headers.of(family).totals()).then(*lines);
-        }
-        Some(whole)
-    }
-
-    fn new_blocks(&self) -> impl Iterator<Item = Arc<Block>> {
-        self.new.iter().filter_map(Weak::upgrade)
-    }
-
-    fn is_of(&self, snapshot: &Snapshot, settings: &Settings, now: Timestamp) -> bool {
-        self.generation >= Some(snapshot.generation())
-            && self.settings.as_ref() == Some(settings)
-            && (self.from..self.until).contains(&now)
-    }
-}
-
-/// The blocks of a page that is being made, and which of them are new.
-#[derive(Default)]
-struct Next {
-    families: Vec<Runs>,
-    new: Vec<Arc<Block>>,
-}
-
-/// What makes the next page from the last one.
+/// The blocks of all clusters.
 #[derive(Debug, Default)]
-struct Maker {
-    page: Arc<Page>,
-    clusters: Vec<Shown>,
-    /// How many connections of each cluster have series.
-    rows: Vec<usize>,
-    /// The groups of clusters that share a block, for each [`Width`].
-    groups: [Ends; Width::ALL.len()],
+struct Blocks {
+    groups: Vec<Group>,
+    settings: Option<Settings>,
+    /// The page of these blocks, once it was asked for.
+    page: Option<Arc<Page>>,
 }
 
-impl Maker {
-    fn next(&mut self, snapshot: &Snapshot, settings: &Settings, now: Timestamp) {
-        let newer = self.page.generation < Some(snapshot.generation());
-        let same_clusters = !newer
-            || (self.clusters.len() == snapshot.clusters().len()
-                && self.clusters.iter().zip(snapshot.clusters()).all(|(ours, state)| {
-                    Arc::ptr_eq(&ours.state, state) || ours.state.meta.id == state.meta.id
-                }));
-        let next = if same_clusters && self.page.settings.as_ref() == Some(settings) {
-            let changed = self.change(newer.then_some(snapshot), settings, now);
-            let groups = self.regroup();
-            self.changed_families(&changed, groups, settings)
-        } else {
-            let before = std::mem::take(&mut self.clusters);
-            let states: Vec<_> = match newer {
-                true => snapshot.clusters().to_vec(),
-                false => before.into_iter().map(|ours| ours.state).collect(),
-            };
-            let shown = |state| Shown::new(state, settings.stale_after, now);
-            self.clusters = states.into_iter().map(shown).collect();
-            self.rows = self.clusters.iter().map(|one| one.view(settings).row_count()).collect();
-            self.groups = Default::default();
-            self.regroup();
-            self.all_families(settings)
-        };
-        self.publish(next, snapshot, settings);
-    }
-
-    /// Takes over what changed; returns the clusters as they were before.
-    fn change(
-        &mut self,
-        snapshot: Option<&Snapshot>,
-        settings: &Settings,
-        now: Timestamp,
-    ) -> Vec<(usize, Shown)> {
-        let mut changed = Vec::new();
-        for (index, ours) in self.clusters.iter_mut().enumerate() {
-            let state = snapshot.map_or(&ours.state, |snapshot| &snapshot.clusters()[index]);
-            let in_time = ours.expiry.is_none_or(|expiry| (now < expiry) == ours.has_data());
-            if !Arc::ptr_eq(&ours.state, state) || !in_time {
-                let next = Shown::new(state.clone(), settings.stale_after, now);
-                self.rows[index] = next.view(settings).row_count();
-                changed.push((index, std::mem::replace(ours, next)));
+impl Blocks {
+    /// Takes over the state of the board, and drops all blocks with a changed line.
+    fn follow(&mut self, board: &Board, settings: &Settings, now: Timestamp) {
+        // Taken inside the lock, so that the store never goes back to an older snapshot.
+        let snapshot = board.snapshot();
+        let groups = snapshot.clusters().chunks(CLUSTERS_A_GROUP);
+        let is_same_choice = self.settings.replace(*settings) == Some(*settings);
+        if self.groups.len() != groups.len() {
+            self.groups.resize_with(groups.len(), Group::default);
+            self.page = None;
+        }
+        for (group, states) in self.groups.iter_mut().zip(groups) {
+            if !is_same_choice || !group.is_current(states, now) {
+                group.follow(states, settings, now);
+                self.page = None;
             }
         }
-        changed
     }
 
-    /// Groups the clusters as they are now; returns the groups of before.
-    fn regroup(&mut self) -> [Ends; Width::ALL.len()] {
-        let next = Width::ALL.map(|width| {
-            let before = &self.groups[width as usize];
-            match width.of_any_cluster() {
-                Some(_) if before.last() == Some(&self.clusters.len()) => before.clone(),
-                Some(lines) => regroup(before, &vec![lines; self.clusters.len()]),
-                None => regroup(before, &self.rows),
+    fn page(&mut self) -> Arc<Page> {
+        if let Some(page) = &self.page {
+            return page.clone();
+        }
+        let mut targets = [0; Freshness::ALL.len()];
+        for group in &mut self.groups {
+            group.make(|_| true);
+            for cluster in &group.clusters {
+                targets[cluster.freshness() as usize] += 1;
             }
+        }
+        let groups = &mut self.groups;
+        let families = (0..FAMILIES.len()).map(|family| {
+            let sum = groups.iter_mut().map(|group| group.families[family].sum()).collect();
+            let rows: Vec<_> =
+                groups.iter().flat_map(|group| group.families[family].made()).collect();
+            (sum, rows.into_iter())
         });
-        std::mem::replace(&mut self.groups, next)
+        self.page.insert(Arc::new(Page::new(targets, families))).clone()
+    }
+}
+
+/// Neighbouring clusters and their blocks.
+#[derive(Debug, Default)]
+struct Group {
+    clusters: Vec<Shown>,
+    families: Vec<Row>,
+}
+
+impl Group {
+    fn is_current(&self, states: &[Arc<ClusterState>], now: Timestamp) -> bool {
+        self.clusters.len() == states.len()
+            && self.clusters.iter().zip(states).all(|(shown, state)| shown.is_current(state, now))
     }
 
-    fn all_families(&self, settings: &Settings) -> Next {
-        let blocks = |family: &'static Family| -> Vec<_> {
-            let groups = starts_and_ends(&self.groups[family.width() as usize]);
-            groups.map(|(start, end)| self.block(family, start, end, settings)).collect()
-        };
-        let families: Vec<_> = FAMILIES.iter().map(blocks).collect();
-        let new = families.iter().flatten().cloned().collect();
-        Next { families: families.into_iter().map(Runs::from_iter).collect(), new }
-    }
-
-    /// The blocks of all families: new ones where lines changed or clusters came together otherwise.
-    fn changed_families(
-        &self,
-        changed: &[(usize, Shown)],
-        groups_before: [Ends; Width::ALL.len()],
-        settings: &Settings,
-    ) -> Next {
-        let mut next = Next::default();
-        for (family, before) in FAMILIES.iter().zip(&self.page.families) {
-            let width = family.width() as usize;
-            let (groups, groups_before) = (&self.groups[width], &groups_before[width]);
-            let moved = changed.iter().filter(|(index, was)| {
-                let is = &self.clusters[*index];
-                !family.is_same(&was.view(settings), &is.view(settings))
-            });
-            let moved: Vec<_> = moved.map(|(index, _)| *index).collect();
-            let blocks = if groups == groups_before {
-                self.same_groups(family, before, &moved, settings, &mut next.new)
-            } else {
-                self.other_groups(family, before, groups_before, &moved, settings, &mut next.new)
+    fn follow(&mut self, states: &[Arc<ClusterState>], settings: &Settings, now: Timestamp) {
+        let shown = |state: &Arc<ClusterState>| Shown::new(state.clone(), settings, now);
+        let before = mem::replace(&mut self.clusters, states.iter().map(shown).collect());
+        let after = &self.clusters;
+        // A cluster at a new place differs from the one before in its labels.
+        let changes: Vec<_> =
+            before.iter().zip(after).map(|(before, after)| after.change_since(before)).collect();
+        self.families.resize_with(FAMILIES.len(), Row::default);
+        for (family, row) in FAMILIES.iter().zip(&mut self.families) {
+            let is_same = |cluster: usize| match changes.get(cluster) {
+                Some(Change::Nothing) => true,
+                Some(Change::Poll) if family.per == Per::Connection => true,
+                Some(Change::Poll | Change::Data) => {
+                    family.is_same(&before[cluster], &after[cluster])
+                }
+                Some(Change::Labels) | None => false,
             };
-            next.families.push(blocks);
+            row.keep(shared(after.iter().map(|cluster| cluster.lines(family.per))), is_same);
         }
-        next
     }
 
-    /// The blocks of a family in which the same clusters are together as before.
-    fn same_groups(
-        &self,
-        family: &'static Family,
-        before: &Runs,
-        moved: &[usize],
-        settings: &Settings,
-        new: &mut Vec<Arc<Block>>,
-    ) -> Runs {
-        if moved.is_empty() {
-            return before.clone();
-        }
-        let groups = &self.groups[family.width() as usize];
-        let group = |index: &usize| groups.partition_point(|end| end <= index);
-        let mut others: Vec<_> = Vec::with_capacity(moved.len());
-        for moved in moved.chunk_by(|one, next| group(one) == group(next)) {
-            let group = group(&moved[0]);
-            let start = group.checked_sub(1).map_or(0, |before| groups[before]);
-            others.push((group, self.block(family, start, groups[group], settings)));
-        }
-        new.extend(others.iter().map(|(_, block)| block.clone()));
-        before.with(&others)
-    }
-
-    /// The same where clusters came together otherwise: blocks stay whose clusters did.
-    fn other_groups(
-        &self,
-        family: &'static Family,
-        before: &Runs,
-        groups_before: &[usize],
-        moved: &[usize],
-        settings: &Settings,
-        new: &mut Vec<Arc<Block>>,
-    ) -> Runs {
-        let mut moved = moved.iter().peekable();
-        let mut old = starts_and_ends(groups_before).zip(before.iter()).peekable();
-        let blocks = starts_and_ends(&self.groups[family.width() as usize]).map(|(start, end)| {
-            while old.next_if(|((old_start, _), _)| *old_start < start).is_some() {}
-            let mut is_moved = false;
-            while moved.next_if(|index| **index < end).is_some() {
-                is_moved = true;
-            }
-            match old.peek() {
-                Some((group, block)) if *group == (start, end) && !is_moved => Arc::clone(block),
-                _ => {
-                    let block = self.block(family, start, end, settings);
-                    new.push(block.clone());
-                    block
+    /// Makes the missing blocks of some families.
+    fn make(&mut self, is_wanted: impl Fn(Per) -> bool) {
+        for (family, row) in FAMILIES.iter().zip(&mut self.families) {
+            if is_wanted(family.per) {
+                for place in row.places.iter_mut().filter(|place| place.block.is_none()) {
+                    let clusters = &self.clusters[place.clusters.clone()];
+                    place.block = Some(Arc::new(render(family, clusters)));
                 }
             }
-        });
-        blocks.collect()
-    }
-
-    fn block(
-        &self,
-        family: &'static Family,
-        start: usize,
-        end: usize,
-        settings: &Settings,
-    ) -> Arc<Block> {
-        let clusters = self.clusters[start..end].into();
-        Arc::new(Block::new(Source { family, clusters, settings: *settings }))
-    }
-
-    fn publish(&mut self, next: Next, snapshot: &Snapshot, settings: &Settings) {
-        let (mut from, mut until) = (Timestamp::MIN, Timestamp::MAX);
-        let mut targets = [0; Freshness::ALL.len()];
-        for shown in &self.clusters {
-            targets[shown.freshness as usize] += 1;
-            match shown.expiry {
-                Some(expiry) if shown.has_data() => until = until.min(expiry),
-                Some(expiry) => from = from.max(expiry),
-                None => {}
-            }
         }
-        // Those of the page before that nobody has made yet may still be on this one.
-        let unmade = self.page.new_blocks().filter(|block| block.made().is_none());
-        let new = unmade.chain(next.new).map(|block| Arc::downgrade(&block)).collect();
-        self.page = Arc::new(Page {
-            generation: self.page.generation.max(Some(snapshot.generation())),
-            settings: Some(*settings),
-            from,
-            until,
-            families: next.families,
-            targets,
-            new,
-            totals: OnceLock::new(),
-        });
     }
 }
 
-fn starts_and_ends(ends: &[usize]) -> impl Iterator<Item = (usize, usize)> {
-    [0].iter().chain(ends).copied().zip(ends.iter().copied())
+/// The blocks of a group in one family.
+#[derive(Debug, Default)]
+struct Row {
+    places: Vec<Place>,
+    /// The sum of all blocks, once it was asked for.
+    sum: Option<Sum>,
+}
+
+/// The place of a block, and the block once it is made.
+#[derive(Debug)]
+struct Place {
+    clusters: Range<usize>,
+    block: Option<Arc<Block>>,
+}
+
+impl Row {
+    /// Keeps the blocks of unchanged clusters where the same ones still share a block.
+    fn keep(&mut self, shares: Vec<Range<usize>>, is_same: impl Fn(usize) -> bool) {
+        let mut before = mem::take(&mut self.places).into_iter().peekable();
+        let mut is_changed = false;
+        for clusters in shares {
+            while before.next_if(|place| place.clusters.start < clusters.start).is_some() {
+                is_changed = true;
+            }
+            let kept = before
+                .next_if(|place| place.clusters == clusters && clusters.clone().all(&is_same));
+            is_changed |= kept.is_none();
+            self.places.push(kept.unwrap_or(Place { clusters, block: None }));
+        }
+        if is_changed || before.next().is_some() {
+            self.sum = None;
+        }
+    }
+
+    fn made(&self) -> impl Iterator<Item = Arc<Block>> {
+        self.places.iter().filter_map(|place| place.block.clone())
+    }
+
+    fn sum(&mut self) -> Sum {
+        let blocks = self.places.iter().filter_map(|place| place.block.as_deref());
+        *self.sum.get_or_insert_with(|| blocks.map(Block::sum).collect())
+    }
+}
+
+/// Decides which clusters share a block, given the number of lines of each.
+fn shared(lines: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    let (mut shares, mut start, mut end, mut sum) = (Vec::new(), 0, 0, 0);
+    for count in lines {
+        if sum > 0 && count >= LINES_A_BLOCK {
+            shares.push(start..end);
+            (start, sum) = (end, 0);
+        }
+        (end, sum) = (end + 1, sum + count);
+        if sum >= LINES_A_BLOCK {
+            shares.push(start..end);
+            (start, sum) = (end, 0);
+        }
+    }
+    if start < end {
+        shares.push(start..end);
+    }
+    shares
+}
+
+fn render(family: &Family<Shown>, clusters: &[Shown]) -> Block {
+    thread_local! {
+        static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+    TEXT.with_borrow_mut(|text| {
+        text.clear();
+        let mut press = Press::default();
+        for cluster in clusters {
+            family.write(cluster, &cluster.labels(), text, |text| press.line(text));
+        }
+        press.finish(text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_clusters_share_a_block_and_large_ones_have_their_own() {
+        let ends = |lines: &[usize]| -> Vec<_> {
+            shared(lines.iter().copied()).into_iter().map(|share| share.end).collect()
+        };
+        assert!(ends(&[]).is_empty());
+        assert_eq!(ends(&[0, 0]), [2]);
+        assert_eq!(ends(&[1; 300]), [96, 192, 288, 300]);
+        assert_eq!(ends(&[50, 50, 500, 1, 96, 3]), [2, 3, 4, 5, 6]);
+    }
 }

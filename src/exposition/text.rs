@@ -1,22 +1,47 @@
-//! Lines of the two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.0. Samples are the same in
-//! both; what is said about them differs a little.
+//! Lines of the two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.0. Both have the same samples;
+//! their headers differ a little.
 
 use std::fmt::{self, Display, Write as _};
 
-use super::Format;
 use crate::stats::{Definition, Kind};
+
+/// The formats of the page. Both carry the same samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The text format of Prometheus, version 0.0.4.
+    Text004,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics100,
+}
+
+impl Format {
+    /// The media type of a page in this format.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Text004 => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics100 => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
 
 /// Text that grows family by family.
 pub(super) struct Lines {
     format: Format,
     text: String,
-    /// Of the present family; a counter's samples have its full name in both formats.
+    /// The name of the present family; a counter's samples have its full name in both formats.
     name: String,
 }
 
 impl Lines {
     pub(super) fn new(format: Format) -> Self {
         Self { format, text: String::new(), name: String::new() }
+    }
+
+    /// The header of a family alone.
+    pub(super) fn header(format: Format, definition: &Definition) -> String {
+        let mut lines = Self::new(format);
+        lines.family(definition);
+        lines.text
     }
 
     /// Begins a family: its HELP and TYPE.
@@ -37,27 +62,27 @@ impl Lines {
         self.text.extend(["\n# TYPE ", family, " ", kind.as_str(), "\n"]);
     }
 
-    /// A sample of the present family; `labels` is what [`label`] makes, joined with commas.
-    pub(super) fn sample(&mut self, labels: &str, value: impl Display) {
+    /// Adds a sample of the present family; `labels` is made by [`push_label`].
+    pub(super) fn sample(&mut self, labels: &str, value: impl Into<Value>) {
         self.suffixed_sample("", labels, value);
     }
 
-    /// A sample whose name is the family's with a suffix, as histograms have them.
-    pub(super) fn suffixed_sample(&mut self, suffix: &str, labels: &str, value: impl Display) {
+    /// Adds a sample whose name is the family's with a suffix, as histograms have them.
+    pub(super) fn suffixed_sample(&mut self, suffix: &str, labels: &str, value: impl Into<Value>) {
         self.text.extend([self.name.as_str(), suffix]);
         if !labels.is_empty() {
             self.text.extend(["{", labels, "}"]);
         }
         // Writing to a String cannot fail.
-        let _ = writeln!(self.text, " {value}");
+        let _ = writeln!(self.text, " {}", value.into());
     }
 
-    /// What was written so far.
-    pub(super) fn into_text(self) -> String {
-        self.text
+    /// The text so far, for samples that are ready lines.
+    pub(super) fn text(&mut self) -> &mut String {
+        &mut self.text
     }
 
-    /// The end of a page, with the mark that nothing is missing where the format has one.
+    /// Ends a page, with the mark that nothing is missing where the format has one.
     pub(super) fn finish(mut self) -> String {
         if self.format == Format::OpenMetrics100 {
             self.text.push_str("# EOF\n");
@@ -66,28 +91,55 @@ impl Lines {
     }
 }
 
-/// A number that may be infinite, or none: Rust and the formats spell these differently.
-pub(super) struct Number(pub(super) f64);
+/// The value of a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value {
+    /// Integers of 64 bits would lose digits as a float.
+    Whole(u64),
+    Number(f64),
+}
 
-impl Display for Number {
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Whole(value)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::Whole(value as u64)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Whole(value.into())
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            f64::INFINITY => f.write_str("+Inf"),
-            f64::NEG_INFINITY => f.write_str("-Inf"),
-            number => Display::fmt(&number, f),
+        match *self {
+            Self::Whole(value) => value.fmt(f),
+            // The formats spell infinity differently from Rust.
+            Self::Number(f64::INFINITY) => f.write_str("+Inf"),
+            Self::Number(f64::NEG_INFINITY) => f.write_str("-Inf"),
+            // An integer is spelled the same as the float, and several times faster.
+            Self::Number(value) if value.fract() == 0.0 && (1.0..1e15).contains(&value) => {
+                (value as u64).fmt(f)
+            }
+            Self::Number(value) => value.fmt(f),
         }
     }
 }
 
-/// One label with its value escaped.
-pub(super) fn label(name: &str, value: &str) -> String {
-    let mut text = String::with_capacity(name.len() + value.len() + 3);
-    push_label(&mut text, name, value);
-    text
-}
-
-/// Adds a label to `text`, with a comma before it where it is not the first: that is, where nothing
-/// is before it, or the brace that begins the labels.
+/// Adds a label to `text`, with a comma before it unless the text is empty.
 pub(super) fn push_label(text: &mut String, name: &str, value: &str) {
     if !text.is_empty() {
         text.push(',');
@@ -97,8 +149,15 @@ pub(super) fn push_label(text: &mut String, name: &str, value: &str) {
     text.push('"');
 }
 
-pub(super) fn push_escaped(text: &mut String, value: &str, quotes: bool) {
-    // Nearly every value: a search for bytes is much faster than a walk over characters.
+/// One label.
+pub(super) fn label(name: &str, value: &str) -> String {
+    let mut text = String::new();
+    push_label(&mut text, name, value);
+    text
+}
+
+fn push_escaped(text: &mut String, value: &str, quotes: bool) {
+    // Nearly every value is free of them: a search for bytes is much faster than a walk over characters.
     if !value.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
         text.push_str(value);
         return;
@@ -123,7 +182,7 @@ mod tests {
         let mut page = Lines::new(format);
         let definition = Definition { name: "m", kind: Kind::Gauge, labels: &["a"], help: AWKWARD };
         page.family(&definition);
-        page.sample(&label("a", AWKWARD), 1);
+        page.sample(&label("a", AWKWARD), 1_u64);
         let mut two = label("a", "1");
         push_label(&mut two, "b", "2");
         page.sample(&two, 1.5);
@@ -164,7 +223,7 @@ mod tests {
     #[test]
     fn numbers_are_spelled_as_the_formats_ask() {
         let spelled = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1.0, 0.25, 1e9, 1.7e18, -0.5]
-            .map(|number| Number(number).to_string());
+            .map(|number| Value::from(number).to_string());
         let expected =
             ["+Inf", "-Inf", "NaN", "1", "0.25", "1000000000", "1700000000000000000", "-0.5"];
         assert_eq!(spelled, expected);

@@ -1,7 +1,7 @@
 //! The connections of a cluster: all of its pages, made one list.
 
 use super::{
-    api::Api,
+    api::{Api, Call},
     codes,
     effort::Effort,
     page_limits::PageLimits,
@@ -67,7 +67,10 @@ struct ClusterPages<'a> {
 
 impl Pages for &mut ClusterPages<'_> {
     async fn page(&mut self, offset: u32, limit: u32) -> Result<Page, CloudError> {
-        let answer = self.api.connections(LIST, self.cluster, (offset, limit), self.effort).await?;
+        let path = format!("clusters/{}/vpcepservice/connections", self.cluster);
+        let parameter = self.api.settings.paging.parameter.as_str();
+        let query = [(parameter, &*offset.to_string()), ("limit", &*limit.to_string())];
+        let answer = self.api.css(Call::get(LIST, &path, &query), self.effort).await?;
         let page = self.api.decoded(LIST, Some(self.cluster), &answer, wire::page)?;
         self.effort.trace.pages += 1;
         Ok(page)

@@ -23,7 +23,7 @@ pub(super) struct Issued {
     pub(super) token: Secret,
     /// By IAM's clock.
     pub(super) expires: Timestamp,
-    /// How long it lives from now on.
+    /// Its life from now on.
     pub(super) life: Duration,
 }
 

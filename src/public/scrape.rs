@@ -1,4 +1,4 @@
-//! How a scrape is answered: as the scraper asks, from blocks that are ready, piece by piece.
+//! The answer to a scrape: in the format and encoding that the scraper asks for, piece by piece.
 
 use std::{
     convert::Infallible,
@@ -11,119 +11,102 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use hyper::body::{Frame, SizeHint};
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    task::spawn_blocking,
+    time::sleep,
+};
 
 use super::{negotiation, state::Shared};
 use crate::{
-    exposition::{Encoding, Frames, Page, Small},
+    exposition::{Encoding, PageBytes, Sources},
     web::answers::{TEXT, answer},
 };
 
-/// Scrapes that may wait for blocks at the same time, after a start or a reload: what node_exporter
-/// allows (`--web.max-requests`), and more than there are Prometheus servers.
+/// Scrapes that may wait for their turn at the same time, which takes long only after a start or a reload:
+/// as many as node_exporter allows (`--web.max-requests`), and more than there are Prometheus servers.
 pub const MAX_SCRAPES: usize = 40;
 
-/// With more unmade blocks (some megabytes of text) a scrape waits until a thread of its own has
-/// made them; with fewer it begins at once and makes them on the way.
-const MAX_UNMADE: usize = 256;
+/// Pause between two rounds of work ahead of a scrape. A scrape finds at most the polls of one pause not
+/// worked up, some milliseconds of work for 100,000 connections that are read once a minute. In a shorter
+/// pause, blocks that small clusters share would be made again for nearly every poll.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// Polls that end within this time are worked up together: their clusters share blocks.
-const WORK_UP_AFTER: Duration = Duration::from_millis(50);
-
-/// Longest sleep of whoever waits for data to become too old, as the clock may be set.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-
-/// The places for scrapes. Clones share them.
+/// The queue of scrapes. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Scrapes {
     places: Arc<Semaphore>,
+    /// One scrape after the other: all want the same page, and each thread has a compressor of its own.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Scrapes {
     pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(MAX_SCRAPES)) }
+        Self { places: Arc::new(Semaphore::new(MAX_SCRAPES)), turn: Arc::default() }
     }
 
     /// The metrics, or the request to come back later.
-    pub(super) async fn answer(
-        &self,
-        shared: Shared,
-        method: &Method,
-        headers: &HeaderMap,
-    ) -> Response {
+    pub(super) async fn answer(&self, shared: Shared, headers: &HeaderMap) -> Response {
         let format = negotiation::format(headers);
         let gzip = negotiation::gzip(headers);
-        let page = page(&shared);
-        let unmade = page.unmade();
-        // HEAD tells the length.
-        if unmade > MAX_UNMADE || (unmade > 0 && method == Method::HEAD) {
-            let Ok(place) = self.places.clone().try_acquire_owned() else { return too_many() };
-            let page = page.clone();
-            // The place goes along: the work does not end when the scraper hangs up.
-            let made = tokio::task::spawn_blocking(move || (page.make(), place)).await;
-            if made.is_err() {
-                tracing::error!("the metrics cannot be rendered");
-                return answer(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    TEXT,
-                    "the metrics cannot be rendered\n",
-                );
-            }
-        }
         let encoding = if gzip { Encoding::Gzip } else { Encoding::Identity };
-        let small = Small {
-            stats: shared.stats,
-            services: shared.services.snapshot(),
-            now: shared.clock.now(),
+        let Ok(place) = self.places.clone().try_acquire_owned() else { return too_many() };
+        let turn = self.turn.clone().lock_owned().await;
+        let rendered = spawn_blocking(move || {
+            // They go along: the work does not end when the scraper hangs up.
+            let _held = (place, turn);
+            let now = shared.clock.now();
+            let page = shared.pages.page(&shared.board, &shared.settings(), now);
+            let services = shared.services.snapshot();
+            let sources = Sources { stats: shared.stats, services, now };
+            PageBytes::new(page, &sources, format, encoding)
+        });
+        let Ok(bytes) = rendered.await else {
+            tracing::error!("the metrics cannot be rendered");
+            let why = "the metrics cannot be rendered\n";
+            return answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, why);
         };
-        let frames = Frames::new(page, &small, format, encoding);
-        let length = frames.length();
-        let body = Body::new(PageBody(frames));
-        let mut response = answer(StatusCode::OK, format.media_type(), body);
+        let length = HeaderValue::from(bytes.length());
+        let mut response = answer(StatusCode::OK, format.media_type(), Body::new(PageBody(bytes)));
         let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, length);
         headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
         if gzip {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        if let Some(length) = length {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         response
     }
 }
 
-fn page(shared: &Shared) -> Arc<Page> {
-    shared.pages.page(&shared.board.snapshot(), &shared.settings(), shared.clock.now())
-}
-
-/// Makes blocks before a scrape needs them, until `shutdown` is ready.
+/// Does most of a scrape's work before it comes, until `shutdown` is ready.
 pub async fn keep_pages_made(shared: Shared, shutdown: impl Future<Output = ()>) {
     tokio::pin!(shutdown);
     let (mut board, mut live) = (shared.board.subscribe(), shared.live.clone());
     loop {
         board.mark_unchanged();
         live.mark_unchanged();
-        let now = shared.clock.now();
-        let page = page(&shared);
-        let until = page.until();
-        if tokio::task::spawn_blocking(move || page.make()).await.is_err() {
+        let ahead = shared.clone();
+        let prepared = spawn_blocking(move || {
+            ahead.pages.prepare(&ahead.board, &ahead.settings(), ahead.clock.now());
+        });
+        if prepared.await.is_err() {
             tracing::error!("the metrics cannot be rendered");
             return;
         }
-        let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        let next_change = async {
+            sleep(PAUSE).await;
+            tokio::select! {
+                Ok(()) = board.changed() => {}
+                Ok(()) = live.changed() => {}
+            }
+        };
         tokio::select! {
             () = &mut shutdown => return,
-            Ok(()) = board.changed() => {}
-            Ok(()) = live.changed() => {}
-            () = sleep(left.min(LOOK_AGAIN)) => {}
-        }
-        tokio::select! {
-            () = &mut shutdown => return,
-            () = sleep(WORK_UP_AFTER) => {}
+            () = next_change => {}
         }
     }
 }
@@ -136,7 +119,7 @@ fn too_many() -> Response {
 }
 
 /// A page as a body that makes a piece only when the one before is taken.
-struct PageBody(Frames);
+struct PageBody(PageBytes);
 
 impl hyper::body::Body for PageBody {
     type Data = Bytes;
@@ -149,8 +132,8 @@ impl hyper::body::Body for PageBody {
         Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
     }
 
-    /// The least that is still to come is what no other scrape shares. The listener counts it, and the
-    /// pieces on their way, as memory that a client holds by not taking its answer.
+    /// The lower bound is the memory that no other scrape shares. The listener counts it, and the pieces
+    /// on their way, as held by a client that does not take its answer.
     fn size_hint(&self) -> SizeHint {
         let mut hint = SizeHint::new();
         hint.set_lower(self.0.own_bytes() as u64);

@@ -232,7 +232,7 @@ mod tests {
         gate.admit(&Received { headers: &map, ..received }, Some(PROJECT_ID), now)
     }
 
-    /// Whether a refusal has these words.
+    /// True if a refusal has these words.
     fn says(outcome: Result<(), Reply>, words: &str) -> bool {
         let body = outcome.map_err(|refused| String::from_utf8(refused.body).expect("text"));
         body.is_err_and(|body| body.contains(words))

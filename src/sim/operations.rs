@@ -90,7 +90,7 @@ impl Operation {
         self.path().starts_with("/v1/")
     }
 
-    /// Whether its path names a cluster or an endpoint service.
+    /// True if its path names a cluster or an endpoint service.
     pub(super) fn names_one(self) -> bool {
         self.path().contains("{cluster}") || self.path().contains("{service}")
     }

@@ -32,7 +32,7 @@ pub(super) struct Put {
     pub(super) effect: Effect,
     /// The status that was meant to be sent.
     pub(super) status: u16,
-    /// Whether an answer was meant to be sent at all.
+    /// True if an answer was meant to be sent at all.
     pub(super) answered: bool,
     /// Since the simulator started.
     pub(super) at_ms: u64,

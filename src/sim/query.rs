@@ -60,7 +60,7 @@ impl Query {
         number.ok_or_else(|| out_of_range(name))
     }
 
-    /// What the request log notes: the number, if it is one, with no judgement.
+    /// The number for the request log, if it is one, with no judgement.
     pub(super) fn noted(&self, name: &str) -> Option<i64> {
         self.text(name).ok().flatten().and_then(|text| text.parse().ok())
     }

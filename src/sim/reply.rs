@@ -18,7 +18,7 @@ pub(super) struct Reply {
     pub(super) content_type: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
-    /// Whether the body repeats the request id, as gateway errors do.
+    /// True if the body repeats the request id, as gateway errors do.
     pub(super) names_request: bool,
     pub(super) delay: Duration,
     pub(super) fate: Fate,
@@ -61,7 +61,7 @@ impl Reply {
         self
     }
 
-    /// Whether an answer is meant to be sent at all.
+    /// True if an answer is meant to be sent at all.
     pub(super) fn is_sent(&self) -> bool {
         !matches!(self.fate, Fate::Hangs | Fate::Resets)
     }

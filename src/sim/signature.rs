@@ -74,7 +74,7 @@ impl<'a> Authorization<'a> {
         Ok(Self { access_key, signed_headers, signature })
     }
 
-    /// Whether a header of this name is signed.
+    /// True if a header of this name is signed.
     pub(super) fn signs(&self, name: &str) -> bool {
         self.signed_headers.contains(&name)
     }

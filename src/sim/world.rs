@@ -58,7 +58,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Whether it exists and has an endpoint service.
+    /// True if it exists and has an endpoint service.
     pub(super) fn serves(&self) -> bool {
         !self.deleted && self.vpcep_enabled
     }

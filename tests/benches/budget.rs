@@ -15,7 +15,7 @@ use css_vpcep_exporter::{
     board::Board,
     clock::Clock,
     cloud::{Budget, Cloud, Trace, Traced},
-    exposition::{Encoding, Format, Frames},
+    exposition::{Encoding, Format, PageBytes},
     huawei::{
         sign::{Request, sign},
         wire,
@@ -54,25 +54,25 @@ fn main() {
     }
 }
 
-/// One changed cluster of 2,000, from its new list to a page with all of its blocks made.
+/// One changed cluster of 2,000, from its new list to a whole page.
 fn publish() {
     let world = World::of_series(2000, 100_000);
-    world.page().make();
+    world.page();
     let mut lists = vec![world.changed(1000), world.changed(1000)];
     measure(|| {
         world.record(1000, lists.pop().unwrap());
-        world.page().make();
+        world.page();
     });
 }
 
 /// All pieces of a compressed page of 100,000 series.
 fn join() {
     let world = World::of_series(1000, 100_000);
-    world.page().make();
+    world.page();
     measure(|| {
-        let frames =
-            Frames::new(world.page(), &world.small, Format::OpenMetrics100, Encoding::Gzip);
-        black_box((frames.length(), frames.map(|piece| piece.len()).sum::<usize>()));
+        let bytes =
+            PageBytes::new(world.page(), &world.sources, Format::OpenMetrics100, Encoding::Gzip);
+        black_box((bytes.length(), bytes.map(|part| part.len()).sum::<usize>()));
     });
 }
 

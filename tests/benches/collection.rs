@@ -187,7 +187,7 @@ async fn collect(server: &Server, page: bool) -> Duration {
     let clock = Clock::system();
     let stats = Arc::new(Stats::new());
     stats.add_project("production", &[], &[]);
-    let transport = Arc::new(Transport::new(clock.clone(), stats.clone(), 1).unwrap());
+    let transport = Arc::new(Transport::new(clock.clone(), stats.clone()).unwrap());
     let common = Common { transport, guard: Arc::default(), stats: stats.clone() };
     let pacer = || Pacer::new(RateLimit { requests_per_second: 1e9, burst: 1_000_000 });
     let pacers = Pacers { css: pacer(), vpcep: pacer() };
@@ -227,7 +227,7 @@ async fn collect(server: &Server, page: bool) -> Duration {
         };
         tokio::spawn(round).await.unwrap();
         if page {
-            store.page(&board.snapshot(), &support::SETTINGS, clock.now()).make();
+            store.page(&board, &support::SETTINGS, clock.now());
         }
     })
     .await;

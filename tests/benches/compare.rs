@@ -186,11 +186,11 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// From the new state of some clusters to a page with all of its blocks made.
+/// From the new state of some clusters to a whole page.
 fn publishing(report: &mut Report) {
     for (clusters, some) in [(2000, 1), (1000, 10)] {
         let world = support::World::of_series(clusters, 1_000_000);
-        world.page().make();
+        world.page();
         let step = clusters / some;
         let times = (0..200 / some).map(|round| {
             let lists: Vec<_> = (round % step..)
@@ -202,7 +202,7 @@ fn publishing(report: &mut Report) {
             for (cluster, list) in lists {
                 world.record(cluster, list);
             }
-            world.page().make();
+            world.page();
             began.elapsed().as_secs_f64() * 1e3
         });
         let what = format!("publish {some} of {clusters} clusters, 1M series");

@@ -8,7 +8,7 @@ mod support;
 use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use css_vpcep_exporter::exposition::{Encoding, Format, Frames};
+use css_vpcep_exporter::exposition::{Encoding, Format, PageBytes};
 
 use self::support::{World, list, resident_bytes};
 
@@ -17,9 +17,9 @@ fn memory(_: &mut Criterion) {
     let before = resident_bytes();
     let world = World::of_series(1000, 1_000_000);
     let typed = resident_bytes() - before;
-    world.page().make();
+    world.page();
     let all = resident_bytes() - before;
-    let size = world.page().size(Format::OpenMetrics100).unwrap_or_default();
+    let size = world.page().size(Format::OpenMetrics100);
     #[expect(clippy::print_stdout, reason = "criterion has no figure that is not a time")]
     {
         println!(
@@ -30,13 +30,13 @@ fn memory(_: &mut Criterion) {
     }
 }
 
-/// From the new state of the clusters to a page with all of its blocks made.
+/// From the new state of the clusters to a whole page.
 fn publish(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("publish");
     for (name, clusters, some) in [("one of 2,000 clusters", 2000, 1), ("1 % of 1,000", 1000, 10)] {
         for changed in [true, false] {
             let world = World::of_series(clusters, 1_000_000);
-            world.page().make();
+            world.page();
             let what = if changed { "changed" } else { "polled, the same" };
             group.bench_function(format!("{name}, 1M series, {what}"), |bencher| {
                 let step = clusters / some;
@@ -47,7 +47,7 @@ fn publish(criterion: &mut Criterion) {
                         let concerned = (start % step..).step_by(step).take(some);
                         world.poll(concerned, changed);
                     },
-                    |()| world.page().make(),
+                    |()| world.page(),
                     BatchSize::PerIteration,
                 );
             });
@@ -66,13 +66,13 @@ fn scrape(criterion: &mut Criterion) {
         ("1M series of 10,000 clusters", 10_000, 1_000_000),
     ] {
         let world = World::of_series(clusters, series);
-        world.page().make();
+        world.page();
         for (encoding, said) in [(Encoding::Identity, "identity"), (Encoding::Gzip, "gzip")] {
             group.bench_function(format!("{name}, {said}"), |bencher| {
                 bencher.iter(|| {
-                    let small = &world.small;
-                    Frames::new(world.page(), small, Format::OpenMetrics100, encoding)
-                        .map(|piece| black_box(piece).len())
+                    let sources = &world.sources;
+                    PageBytes::new(world.page(), sources, Format::OpenMetrics100, encoding)
+                        .map(|part| black_box(part).len())
                         .sum::<usize>()
                 });
             });

@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 /// How long the manager waits for a sign of life.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 struct Manager(UnixDatagram);
 
@@ -51,6 +51,7 @@ async fn life(test: &str, name: &str, manager: &Manager) {
     let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
     serve.arg("--config.file").arg(file);
     serve.env("NOTIFY_SOCKET", name).env("WATCHDOG_USEC", PATIENCE.as_micros().to_string());
+    let started = Instant::now();
     let mut process = Process::start(&folder, "serve", serve);
 
     let ready = manager.hears().await;
@@ -58,7 +59,6 @@ async fn life(test: &str, name: &str, manager: &Manager) {
     let scraped = scrape(address).await;
     assert_eq!(scraped.status, 200, "{scraped:?}");
 
-    let started = Instant::now();
     for _ in 0..4 {
         let asked = Instant::now();
         assert_eq!(manager.hears().await, "WATCHDOG=1");

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{CloudError, Reason, Trace, Traced},
-    exposition::{Format, Settings, Small, Store, families::FAMILIES, text},
+    exposition::{Format, Settings, Sources, Store, families::FAMILIES, text},
     model::{
         ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
     },
@@ -75,8 +75,8 @@ fn both_formats_carry_the_same_samples() {
     stats.add_project("prod", &["dns"], &["css_connections"]);
     stats.poll_ended("prod", Duration::from_millis(1234), Some("dns"));
     stats.http_request("/metrics", 200, Duration::from_millis(1));
-    let page = Store::default().page(&board().snapshot(), &settings, NOW);
-    let small = Small::own(stats);
+    let page = Store::default().page(&board(), &settings, NOW);
+    let small = Sources::own(stats);
     let [text, openmetrics] =
         [Format::Text004, Format::OpenMetrics100].map(|format| text(page.clone(), &small, format));
     assert_eq!(samples(&text), samples(&openmetrics));

@@ -12,6 +12,7 @@ use flate2::read::GzDecoder;
 use reqwest::{Method, Response, header::HeaderMap};
 
 use super::Server;
+use crate::support::HTTP;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -39,9 +40,7 @@ async fn exporter(clusters: u32) -> Server {
 }
 
 async fn ask(server: &Server, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = format!("http://{}{path}", server.address);
-    let mut request = client.request(method, url).timeout(super::LONG);
+    let mut request = HTTP.request(method, format!("http://{}{path}", server.address));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

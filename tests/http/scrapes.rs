@@ -1,6 +1,6 @@
 //! Scrapes of a large page: HEAD, and clients that take nothing of their answers.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
@@ -14,7 +14,8 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use super::{LONG, Server, read_to_end};
+use super::{Server, read_to_end};
+use crate::support::process::{is_alone, resident_kib};
 
 /// All of a page is much larger than the system's buffers between two sockets.
 const CLUSTERS: u32 = 12;
@@ -110,33 +111,32 @@ async fn stalled(server: &Server, encoding: &str) -> TcpStream {
     stream
 }
 
-/// Resident memory of this process, in bytes.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
+/// Longer than all scrapers of a test need to connect.
+const FOR_EVER: Duration = Duration::from_secs(600);
 
 #[tokio::test]
 async fn scrapers_that_take_nothing_share_one_page() {
     const STALLED: usize = 300;
-    /// One inflated piece, what a connection needs anyway, and as much again for the tests that run
-    /// at the same time. A page of its own would be a hundred times as much.
-    const EACH: u64 = 128 * 1024;
-    let limits = Limits { connections: 400, write: LONG, patience: LONG, ..Limits::PUBLIC };
+    /// One inflated piece, what a connection needs anyway, and as much again for chance. A page of its own
+    /// would be a hundred times as much.
+    const EACH_KIB: u64 = 128;
+    if !is_alone("http::scrapes::scrapers_that_take_nothing_share_one_page") {
+        return;
+    }
+    let limits = Limits { connections: 400, write: FOR_EVER, patience: FOR_EVER, ..Limits::PUBLIC };
     let server = exporter(limits).await;
     let mut first = server.send(&request("GET", "identity")).await;
     let page = read_to_end(&mut first).await.len() as u64;
     drop(first);
     assert!(page > 10 * 1024 * 1024, "{page}");
-    let before = resident();
+    let before = resident_kib("self");
     let mut clients = Vec::new();
     for number in 0..STALLED {
         clients.push(stalled(&server, if number % 10 == 0 { "identity" } else { "gzip" }).await);
     }
-    let more = resident().saturating_sub(before);
-    println!("{STALLED} stalled scrapers of {page} bytes: {more} bytes more");
-    assert!(more < STALLED as u64 * EACH, "{more}");
+    let more = resident_kib("self").saturating_sub(before);
+    println!("{STALLED} stalled scrapers of {page} bytes: {more} KiB more");
+    assert!(more < STALLED as u64 * EACH_KIB, "{more}");
     let answer = server.get("/metrics").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "another scraper is served");
 }
@@ -147,7 +147,7 @@ async fn scrapers_that_hold_too_much_give_way() {
     /// Enough for at least 4 scrapers that hold two inflated pieces, and at most 8 that hold one.
     const UNSENT: u64 = 256 * 1024;
     let patience = Duration::from_millis(200);
-    let limits = Limits { unsent_bytes: UNSENT, patience, write: LONG, ..Limits::PUBLIC };
+    let limits = Limits { unsent_bytes: UNSENT, patience, write: FOR_EVER, ..Limits::PUBLIC };
     let server = exporter(limits).await;
     let whole = server.get("/metrics").await.len();
     let mut clients = Vec::new();

@@ -6,7 +6,7 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta, ClusterState},
     clock::unix_seconds,
     cloud::{CloudError, Reason, Trace, Traced},
-    exposition::{Encoding, Format, Frames, Page, Settings, Small, Store, families::FAMILIES},
+    exposition::{Encoding, Format, Page, PageBytes, Settings, Sources, Store, families::FAMILIES},
     model::{
         ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
     },
@@ -177,12 +177,12 @@ fn samples<'a>(
     }
 }
 
-fn small() -> Small {
-    Small::own(Arc::new(Stats::new()))
+fn sources() -> Sources {
+    Sources::own(Arc::new(Stats::new()))
 }
 
 fn pieces(page: &Arc<Page>, format: Format, encoding: Encoding) -> Vec<axum::body::Bytes> {
-    Frames::new(page.clone(), &small(), format, encoding).collect()
+    PageBytes::new(page.clone(), &sources(), format, encoding).collect()
 }
 
 /// The part about clusters.
@@ -241,10 +241,15 @@ fn after_whatever_happens_the_page_is_as_rendered_whole() {
                     }
                 }
             }
-            let page = store.page(&board.snapshot(), &settings, now);
-            if chance.below(2) == 0 {
-                page.make();
+            match chance.below(3) {
+                0 => store.prepare(&board, &settings, now),
+                1 => {
+                    store.prepare(&board, &settings, now);
+                    continue;
+                }
+                _ => {}
             }
+            let page = store.page(&board, &settings, now);
             let when = format!("seed {seed}, step {step}");
             same(&identity(&page), &plain(&board, &settings, now), &when);
         }
@@ -263,17 +268,16 @@ fn polled(clusters: u64, connections: u64) -> (Board, Store) {
 #[test]
 fn gzip_is_the_same_page_and_its_length_is_told_before() {
     let (board, store) = polled(20, 100);
-    let page = store.page(&board.snapshot(), &SETTINGS, START);
+    let page = store.page(&board, &SETTINGS, START);
     for format in [Format::Text004, Format::OpenMetrics100] {
         // The process's own figures move.
-        let own = small();
+        let own = sources();
         let body = |encoding| {
-            let frames = Frames::new(page.clone(), &own, format, encoding);
-            let (length, pieces) = (frames.length(), frames.collect::<Vec<_>>());
-            (length, pieces.concat())
+            let bytes = PageBytes::new(page.clone(), &own, format, encoding);
+            (bytes.length(), bytes.collect::<Vec<_>>().concat())
         };
         let ((_, identity), (gzip_length, gzip)) = (body(Encoding::Identity), body(Encoding::Gzip));
-        assert_eq!(gzip_length, Some(gzip.len()));
+        assert_eq!(gzip_length, gzip.len());
         let mut inflated = String::new();
         let mut member = GzDecoder::new(&gzip[..]);
         member.read_to_string(&mut inflated).unwrap();
@@ -284,13 +288,12 @@ fn gzip_is_the_same_page_and_its_length_is_told_before() {
         };
         same(&fixed(&inflated), &fixed(std::str::from_utf8(&identity).unwrap()), "gzip");
         let length = body(Encoding::Identity).0;
-        assert!(length.unwrap().abs_diff(identity.len()) < 50, "{length:?}");
+        assert!(length.abs_diff(identity.len()) < 50, "{length}");
     }
 }
 
 /// Where the pieces of the gzip page are in memory, but for what is rendered for each scrape.
 fn places(page: &Arc<Page>) -> Vec<*const u8> {
-    page.make();
     let mut pieces = pieces(page, Format::Text004, Encoding::Gzip);
     // The end of the member and what is before it are of this scrape.
     pieces.truncate(pieces.len() - 2);
@@ -304,30 +307,28 @@ fn moved(before: &[*const u8], after: &[*const u8]) -> usize {
 #[test]
 fn a_poll_that_found_the_same_renders_only_the_lines_about_life() {
     let (board, store) = polled(10, 120);
-    let before = store.page(&board.snapshot(), &SETTINGS, START);
+    let before = store.page(&board, &SETTINGS, START);
     let first = places(&before);
     poll(&board, 7, after(1), Ok(list(120, &mut Chance(8))));
-    let second = places(&store.page(&board.snapshot(), &SETTINGS, after(1)));
+    let second = places(&store.page(&board, &SETTINGS, after(1)));
     // When it succeeded and when it was tried; `up` and the duration are as before.
     assert_eq!((first.len(), moved(&first, &second)), (second.len(), 2));
     poll(&board, 7, after(2), Err(CloudError::new(Reason::Timeout, "no")));
-    let third = places(&store.page(&board.snapshot(), &SETTINGS, after(2)));
+    let third = places(&store.page(&board, &SETTINGS, after(2)));
     // `up` and when it was tried.
     assert_eq!(moved(&second, &third), 2);
     assert!(Arc::ptr_eq(
-        &store.page(&board.snapshot(), &SETTINGS, after(2)),
-        &store.page(&board.snapshot(), &SETTINGS, after(3)),
+        &store.page(&board, &SETTINGS, after(2)),
+        &store.page(&board, &SETTINGS, after(3)),
     ));
 }
 
 #[test]
 fn one_changed_cluster_renders_only_its_group() {
     let (board, store) = polled(300, 120);
-    let first = places(&store.page(&board.snapshot(), &SETTINGS, START));
+    let first = places(&store.page(&board, &SETTINGS, START));
     poll(&board, 7, after(1), Ok(list(120, &mut Chance(99))));
-    let page = store.page(&board.snapshot(), &SETTINGS, after(1));
-    assert!(page.unmade() <= FAMILIES.len(), "{}", page.unmade());
-    let second = places(&page);
+    let second = places(&store.page(&board, &SETTINGS, after(1)));
     assert!(first.len() > 6 * 300);
     let moved = moved(&first, &second);
     assert!((8..=FAMILIES.len()).contains(&moved), "{moved}");
@@ -337,7 +338,7 @@ fn one_changed_cluster_renders_only_its_group() {
 fn many_small_clusters_share_blocks() {
     let [few, many] = [(100, 100), (1000, 10)].map(|(clusters, connections)| {
         let (board, store) = polled(clusters, connections);
-        places(&store.page(&board.snapshot(), &SETTINGS, START)).len()
+        places(&store.page(&board, &SETTINGS, START)).len()
     });
     assert!(many < few * 2, "{many} {few}");
 }
@@ -347,7 +348,7 @@ fn data_leave_at_the_second_they_are_too_old_without_any_poll() {
     let (board, store) = polled(3, 5);
     poll(&board, 1, after(10), Ok(list(5, &mut Chance(1))));
     let clusters = |seconds| {
-        let page = identity(&store.page(&board.snapshot(), &SETTINGS, after(seconds)));
+        let page = identity(&store.page(&board, &SETTINGS, after(seconds)));
         page.lines().filter(|line| line.starts_with("huaweicloud_css_vpcep_complete{")).count()
     };
     assert_eq!([899, 900, 909, 910, 909, 899].map(clusters), [3, 1, 1, 0, 1, 3]);

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt::Display,
     fs::{self, File, Permissions},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -94,6 +95,26 @@ pub(crate) fn this_test(name: &str) -> std::process::Command {
     let mut command = std::process::Command::new(program);
     command.args(["--exact", name, "--nocapture"]);
     command
+}
+
+/// Whether this process runs nothing but this test, so that it may read its own memory. Where it does not, the
+/// test runs in a process of its own before this returns, and fails here if it failed there.
+pub(crate) fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "THE_ONLY_TEST_OF_THIS_PROCESS";
+    let is_alone = std::env::var_os(ALONE).is_some();
+    if !is_alone {
+        let ended = this_test(test).env(ALONE, "").status().expect("the tests are a program");
+        assert!(ended.success(), "it failed in its own process");
+    }
+    is_alone
+}
+
+/// The resident memory of a process, in KiB; that of this one is that of `self`.
+pub(crate) fn resident_kib(process: impl Display) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.trim().strip_suffix("kB"));
+    number.expect("a line for VmRSS").trim().parse().expect("a number")
 }
 
 /// A process in the background; it ends with the test.

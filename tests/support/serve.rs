@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     Answer, ask, eventually,
     page::Page,
-    process::{Folder, Process, exporter},
+    process::{Folder, Process, exporter, resident_kib},
 };
 
 /// What the daemon logs at the end of a reload.
@@ -117,11 +117,7 @@ impl Serve {
 
     /// Resident memory, in KiB.
     pub(crate) fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let status = status.expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.trim().strip_suffix("kB"));
-        number.expect("a line for VmRSS").trim().parse().expect("a number")
+        resident_kib(self.process.id())
     }
 }
 

@@ -190,9 +190,8 @@ fn render(clusters: &[(ClusterMeta, u64)], settings: &exposition::Settings) -> P
         let attempt = Attempt { at: now, duration: Duration::from_micros(123_456), outcome };
         board.record(&meta.id, attempt, now);
     }
-    let page = Store::default().page(&board.snapshot(), settings, now);
-    page.make();
-    let Size { series, identity_bytes, .. } = page.size(Format::Text004).unwrap_or_default();
+    let page = Store::default().page(&board, settings, now);
+    let Size { series, identity_bytes, .. } = page.size(Format::Text004);
     Page { series, bytes: identity_bytes }
 }
 

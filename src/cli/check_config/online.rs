@@ -6,10 +6,7 @@ use super::cost::{Count, Expected};
 use crate::{
     app::{self, Collector},
     board::ClusterMeta,
-    cli::{
-        failures::{Failure, MOST_NAMED, failures},
-        random_seed,
-    },
+    cli::failures::{Failure, MOST_NAMED, failures},
     clock::Clock,
     cloud::Reason,
     config::Config,
@@ -27,7 +24,7 @@ pub(super) struct Read {
 /// Polls all clusters of the configuration, whose projects are gone afterwards.
 pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, String> {
     let clock = Clock::system();
-    let collector = app::collector(config, &clock, random_seed());
+    let collector = app::collector(config, &clock);
     let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
     poll::once(projects, &board, &clock, &stats, |_, _| {}).await;
     let snapshot = board.snapshot();

@@ -3,57 +3,42 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::{config::file::or_default, secret::Secret};
+use crate::secret::Secret;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) tls_server_config: Option<Tls>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) http_server_config: Http,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) basic_auth_users: BTreeMap<String, Hidden>,
+    pub(super) http_server_config: Option<Http>,
+    pub(super) basic_auth_users: Option<BTreeMap<String, Secret>>,
     pub(super) rate_limit: Option<RateLimit>,
-}
-
-/// A text that no message shows.
-pub(super) struct Hidden(pub(super) Secret);
-
-impl<'de> Deserialize<'de> for Hidden {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
-    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tls {
-    pub(super) cert: Option<Hidden>,
+    pub(super) cert: Option<Secret>,
     pub(super) cert_file: Option<String>,
-    pub(super) key: Option<Hidden>,
+    pub(super) key: Option<Secret>,
     pub(super) key_file: Option<String>,
     pub(super) client_auth_type: Option<String>,
-    pub(super) client_ca: Option<Hidden>,
+    pub(super) client_ca: Option<Secret>,
     pub(super) client_ca_file: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) client_allowed_sans: Vec<String>,
+    pub(super) client_allowed_sans: Option<Vec<String>>,
     pub(super) min_version: Option<String>,
     pub(super) max_version: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) cipher_suites: Vec<String>,
+    pub(super) cipher_suites: Option<Vec<String>>,
     pub(super) prefer_server_cipher_suites: Option<bool>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) curve_preferences: Vec<String>,
+    pub(super) curve_preferences: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Http {
     pub(super) http2: Option<bool>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) headers: Headers,
+    pub(super) headers: Option<Headers>,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,45 +1,32 @@
 //! `tls_server_config`: whose certificate, which clients, which versions and algorithms.
 
-use std::path::Path;
+use super::{super::diagnostics::Context, file};
+use crate::{
+    secret::Secret,
+    web::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion},
+};
 
-use super::{super::notes::Notes, file, file::Hidden};
-use crate::web::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion};
-
-/// What this program has of the versions.
+/// The versions that this program has.
 const VERSIONS: &str = "TLS12 or TLS13; older versions are broken";
 
 /// Also reads the files that are named, unless only the text is checked.
-pub(super) fn tls(
-    notes: &mut Notes<'_>,
-    written: file::Tls,
-    folder: &Path,
-    text_only: bool,
-) -> Option<Tls> {
-    let before = notes.mistakes.len();
-    let certificate = required(notes, "cert", written.cert, written.cert_file, folder);
-    let key = required(notes, "key", written.key, written.key_file, folder);
-    let ca = pem(notes, "client_ca", written.client_ca, written.client_ca_file, folder);
-    let word = written.client_auth_type.as_deref();
-    let clients = clients(notes, word, ca, written.client_allowed_sans);
-    let mut version = |key: &str, written: Option<&str>, default| match written {
-        None => default,
-        Some("TLS12") => TlsVersion::Tls12,
-        Some("TLS13") => TlsVersion::Tls13,
-        Some(other) => {
-            notes.mistake(&path(key), format_args!("{other:?}"), VERSIONS);
-            default
-        }
-    };
-    let min_version = version("min_version", written.min_version.as_deref(), TlsVersion::Tls12);
-    let max_version = version("max_version", written.max_version.as_deref(), TlsVersion::Tls13);
+pub(super) fn tls(context: &mut Context<'_>, written: file::Tls) -> Option<Tls> {
+    let before = context.mistakes();
+    let certificate = required(context, "cert", written.cert, written.cert_file);
+    let key = required(context, "key", written.key, written.key_file);
+    let ca = pem(context, "client_ca", written.client_ca, written.client_ca_file);
+    let word = written.client_auth_type.as_deref().unwrap_or("NoClientCert");
+    let sans = written.client_allowed_sans.unwrap_or_default();
+    let clients = clients(context, word, ca, sans);
+    let min_version = version(context, "min_version", written.min_version, TlsVersion::Tls12);
+    let max_version = version(context, "max_version", written.max_version, TlsVersion::Tls13);
     if min_version > max_version {
-        notes.mistake(&path("max_version"), "TLS12", "no older version than min_version");
+        context.mistake(&path("max_version"), "TLS12", "no older version than min_version");
     }
-    let suites = names(tls::cipher_suite_names());
-    let cipher_suites =
-        list(notes, "cipher_suites", &written.cipher_suites, tls::cipher_suite, &suites);
-    let known = names(tls::curve_names());
-    let curves = list(notes, "curve_preferences", &written.curve_preferences, tls::curve, &known);
+    let (suites, known) = (written.cipher_suites, tls::cipher_suite_names());
+    let cipher_suites = list(context, "cipher_suites", suites, tls::cipher_suite, known);
+    let (curves, known) = (written.curve_preferences, tls::curve_names());
+    let curves = list(context, "curve_preferences", curves, tls::curve, known);
     let settings = TlsSettings {
         certificate: certificate?,
         key: key?,
@@ -50,137 +37,136 @@ pub(super) fn tls(
         curves,
         prefer_server_order: written.prefer_server_cipher_suites.unwrap_or(true),
     };
-    if text_only || notes.mistakes.len() > before {
+    if context.text_only || context.mistakes() > before {
         return None;
     }
-    match Tls::open(settings) {
-        Ok((tls, warnings)) => {
-            for TlsError { key, what } in warnings {
-                notes.warning(&path(key), what);
-            }
-            Some(tls)
-        }
-        Err(TlsError { key, what }) => {
-            notes.refuse(&path(key), what);
-            None
-        }
+    let opened = Tls::open(settings);
+    let opened = opened.map_err(|TlsError { key, what }| context.refuse(&path(key), what)).ok()?;
+    for TlsError { key, what } in opened.1 {
+        context.warning(&path(key), what);
     }
+    Some(opened.0)
 }
 
 fn path(key: &str) -> String {
     format!("tls_server_config.{key}")
 }
 
-/// What is written in the file itself, or in the file that it names.
+/// A text in the web configuration itself, or in the file that it names.
 fn pem(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     key: &str,
-    inline: Option<Hidden>,
+    inline: Option<Secret>,
     file: Option<String>,
-    folder: &Path,
 ) -> Option<Pem> {
     match (inline, file) {
         (Some(_), Some(_)) => {
             let expected = format!("only one of {key} and {key}_file");
-            notes.mistake(&path(key), "both", expected);
+            context.mistake(&path(key), "both", expected);
             None
         }
-        (Some(Hidden(text)), None) => Some(Pem::Inline(text)),
-        (None, Some(file)) => Some(Pem::File(folder.join(file))),
+        (Some(text), None) => Some(Pem::Inline(text)),
+        (None, Some(mut file)) => Some(Pem::File(context.path(&mut file))),
         (None, None) => None,
     }
 }
 
 fn required(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     key: &str,
-    inline: Option<Hidden>,
+    inline: Option<Secret>,
     file: Option<String>,
-    folder: &Path,
 ) -> Option<Pem> {
     if inline.is_none() && file.is_none() {
-        notes.mistake(&path(key), "nothing", format_args!("{key} or {key}_file"));
+        context.mistake(&path(key), "nothing", format_args!("{key} or {key}_file"));
     }
-    pem(notes, key, inline, file, folder)
+    pem(context, key, inline, file)
 }
 
 fn clients(
-    notes: &mut Notes<'_>,
-    word: Option<&str>,
+    context: &mut Context<'_>,
+    word: &str,
     ca: Option<Pem>,
     allowed_sans: Vec<String>,
 ) -> Option<ClientAuth> {
-    let word = word.unwrap_or("NoClientCert");
-    let is_verified = word == "RequireAndVerifyClientCert";
-    if !allowed_sans.is_empty() && !is_verified {
+    if !allowed_sans.is_empty() && word != "RequireAndVerifyClientCert" {
         let expected = "client_auth_type RequireAndVerifyClientCert with it: a name in a \
                         certificate that is not verified, or not there, proves nothing";
-        notes.mistake(&path("client_allowed_sans"), format_args!("{word}"), expected);
+        context.mistake(&path("client_allowed_sans"), word, expected);
     }
-    let has_ca = ca.is_some();
-    let mut authority = || {
-        if ca.is_none() {
-            let expected = format!("one with {word}; the authorities of the system are not asked");
-            notes.mistake(&path("client_ca_file"), "nothing", expected);
-        }
-        ca.clone()
-    };
-    let clients = match word {
-        "NoClientCert" => ClientAuth::NoClientCert,
-        "RequestClientCert" => ClientAuth::RequestClientCert,
-        // The toolkit takes the second word too, for old files.
-        "RequireAnyClientCert" | "RequireClientCert" => ClientAuth::RequireAnyClientCert,
-        "VerifyClientCertIfGiven" => ClientAuth::VerifyClientCertIfGiven { ca: authority()? },
-        "RequireAndVerifyClientCert" => {
-            ClientAuth::RequireAndVerifyClientCert { ca: authority()?, allowed_sans }
-        }
-        other => {
-            let expected = "NoClientCert, RequestClientCert, RequireAnyClientCert, \
-                            VerifyClientCertIfGiven or RequireAndVerifyClientCert";
-            notes.mistake(&path("client_auth_type"), format_args!("{other:?}"), expected);
-            return None;
-        }
-    };
-    match clients {
-        ClientAuth::NoClientCert if has_ca => {
+    match (word, ca) {
+        ("NoClientCert", None) => return Some(ClientAuth::NoClientCert),
+        ("NoClientCert", Some(_)) => {
             let expected = "a client_auth_type that asks for a certificate, with an authority";
-            notes.mistake(&path("client_auth_type"), "NoClientCert", expected);
+            context.mistake(&path("client_auth_type"), word, expected);
         }
-        ClientAuth::RequestClientCert | ClientAuth::RequireAnyClientCert => {
-            let ignored = if has_ca { "; the client CA is not used" } else { "" };
-            let what = format!(
+        // The toolkit takes the last word too, for old files.
+        ("RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert", ca) => {
+            let ignored = if ca.is_some() { "; the client CA is not used" } else { "" };
+            let what = format_args!(
                 "{word} takes any certificate, also one that a stranger made{ignored}; \
                  RequireAndVerifyClientCert takes only those of an authority"
             );
-            notes.warning(&path("client_auth_type"), what);
+            context.warning(&path("client_auth_type"), what);
+            return Some(match word {
+                "RequestClientCert" => ClientAuth::RequestClientCert,
+                _ => ClientAuth::RequireAnyClientCert,
+            });
         }
-        _ => {}
+        ("VerifyClientCertIfGiven", Some(ca)) => {
+            return Some(ClientAuth::VerifyClientCertIfGiven { ca });
+        }
+        ("RequireAndVerifyClientCert", Some(ca)) => {
+            return Some(ClientAuth::RequireAndVerifyClientCert { ca, allowed_sans });
+        }
+        ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", None) => {
+            let expected = format!("one with {word}; the authorities of the system are not asked");
+            context.mistake(&path("client_ca_file"), "nothing", expected);
+        }
+        _ => {
+            let expected = "NoClientCert, RequestClientCert, RequireAnyClientCert, \
+                            VerifyClientCertIfGiven or RequireAndVerifyClientCert";
+            context.mistake(&path("client_auth_type"), format_args!("{word:?}"), expected);
+        }
     }
-    Some(clients)
+    None
+}
+
+fn version(
+    context: &mut Context<'_>,
+    key: &str,
+    written: Option<String>,
+    default: TlsVersion,
+) -> TlsVersion {
+    match written.as_deref() {
+        None => default,
+        Some("TLS12") => TlsVersion::Tls12,
+        Some("TLS13") => TlsVersion::Tls13,
+        Some(other) => {
+            context.mistake(&path(key), format_args!("{other:?}"), VERSIONS);
+            default
+        }
+    }
 }
 
 /// The values of a list of names, with a mistake for each name that is unknown.
 fn list<T>(
-    notes: &mut Notes<'_>,
+    context: &mut Context<'_>,
     key: &str,
-    written: &[String],
-    known: impl Fn(&str) -> Option<T>,
-    names: &str,
+    written: Option<Vec<String>>,
+    value: impl Fn(&str) -> Option<T>,
+    known: impl Iterator<Item = &'static str>,
 ) -> Vec<T> {
+    let known = known.collect::<Vec<_>>().join(", ");
     let mut values = Vec::new();
-    for (index, name) in written.iter().enumerate() {
-        match known(name) {
+    for (index, name) in written.iter().flatten().enumerate() {
+        match value(name) {
             Some(value) => values.push(value),
-            None => notes.mistake(
-                &format!("{}[{index}]", path(key)),
-                format_args!("{name:?}"),
-                format_args!("one of {names}"),
-            ),
+            None => {
+                let path = format!("{}[{index}]", path(key));
+                context.mistake(&path, format_args!("{name:?}"), format_args!("one of {known}"));
+            }
         }
     }
     values
-}
-
-fn names(names: impl Iterator<Item = &'static str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
 }

@@ -30,8 +30,8 @@ impl Surprise {
         Self::DuplicateId,
     ];
 
-    /// Whether the value is irrelevant: a new field is one surprise whatever its values, and so is a
-    /// wrong type.
+    /// Returns true if the value is irrelevant: a new field is one surprise whatever its values, and so
+    /// is a wrong type.
     const fn has_any_value(self) -> bool {
         matches!(self, Self::UnknownField | Self::CoercedType)
     }
@@ -60,7 +60,7 @@ pub struct Oddity {
 }
 
 impl Oddity {
-    /// Whether two surprises are the same. For a new field and a wrong type the value does not matter.
+    /// Returns true for the same surprise. For a new field and a wrong type the value does not matter.
     pub fn is_like(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.field == other.field
@@ -77,7 +77,7 @@ pub struct Surprises {
 }
 
 impl Surprises {
-    /// How often each kind was met that was met at all.
+    /// The kinds that were met, each with its number.
     pub fn counts(&self) -> impl Iterator<Item = (Surprise, u64)> {
         let all = Surprise::ALL.into_iter().zip(self.counts);
         all.filter(|(_, times)| *times > 0)

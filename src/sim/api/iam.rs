@@ -82,7 +82,7 @@ fn judged(body: &[u8], valid_password: &str) -> Result<(), Reply> {
     Ok(())
 }
 
-/// Whether something is meant by its id, its name or both.
+/// True if something is meant by its id, its name or both.
 fn is_called(one: &Value, id: &str, name: &str) -> bool {
     let fits = |given: &Value, wanted| given.is_null() || given == wanted;
     let (given_id, given_name) = (&one["id"], &one["name"]);
@@ -107,7 +107,7 @@ fn issued(state: &mut State, request: &Request<'_>) -> Reply {
 }
 
 fn bad_request(message: &str) -> Reply {
-    traced(keystone(400, "Bad Request", message))
+    keystone(400, "Bad Request", message)
 }
 
 /// IAM has a trace id of its own.

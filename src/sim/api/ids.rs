@@ -1,6 +1,6 @@
 //! The form of ids.
 
-/// Whether a text is a UUID in lower case.
+/// True if a text is a UUID in lower case.
 pub(super) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {

@@ -8,7 +8,7 @@ use super::{
     service_body::Wanted,
 };
 
-/// Whether the service, as it is, may be changed in this way; otherwise the error code.
+/// Refuses a change that the service, as it is, does not allow, by its error code.
 pub(super) fn judge(wanted: &Wanted, service: &Service, world: &World) -> Result<(), &'static str> {
     if service.status != AVAILABLE {
         return Err("3045");

@@ -12,6 +12,9 @@ use crate::sim::{
     world::service::Service,
 };
 
+const LOST: [Kind; 3] =
+    [Kind::NotAppliedThen500, Kind::NotAppliedThenHang, Kind::NotAppliedThenReset];
+
 /// Changes a service, as far as rules and faults let it.
 pub(super) fn update(
     state: &mut State,
@@ -41,8 +44,8 @@ fn carry_out(
         meddle(state, request, second);
     }
     let before = state.world.service(id).cloned().ok_or_else(|| vpcep("0005"))?;
-    if let Some(lost) = not_applied(hits, &before) {
-        return Ok(lost);
+    if hits.any(&LOST) {
+        return Ok(answer(&before, hits));
     }
     if hits.has(Kind::ApprovalReset) {
         // As the document's "Default: true" may be understood, and one client's users met it.
@@ -61,29 +64,20 @@ fn carry_out(
         meddle(state, request, second);
     }
     // The document's example answers with the values from before the change.
-    let mut reply = services::changed(if hits.has(Kind::EchoNew) { &after } else { &before });
-    if hits.has(Kind::AppliedThen500) {
-        reply = vpcep("0001");
-    }
-    if hits.has(Kind::AppliedThenHang) {
-        reply.fate = Fate::Hangs;
-    } else if hits.has(Kind::AppliedThenReset) {
-        reply.fate = Fate::Resets;
-    }
-    Ok(reply)
+    Ok(answer(if hits.has(Kind::EchoNew) { &after } else { &before }, hits))
 }
 
-fn not_applied(hits: &Hits, before: &Service) -> Option<Reply> {
-    let lost = |fate| Some(Reply { fate, ..services::changed(before) });
-    if hits.has(Kind::NotAppliedThen500) {
-        Some(vpcep("0001"))
-    } else if hits.has(Kind::NotAppliedThenHang) {
-        lost(Fate::Hangs)
-    } else if hits.has(Kind::NotAppliedThenReset) {
-        lost(Fate::Resets)
-    } else {
-        None
+fn answer(service: &Service, hits: &Hits) -> Reply {
+    let mut reply = services::changed(service);
+    if hits.any(&[Kind::AppliedThen500, Kind::NotAppliedThen500]) {
+        reply = vpcep("0001");
     }
+    if hits.any(&[Kind::AppliedThenHang, Kind::NotAppliedThenHang]) {
+        reply.fate = Fate::Hangs;
+    } else if hits.any(&[Kind::AppliedThenReset, Kind::NotAppliedThenReset]) {
+        reply.fate = Fate::Resets;
+    }
+    reply
 }
 
 /// Somebody else's change: the one that the fault names, otherwise another description.

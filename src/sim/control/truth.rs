@@ -45,7 +45,7 @@ pub(super) fn put_service(
     let known = world.service(id);
     let service = known.ok_or_else(|| control(404, format!("there is no service {id:?}")))?;
     patch.entry("updated_at").or_insert_with(|| json!(whole_seconds(now)));
-    let new = patched(service, patch).map_err(unreadable)?;
+    let new = patched(service, patch)?;
     let body = json!(new);
     world.replace_service(id, new);
     Ok(body)
@@ -71,7 +71,7 @@ pub(super) fn put_cluster(
     let place = world.cluster_mut(id).ok_or_else(|| unknown(id))?;
     patch.insert("id".to_owned(), json!(id));
     let bare = Cluster { connections: Vec::new(), made: place.made, ..old };
-    *place = Cluster { connections, ..patched(&bare, patch).map_err(unreadable)? };
+    *place = Cluster { connections, ..patched(&bare, patch)? };
     Ok(json!(place))
 }
 
@@ -130,7 +130,7 @@ fn changed(
         one.show_addresses();
     }
     let hidden = one.hidden.clone();
-    Ok(Connection { hidden, ..patched(&one, patch).map_err(unreadable)? })
+    Ok(Connection { hidden, ..patched(&one, patch)? })
 }
 
 /// From now on the cluster is not there.

@@ -45,7 +45,7 @@ const CODES: [(&str, u16, &str); 34] = [
 ];
 
 /// The answer with this code, which is written without its prefix.
-pub(in super::super) fn vpcep(code: &str) -> Reply {
+pub(in crate::sim) fn vpcep(code: &str) -> Reply {
     let known = CODES.iter().find(|(one, ..)| *one == code);
     let (code, status, message) = known.unwrap_or(&CODES[0]);
     let code = format!("EndPoint.{code}");

@@ -44,7 +44,7 @@ impl ActiveFaults {
         Hits(due.filter_map(|one| one.strikes(route, rng).then(|| one.clone())).collect())
     }
 
-    /// Whether a service is left out of the list.
+    /// True if a service is left out of the list.
     pub(crate) fn hides(&self, service: &str) -> bool {
         let service = Some(service);
         let route = Route { operation: Operation::VpcepService, service, ..Route::default() };
@@ -68,6 +68,10 @@ impl Hits {
 
     pub(crate) fn has(&self, kind: Kind) -> bool {
         self.find(kind).is_some()
+    }
+
+    pub(crate) fn any(&self, kinds: &[Kind]) -> bool {
+        kinds.iter().any(|kind| self.has(*kind))
     }
 
     pub(crate) fn find(&self, kind: Kind) -> Option<&Fault> {

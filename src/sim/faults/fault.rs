@@ -29,8 +29,9 @@ pub struct Fault {
     /// Matching requests to leave alone first.
     #[serde(default)]
     after: u64,
-    /// How often, or how long, `delayed` still shows the old state; twice where both are absent.
+    /// The GETs for which `delayed` still shows the old state: 2 where this and `ms` are absent.
     pub(crate) gets: Option<u64>,
+    /// The milliseconds for which it does.
     pub(crate) ms: Option<u64>,
     /// The change of a second writer; another description where absent.
     pub(crate) change: Option<Patch>,
@@ -104,7 +105,7 @@ impl Fault {
         Ok(self)
     }
 
-    /// Whether it is about requests of this kind.
+    /// True if it is about requests of this kind.
     pub(super) fn concerns(&self, route: &Route<'_>) -> bool {
         let id = route.cluster.or(route.service);
         let named = |ids: &Vec<String>| id.is_some_and(|id| ids.iter().any(|one| one == id));
@@ -113,7 +114,7 @@ impl Fault {
             && self.times != Some(0)
     }
 
-    /// Whether it strikes this request, which it counts.
+    /// True if it strikes this request, which it counts.
     pub(super) fn strikes(&mut self, route: &Route<'_>, rng: &mut Rng) -> bool {
         if !self.concerns(route) {
             return false;

@@ -10,7 +10,7 @@ use crate::sim::{
     reply::{Fate, HTML, Reply, TEXT},
 };
 
-/// Where a redirect leads to.
+/// The target of a redirect.
 pub(crate) const TRAP: &str = "/__sim/trap";
 
 /// Words of a real gateway.

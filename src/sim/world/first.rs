@@ -218,9 +218,9 @@ mod tests {
         assert!(whole.clusters.iter().all(|cluster| cluster.update_switch.is_boolean()));
         assert!(whole.clusters.iter().any(|cluster| cluster.update_always_null));
         assert!(all().any(|one| one.update_at == Some(None)));
-        assert!(all().any(|one| one.update_at == None));
+        assert!(all().any(|one| one.update_at.is_none()));
         assert!(all().any(|one| one.update_at.flatten().is_some()));
-        assert!(all().any(|one| one.dns_name == Some(None)) && all().any(|one| one.ipv6 == None));
+        assert!(all().any(|one| one.dns_name == Some(None)) && all().any(|one| one.ipv6.is_none()));
         assert!(
             all().all(|one| one.created_at < start() && one.update_at.flatten() <= Some(start()))
         );

@@ -35,7 +35,8 @@ pub(crate) fn scrape(address: SocketAddr, path: &str, gzip: bool) -> Scrape {
     let mut buffer = vec![0; 256 * 1024];
     let mut bytes = stream.read(&mut buffer).unwrap();
     let first = since(began);
-    assert!(buffer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&buffer[..200]));
+    // Python's server speaks HTTP/1.0.
+    assert_eq!(&buffer[8..13], b" 200 ", "{}", String::from_utf8_lossy(&buffer[..200]));
     loop {
         match stream.read(&mut buffer).unwrap() {
             0 => return Scrape { first, whole: since(began), bytes },
@@ -71,4 +72,14 @@ pub(crate) fn body(address: SocketAddr, path: &str, gzip: bool) -> Vec<u8> {
     ask(address, path, gzip).0.read_to_end(&mut answer).unwrap();
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     answer.split_off(end + 4)
+}
+
+/// Whether somebody listens, and answers with 200.
+pub(crate) fn is_fine(address: SocketAddr, path: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let mut answer = Vec::new();
+    stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_to_end(&mut answer).is_ok()
+        && answer.starts_with(b"HTTP/1.1 200 ")
 }

@@ -2,8 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
@@ -13,6 +12,7 @@ use std::{
 use serde_json::json;
 
 use super::{
+    client::is_fine,
     process::Process,
     report::{Report, folder, median},
 };
@@ -69,18 +69,9 @@ fn start() -> (Process, f64) {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
     let process = Process::at(address, command);
-    while !is_scraped(address) {
+    while !is_fine(address, "/metrics") {
         assert!(began.elapsed() < Duration::from_secs(10), "it does not start");
         std::thread::sleep(Duration::from_micros(200));
     }
     (process, began.elapsed().as_secs_f64() * 1e3)
-}
-
-fn is_scraped(address: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address) else { return false };
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let mut answer = Vec::new();
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_end(&mut answer).is_ok()
-        && answer.starts_with(b"HTTP/1.1 200 ")
 }

@@ -29,9 +29,9 @@ use super::support::{SETTINGS, World};
 pub(crate) fn ours(clusters: usize, series: usize, connections: usize, publish_every: u64) {
     Runtime::new().unwrap().block_on(async {
         let world = World::recent(clusters, series);
-        world.page().make();
+        world.page();
         let clock = Clock::system();
-        let stats = world.small.stats.clone();
+        let stats = world.sources.stats.clone();
         let shared = Shared {
             board: world.board.clone(),
             services: ServiceBoard::new([]),

@@ -8,7 +8,7 @@ use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta},
     clock::Clock,
     cloud::{Trace, Traced},
-    exposition::{Page, Settings, Small, Store},
+    exposition::{Page, Settings, Sources, Store},
     model::{
         ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
     },
@@ -36,7 +36,7 @@ pub(crate) const SETTINGS: Settings = Settings {
 pub(crate) struct World {
     pub(crate) board: Board,
     pub(crate) store: Store,
-    pub(crate) small: Small,
+    pub(crate) sources: Sources,
     clusters: usize,
     connections: usize,
     /// When everything was polled first.
@@ -55,9 +55,9 @@ impl World {
 
     fn since(began: Timestamp, clusters: usize, connections: usize) -> Self {
         let board = Board::new((0..clusters).map(meta));
-        let small = Small::own(Arc::new(Stats::new()));
+        let sources = Sources::own(Arc::new(Stats::new()));
         let (store, round, polls) = (Store::default(), Cell::default(), Cell::default());
-        let world = Self { board, store, small, clusters, connections, began, round, polls };
+        let world = Self { board, store, sources, clusters, connections, began, round, polls };
         world.poll(0..clusters, false);
         world
     }
@@ -96,9 +96,14 @@ impl World {
         self.board.record(&id(cluster), attempt, at);
     }
 
-    /// The page as it is now; not all of its blocks are made.
+    /// The page as it is now.
     pub(crate) fn page(&self) -> Arc<Page> {
-        self.store.page(&self.board.snapshot(), &SETTINGS, self.began)
+        self.store.page(&self.board, &SETTINGS, self.began)
+    }
+
+    /// The work ahead of a scrape.
+    pub(crate) fn prepare(&self) {
+        self.store.prepare(&self.board, &SETTINGS, self.began);
     }
 
     pub(crate) fn clusters(&self) -> usize {

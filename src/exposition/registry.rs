@@ -1,8 +1,8 @@
-//! The exporter's own metrics, as the crate `prometheus` gathers them.
+//! The registry of the exporter's own metrics, as the crate `prometheus` gathers it.
 
 use prometheus::proto::{Histogram, Metric, MetricFamily, MetricType};
 
-use super::text::{Lines, Number, push_label};
+use super::text::{Lines, Value, push_label};
 use crate::stats::Kind;
 
 /// Writes all samples of the families. Types that the exporter does not use are left out.
@@ -18,8 +18,8 @@ pub(super) fn write(page: &mut Lines, families: &[MetricFamily]) {
         for metric in family.get_metric() {
             let labels = labels(metric);
             match kind {
-                Kind::Counter => page.sample(&labels, Number(metric.get_counter().get_value())),
-                Kind::Gauge => page.sample(&labels, Number(metric.get_gauge().get_value())),
+                Kind::Counter => page.sample(&labels, metric.get_counter().get_value()),
+                Kind::Gauge => page.sample(&labels, metric.get_gauge().get_value()),
                 Kind::Histogram => histogram(page, &labels, metric.get_histogram()),
             }
         }
@@ -46,14 +46,14 @@ fn histogram(page: &mut Lines, labels: &str, histogram: &Histogram) {
         push_label(&mut labels, "le", &upper_bound(bound));
         page.suffixed_sample("_bucket", &labels, cumulative);
     }
-    page.suffixed_sample("_sum", labels, Number(histogram.get_sample_sum()));
+    page.suffixed_sample("_sum", labels, histogram.get_sample_sum());
     page.suffixed_sample("_count", labels, count);
 }
 
 /// With a decimal point, as OpenMetrics asks. The other format does not mind, and so a series keeps
 /// its name whatever format a scraper asks for.
 fn upper_bound(bound: f64) -> String {
-    if bound.is_finite() { format!("{bound:?}") } else { Number(bound).to_string() }
+    if bound.is_finite() { format!("{bound:?}") } else { Value::from(bound).to_string() }
 }
 
 #[cfg(test)]

@@ -1,19 +1,17 @@
-//! What is rendered anew for every scrape, because it is small: the page's own figures, endpoint
-//! services and the exporter's own metrics.
+//! The end of a page, rendered at each scrape because it is small: figures of the page itself, endpoint
+//! services, and the exporter's own metrics.
 //!
-//! Further families of at most some hundred series belong here: a field of [`Small`] for their
-//! source, a field of [`Gathered`] for what it says at the moment of the scrape, and a line in
-//! [`Gathered::text`] that writes it.
+//! Further families of at most some hundred series belong here: a field of [`Sources`] to read them
+//! from, and a line in [`Sources::text`] that writes them.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use prometheus::proto::MetricFamily;
 
 use super::{
-    Format, gathered, services,
-    store::Page,
-    text::{Lines, label},
+    page::Page,
+    registry, services,
+    text::{Format, Lines, label},
 };
 use crate::{
     board::{Freshness, ServiceState},
@@ -44,75 +42,38 @@ const SIZE: Definition = Definition {
 /// The metrics that describe the page itself.
 pub const DEFINITIONS: [Definition; 3] = [TARGETS, SERIES, SIZE];
 
-/// Where the small families come from.
+/// The sources of the lines that are rendered at each scrape.
 #[derive(Clone, Debug)]
-pub struct Small {
+pub struct Sources {
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
     /// The endpoint services.
     pub services: Arc<[Arc<ServiceState>]>,
-    /// When the page is for.
+    /// The time of the scrape.
     pub now: Timestamp,
 }
 
-/// How large the part of a page about clusters is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// Samples.
-    pub series: usize,
-    /// Bytes of text, with the headers of the families.
-    pub identity_bytes: usize,
-    /// The same in gzip.
-    pub gzip_bytes: usize,
-}
-
-impl Page {
-    /// How large the part about clusters is, once all blocks are made.
-    pub fn size(&self, format: Format) -> Option<Size> {
-        let whole = self.whole(format)?;
-        Some(Size {
-            series: whole.lines,
-            identity_bytes: whole.text.bytes(),
-            gzip_bytes: whole.deflated_bytes,
-        })
-    }
-}
-
-/// The small families as they are at the moment of a scrape.
-#[derive(Debug)]
-pub(super) struct Gathered {
-    own: Vec<MetricFamily>,
-    services: Arc<[Arc<ServiceState>]>,
-    now: Timestamp,
-}
-
-impl Small {
+impl Sources {
     /// The exporter's own metrics, and no endpoint services.
     pub fn own(stats: Arc<Stats>) -> Self {
         Self { stats, services: Arc::from([]), now: Timestamp::UNIX_EPOCH }
     }
 
-    pub(super) fn gather(&self) -> Gathered {
-        Gathered { own: self.stats.gather(), services: self.services.clone(), now: self.now }
-    }
-}
-
-impl Gathered {
-    /// The end of a page, whose blocks are all made.
+    /// The end of a page.
     pub(super) fn text(&self, page: &Page, format: Format) -> String {
         let mut lines = Lines::new(format);
         lines.family(&TARGETS);
         for (freshness, count) in Freshness::ALL.into_iter().zip(page.targets()) {
             lines.sample(&label("state", freshness.as_str()), count);
         }
-        let size = page.size(format).unwrap_or_default();
+        let size = page.size(format);
         lines.family(&SERIES);
         lines.sample("", size.series);
         lines.family(&SIZE);
         lines.sample(&label("encoding", "identity"), size.identity_bytes);
         lines.sample(&label("encoding", "gzip"), size.gzip_bytes);
         services::write(&mut lines, &self.services, self.now);
-        gathered::write(&mut lines, &self.own);
+        registry::write(&mut lines, &self.stats.gather());
         lines.finish()
     }
 }

@@ -1,0 +1,76 @@
+//! The configuration as the program means it: every text is a type of the module that uses it.
+
+use std::path::PathBuf;
+
+use super::poll::Poll;
+use crate::{
+    admin::AdminSettings,
+    board::{ClusterMeta, ServiceMeta},
+    exposition, huawei,
+    pacing::RateLimit,
+    poll::Shard,
+    web::WebSettings,
+};
+
+/// Everything that is configured.
+#[derive(Debug)]
+pub struct Config {
+    /// What is shown, and for how long.
+    pub exposition: exposition::Settings,
+    /// The file that keeps the board over a restart, if there is one.
+    pub state_file: Option<PathBuf>,
+    /// The part of the clusters that this process polls.
+    pub shard: Shard,
+    /// The projects in the order of the file, each with this shard's part of it.
+    pub projects: Vec<Project>,
+    /// How many clusters the file has, those of other shards included.
+    pub clusters_of_all_shards: usize,
+    /// The admin listener, if there is one.
+    pub admin: Option<AdminSettings>,
+    /// TLS and users of the public listener; [`super::load_with_web`] fills it.
+    pub web: WebSettings,
+    /// The record of changes, if there is an admin listener; without a record none is made.
+    pub audit_log: Option<PathBuf>,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// The file as YAML, with every default filled in and every secret left out. What identifies an
+    /// account (access keys) is left out too: the page that shows this can be open to everybody in
+    /// the network.
+    pub effective: String,
+    /// What is accepted, but should be changed.
+    pub warnings: Vec<String>,
+    /// How clusters are polled.
+    pub poll: Poll,
+}
+
+/// A project, and the part of it that belongs to this shard.
+#[derive(Debug)]
+pub struct Project {
+    /// How to call it.
+    pub cloud: huawei::Settings,
+    /// How fast this shard may call CSS.
+    pub css_rate_limit: RateLimit,
+    /// How fast this shard may call VPCEP.
+    pub vpcep_rate_limit: RateLimit,
+    /// The clusters to poll.
+    pub clusters: Vec<ClusterMeta>,
+    /// The only endpoint services that may be changed. Shard 0 has them all.
+    pub endpoint_services: Vec<ServiceMeta>,
+}
+
+impl Config {
+    /// The clusters of all projects.
+    pub fn own_clusters(&self) -> impl Iterator<Item = &ClusterMeta> {
+        self.projects.iter().flat_map(|project| &project.clusters)
+    }
+
+    /// The endpoint services of all projects.
+    pub fn own_services(&self) -> impl Iterator<Item = ServiceMeta> {
+        self.projects.iter().flat_map(|project| &project.endpoint_services).cloned()
+    }
+
+    /// The effective configuration.
+    pub fn effective(&self) -> String {
+        self.effective.clone()
+    }
+}
