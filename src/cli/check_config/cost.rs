@@ -9,7 +9,7 @@ use crate::{
     board::{Attempt, Board, ClusterMeta},
     cloud::{Trace, Traced},
     config::{LONGEST_INTERVAL, Project},
-    exposition::{self, Format, Size, Store},
+    exposition::{self, Format, Store, Sum},
     huawei::paging::LARGEST_OFFSET,
     model::{ClusterId, Connection, ConnectionFields, ConnectionList, ServiceName, Status},
     pacing::RateLimit,
@@ -191,8 +191,8 @@ fn render(clusters: &[(ClusterMeta, u64)], settings: &exposition::Settings) -> P
         board.record(&meta.id, attempt, now);
     }
     let page = Store::default().page(&board, settings, now);
-    let Size { series, identity_bytes, .. } = page.size(Format::Text004);
-    Page { series, bytes: identity_bytes }
+    let Sum { samples, text_bytes, .. } = page.sum(Format::Text004);
+    Page { series: samples, bytes: text_bytes }
 }
 
 /// Connections as the documents show them, with every field that there can be.
