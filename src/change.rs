@@ -30,6 +30,7 @@ use utoipa::ToSchema;
 use crate::{
     audit::NOT_SENT,
     cloud::CloudError,
+    label::Label,
     model::{EndpointService, ServiceFields, ServiceId},
 };
 
@@ -125,6 +126,14 @@ impl Outcome {
             Self::Rejected => "rejected",
             Self::NotSent => NOT_SENT,
         }
+    }
+}
+
+impl Label for Outcome {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn as_str(self) -> &'static str {
+        self.as_str()
     }
 }
 

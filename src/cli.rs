@@ -106,12 +106,6 @@ async fn run(command: Command) -> Result<u8, Failure> {
     }
 }
 
-/// A seed that nobody can foresee, for spreading retries.
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

@@ -1,4 +1,4 @@
-//! What the daemon asks of a cloud: traits of operations, and the error that tells why one failed.
+//! A cloud, as the daemon sees it: traits of operations, and the error of one that failed.
 //!
 //! Nothing here knows which cloud it is. The real one is `huawei`; tests of the scheduler use one
 //! in memory, under a paused clock.
@@ -59,7 +59,7 @@ pub type Listed = Vec<Result<EndpointService, CloudError>>;
 /// The clouds by the configured names of their projects.
 pub type Clouds<C> = Arc<HashMap<Arc<str>, C>>;
 
-/// What is known of a write that failed.
+/// The fate of a write that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Nothing was sent.
@@ -70,27 +70,27 @@ pub enum Fate {
     Unknown,
 }
 
-/// What one operation may use.
+/// The time and the token that one operation may use.
 #[derive(Debug)]
 pub struct Budget {
     /// The operation ends by then, one way or the other.
     pub deadline: Instant,
     /// The token for the first request, drawn before the operation began.
     pub first_token: Option<Token>,
-    /// Who waits; decides in which order further tokens are drawn.
+    /// Decides in which order further tokens are drawn.
     pub priority: Priority,
 }
 
 /// The result of an operation, and what it took.
 #[derive(Debug)]
 pub struct Traced<T> {
-    /// What came out.
+    /// The result.
     pub result: Result<T, CloudError>,
-    /// What it took.
+    /// The requests that it took.
     pub trace: Trace,
 }
 
-/// What an operation took, for the eyes of an operator.
+/// The requests of an operation, for the eyes of an operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// Pages that were read.
@@ -117,7 +117,7 @@ impl Trace {
 }
 
 labels! {
-    /// Why an operation failed: the closed list that is a label of the failure counter.
+    /// The reason of a failure: the closed list that is a label of the failure counter.
     pub enum Reason {
         /// The host name could not be resolved.
         Dns = "dns",
@@ -137,7 +137,7 @@ labels! {
         ClockSkew = "clock_skew",
         /// The credentials may not do this.
         Forbidden = "forbidden",
-        /// What was asked for does not exist, or not in this project.
+        /// The resource does not exist, or not in this project.
         NotFound = "not_found",
         /// The cloud asks to call less often.
         Throttled = "throttled",
@@ -170,15 +170,15 @@ impl Reason {
         })
     }
 
-    /// Whether a read that failed for this reason may be tried again at once. A timeout is not tried again:
+    /// Returns true if a read that failed so may be tried again at once. A timeout is not tried again:
     /// one try may take all the time there is, and more requests do not make a slow cloud faster.
     pub const fn is_transient(self) -> bool {
         matches!(self, Self::Dns | Self::Connect | Self::Reset | Self::Throttled | Self::Http5xx)
     }
 }
 
-/// Why a cloud refused a request, in words that are ours: for whoever has to act on it. Its codes and
-/// statuses are known to its client only.
+/// The reason of a refusal, in words that are ours: callers act on it, and only the client of the cloud
+/// knows the codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It is called too often.
@@ -212,16 +212,16 @@ pub struct CloudError {
     pub reason: Reason,
     /// The HTTP status, where an answer came.
     pub status: Option<u16>,
-    /// Why the cloud refused the request; `None`: it did not refuse it, or never saw it.
+    /// The cloud's refusal; `None`: it did not refuse the request, or never saw it.
     #[serde(skip)]
     pub refusal: Option<Refusal>,
     /// The cloud's own error code, such as `APIGW.0308`.
     pub code: Option<String>,
-    /// What happened, in a sentence.
+    /// The failure, in a sentence.
     pub message: String,
     /// The cloud's id of the request.
     pub request_id: Option<String>,
-    /// How long the cloud asked to wait.
+    /// The wait that the cloud asked for.
     pub retry_after: Option<Duration>,
     /// No part of the request can have been sent: no connection was made, or there were no credentials to
     /// send it with.
@@ -230,8 +230,8 @@ pub struct CloudError {
     /// Our own rate limit did not admit the request in time: the cloud was not asked.
     #[serde(skip)]
     pub own_limit: bool,
-    /// During back-off: when the credentials are tried again. The other fields are then those of the refusal
-    /// that caused the back-off.
+    /// During back-off: the moment at which the credentials are tried again. The other fields are then
+    /// those of the refusal that caused the back-off.
     #[serde(skip)]
     pub retry_at: Option<Timestamp>,
 }

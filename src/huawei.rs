@@ -18,6 +18,7 @@ pub mod endpoints;
 mod iam;
 mod key_check;
 mod key_guard;
+mod operation;
 mod page_limits;
 pub mod paging;
 mod services;
@@ -32,16 +33,7 @@ pub mod wire;
 pub use self::{
     client::Client,
     key_guard::KeyGuard,
+    operation::Operation,
     settings::{Common, Pacers, Settings},
     token_renewal::keep_fresh,
 };
-
-/// All operations, as the metrics name them.
-pub const OPERATIONS: [&str; 6] = [
-    connections::LIST,
-    services::LIST,
-    services::DETAIL,
-    services::UPDATE,
-    iam::TOKEN,
-    iam::PROJECTS,
-];

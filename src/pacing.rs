@@ -1,4 +1,4 @@
-//! How fast the cloud may be called: a token bucket that every request must draw from.
+//! The pace of calls to the cloud: a token bucket that every request must draw from.
 //!
 //! A [`Token`] is the right to send one request; it cannot be copied, so no request goes out
 //! unpaid. Waiting is first come, first served among equals: a change that was begun goes first, then
@@ -27,11 +27,11 @@ const RECOVERY_PER_SECOND: f64 = 1.0 / 300.0;
 pub struct RateLimit {
     /// Steady rate.
     pub requests_per_second: f64,
-    /// How many requests may be sent at once after a quiet time; at least 1.
+    /// Requests that may be sent at once after a quiet time; at least 1.
     pub burst: u32,
 }
 
-/// Who asks for a token; the first goes first.
+/// The purpose of a token; the first goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// A change that was begun: its request, and the readings that show what it did. Later changes do not
@@ -52,7 +52,7 @@ pub enum Priority {
 impl Priority {
     const COUNT: usize = Self::Poll as usize + 1;
 
-    /// That of the further requests of an operation that has its first token.
+    /// The priority of the further requests of an operation that has its first token.
     pub fn once_begun(self) -> Self {
         self.min(Self::Begun)
     }
@@ -83,7 +83,7 @@ struct Bucket {
     pace: f64,
     closed_until: Instant,
     slowed_at: Option<Instant>,
-    /// How many wait with each priority.
+    /// The number of waiters of each priority.
     waiting: [usize; Priority::COUNT],
 }
 

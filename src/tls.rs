@@ -1,4 +1,4 @@
-//! What is wrong with a TLS connection that was not made, in words: much of it rustls tells in Rust's own
+//! The faults of a TLS connection that was not made, in words: rustls tells many of them in Rust's own
 //! notation only.
 
 use std::{error::Error, io, iter};
@@ -24,7 +24,7 @@ pub fn error_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Erro
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// What is wrong with the certificate of `whom`, such as "the API"; `None` where it can only be named.
+/// The fault of the certificate of `whom`, such as "the API"; `None` if there are no words for it here.
 pub fn certificate(wrong: &Wrong, whom: &str) -> Option<String> {
     let at = |time: &UnixTime| {
         let time = i64::try_from(time.as_secs()).ok();

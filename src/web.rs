@@ -5,16 +5,13 @@
 
 mod access;
 pub mod answers;
-mod authorization;
 mod basic_auth;
 mod listener;
-mod measure;
 mod rate_limit;
 pub mod tls;
 
 pub use access::{Web, WebSettings, protected};
-pub use authorization::authorization;
-pub use basic_auth::{AT_ONCE as LOGINS_AT_ONCE, MOST_LOGINS, PasswordHash, Users};
+pub use basic_auth::{AT_ONCE as LOGINS_AT_ONCE, MOST_LOGINS, PasswordHash, Users, authorization};
 pub use listener::{Bound, Limits, MAX_HEADER_BYTES, Peer};
 pub use rate_limit::RequestLimit;
 

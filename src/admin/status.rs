@@ -1,4 +1,4 @@
-//! What an outcome means to whoever asked over HTTP: pure, as a table.
+//! The HTTP status of an outcome: pure, as a table.
 //!
 //! The exporter's own credentials are its own affair: the cloud refusing them is never a 401 or 403
 //! of this API, whose caller did nothing wrong.
@@ -17,11 +17,11 @@ use crate::{
     web::answers::problem_with,
 };
 
-/// How long to wait where the cloud throttles and does not say for how long: it counts by the minute.
+/// The wait if the cloud throttles and does not say for how long: it counts by the minute.
 const THROTTLED: Duration = Duration::from_secs(60);
-/// How long to wait after our own rate limit did not admit a request: as long again.
+/// The wait after our own rate limit did not admit a request: as long again.
 const NO_TURN: Duration = Duration::from_secs(10);
-/// How long to wait for a change under way to end; most take about a second.
+/// The wait for a change under way to end; most take about a second.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The kinds of problems, the last part of their `type`.

@@ -25,8 +25,6 @@ pub struct Options {
     pub load: Loader,
     /// The date.
     pub clock: Clock,
-    /// The seed of the jitter of retries.
-    pub seed: u64,
     /// The limits of a change's steps.
     pub changes: Timings,
 }

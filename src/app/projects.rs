@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     change,
-    cloud::{Clouds, Reason},
+    cloud::Clouds,
     config,
     huawei::{self, Common, Pacers},
     pacing::{Pacer, RateLimit},
@@ -34,7 +34,7 @@ impl Projects {
         &mut self,
         configured: Vec<config::ProjectSettings>,
         settings: &config::Poll,
-    ) -> Vec<poll::Project<huawei::Client>> {
+    ) -> Vec<poll::Target<huawei::Client>> {
         let ended = self.common.guard.reloaded();
         if ended > 0 {
             tracing::info!(
@@ -56,7 +56,7 @@ impl Projects {
             let clusters: Vec<_> =
                 project.clusters.into_iter().map(|meta| (meta.id, meta.interval)).collect();
             known.cloud.keep_only(clusters.iter().map(|(cluster, _)| cluster));
-            projects.push(poll::Project {
+            projects.push(poll::Target {
                 name: name.clone(),
                 region: project.cloud.region.clone(),
                 cloud: known.cloud.clone(),
@@ -91,9 +91,8 @@ impl Projects {
     }
 
     fn make(&self, project: &config::ProjectSettings) -> Known {
-        let reasons = Reason::ALL.map(Reason::as_str);
         let name = &project.cloud.name;
-        self.common.stats.add_project(name, &reasons, &huawei::OPERATIONS);
+        self.common.stats.add_project(name);
         // A token of the credentials before is no longer in use.
         self.common.stats.forget_expiry(name);
         let limits = limits(project);

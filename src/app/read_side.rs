@@ -20,20 +20,21 @@ use crate::{
     },
     change::{self, Outcome},
     clock::{Clock, unix_seconds},
-    cloud::Clouds,
+    cloud::{Clouds, Reason},
     config::Config,
     exposition::Store,
     huawei::{self, Common, transport::Transport, wire::Surprise},
+    label::words,
     poll::{self, PollHandle, RosterHandle, Scheduler, ServiceReader},
     public::{self, Live, Readiness, ReloadHandle, Shared},
-    stats::Stats,
+    stats::{Lists, Stats},
     web::{Bound, WebSettings},
 };
 
 /// The parts that poll. The `collect` command uses them without the rest.
 pub struct Collector {
     /// The projects with the clusters to poll.
-    pub projects: Vec<poll::Project<huawei::Client>>,
+    pub projects: Vec<poll::Target<huawei::Client>>,
     /// The newest observation of every cluster.
     pub board: Board,
     /// The exporter's own metrics.
@@ -45,14 +46,16 @@ pub struct Collector {
 ///
 /// # Errors
 /// If the TLS backend cannot start.
-pub fn collector(config: &mut Config, clock: &Clock, seed: u64) -> Result<Collector, StartError> {
-    let stats = Arc::new(Stats::new());
+pub fn collector(config: &mut Config, clock: &Clock) -> Result<Collector, StartError> {
+    let stats = Arc::new(Stats::new(Lists {
+        reasons: words::<Reason>(),
+        operations: words::<huawei::Operation>(),
+        surprises: words::<Surprise>(),
+        outcomes: words::<Outcome>(),
+    }));
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
-    stats.add_change_outcomes(&Outcome::ALL.map(Outcome::as_str));
-    stats.add_surprise_kinds(&Surprise::ALL.map(Surprise::as_str));
-    let transport =
-        Transport::new(clock.clone(), stats.clone(), seed).map_err(StartError::Machine)?;
+    let transport = Transport::new(clock.clone(), stats.clone()).map_err(StartError::Machine)?;
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
         guard: Arc::default(),
@@ -108,7 +111,7 @@ impl ReadSide {
         let (live, live_in_force) =
             watch::channel(Live::of(&config.exposition, config.effective.clone()));
         let services = ServiceBoard::new(config.own_services());
-        let Collector { projects, board, stats, known } = collector(config, &clock, options.seed)?;
+        let Collector { projects, board, stats, known } = collector(config, &clock)?;
         let state_file = state.map(|(file, restored)| {
             restore::restore(&file, restored, &board, &clock);
             file

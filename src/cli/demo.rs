@@ -18,7 +18,6 @@ use tokio::sync::oneshot;
 use super::{
     exit::{FINE, Failure},
     log::LogArgs,
-    random_seed,
     serve::Beginning,
     signals::{self, Signals},
     terminal::print,
@@ -59,7 +58,6 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
         lifecycle: false,
         load,
         clock: Clock::system(),
-        seed: random_seed(),
         changes: Timings::DEFAULT,
     };
     let app = App::bind(config, options).await?;

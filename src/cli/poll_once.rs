@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::random_seed;
 use crate::{
     app::{self, Collector, StartError},
     board::{Board, ClusterMeta, ClusterState},
@@ -32,7 +31,7 @@ pub(super) async fn poll_once(
     polled: impl Fn(),
 ) -> Result<(Board, Arc<Stats>), StartError> {
     let clock = Clock::system();
-    let collector = app::collector(config, &clock, random_seed())?;
+    let collector = app::collector(config, &clock)?;
     let Collector { projects, board, stats, .. } = collector;
     poll::once(projects, &board, &clock, &stats, |_, _| polled()).await;
     Ok((board, stats))

@@ -8,7 +8,7 @@ use super::{
     args::{ConfigArgs, ListenAddress, WebArgs, parse_listen_address},
     exit::{FINE, Failure},
     log::LogArgs,
-    random_seed, signals,
+    signals,
 };
 use crate::{
     app::{App, Loader, Options, Supervisor},
@@ -114,7 +114,6 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
         lifecycle: args.lifecycle,
         load,
         clock: Clock::system(),
-        seed: random_seed(),
         changes: Timings::DEFAULT,
     };
     let app = tokio::select! {

@@ -6,7 +6,9 @@ use tokio::sync::OnceCell;
 
 use super::{
     effort::Effort,
+    endpoints::BaseUrl,
     iam,
+    operation::Operation,
     session::Session,
     settings::{Common, Pacers, Settings},
     surprise_log::SurpriseLog,
@@ -16,9 +18,33 @@ use super::{
 use crate::{
     cloud::CloudError,
     model::{ClusterId, ProjectId},
+    pacing::Pacer,
+    secret::Secret,
     stats::Stats,
 };
 
+/// A request, but for what the project knows.
+pub(super) struct Call<'a> {
+    pub(super) operation: Operation,
+    pub(super) method: Method,
+    /// The path below the project.
+    pub(super) path: &'a str,
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) body: Option<&'a Secret>,
+}
+
+impl<'a> Call<'a> {
+    /// A request that only reads.
+    pub(super) fn get(
+        operation: Operation,
+        path: &'a str,
+        query: &'a [(&'a str, &'a str)],
+    ) -> Self {
+        Self { operation, method: Method::GET, path, query, body: None }
+    }
+}
+
+/// The services as one project may call them.
 #[derive(Debug)]
 pub(super) struct Api {
     pub(super) settings: Arc<Settings>,
@@ -42,52 +68,49 @@ impl Api {
         }
     }
 
-    /// Asks CSS for one page of the connections of a cluster.
-    pub(super) async fn connections(
+    /// Sends a request to CSS.
+    pub(super) async fn css(
         &self,
-        operation: &'static str,
-        cluster: &ClusterId,
-        (offset, limit): (u32, u32),
+        call: Call<'_>,
         effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
-        let project_id = self.project_id(effort).await?;
-        let settings = &self.settings;
-        let request = Request {
-            project: &settings.name,
-            operation,
-            method: Method::Get,
-            base: &settings.endpoints.css,
-            path: format!("/v1.0/{project_id}/clusters/{cluster}/vpcepservice/connections"),
-            query: &[
-                (settings.paging.parameter.as_str(), &offset.to_string()),
-                ("limit", &limit.to_string()),
-            ],
-            project_id: Some(project_id),
-            pacer: &self.pacers.css,
-        };
-        self.session.send(&request, effort).await
+        let base = &self.settings.endpoints.css;
+        self.send(call, "v1.0", base, &self.pacers.css, effort).await
     }
 
-    /// Calls VPCEP, at a path `below` the endpoint services.
-    pub(super) async fn endpoint_services(
+    /// Sends a request to VPCEP.
+    pub(super) async fn vpcep(
         &self,
-        (operation, method): (&'static str, Method<'_>),
-        below: &str,
-        query: &[(&str, &str)],
+        call: Call<'_>,
+        effort: &mut Effort,
+    ) -> Result<Answer, CloudError> {
+        let base = &self.settings.endpoints.vpcep;
+        self.send(call, "v1", base, &self.pacers.vpcep, effort).await
+    }
+
+    async fn send(
+        &self,
+        Call { operation, method, path, query, body }: Call<'_>,
+        version: &str,
+        base: &BaseUrl,
+        pacer: &Pacer,
         effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
         let project_id = self.project_id(effort).await;
+        let is_change = method == Method::PUT;
         let project_id =
-            project_id.map_err(|error| if method.is_change() { error.unsent() } else { error })?;
+            project_id.map_err(|error| if is_change { error.unsent() } else { error })?;
         let request = Request {
             project: &self.settings.name,
             operation,
             method,
-            base: &self.settings.endpoints.vpcep,
-            path: format!("/v1/{project_id}/vpc-endpoint-services{below}"),
+            base,
+            path: format!("/{version}/{project_id}/{path}"),
             query,
+            body,
+            secret: None,
             project_id: Some(project_id),
-            pacer: &self.pacers.vpcep,
+            pacer,
         };
         self.session.send(&request, effort).await
     }
@@ -108,7 +131,7 @@ impl Api {
     /// Decodes an answer, and reports what was odd about it.
     pub(super) fn decoded<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         cluster: Option<&ClusterId>,
         answer: &Answer,
         decode: impl FnOnce(&[u8]) -> Result<(T, Surprises), CloudError>,
@@ -121,13 +144,13 @@ impl Api {
     /// Counts surprises, and logs those that are new. `answer`: the one that they came in.
     pub(super) fn report(
         &self,
-        operation: &'static str,
+        operation: Operation,
         cluster: Option<&ClusterId>,
         surprises: Surprises,
         answer: Option<&Answer>,
     ) {
         for (kind, times) in surprises.counts() {
-            self.stats.api_surprise(kind.as_str(), times);
+            self.stats.api_surprise(kind, times);
         }
         self.surprises.tell(&self.settings.name, operation, cluster, surprises.oddities, answer);
     }

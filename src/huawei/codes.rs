@@ -72,12 +72,12 @@ fn is_invalid(code: &str) -> bool {
     code.strip_prefix("ENDPOINT.").is_some_and(|number| NUMBERS.contains(&number))
 }
 
-/// Whether the gateway refused a request, before any service saw it.
+/// Returns true if the gateway refused the request, before any service saw it.
 pub(super) fn is_of_gateway(error: &CloudError) -> bool {
     error.code.as_deref().is_some_and(|code| comparable(code).starts_with("APIGW."))
 }
 
-/// A 401: of the credentials, or of the clock that signed.
+/// A 401 because of the credentials, or because of the clock that signed.
 pub(super) fn refuses_the_credentials(error: &CloudError) -> bool {
     error.status == Some(401) && matches!(error.reason, Reason::Auth | Reason::ClockSkew)
 }
@@ -88,8 +88,8 @@ pub(super) fn refuses_a_parameter(error: &CloudError) -> bool {
     has_code(error, 400, &["CSS.0001", "CSS.5038"])
 }
 
-/// The documented form only, and only in place of the first page: the same code in another answer, or
-/// after rows were read, is a contradiction and no state of the cluster.
+/// The cluster has no endpoint service. Only a 400 says so, and only in place of the first page: the
+/// same code in another answer, or after rows were read, is a contradiction and no state of the cluster.
 pub(super) fn says_not_enabled(error: &CloudError) -> bool {
     has_code(error, 400, &[SERVICE_NOT_ENABLED])
 }

@@ -1,9 +1,10 @@
 //! The connections of a cluster: all of its pages, made one list.
 
 use super::{
-    api::Api,
+    api::{Api, Call},
     codes,
     effort::Effort,
+    operation::Operation,
     page_limits::PageLimits,
     paging::{self, FALLBACK_LIMIT, LargeLimit, Page, Pages},
     wire::{self, Surprise, Surprises},
@@ -12,9 +13,6 @@ use crate::{
     cloud::CloudError,
     model::{ClusterId, ConnectionList},
 };
-
-/// The operation, as the metrics name it.
-pub(super) const LIST: &str = "css_connections";
 
 /// Reads all connections of a cluster: whole, or not at all.
 pub(super) async fn read(
@@ -37,7 +35,7 @@ pub(super) async fn read(
             if let Some(id) = walked.duplicate_id {
                 surprises.note(Surprise::DuplicateId, "id", &id);
             }
-            api.report(LIST, Some(cluster), surprises, None);
+            api.report(Operation::Connections, Some(cluster), surprises, None);
             Ok(walked.list)
         }
         Err(error) if effort.trace.pages == 0 && codes::says_not_enabled(&error) => {
@@ -67,8 +65,13 @@ struct ClusterPages<'a> {
 
 impl Pages for &mut ClusterPages<'_> {
     async fn page(&mut self, offset: u32, limit: u32) -> Result<Page, CloudError> {
-        let answer = self.api.connections(LIST, self.cluster, (offset, limit), self.effort).await?;
-        let page = self.api.decoded(LIST, Some(self.cluster), &answer, wire::page)?;
+        let path = format!("clusters/{}/vpcepservice/connections", self.cluster);
+        let parameter = self.api.settings.paging.parameter.as_str();
+        let query = [(parameter, &*offset.to_string()), ("limit", &*limit.to_string())];
+        let answer =
+            self.api.css(Call::get(Operation::Connections, &path, &query), self.effort).await?;
+        let page =
+            self.api.decoded(Operation::Connections, Some(self.cluster), &answer, wire::page)?;
         self.effort.trace.pages += 1;
         Ok(page)
     }

@@ -1,8 +1,8 @@
-//! Who calls: where credentials come from, and what they are.
+//! Credentials and their sources.
 //!
-//! A [`Source`] is what is configured; [`Source::resolve`] reads it, now and whenever the cloud
-//! refuses what was read before. A source that is not configured hands on to the next one of a
-//! chain; one that is configured but broken stops with its mistake.
+//! A [`Source`] is configured; [`Source::resolve`] reads it, and reads it again when the cloud refuses
+//! the credentials. In a chain, a source that is not configured hands on to the next one; a source
+//! that is configured but broken stops the chain with its mistake.
 
 mod profile;
 mod secret_text;
@@ -28,7 +28,7 @@ pub struct Keys {
     pub security_token: Option<Secret>,
 }
 
-/// What a source gives.
+/// The credentials that a source gives.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Identity {
     /// Requests are signed.
@@ -51,7 +51,7 @@ pub struct Login {
     pub password: Secret,
 }
 
-/// Why there are no credentials. No value is in the text, only names of variables and files.
+/// The reason why there are no credentials. The text has names of variables and files, never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialsError {
     /// Nothing is configured at this place.

@@ -2,7 +2,7 @@
 
 use crate::cloud::{Budget, Trace};
 
-/// What an operation may use, and what it took so far.
+/// The budget of an operation, and the trace of what it took so far.
 #[derive(Debug)]
 pub(super) struct Effort {
     pub(super) budget: Budget,

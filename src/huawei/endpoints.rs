@@ -106,7 +106,7 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-/// Whether a URL is on this machine, where nobody else reads what is sent in clear.
+/// Returns true for a URL on this machine: nobody else can read a request that is sent there in clear.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
@@ -124,7 +124,7 @@ pub enum Service {
     Iam,
 }
 
-/// Whether a region is a known region of the public cloud. Others may exist: new regions, and those of
+/// Returns true for a known region of the public cloud. Others may exist: new regions, and those of
 /// partner clouds.
 pub fn is_known(region: &RegionId) -> bool {
     REGIONS.contains(&region.as_str())

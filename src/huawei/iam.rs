@@ -14,16 +14,12 @@ use crate::{
     text::shown,
 };
 
-/// Operations, as the metrics name them.
-pub(super) const TOKEN: &str = "iam_token";
-pub(super) const PROJECTS: &str = "iam_projects";
-
 /// A token that IAM gave.
 pub(super) struct Issued {
     pub(super) token: Secret,
     /// By IAM's clock.
     pub(super) expires: Timestamp,
-    /// How long it lives from now on.
+    /// Its life from now on.
     pub(super) life: Duration,
 }
 

@@ -35,9 +35,9 @@ const MOST_KNOWN: usize = 10_000;
 /// Credentials, as the guard knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Credentials {
-    /// All that proves them: a new secret is judged anew.
+    /// The whole of them: a new secret is judged anew.
     pub(super) whole: Fingerprint,
-    /// The part of them that the cloud counts refusals of, and locks.
+    /// The part that the cloud counts refusals of, and locks: the access key, or the user.
     pub(super) lockable: Fingerprint,
 }
 

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::paging::LargeLimit;
 use crate::model::ClusterId;
 
-/// How long it is remembered. A region that refuses a limit goes on refusing it, and trying again costs one
-/// request: at the usual interval less than one in a hundred. A wrong conclusion lasts no longer than this.
+/// A limit is remembered for this time. A region that refuses one goes on refusing it, and trying again
+/// costs one request: at the usual interval less than one in a hundred. A wrong conclusion lasts no longer.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
 /// The page limits that the clusters of a project accept.

@@ -1,7 +1,7 @@
 //! The walk through a cluster's pages, whose result is whole or an error: a poll never lies.
 //!
-//! Pure but for the pages it asks for, which come through a trait; so every odd server there is can
-//! be played by a few lines in a test. It knows neither HTTP nor JSON.
+//! The walk is pure but for the pages, which come through a trait: a test can play any odd server in a
+//! few lines. It knows neither HTTP nor JSON.
 
 use std::future::Future;
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// The document's largest `limit` (CSS API Reference, "Obtaining an Endpoint Connection", Table 2).
 pub const LARGEST_LIMIT: u32 = 1000;
-/// Asked for where 1000 is refused: what the Terraform provider has always used.
+/// Used if 1000 is refused; the Terraform provider has always asked for 100.
 pub const FALLBACK_LIMIT: u32 = 100;
 /// The document's largest `offset` (same table); later rows cannot be read.
 pub const LARGEST_OFFSET: u32 = 1000;
@@ -22,7 +22,7 @@ const MAX_PAGES: u32 = 110;
 /// Ten times what can be reached by the document: more is not a true answer.
 pub const MAX_ROWS: usize = 20_000;
 
-/// How a region wants to be paged.
+/// The paging of a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paging {
     /// `offset`, or `start` in older regions.
@@ -58,7 +58,7 @@ impl Parameter {
     }
 }
 
-/// Where pages come from.
+/// A source of pages.
 pub trait Pages: Send {
     /// The page at an offset, with at most `limit` rows.
     fn page(
@@ -85,7 +85,7 @@ pub struct Page {
     pub service_name: Option<ServiceName>,
 }
 
-/// What a walk found out beside the list itself.
+/// The result of a walk.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Walked {
     /// The list.
@@ -96,7 +96,7 @@ pub struct Walked {
     pub duplicate_id: Option<String>,
 }
 
-/// What earlier walks have found about a limit above [`FALLBACK_LIMIT`].
+/// The experience of earlier walks with a limit above [`FALLBACK_LIMIT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LargeLimit {
     /// It was not refused so far.
@@ -118,12 +118,12 @@ impl LargeLimit {
     }
 }
 
-/// Reads all pages. Walks a second time where the first walk disagrees with what the cloud reports.
-/// What this walk learns about the limit is stored in `large_limit`.
+/// Reads all pages, and walks a second time if the first walk disagrees with the cloud's own total.
+/// Stores in `large_limit` what it learns about the limit.
 ///
 /// # Errors
-/// That of the first page that fails: nothing half-read is shown. Where a smaller limit is refused as
-/// well, that of the larger one.
+/// The error of the first page that fails: nothing half-read is shown. If a smaller limit is refused as
+/// well, the error of the larger one.
 pub async fn walk(
     paging: &Paging,
     large_limit: &mut LargeLimit,
@@ -228,7 +228,7 @@ impl Round {
         Ok(self.rows.len() > known && !has_all)
     }
 
-    /// Adds rows; of those with the same id, the one that came last stays.
+    /// Adds rows. Of several rows with the same id, the last one stays.
     fn take_rows(&mut self, mut rows: Vec<Connection>) {
         if self.rows.is_empty() {
             self.rows = rows;

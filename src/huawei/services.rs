@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 
 use super::{
-    api::Api,
+    api::{Api, Call},
     effort::Effort,
+    operation::Operation,
     transport::Method,
     wire::{self, ServicePage},
 };
 use crate::{
     cloud::{CloudError, Listed, Reason},
     model::{EndpointService, ServiceFields, ServiceId},
+    secret::Secret,
 };
 
-pub(super) const LIST: &str = "vpcep_services";
-pub(super) const DETAIL: &str = "vpcep_service";
-pub(super) const UPDATE: &str = "vpcep_update";
+const SERVICES: &str = "vpc-endpoint-services";
 
 /// The largest page (VPCEP API Reference, "Querying VPC Endpoint Services").
 const PAGE_LIMIT: u32 = 1000;
@@ -28,9 +28,9 @@ pub(super) async fn read(
     service: &ServiceId,
     effort: &mut Effort,
 ) -> Result<EndpointService, CloudError> {
-    let get = (DETAIL, Method::Get);
-    let answer = api.endpoint_services(get, &format!("/{service}"), &[], effort).await?;
-    let found = api.decoded(DETAIL, None, &answer, wire::service)?;
+    let path = format!("{SERVICES}/{service}");
+    let answer = api.vpcep(Call::get(Operation::Service, &path, &[]), effort).await?;
+    let found = api.decoded(Operation::Service, None, &answer, wire::service)?;
     if found.id != *service {
         return Err(answer.explain(bad_shape("the answer is about another service")));
     }
@@ -44,9 +44,12 @@ pub(super) async fn update(
     update: &ServiceFields,
     effort: &mut Effort,
 ) -> Result<(), CloudError> {
-    let body = wire::update(update);
-    let put = (UPDATE, Method::Put { body: &body });
-    api.endpoint_services(put, &format!("/{service}"), &[], effort).await?;
+    let body = Secret::new(wire::update(update));
+    let path = &*format!("{SERVICES}/{service}");
+    let method = Method::PUT;
+    let call =
+        Call { operation: Operation::UpdateService, method, path, query: &[], body: Some(&body) };
+    api.vpcep(call, effort).await?;
     // The echo is not trusted: the document's own example answers with the values from before.
     Ok(())
 }
@@ -108,8 +111,8 @@ async fn page(
     if let [only] = wanted {
         query.push(("id", only.as_str()));
     }
-    let answer = api.endpoint_services((LIST, Method::Get), "", &query, effort).await?;
-    let page = api.decoded(LIST, None, &answer, wire::services)?;
+    let answer = api.vpcep(Call::get(Operation::Services, SERVICES, &query), effort).await?;
+    let page = api.decoded(Operation::Services, None, &answer, wire::services)?;
     effort.trace.pages += 1;
     Ok(page)
 }

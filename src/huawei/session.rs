@@ -25,6 +25,7 @@ use super::{
     iam,
     key_check::{KeyCheck, date_of, remembered},
     key_guard::{BACK_OFF, Begun, Credentials, Fingerprint, MAX_REFUSALS},
+    operation::Operation,
     settings::{Common, Settings},
     transport::{Answer, Auth, Method, Request},
 };
@@ -40,7 +41,7 @@ const IAM_RATE: RateLimit = RateLimit { requests_per_second: 0.5, burst: 3 };
 const RENEW_AFTER: f64 = 0.8;
 /// A background renewal that failed is tried again after this time.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
-/// Stands for all IAM hosts: a user is locked at all of them, after fewer refusals than a key.
+/// Stands for all IAM hosts: IAM locks a user at all of them, after fewer refusals than a key.
 const IAM_HOSTS: &str = "every IAM host";
 /// IAM answers in well under a second.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,7 +92,7 @@ impl Session {
         request: &Request<'_>,
         effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
-        let is_change = request.method.is_change();
+        let is_change = request.is_change();
         let auth = self.auth(request.base, effort).await;
         let auth = auth.map_err(|error| if is_change { error.unsent() } else { error })?;
         let host = request.base.authority();
@@ -276,9 +277,13 @@ impl Session {
     ) -> Result<iam::Issued, CloudError> {
         let mut check = self.check(credentials(login), IAM_HOSTS)?;
         let body = iam::login_body(login, &self.settings);
-        let method = Method::Post { body: body.expose().as_bytes(), secret: &login.password };
         let query = [("nocatalog", "true")];
-        let request = self.to_iam(iam::TOKEN, method, "/v3/auth/tokens", &query);
+        let request = Request {
+            method: Method::POST,
+            body: Some(&body),
+            secret: Some(&login.password),
+            ..self.to_iam(Operation::Token, "/v3/auth/tokens", &query)
+        };
         // A token for CSS does not pay for a request to IAM.
         let first_token = effort.budget.first_token.take();
         let answer = self.common.transport.send(&request, None, &mut check, effort).await;
@@ -294,7 +299,7 @@ impl Session {
     /// Asks IAM for the projects that are named like the region.
     pub(super) async fn ask_for_projects(&self, effort: &mut Effort) -> Result<Answer, CloudError> {
         let query = [("name", self.settings.region.as_str())];
-        let request = self.to_iam(iam::PROJECTS, Method::Get, "/v3/projects", &query);
+        let request = self.to_iam(Operation::Projects, "/v3/projects", &query);
         // A token for CSS does not pay for a request to IAM.
         let first_token = effort.budget.first_token.take();
         let answer = self.send(&request, effort).await;
@@ -304,18 +309,19 @@ impl Session {
 
     fn to_iam<'a>(
         &'a self,
-        operation: &'static str,
-        method: Method<'a>,
+        operation: Operation,
         path: &str,
         query: &'a [(&'a str, &'a str)],
     ) -> Request<'a> {
         Request {
             project: &self.settings.name,
             operation,
-            method,
+            method: Method::GET,
             base: &self.settings.endpoints.iam,
             path: path.into(),
             query,
+            body: None,
+            secret: None,
             project_id: None,
             pacer: &self.iam_pacer,
         }

@@ -1,4 +1,4 @@
-//! What a client of the cloud is made of.
+//! The parts that a client of the cloud is made of.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub struct Common {
     pub stats: Arc<Stats>,
 }
 
-/// How fast the services may be called, each on its own.
+/// The pace of calls to each service.
 #[derive(Clone, Debug)]
 pub struct Pacers {
     /// Every request to CSS draws from it.

@@ -35,7 +35,7 @@ pub struct Signed {
     pub canonical_request: String,
     /// The names of the signed headers, joined with `;`.
     pub signed_headers: String,
-    /// What the key signs.
+    /// The text that the key signs.
     pub string_to_sign: String,
     /// Hexadecimal HMAC.
     pub signature: String,

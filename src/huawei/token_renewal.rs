@@ -7,8 +7,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use super::client::Client;
 use crate::cloud::Clouds;
 
-/// How often it is looked whether a token should be renewed; the oldest has a fifth of its life left
-/// then, which is hours.
+/// The interval of the checks. A token that is due has a fifth of its life left, which is hours.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Renews the tokens of the clients that have one, until `shutdown` is ready.
@@ -25,7 +24,8 @@ pub async fn keep_fresh(
         let now = Instant::now();
         let mut renewals = JoinSet::new();
         let all = clients.borrow().clone();
-        for client in all.values().cloned() {
+        for client in all.values() {
+            let client = client.clone();
             renewals.spawn(async move { client.renew_token_if_due(now).await });
         }
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Sends one request to the cloud and says what came back: signing, deadlines, byte caps, retries.
+//! The exchange of one request with the cloud: signing, deadlines, byte caps, retries.
 //!
 //! This is the only place that retries (reads, and asking for a token, which may be done twice; a
 //! change never is), and the only one that knows reqwest's traps: it follows no redirection, takes no
@@ -14,7 +14,6 @@ mod skew;
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::Mutex;
 use reqwest::{
     StatusCode,
     header::{CONTENT_ENCODING, HeaderMap},
@@ -32,9 +31,11 @@ use crate::{
     text::shown,
 };
 
+pub use reqwest::Method;
+
 pub use self::{
     redaction::Redaction,
-    request::{Auth, Method, Request},
+    request::{Auth, Request},
 };
 
 /// A full page of 1,000 connections has about 225 KB.
@@ -52,7 +53,6 @@ pub struct Transport {
     http: reqwest::Client,
     clock: Clock,
     stats: Arc<Stats>,
-    jitter: Mutex<fastrand::Rng>,
     skew: Skew,
 }
 
@@ -85,11 +85,11 @@ impl Answer {
 }
 
 impl Transport {
-    /// Prepares a client. `seed` decides the jitter of retries.
+    /// Prepares a client.
     ///
     /// # Errors
     /// When the TLS backend cannot start, for instance for lack of root certificates.
-    pub fn new(clock: Clock, stats: Arc<Stats>, seed: u64) -> Result<Self, String> {
+    pub fn new(clock: Clock, stats: Arc<Stats>) -> Result<Self, String> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("css-vpcep-exporter/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -101,13 +101,7 @@ impl Transport {
             .tcp_keepalive(Duration::from_secs(30))
             .build()
             .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
-        Ok(Self {
-            http,
-            clock,
-            stats,
-            jitter: Mutex::new(fastrand::Rng::with_seed(seed)),
-            skew: Skew::default(),
-        })
+        Ok(Self { http, clock, stats, skew: Skew::default() })
     }
 
     /// The clock that dates requests.
@@ -126,7 +120,7 @@ impl Transport {
         check: &mut KeyCheck<'_>,
         effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
-        let max_tries = if call.method.is_change() { 1 } else { MAX_TRIES };
+        let max_tries = if call.is_change() { 1 } else { MAX_TRIES };
         let mut last_error = None;
         for tries_before in 0..max_tries {
             let Some(token) = self.token(call, &mut effort.budget).await else { break };
@@ -181,7 +175,7 @@ impl Transport {
     fn failed(&self, call: &Request<'_>, error: &CloudError, tries_before: u32) -> Instant {
         tracing::debug!(
             project = call.project,
-            operation = call.operation,
+            operation = call.operation.as_str(),
             reason = error.reason.as_str(),
             status = error.status,
             code = error.code,
@@ -194,8 +188,7 @@ impl Transport {
             call.pacer.throttled(error.retry_after);
             return call.pacer.closed_until().unwrap_or(now);
         }
-        let part = self.jitter.lock().f64();
-        now + (BACKOFF * 2_u32.pow(tries_before)).mul_f64(part)
+        now + (BACKOFF * 2_u32.pow(tries_before)).mul_f64(fastrand::f64())
     }
 
     /// One try, which may take all the remaining time: a slow answer is still an answer, and more requests
@@ -258,8 +251,8 @@ impl Transport {
         }
         let body = read_capped(&mut response).await?;
         let expected = match call.method {
-            Method::Get | Method::Put { .. } => StatusCode::OK,
-            Method::Post { .. } => StatusCode::CREATED,
+            Method::POST => StatusCode::CREATED,
+            _ => StatusCode::OK,
         };
         if response.status() == expected {
             return Ok(body);

@@ -9,12 +9,14 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use tokio::{sync::watch, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Duration, Instant},
+};
 
 use super::{
     answers::{TEXT, answer},
     basic_auth::{Busy, Counter, Login, Users},
-    measure::measure,
     rate_limit::RequestLimit,
     tls::Tls,
 };
@@ -103,6 +105,17 @@ where
     router
         .layer(middleware::from_fn_with_state(Access::new(web), enter))
         .layer(middleware::from_fn_with_state(stats, measure))
+}
+
+/// Counts and times requests by the pattern of their route: a path that a stranger chooses must not
+/// become a label.
+async fn measure(State(stats): State<Arc<Stats>>, request: Request, next: Next) -> Response {
+    let pattern = request.extensions().get::<MatchedPath>().cloned();
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let handler = pattern.as_ref().map_or("other", MatchedPath::as_str);
+    stats.http_request(handler, response.status().as_u16(), started.elapsed());
+    response
 }
 
 /// Lets a request through or refuses it.

@@ -11,12 +11,11 @@ use std::{
     sync::Arc,
 };
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::authorization::authorization;
 use crate::secret::Secret;
 
 /// Comparisons that run at once: strangers can make us compare, and must not get a second core.
@@ -111,6 +110,15 @@ impl Login {
         let name = std::str::from_utf8(name).ok()?.to_owned();
         Some(Self { name, password: Zeroizing::new(password.to_vec()) })
     }
+}
+
+/// The credentials of the one `Authorization` header, if it is there once and has this scheme (RFC 9110,
+/// section 11.6.2: names of schemes have no case).
+pub fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (named, credentials) = value.to_str().ok()?.split_once(' ')?;
+    named.eq_ignore_ascii_case(scheme).then_some(credentials.trim())
 }
 
 /// The queue of logins to compare. Clones share it.

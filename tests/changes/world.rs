@@ -275,8 +275,12 @@ impl World {
         Self::of(Place::new(test, services).await).await
     }
 
-    pub(crate) async fn of(mut place: Place) -> Self {
-        let daemon = Daemon::start_with(&place.configuration, &Clock::system(), QUICK).await;
+    pub(crate) async fn of(place: Place) -> Self {
+        Self::with(place, QUICK).await
+    }
+
+    pub(crate) async fn with(mut place: Place, timings: Timings) -> Self {
+        let daemon = Daemon::start_with(&place.configuration, &Clock::system(), timings).await;
         place.desk.moved_to(daemon.admin);
         Self { place, daemon }
     }

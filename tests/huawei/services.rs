@@ -66,7 +66,7 @@ async fn what_was_changed_is_read_back_and_the_echo_is_not_looked_at() {
         ports: Some(vec![mapping(8081, 22), mapping(8082, 23)]),
         ..ServiceFields::default()
     };
-    let written: Value = serde_json::from_slice(&huawei::wire::update(&fields)).unwrap();
+    let written: Value = serde_json::from_str(&huawei::wire::update(&fields)).unwrap();
     assert_eq!(written, example, "the document's example is what is sent");
     assert_eq!(vpcep.change(&fields, 20).await, Ok(()));
     let after = vpcep.read().await;

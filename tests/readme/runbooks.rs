@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use super::{README, anchor, help, one_line};
+use super::{README, anchor, commands::help, one_line};
 use crate::support::here;
 
 /// Quotations that belong to other programs, their protocols, or the reader's own machine.

@@ -111,7 +111,6 @@ impl Daemon {
                 lifecycle: false,
                 load,
                 clock: clock.clone(),
-                seed: 1,
                 changes,
             },
         )

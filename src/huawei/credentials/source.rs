@@ -14,13 +14,13 @@ const KEY_VARIABLES: [(&str, &str, Option<&str>); 2] = [
     ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", Some("HUAWEICLOUD_SDK_SECURITY_TOKEN")),
     ("CLOUD_SDK_AK", "CLOUD_SDK_SK", None),
 ];
-/// Where the official SDK looks for its profile file.
+/// The variable that names the official SDK's profile file, and the file below the home without it.
 const PROFILE_VARIABLE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
 const PROFILE_DEFAULT: &str = ".huaweicloud/credentials";
 /// The section of the profile file that is for one region and project (the other is `global`).
 pub const PROFILE_SECTION: &str = "basic";
 
-/// Where credentials come from, as configured.
+/// A source of credentials, as configured.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Source {
     /// The environment, then the profile file: the first that is there.
@@ -131,7 +131,7 @@ impl Source {
     /// Reads the credentials as they are now. Files are read anew at each call.
     ///
     /// # Errors
-    /// What is absent or broken; a chain lists every attempt.
+    /// The part that is absent or broken; a chain lists every attempt.
     pub fn resolve(&self) -> Result<Identity, CredentialsError> {
         match self {
             Self::Chain(environment) => chain(environment),
@@ -198,7 +198,7 @@ fn checked_text(what: &str, text: &str) -> Result<(), CredentialsError> {
 /// mistake.
 ///
 /// # Errors
-/// What it has instead, without the value.
+/// The fault of the text, without the text itself.
 pub fn check_printable(text: &str) -> Result<(), &'static str> {
     match text {
         "" => Err("an empty text"),

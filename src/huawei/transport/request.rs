@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use reqwest::{
-    Url,
+    Method, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -13,6 +13,7 @@ use crate::{
         credentials::Keys,
         endpoints::BaseUrl,
         key_guard::{Credentials, Fingerprint},
+        operation::Operation,
         sign::{self as signing, Signed},
     },
     model::ProjectId,
@@ -28,73 +29,34 @@ pub struct Request<'a> {
     /// The configured name of the project.
     pub project: &'a str,
     /// The operation, as the metrics name it.
-    pub operation: &'static str,
-    /// The method, with its body.
-    pub method: Method<'a>,
+    pub operation: Operation,
+    /// `GET`; `PUT` for a change, which is sent once, whatever becomes of it; `POST` for a question that
+    /// needs a body.
+    pub method: Method,
     /// The service's address.
     pub base: &'a BaseUrl,
     /// Absolute path, made of fixed words and checked ids.
     pub path: String,
     /// Query pairs, not encoded.
     pub query: &'a [(&'a str, &'a str)],
+    /// JSON.
+    pub body: Option<&'a Secret>,
+    /// The part of the body that nobody may see.
+    pub secret: Option<&'a Secret>,
     /// For the `X-Project-Id` header, which project-level services want with signed requests.
     pub project_id: Option<&'a ProjectId>,
     /// Every try costs one of its tokens.
     pub pacer: &'a Pacer,
 }
 
-/// A method, and its body.
-#[derive(Clone, Copy)]
-pub enum Method<'a> {
-    /// A read.
-    Get,
-    /// A change, in JSON: sent once, whatever becomes of it.
-    Put {
-        /// The body.
-        body: &'a [u8],
-    },
-    /// A question that needs a body, in JSON.
-    Post {
-        /// The body.
-        body: &'a [u8],
-        /// The part of it that nobody may see.
-        secret: &'a Secret,
-    },
-}
-
-impl std::fmt::Debug for Method<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Method<'_> {
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Put { .. } => "PUT",
-            Self::Post { .. } => "POST",
-        }
-    }
-
-    fn of_http(&self) -> reqwest::Method {
-        match self {
-            Self::Get => reqwest::Method::GET,
-            Self::Put { .. } => reqwest::Method::PUT,
-            Self::Post { .. } => reqwest::Method::POST,
-        }
-    }
-
-    fn body(&self) -> Option<&[u8]> {
-        match self {
-            Self::Get => None,
-            Self::Put { body } | Self::Post { body, .. } => Some(body),
-        }
-    }
-
-    /// Whether sending it twice may do more than sending it once.
+impl Request<'_> {
+    /// Returns true if sending it twice may do more than sending it once.
     pub(in crate::huawei) fn is_change(&self) -> bool {
-        matches!(self, Self::Put { .. })
+        self.method == Method::PUT
+    }
+
+    fn body(&self) -> &[u8] {
+        self.body.map(|body| body.expose().as_bytes()).unwrap_or_default()
     }
 }
 
@@ -139,10 +101,10 @@ pub(super) fn build(
     auth: Option<&Auth>,
     now: Timestamp,
 ) -> Result<(reqwest::Request, Redaction), CloudError> {
-    let mut request = reqwest::Request::new(call.method.of_http(), url(call)?);
+    let mut request = reqwest::Request::new(call.method.clone(), url(call)?);
     let headers = request.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static(JSON));
-    if call.method.body().is_some() {
+    if call.body.is_some() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     }
     let mut secrets = Vec::new();
@@ -161,11 +123,11 @@ pub(super) fn build(
             secrets.extend(keys.security_token.clone());
         }
     }
-    if let Method::Post { secret, .. } = call.method {
+    if let Some(secret) = call.secret {
         let in_json = serde_json::Value::from(secret.expose()).to_string();
         secrets.extend([Secret::new(in_json.trim_matches('"')), secret.clone()]);
     }
-    *request.body_mut() = call.method.body().map(|body| body.to_vec().into());
+    *request.body_mut() = call.body.map(|body| body.expose().to_owned().into());
     Ok((request, Redaction::of(secrets)))
 }
 
@@ -195,7 +157,7 @@ fn sign(
     if let Some(token) = &keys.security_token {
         headers.push(("x-security-token", token.expose()));
     }
-    if call.method.body().is_some() {
+    if call.body.is_some() {
         headers.push(("content-type", JSON));
     }
     let signed = signing::sign(
@@ -204,7 +166,7 @@ fn sign(
             path: &call.path,
             query: call.query,
             headers: &headers,
-            body: call.method.body().unwrap_or_default(),
+            body: call.body(),
         },
         &keys.access_key,
         &keys.secret_key,
@@ -238,16 +200,18 @@ mod tests {
 
     const SECRETS: [&str; 3] = ["secret-key", "temporary-token", "ACCESSKEY"];
 
-    fn redaction(method: Method<'_>, auth: Option<&Auth>) -> (reqwest::Request, Redaction) {
+    fn built(secret: Option<&Secret>, auth: Option<&Auth>) -> (reqwest::Request, Redaction) {
         let base = BaseUrl::parse("https://css.example.com").unwrap();
         let pacer = Pacer::new(RateLimit { requests_per_second: 1.0, burst: 1 });
         let call = Request {
             project: "p",
-            operation: "o",
-            method,
+            operation: Operation::Connections,
+            method: Method::GET,
             base: &base,
             path: "/v1.0".into(),
             query: &[],
+            body: None,
+            secret,
             project_id: None,
             pacer: &pacer,
         };
@@ -262,7 +226,7 @@ mod tests {
             secret_key: secret_key.into(),
             security_token: Some(token.into()),
         });
-        let (request, redaction) = redaction(Method::Get, Some(&keys));
+        let (request, redaction) = built(None, Some(&keys));
         let authorization = request.headers()["authorization"].to_str().unwrap();
         let (_, signature) = authorization.split_once("Signature=").unwrap();
         let text = format!(
@@ -276,11 +240,10 @@ mod tests {
     #[tokio::test]
     async fn a_password_and_a_token_are_hidden_too() {
         let password = Secret::new("pass\"word");
-        let login = Method::Post { body: b"{}", secret: &password };
-        let (_, redaction_of_login) = redaction(login, None);
+        let (_, of_login) = built(Some(&password), None);
         let text = r#"the password is pass"word, in JSON pass\"word"#;
-        assert_eq!(redaction_of_login.hide(text), "the password is <secret>, in JSON <secret>");
-        let (_, of_token) = redaction(Method::Get, Some(&Auth::token("a-token".into())));
+        assert_eq!(of_login.hide(text), "the password is <secret>, in JSON <secret>");
+        let (_, of_token) = built(None, Some(&Auth::token(Secret::new("a-token"))));
         assert_eq!(of_token.hide("a-token"), "<secret>");
     }
 }

@@ -1,7 +1,7 @@
-//! How far the cloud's clock is from ours: by the `Date` of its answers (RFC 9110, section 6.6.1), and
-//! by the text with which a gateway refuses a signature as expired.
+//! The difference between the cloud's clock and ours: by the `Date` of its answers (RFC 9110, section
+//! 6.6.1), and by the text with which a gateway refuses a signature as expired.
 //!
-//! A gateway refuses signatures that are 15 minutes off; whoever is told at one minute has time.
+//! A gateway refuses signatures that are 15 minutes off; a warning at one minute leaves time.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::stats::Stats;
 /// A `Date` has whole seconds and the answer takes its time; a minute is a wrong clock.
 const WORTH_A_WARNING_SECONDS: f64 = 60.0;
 
-/// What was said of each project's clock.
+/// The projects, each with true if its clock was wrong at last.
 #[derive(Debug, Default)]
 pub(super) struct Skew(Mutex<HashMap<Box<str>, bool>>);
 
@@ -51,7 +51,7 @@ impl Skew {
     }
 }
 
-/// How far the cloud's clock is ahead. Within the second that a `Date` stands for there is no skew.
+/// The seconds that the cloud's clock is ahead. Within the second of a `Date` there is no skew.
 fn seconds_ahead(headers: &HeaderMap, now: Timestamp) -> Option<f64> {
     let date = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?.timestamp();
     let behind = now.duration_since(date).as_secs_f64();

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::text::shown;
 
-/// What an error body says, capped and fit to be shown.
+/// The content of an error body, capped and fit to be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorBody {
     /// The error code, such as `CSS.0015` or `APIGW.0308`.

@@ -136,8 +136,8 @@ fn timestamp(text: &str) -> Option<Timestamp> {
     pieces.to_numeric_offset().unwrap_or(Offset::UTC).to_timestamp(civil).ok()
 }
 
-/// Whether a text can be shown as it is: short and all of printable ASCII. This is quick; [`shown`]
-/// leaves other texts as they are, too.
+/// Returns true for a short text of printable ASCII, which can be shown as it is. This is quick;
+/// [`shown`] leaves other texts as they are, too.
 pub(super) fn is_plain(text: &str, cap: usize) -> bool {
     // No early end: so the compiler can do many bytes at once.
     let printable = text.bytes().fold(true, |all, byte| all & (b' '..0x7f).contains(&byte));

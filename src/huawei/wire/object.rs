@@ -165,7 +165,7 @@ impl<'de, L: List<'de>> Visitor<'de> for ListVisitor<L> {
 pub(super) struct UnknownFields<'a> {
     /// The first ones, each name once. They are whole: secrets in them are found later.
     pub(super) first: Vec<(Cow<'a, str>, Scalar<'a>)>,
-    /// How many there are.
+    /// The number of all of them.
     pub(super) times: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Endpoint services: one, a page of them, and the body that changes one (VPCEP API Reference,
 //! "Modifying a VPC Endpoint Service" and "Querying VPC Endpoint Services").
 
-use serde::{Serialize, de::SeqAccess};
+use serde::de::SeqAccess;
 
 use super::{
     lenient::Lenient,
@@ -205,47 +205,8 @@ fn port_mappings(lenient: &mut Lenient, ports: Ports<'_>) -> Result<Vec<PortMapp
 
 /// The body of a change: what is asked for and nothing else. `false` is sent, not left out: an
 /// omitted `approval_enabled` may mean its default, which is true.
-pub fn update(fields: &ServiceFields) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        approval_enabled: Option<bool>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        service_name: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        ports: Option<Vec<Port<'a>>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        port_id: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        tcp_proxy: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        ip: Option<&'a str>,
-    }
-
-    #[derive(Serialize)]
-    struct Port<'a> {
-        client_port: u16,
-        server_port: u16,
-        protocol: &'a str,
-    }
-
-    fn port(mapping: &PortMapping) -> Port<'_> {
-        let PortMapping { client_port, server_port, ref protocol } = *mapping;
-        Port { client_port, server_port, protocol }
-    }
-
-    let body = Body {
-        approval_enabled: fields.approval_enabled,
-        service_name: fields.service_name.as_deref(),
-        ports: fields.ports.as_ref().map(|ports| ports.iter().map(port).collect()),
-        port_id: fields.port_id.as_deref(),
-        tcp_proxy: fields.tcp_proxy.as_deref(),
-        description: fields.description.as_deref(),
-        ip: fields.ip.as_deref(),
-    };
-    serde_json::to_vec(&body).expect("texts and numbers are always JSON")
+pub fn update(fields: &ServiceFields) -> String {
+    serde_json::to_string(fields).expect("texts and numbers are always JSON")
 }
 
 #[cfg(test)]
@@ -302,11 +263,11 @@ mod tests {
                     description: Some("\"x\"".into()),
                     ip: Some("10.0.0.1".into()),
                 },
-                r#"{"approval_enabled":true,"service_name":"test","ports":[{"client_port":8081,"server_port":22,"protocol":"TCP"},{"client_port":8082,"server_port":23,"protocol":"TCP"}],"port_id":"p","tcp_proxy":"close","description":"\"x\"","ip":"10.0.0.1"}"#,
+                r#"{"approval_enabled":true,"service_name":"test","ports":[{"client_port":8081,"protocol":"TCP","server_port":22},{"client_port":8082,"protocol":"TCP","server_port":23}],"port_id":"p","tcp_proxy":"close","description":"\"x\"","ip":"10.0.0.1"}"#,
             ),
         ];
         for (fields, expected) in cases {
-            assert_eq!(String::from_utf8(update(&fields)).unwrap(), expected);
+            assert_eq!(update(&fields), expected);
         }
     }
 

@@ -50,62 +50,70 @@ impl ClientAuth {
         }
     }
 
+    /// The verifier of clients' certificates; `None` if they are not asked for one.
     pub(super) fn verifier(
         &self,
         provider: Arc<CryptoProvider>,
     ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-        let any = |mandatory| Arc::new(AnyCertificate { provider: provider.clone(), mandatory });
-        let keys = ["client_ca", "client_ca_file"];
-        let of = |ca: &Pem| {
-            let authorities = Arc::new(ca.authorities(keys)?);
-            Ok(WebPkiClientVerifier::builder_with_provider(authorities, provider.clone()))
-        };
-        let unfit = |ca: &Pem| {
-            let key = ca.key(keys);
-            move |_| TlsError::new(key, "found no authority, expected at least one")
-        };
-        Ok(Some(match self {
+        let (mandatory, ca, allowed_sans) = match self {
             Self::NoClientCert => return Ok(None),
-            Self::RequestClientCert => any(false),
-            Self::RequireAnyClientCert => any(true),
-            Self::VerifyClientCertIfGiven { ca } => {
-                of(ca)?.allow_unauthenticated().build().map_err(unfit(ca))?
-            }
+            Self::RequestClientCert => (false, None, &[][..]),
+            Self::RequireAnyClientCert => (true, None, &[][..]),
+            Self::VerifyClientCertIfGiven { ca } => (false, Some(ca), &[][..]),
             Self::RequireAndVerifyClientCert { ca, allowed_sans } => {
-                let verifier = of(ca)?.build().map_err(unfit(ca))?;
-                if allowed_sans.is_empty() {
-                    verifier
-                } else {
-                    Arc::new(NamedCertificate { verifier, allowed: allowed_sans.clone() })
-                }
+                (true, Some(ca), &allowed_sans[..])
             }
-        }))
+        };
+        let chain = ca.map(|ca| chain_verifier(ca, provider.clone())).transpose()?;
+        let allowed_sans = allowed_sans.to_vec();
+        Ok(Some(Arc::new(Verifier { provider, mandatory, chain, allowed_sans })))
     }
 }
 
-/// Takes any certificate of which the client has the key.
-#[derive(Debug)]
-struct AnyCertificate {
+fn chain_verifier(
+    ca: &Pem,
     provider: Arc<CryptoProvider>,
-    mandatory: bool,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let keys = ["client_ca", "client_ca_file"];
+    let authorities = Arc::new(ca.authorities(keys)?);
+    WebPkiClientVerifier::builder_with_provider(authorities, provider)
+        .build()
+        .map_err(|_| TlsError::new(ca.key(keys), "found no authority, expected at least one"))
 }
 
-impl ClientCertVerifier for AnyCertificate {
+/// Accepts a certificate whose key the client has, if its chain and its names are accepted too.
+#[derive(Debug)]
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    mandatory: bool,
+    /// Checks the chain; absent: any chain is accepted.
+    chain: Option<Arc<dyn ClientCertVerifier>>,
+    /// Alternative names of which the certificate has to have one; empty: any name is accepted.
+    allowed_sans: Vec<String>,
+}
+
+impl ClientCertVerifier for Verifier {
     fn client_auth_mandatory(&self) -> bool {
         self.mandatory
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
+        self.chain.as_ref().map_or(&[], |chain| chain.root_hint_subjects())
     }
 
     fn verify_client_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        Ok(ClientCertVerified::assertion())
+        if let Some(chain) = &self.chain {
+            chain.verify_client_cert(certificate, intermediates, now)?;
+        }
+        if self.allowed_sans.is_empty() || has_one_of(certificate, &self.allowed_sans) {
+            return Ok(ClientCertVerified::assertion());
+        }
+        Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }
 
     fn verify_tls12_signature(
@@ -130,55 +138,6 @@ impl ClientCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Takes a certificate that another verifier takes, if it has one of some names.
-#[derive(Debug)]
-struct NamedCertificate {
-    verifier: Arc<dyn ClientCertVerifier>,
-    allowed: Vec<String>,
-}
-
-impl ClientCertVerifier for NamedCertificate {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.verifier.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        let verified = self.verifier.verify_client_cert(certificate, intermediates, now)?;
-        if has_one_of(certificate, &self.allowed) {
-            Ok(verified)
-        } else {
-            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
     }
 }
 
