@@ -77,6 +77,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "admin",
             "app",
             "audit",
             "board",
