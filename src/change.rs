@@ -30,7 +30,7 @@ use utoipa::ToSchema;
 use crate::{
     audit::NOT_SENT,
     cloud::CloudError,
-    label::Label,
+    label::labels,
     model::{EndpointService, ServiceFields, ServiceId},
 };
 
@@ -41,7 +41,7 @@ pub use self::{
     plan::{Plan, etag, plan},
     record::Recorder,
     timings::{LONGEST_CHANGE, Timings},
-    validate::{BodyError, RULES, validate},
+    validate::{BodyError, Rule, validate},
 };
 
 /// Requests that may wait for the engine; it takes them within microseconds, but a hundred may come
@@ -78,62 +78,28 @@ pub enum Condition {
     Tags(Vec<String>),
 }
 
-/// How a change ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A dry run.
-    Planned,
-    /// Everything was as wanted already; nothing was sent.
-    Unchanged,
-    /// Reading back shows what was wanted.
-    Applied,
-    /// Reading back shows what was before.
-    NotApplied,
-    /// Reading back shows a part of what was wanted.
-    Partial,
-    /// The cloud refused it.
-    Rejected,
-    /// Nothing was sent.
-    NotSent,
-    /// It was sent, and nobody knows what became of it. A word of a later version is read as this one.
-    #[serde(other)]
-    Unknown,
-}
-
-impl Outcome {
-    /// All outcomes, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
-        Self::Planned,
-        Self::Unchanged,
-        Self::Applied,
-        Self::NotApplied,
-        Self::Partial,
-        Self::Unknown,
-        Self::Rejected,
-        Self::NotSent,
-    ];
-
-    /// The word for it, in answers, the audit log and the label of the metric.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Unchanged => "unchanged",
-            Self::Applied => "applied",
-            Self::NotApplied => "not_applied",
-            Self::Partial => "partial",
-            Self::Unknown => "unknown",
-            Self::Rejected => "rejected",
-            Self::NotSent => NOT_SENT,
-        }
-    }
-}
-
-impl Label for Outcome {
-    const ALL: &'static [Self] = &Self::ALL;
-
-    fn as_str(self) -> &'static str {
-        self.as_str()
+labels! {
+    /// How a change ended.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Outcome {
+        /// A dry run.
+        Planned = "planned",
+        /// Everything was as wanted already; nothing was sent.
+        Unchanged = "unchanged",
+        /// Reading back shows what was wanted.
+        Applied = "applied",
+        /// Reading back shows what was before.
+        NotApplied = "not_applied",
+        /// Reading back shows a part of what was wanted.
+        Partial = "partial",
+        /// The cloud refused it.
+        Rejected = "rejected",
+        /// Nothing was sent.
+        NotSent = NOT_SENT,
+        /// It was sent, and nobody knows what became of it. A word of a later version is read as this.
+        #[serde(other)]
+        Unknown = "unknown",
     }
 }
 
@@ -257,7 +223,7 @@ pub struct Violation {
     /// JSON pointer (RFC 6901) to the value.
     #[schema(example = "/ports/0/client_port")]
     pub pointer: String,
-    /// One of [`RULES`].
+    /// The word of a [`Rule`].
     pub rule: Cow<'static, str>,
     /// What was found and what was expected.
     pub message: String,

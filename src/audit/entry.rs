@@ -1,10 +1,10 @@
-//! What callers have recorded, and what they get for it.
+//! The entries that callers have recorded, and the receipt that they get.
 
 use serde_json::Value;
 
 use super::{
     ChangeId,
-    record::{Content, Hash, Kind, Record},
+    record::{Content, Hash, Kind},
 };
 use crate::model::ServiceId;
 
@@ -79,31 +79,17 @@ pub struct Receipt {
     pub seq: u64,
     /// Its hash.
     pub hash: Hash,
-    content: Content,
 }
 
-impl Receipt {
-    pub(super) fn of(record: Record) -> Self {
-        Self { seq: record.seq, hash: record.hash, content: record.content }
-    }
-
-    /// The outcome that is due if nobody acts on this intent.
-    pub(super) fn not_sent(self) -> Option<Content> {
-        not_sent(self.content)
-    }
-}
-
-/// Likewise, of its content.
+/// The outcome that is due if nobody acts on an intent.
 pub(super) fn not_sent(intent: Content) -> Option<Content> {
-    let Content { kind, change_id, actor, remote, project, service_id, service_name, .. } = intent;
-    (kind == Kind::Intent).then(|| Content {
-        change_id,
-        actor,
-        remote,
-        project,
-        service_id,
-        service_name,
+    let unsent = Content {
+        kind: Kind::Outcome,
+        before: None,
+        request: None,
+        diff: None,
         outcome: Some(NOT_SENT.into()),
-        ..Content::empty(Kind::Outcome)
-    })
+        ..intent
+    };
+    (intent.kind == Kind::Intent).then_some(unsent)
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::{clock::Clock, model::is_uuid};
 
 /// The name of one change, from its intent to its outcome: a UUID of version 7 (RFC 9562, section
 /// 5.7) in lower case, so that ids sort by the time they were made. Safe in a URL path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ChangeId(Box<str>);
 
 impl ChangeId {

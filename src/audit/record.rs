@@ -9,12 +9,13 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::ChangeId;
 use crate::{
+    label::{self, Label as _, labels},
     model::ServiceId,
     text::{self, json_line},
 };
@@ -23,31 +24,17 @@ use crate::{
 /// much at once, and the largest change that the cloud accepts is far below.
 pub const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// What a record is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A change is about to be sent.
-    Intent,
-    /// What became of a change.
-    Outcome,
-    /// A request was refused.
-    Denied,
-    /// The log was opened, or can be written again.
-    Opened,
-}
-
-impl Kind {
-    /// All of them, in the order in which they are counted.
-    pub const ALL: [Self; 4] = [Self::Intent, Self::Outcome, Self::Denied, Self::Opened];
-
-    /// Its word in the file, which is also the label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Intent => "intent",
-            Self::Outcome => "outcome",
-            Self::Denied => "denied",
-            Self::Opened => "opened",
-        }
+labels! {
+    /// What a record is about; its word in the file.
+    pub enum Kind {
+        /// A change is about to be sent.
+        Intent = "intent",
+        /// How a change ended.
+        Outcome = "outcome",
+        /// A request was refused.
+        Denied = "denied",
+        /// The log was opened, or can be written again.
+        Opened = "opened",
     }
 }
 
@@ -74,6 +61,12 @@ impl fmt::Display for Hash {
     }
 }
 
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -81,9 +74,10 @@ impl fmt::Debug for Hash {
 }
 
 /// What a record says, apart from its place in the chain.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Content {
     /// What it is about.
+    #[serde(serialize_with = "label::serde::serialize")]
     pub kind: Kind,
     /// The change it belongs to.
     pub change_id: Option<ChangeId>,
@@ -129,13 +123,15 @@ impl Content {
 }
 
 /// A record with its place in the chain. It serializes to the members of its line.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
     /// Its number, from 1, without gaps, over all files of the log.
     pub seq: u64,
     /// When it was written, to the millisecond.
+    #[serde(serialize_with = "to_the_millisecond")]
     pub time: Timestamp,
     /// What it says.
+    #[serde(flatten)]
     pub content: Content,
     /// The hash of the record before.
     pub prev: Hash,
@@ -162,11 +158,11 @@ impl Record {
         prev: Hash,
     ) -> Result<(Self, Vec<u8>), Unfit> {
         let time = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
-        let mut record = Self { seq, time, content, prev, hash: Hash::ZERO };
+        let unsealed = Unsealed { seq, time, content: &content, prev };
         let mut line =
-            json_line(&Unsealed(&record)).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+            json_line(&unsealed).map_err(|error| Unfit::Unreadable(error.to_string()))?;
         line.pop();
-        record.hash = Hash::of(&line);
+        let record = Self { seq, time, content, prev, hash: Hash::of(&line) };
         line.extend_from_slice(format!("{HASH_MEMBER}{}\"}}\n", record.hash).as_bytes());
         if line.len() > MAX_LINE_BYTES {
             return Err(Unfit::TooLong { bytes: line.len() });
@@ -197,48 +193,23 @@ impl Record {
         }
         Ok(record)
     }
-
-    fn members<S: Serializer>(&self, serializer: S, sealed: bool) -> Result<S::Ok, S::Error> {
-        let content = &self.content;
-        let mut members = serializer.serialize_struct("Record", 15 + usize::from(sealed))?;
-        members.serialize_field("seq", &self.seq)?;
-        members.serialize_field("time", &format_args!("{:.3}", self.time))?;
-        members.serialize_field("kind", content.kind.as_str())?;
-        members.serialize_field("change_id", &content.change_id.as_ref().map(ChangeId::as_str))?;
-        members.serialize_field("actor", &content.actor)?;
-        members.serialize_field("remote", &content.remote)?;
-        members.serialize_field("project", &content.project)?;
-        members
-            .serialize_field("service_id", &content.service_id.as_ref().map(ServiceId::as_str))?;
-        members.serialize_field("service_name", &content.service_name)?;
-        members.serialize_field("before", &content.before)?;
-        members.serialize_field("request", &content.request)?;
-        members.serialize_field("diff", &content.diff)?;
-        members.serialize_field("cloud", &content.cloud)?;
-        members.serialize_field("outcome", &content.outcome)?;
-        members.serialize_field("prev", &format_args!("{}", self.prev))?;
-        if sealed {
-            members.serialize_field("hash", &format_args!("{}", self.hash))?;
-        }
-        members.end()
-    }
 }
 
 const HASH_MEMBER: &str = ",\"hash\":\"";
 
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.members(serializer, true)
-    }
+/// A record up to and without its hash.
+#[derive(Serialize)]
+struct Unsealed<'a> {
+    seq: u64,
+    #[serde(serialize_with = "to_the_millisecond")]
+    time: Timestamp,
+    #[serde(flatten)]
+    content: &'a Content,
+    prev: Hash,
 }
 
-/// A record up to and without its hash.
-struct Unsealed<'a>(&'a Record);
-
-impl Serialize for Unsealed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.members(serializer, false)
-    }
+fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.3}"))
 }
 
 /// What is wrong with a line taken alone.
@@ -287,13 +258,12 @@ impl TryFrom<Wire> for Record {
     type Error = &'static str;
 
     fn try_from(wire: Wire) -> Result<Self, &'static str> {
-        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == wire.kind);
         let change_id =
             wire.change_id.map(|id| ChangeId::parse(&id).ok_or("its change_id is none"));
         let service_id =
             wire.service_id.map(|id| ServiceId::parse(&id).map_err(|_| "its service_id is none"));
         let content = Content {
-            kind: kind.ok_or("its kind is not known")?,
+            kind: Kind::from_str(&wire.kind).ok_or("its kind is not known")?,
             change_id: change_id.transpose()?,
             actor: wire.actor,
             remote: wire.remote,

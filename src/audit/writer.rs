@@ -8,13 +8,14 @@ use std::{
 use super::{
     AuditError, Receipt, Shared,
     chain::Head,
+    entry::not_sent,
     file::{LogFile, Reopened, Trouble},
     index::Unresolved,
     queue::{Job, MAX_WAITING_OUTCOMES, Work},
     record::{Content, Kind, Record, Unfit},
 };
 
-/// Why a record of kind `opened` is written.
+/// The reason for a record of kind `opened`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     Created,
@@ -145,7 +146,7 @@ impl Writer {
             Err(failure) => {
                 let is_trouble = matches!(failure, Failure::Trouble(_));
                 if progress.is_none() && is_trouble && self.owed.len() < MAX_WAITING_OUTCOMES {
-                    self.owed.push_back(content);
+                    self.owed.push_back(content.clone());
                 } else if progress.is_none() {
                     lost(&content);
                 }
@@ -154,8 +155,7 @@ impl Writer {
         };
         match progress {
             Some(progress) if result.is_ok() && !progress.finish() => {
-                let not_sent = result.ok().and_then(|receipt| receipt.not_sent());
-                self.owed.extend(not_sent);
+                self.owed.extend(not_sent(content));
                 let _ = self.settle();
             }
             _ => {
@@ -231,7 +231,7 @@ impl Writer {
         self.unresolved.take(&record);
         self.shared.index.lock().take(&record, line.len());
         self.shared.stats.wrote(&record);
-        Ok(Receipt::of(record))
+        Ok(Receipt { seq: record.seq, hash: record.hash })
     }
 
     fn fail(&self, trouble: &Trouble) {

@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn words_are_the_same_in_json_and_elsewhere() {
         for field in Field::ALL {
-            assert_eq!(value(&field), field.name());
+            assert_eq!(value(&field), field.as_str());
         }
         for outcome in Outcome::ALL {
             assert_eq!(value(&outcome), outcome.as_str());

@@ -10,7 +10,10 @@ mod tests;
 use std::fmt::Display;
 
 use super::{Violation, strict_json::Node};
-use crate::model::{Field, PortMapping, ServiceFields};
+use crate::{
+    label::labels,
+    model::{Field, PortMapping, ServiceFields},
+};
 
 /// Mistakes of one body that are listed; more of them help nobody, and a body is a stranger's.
 const MOST_VIOLATIONS: usize = 1000;
@@ -35,39 +38,38 @@ pub enum BodyError {
     Violations(Vec<Violation>),
 }
 
-/// The words of [`Violation::rule`].
-pub const RULES: [&str; 14] = [
-    rule::TYPE,
-    rule::NULL,
-    rule::UNKNOWN_FIELD,
-    rule::DUPLICATE_FIELD,
-    rule::REQUIRED,
-    rule::NOT_EMPTY,
-    rule::LENGTH,
-    rule::CHARACTERS,
-    rule::RANGE,
-    rule::ONE_OF,
-    rule::MAX_ITEMS,
-    rule::UNIQUE,
-    rule::ADDRESS,
-    rule::EXCLUSIVE,
-];
-
-mod rule {
-    pub(super) const TYPE: &str = "type";
-    pub(super) const NULL: &str = "null";
-    pub(super) const UNKNOWN_FIELD: &str = "unknown_field";
-    pub(super) const DUPLICATE_FIELD: &str = "duplicate_field";
-    pub(super) const REQUIRED: &str = "required";
-    pub(super) const NOT_EMPTY: &str = "not_empty";
-    pub(super) const LENGTH: &str = "length";
-    pub(super) const CHARACTERS: &str = "characters";
-    pub(super) const RANGE: &str = "range";
-    pub(super) const ONE_OF: &str = "one_of";
-    pub(super) const MAX_ITEMS: &str = "max_items";
-    pub(super) const UNIQUE: &str = "unique";
-    pub(super) const ADDRESS: &str = "address";
-    pub(super) const EXCLUSIVE: &str = "exclusive";
+labels! {
+    /// A rule that a body may break.
+    pub enum Rule {
+        /// The value has another JSON type.
+        Type = "type",
+        /// The value is null.
+        Null = "null",
+        /// The field is not known.
+        UnknownField = "unknown_field",
+        /// The field stands there more than once.
+        DuplicateField = "duplicate_field",
+        /// A field is missing.
+        Required = "required",
+        /// There is nothing to change.
+        NotEmpty = "not_empty",
+        /// The text is too short or too long.
+        Length = "length",
+        /// The text has a character that it may not have.
+        Characters = "characters",
+        /// The number is too small or too large.
+        Range = "range",
+        /// The word is not among those that are allowed.
+        OneOf = "one_of",
+        /// The list is too long.
+        MaxItems = "max_items",
+        /// An item stands there more than once.
+        Unique = "unique",
+        /// The text is no address of a backend.
+        Address = "address",
+        /// The field stands beside one that excludes it.
+        Exclusive = "exclusive",
+    }
 }
 
 /// The change that a body asks for, its ports in canonical order. `allow_proxy_vni` lets `tcp_proxy`
@@ -100,10 +102,10 @@ struct Checks {
 }
 
 impl Checks {
-    fn wrong(&mut self, pointer: &str, rule: &'static str, message: impl Into<String>) {
+    fn wrong(&mut self, pointer: &str, rule: Rule, message: impl Into<String>) {
         self.violations.push(Violation {
             pointer: pointer.to_owned(),
-            rule: rule.into(),
+            rule: rule.as_str().into(),
             message: message.into(),
         });
     }
@@ -111,8 +113,8 @@ impl Checks {
     fn body(&mut self, node: Node) -> Option<ServiceFields> {
         let members = self.object("", node, &Field::ALL)?;
         if members.is_empty() {
-            let names = Field::ALL.map(Field::name).join(", ");
-            self.wrong("", rule::NOT_EMPTY, format!("expected at least one of {names}"));
+            let names = Field::ALL.map(Field::as_str).join(", ");
+            self.wrong("", Rule::NotEmpty, format!("expected at least one of {names}"));
         }
         let has = |field| members.iter().any(|(key, _)| *key == field);
         let both_targets = has(Field::PortId) && has(Field::Ip);
@@ -131,7 +133,7 @@ impl Checks {
         }
         if both_targets {
             let message = "port_id and ip exclude each other (EndPoint.3052); leave one out";
-            self.wrong("/ip", rule::EXCLUSIVE, message);
+            self.wrong("/ip", Rule::Exclusive, message);
         }
         Some(fields)
     }
@@ -155,12 +157,12 @@ impl Checks {
             }
             let at = format!("{at}/{}", pointer_token(&key));
             let Some(place) = names.iter().position(|name| *name == key) else {
-                self.wrong(&at, rule::UNKNOWN_FIELD, unknown_field(&key, &names));
+                self.wrong(&at, Rule::UnknownField, unknown_field(&key, &names));
                 continue;
             };
             if found.iter().any(|(other, _)| *other == known[place]) {
                 let message = format!("{key} stands here more than once");
-                self.wrong(&at, rule::DUPLICATE_FIELD, message);
+                self.wrong(&at, Rule::DuplicateField, message);
             } else {
                 found.push((known[place], node));
             }
@@ -178,7 +180,7 @@ impl Checks {
         };
         if entries.len() > MOST_PORTS {
             let message = format!("{} mappings; expected at most {MOST_PORTS}", entries.len());
-            self.wrong("/ports", rule::MAX_ITEMS, message);
+            self.wrong("/ports", Rule::MaxItems, message);
             return None;
         }
         let mut ports: Vec<PortMapping> = Vec::new();
@@ -190,11 +192,11 @@ impl Checks {
             });
             if ports.contains(&mapping) {
                 let message = format!("the mapping {mapping} stands in the list more than once");
-                self.wrong(&at, rule::UNIQUE, message);
+                self.wrong(&at, Rule::Unique, message);
             } else if taken {
                 let port = mapping.client_port;
                 let message = format!("client_port {port} is mapped more than once");
-                self.wrong(&format!("{at}/client_port"), rule::UNIQUE, message);
+                self.wrong(&format!("{at}/client_port"), Rule::Unique, message);
             }
             ports.push(mapping);
         }
@@ -206,7 +208,7 @@ impl Checks {
         let members = self.object(at, entry, &PORT_FIELDS)?;
         for name in ["client_port", "server_port"] {
             if !members.iter().any(|(key, _)| *key == name) {
-                self.wrong(at, rule::REQUIRED, format!("{name} is missing"));
+                self.wrong(at, Rule::Required, format!("{name} is missing"));
             }
         }
         let (mut client_port, mut server_port, mut protocol) = (None, None, Some("TCP"));
@@ -231,11 +233,11 @@ impl Checks {
                 let message = format!("null is no value; expected {expected}, or omit the field");
                 let message =
                     if at.is_empty() { "null; expected an object".into() } else { message };
-                self.wrong(at, rule::NULL, message);
+                self.wrong(at, Rule::Null, message);
             }
             other => {
                 let message = format!("{}; expected {expected}", other.kind());
-                self.wrong(at, rule::TYPE, message);
+                self.wrong(at, Rule::Type, message);
             }
         }
     }

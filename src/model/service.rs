@@ -71,51 +71,29 @@ impl EndpointService {
     }
 }
 
-/// The name of a field that can be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Field {
-    /// [`ServiceFields::approval_enabled`].
-    ApprovalEnabled,
-    /// [`ServiceFields::service_name`].
-    ServiceName,
-    /// [`ServiceFields::ports`].
-    Ports,
-    /// [`ServiceFields::port_id`].
-    PortId,
-    /// [`ServiceFields::tcp_proxy`].
-    TcpProxy,
-    /// [`ServiceFields::description`].
-    Description,
-    /// [`ServiceFields::ip`].
-    Ip,
+labels! {
+    /// A field that can be changed, in the order of the document.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Field {
+        /// [`ServiceFields::approval_enabled`].
+        ApprovalEnabled = "approval_enabled",
+        /// [`ServiceFields::service_name`].
+        ServiceName = "service_name",
+        /// [`ServiceFields::ports`].
+        Ports = "ports",
+        /// [`ServiceFields::port_id`].
+        PortId = "port_id",
+        /// [`ServiceFields::tcp_proxy`].
+        TcpProxy = "tcp_proxy",
+        /// [`ServiceFields::description`].
+        Description = "description",
+        /// [`ServiceFields::ip`].
+        Ip = "ip",
+    }
 }
 
 impl Field {
-    /// All fields, in the order of the document.
-    pub const ALL: [Self; 7] = [
-        Self::ApprovalEnabled,
-        Self::ServiceName,
-        Self::Ports,
-        Self::PortId,
-        Self::TcpProxy,
-        Self::Description,
-        Self::Ip,
-    ];
-
-    /// The name in the document.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ApprovalEnabled => "approval_enabled",
-            Self::ServiceName => "service_name",
-            Self::Ports => "ports",
-            Self::PortId => "port_id",
-            Self::TcpProxy => "tcp_proxy",
-            Self::Description => "description",
-            Self::Ip => "ip",
-        }
-    }
-
     /// Whether the field has a value in every service. The cloud may leave out the others where they
     /// are empty, so that an absent one is an empty one.
     pub const fn is_never_empty(self) -> bool {
@@ -125,7 +103,7 @@ impl Field {
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.as_str())
     }
 }
 

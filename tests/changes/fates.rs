@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use css_vpcep_exporter::change::Timings;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::{
     front::{Puts, Reads, Says},
@@ -309,7 +310,8 @@ async fn a_turn_that_our_own_rate_limit_does_not_leave() {
     // Reading all services and reading this one use up the rate limit.
     let scarce = json!({"requests_per_second": 0.02, "burst": 2});
     place.configuration["projects"][0]["rate_limit"]["vpcep"] = scarce;
-    let world = World::of(place).await;
+    let short = Duration::from_secs(2);
+    let world = World::with(place, Timings { read: short, token: short, ..QUICK }).await;
     eventually("the services are read", async || {
         let requests = world.place.cloud.requests().await;
         let read = requests["by_operation"]["vpcep_services"].as_u64() > Some(0);

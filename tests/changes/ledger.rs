@@ -163,7 +163,7 @@ impl Changes {
 /// The digest of the one body that an update is sent as: its fields in the order of the document.
 fn digest(update: &Value) -> String {
     let member = |field: &Field| {
-        let name = field.name();
+        let name = field.as_str();
         Some(format!("{name:?}:{}", written(*field, update.get(name)?)))
     };
     let members: Vec<_> = Field::ALL.iter().filter_map(member).collect();

@@ -31,8 +31,6 @@ use crate::support::{
 const EDITOR: &str = "the-editor-of-the-tests";
 /// The limits of a change in the process of the test. A healthy cloud on this machine needs less.
 pub(crate) const QUICK: Timings = Timings {
-    read: Duration::from_secs(5),
-    token: Duration::from_secs(2),
     update: Duration::from_secs(5),
     read_back: Duration::from_secs(3),
     settling: Duration::from_secs(1),

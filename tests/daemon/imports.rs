@@ -30,7 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "huawei",
         &["clock", "cloud", "files", "label", "model", "pacing", "secret", "stats", "text", "tls"],
     ),
-    ("audit", &["clock", "model", "text"]),
+    ("audit", &["clock", "label", "model", "text"]),
     ("board", &["cloud", "label", "model", "text"]),
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
     ("change", &["audit", "board", "clock", "cloud", "label", "model", "pacing", "stats", "text"]),

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Checks, quoted, rule};
+use super::{Checks, Rule, quoted};
 use crate::{change::strict_json::Node, model::TcpProxy, text::may_be_shown};
 
 /// Characters of a name (Table 3, `service_name`).
@@ -31,7 +31,7 @@ impl Checks {
                 let port = u16::try_from(*number).ok().filter(|port| *port > 0);
                 if port.is_none() {
                     let message = format!("{number}; expected a port from 1 to 65535");
-                    self.wrong(at, rule::RANGE, message);
+                    self.wrong(at, Rule::Range, message);
                 }
                 port
             }
@@ -45,7 +45,7 @@ impl Checks {
     pub(super) fn protocol(&mut self, at: &str, node: Node) -> Option<&'static str> {
         let word = self.text(at, node, "TCP")?;
         if &*word != "TCP" {
-            self.wrong(at, rule::ONE_OF, format!("{}; expected TCP", quoted(&word)));
+            self.wrong(at, Rule::OneOf, format!("{}; expected TCP", quoted(&word)));
             return None;
         }
         Some("TCP")
@@ -80,14 +80,14 @@ impl Checks {
             Some(TcpProxy::ProxyVni) if !self.allow_proxy_vni => {
                 let message = "proxy_vni is not in the API's document; \
                                admin.allow_proxy_vni in the configuration allows it";
-                self.wrong(at, rule::ONE_OF, message);
+                self.wrong(at, Rule::OneOf, message);
                 None
             }
             Some(_) => Some(word),
             None => {
                 let message =
                     format!("{}; expected close, toa_open, proxy_open or open", quoted(&word));
-                self.wrong(at, rule::ONE_OF, message);
+                self.wrong(at, Rule::OneOf, message);
                 None
             }
         }
@@ -102,7 +102,7 @@ impl Checks {
                     "{}: {reason}; expected an IPv4 address or a domain name",
                     quoted(&text)
                 );
-                self.wrong(at, rule::ADDRESS, message);
+                self.wrong(at, Rule::Address, message);
                 None
             }
         }
@@ -127,7 +127,7 @@ impl Checks {
             0 => format!("{length} characters; expected at most {most}"),
             _ => format!("{length} characters; expected {least} to {most}"),
         };
-        self.wrong(at, rule::LENGTH, message);
+        self.wrong(at, Rule::Length, message);
         None
     }
 
@@ -141,7 +141,7 @@ impl Checks {
         let Some(bad) = text.chars().find(|c| !ok(*c)) else { return Some(text) };
         let message =
             format!("the character {}; expected {expected}", quoted(bad.encode_utf8(&mut [0; 4])));
-        self.wrong(at, rule::CHARACTERS, message);
+        self.wrong(at, Rule::Characters, message);
         None
     }
 }

@@ -119,7 +119,7 @@ pub(super) fn plan(change: &ChangeView, paint: &Paint) -> Vec<String> {
 
 fn difference(change: &Difference, paint: &Paint) -> Vec<String> {
     let Difference { field, from, to } = change;
-    let mut lines = vec![paint.strong(field.name())];
+    let mut lines = vec![paint.strong(field.as_str())];
     if let Some(FieldValue::Ports(to)) = to {
         let set = |list: &[PortMapping]| list.iter().map(mapping).collect::<BTreeSet<_>>();
         let from = match from {

@@ -61,7 +61,7 @@ async fn the_schema_of_a_change_has_the_limits_of_the_rules() {
     assert_eq!(update["required"], Value::Null, "nothing is required");
     let mut fields: Vec<_> =
         update["properties"].as_object().unwrap().keys().map(|key| &**key).collect();
-    let mut names = Field::ALL.map(Field::name).to_vec();
+    let mut names = Field::ALL.map(Field::as_str).to_vec();
     fields.sort_unstable();
     names.sort_unstable();
     assert_eq!(fields, names);
