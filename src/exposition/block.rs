@@ -1,4 +1,4 @@
-//! Blocks: lines as a part of one gzip member, which is put together from parts that are compressed apart.
+//! Blocks: lines that are compressed apart, and put together as one gzip member.
 
 use std::cell::RefCell;
 
@@ -20,7 +20,7 @@ const LEVEL: Compression = Compression::new(2);
 pub(super) static GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 /// An empty block with fixed codes, marked as the last (RFC 1951, section 3.2.3).
 const LAST_BLOCK: [u8; 2] = [3, 0];
-/// What a member needs beside its blocks: the header, the last block, CRC-32 and length of the text.
+/// Bytes of a member beside its blocks: the header, the last block, CRC-32 and length of the text.
 const GZIP_FRAME_BYTES: usize = GZIP_HEADER.len() + LAST_BLOCK.len() + 8;
 
 /// The encoding of a page that is sent.
@@ -147,7 +147,7 @@ pub(super) struct Press {
 }
 
 impl Press {
-    /// Takes notice of the end of a line, and the text when there is enough for a piece.
+    /// Counts the line that `text` ends with, and compresses the text once it is enough for a piece.
     pub(super) fn line(&mut self, text: &mut String) {
         self.sum.samples += 1;
         if text.len() >= PIECE_TEXT {
@@ -156,7 +156,7 @@ impl Press {
         }
     }
 
-    /// Takes the rest of the text.
+    /// Compresses the rest of the text.
     pub(super) fn finish(mut self, text: &str) -> Block {
         if !text.is_empty() {
             self.compress(text);

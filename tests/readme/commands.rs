@@ -65,6 +65,7 @@ fn commands_and_flags_are_those_of_the_help() {
         "--bench",
         "--update",
         "--quick",
+        "--peer",
         "--stop-timeout",
     ];
     // A token is never an argument.
