@@ -8,7 +8,6 @@
 
 mod chain;
 mod denials;
-mod entry;
 mod error;
 mod file;
 mod id;
@@ -31,15 +30,13 @@ use tokio::sync::oneshot;
 
 pub use chain::{Broken, Fault, Head, Reading, read};
 pub use denials::Denial;
-pub use entry::{Intent, NOT_SENT, OutcomeEntry, Receipt, Subject};
 pub use error::{AuditError, OpenError, WriterPanicked};
 pub use id::ChangeId;
 pub use index::{Change, MAX_RECENT, Unresolved};
-pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
+pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, NOT_SENT, Receipt, Record};
 pub use stats::AuditStats;
 
 use crate::clock::Clock;
-use entry::not_sent;
 use file::{Disk, LogFile, RealDisk, Trouble};
 use index::Index;
 use queue::{Job, Progress, Queue};
@@ -128,19 +125,13 @@ impl Audit {
         Ok((Self(shared), writer, recovered))
     }
 
-    /// Records what is about to be sent. Only with a receipt may it be sent. If the caller is
-    /// dropped while it waits, the intent is void, and closed as `not_sent` if it was written.
+    /// Records what is about to be sent, a content of kind `intent`. Only with a receipt may it be sent.
+    /// If the caller is dropped while it waits, the intent is void, and closed as `not_sent` if it was
+    /// written.
     ///
     /// # Errors
     /// Where the record is not on the disk within [`DEADLINE`].
-    pub async fn intent(&self, intent: Intent) -> Result<Receipt, AuditError> {
-        let Intent { subject, before, request, diff } = intent;
-        let content = Content {
-            before: Some(before),
-            request: Some(request),
-            diff: Some(diff),
-            ..subject.content(Kind::Intent)
-        };
+    pub async fn intent(&self, content: Content) -> Result<Receipt, AuditError> {
         let progress = Arc::new(Progress::default());
         let (reply, receipt) = oneshot::channel();
         let job =
@@ -161,21 +152,12 @@ impl Audit {
         result.unwrap_or(Err(AuditError::Closed))
     }
 
-    /// Records what became of a change.
+    /// Records how a change ended, a content of kind `outcome`.
     ///
     /// # Errors
     /// Where the record is not on the disk within [`DEADLINE`]. If it was [`AuditError::Unavailable`],
     /// the record is kept and written later.
-    pub async fn outcome(&self, entry: OutcomeEntry) -> Result<Receipt, AuditError> {
-        let OutcomeEntry { subject, before, request, diff, cloud, outcome } = entry;
-        let content = Content {
-            before,
-            request,
-            diff,
-            cloud,
-            outcome: Some(outcome),
-            ..subject.content(Kind::Outcome)
-        };
+    pub async fn outcome(&self, content: Content) -> Result<Receipt, AuditError> {
         let (reply, receipt) = oneshot::channel();
         self.0.queue.put(Job { content, progress: None, reply: Some(reply) })?;
         match tokio::time::timeout(DEADLINE, receipt).await {
@@ -233,7 +215,7 @@ impl Drop for Waiting<'_> {
             return;
         }
         // A failed intent has not come so far, so this one is in the file.
-        if let Some(content) = not_sent(content) {
+        if let Some(content) = content.not_sent() {
             let _ = self.audit.0.queue.put(Job { content, progress: None, reply: None });
         }
     }

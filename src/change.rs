@@ -30,7 +30,7 @@ use utoipa::ToSchema;
 use crate::{
     audit::NOT_SENT,
     cloud::CloudError,
-    label::labels,
+    label::{Label as _, labels},
     model::{EndpointService, ServiceFields, ServiceId},
 };
 
@@ -81,7 +81,7 @@ pub enum Condition {
 labels! {
     /// How a change ended.
     #[derive(Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
+    #[serde(into = "&'static str", from = "String")]
     pub enum Outcome {
         /// A dry run.
         Planned = "planned",
@@ -93,13 +93,24 @@ labels! {
         NotApplied = "not_applied",
         /// Reading back shows a part of what was wanted.
         Partial = "partial",
+        /// It was sent, and nobody knows what became of it. A word of a later version is read as this.
+        Unknown = "unknown",
         /// The cloud refused it.
         Rejected = "rejected",
         /// Nothing was sent.
         NotSent = NOT_SENT,
-        /// It was sent, and nobody knows what became of it. A word of a later version is read as this.
-        #[serde(other)]
-        Unknown = "unknown",
+    }
+}
+
+impl From<Outcome> for &'static str {
+    fn from(outcome: Outcome) -> Self {
+        outcome.as_str()
+    }
+}
+
+impl From<String> for Outcome {
+    fn from(word: String) -> Self {
+        Self::from_str(&word).unwrap_or(Self::Unknown)
     }
 }
 

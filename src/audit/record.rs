@@ -103,8 +103,39 @@ pub struct Content {
     pub outcome: Option<Box<str>>,
 }
 
+/// The outcome of an intent that nothing followed.
+pub const NOT_SENT: &str = "not_sent";
+
+/// A record that is on the disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// Its number.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
 impl Content {
-    pub(super) fn empty(kind: Kind) -> Self {
+    /// The record of how the change of this intent ended, with nothing but the word for it.
+    pub fn ended(&self, outcome: &str) -> Self {
+        Self {
+            kind: Kind::Outcome,
+            before: None,
+            request: None,
+            diff: None,
+            cloud: None,
+            outcome: Some(outcome.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The outcome that is due if nobody acts on this intent.
+    pub(super) fn not_sent(&self) -> Option<Self> {
+        (self.kind == Kind::Intent).then(|| self.ended(NOT_SENT))
+    }
+
+    /// Nothing but its kind.
+    pub fn empty(kind: Kind) -> Self {
         Self {
             kind,
             change_id: None,

@@ -8,7 +8,6 @@ use std::{
 use super::{
     AuditError, Receipt, Shared,
     chain::Head,
-    entry::not_sent,
     file::{LogFile, Reopened, Trouble},
     index::Unresolved,
     queue::{Job, MAX_WAITING_OUTCOMES, Work},
@@ -155,7 +154,7 @@ impl Writer {
         };
         match progress {
             Some(progress) if result.is_ok() && !progress.finish() => {
-                self.owed.extend(not_sent(content));
+                self.owed.extend(content.not_sent());
                 let _ = self.settle();
             }
             _ => {

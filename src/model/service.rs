@@ -1,6 +1,6 @@
 //! Endpoint services as VPCEP reports them, and their fields that can be changed.
 
-use std::{cmp::Ordering, fmt};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -170,31 +170,16 @@ impl ServiceFields {
     }
 }
 
-/// A port of the endpoint and where it leads.
-// The members stand in the order in which the admin API writes them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+/// A port of the endpoint and where it leads. The order is the canonical order of a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[schema(as = Port)]
 pub struct PortMapping {
     /// The port of the endpoint.
     pub client_port: u16,
-    /// `TCP`; the cloud may have others one day.
-    pub protocol: Box<str>,
     /// The port of the backend.
     pub server_port: u16,
-}
-
-/// The canonical order of a list of mappings.
-impl Ord for PortMapping {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let key = |of: &Self| (of.client_port, of.server_port);
-        key(self).cmp(&key(other)).then_with(|| self.protocol.cmp(&other.protocol))
-    }
-}
-
-impl PartialOrd for PortMapping {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+    /// `TCP`; the cloud may have others one day.
+    pub protocol: Box<str>,
 }
 
 impl fmt::Display for PortMapping {
