@@ -1,45 +1,30 @@
 //! The command line: flags in, a command run, an exit code out.
 
+mod args;
 mod audit;
 mod check_config;
 mod collect;
 mod demo;
-mod failures;
-mod generate;
+mod exit;
 mod log;
-mod offered;
+mod man;
+mod poll_once;
 mod serve;
 mod service;
 mod signals;
 mod simulate;
+mod terminal;
 mod token;
-mod visible;
 
-use std::{
-    fmt,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::LazyLock,
+use std::{process::ExitCode, sync::LazyLock};
+
+use clap::{Parser, Subcommand};
+
+use self::{
+    exit::{FAILED, FINE, Failure, USAGE},
+    terminal::{complain, print},
 };
-
-use clap::{
-    Args, Parser, Subcommand,
-    builder::{OsStringValueParser, TypedValueParser as _},
-};
-
-use crate::{
-    app::App,
-    config::{self, Config},
-    stats::{REVISION, VERSION},
-};
-
-/// Everything went well.
-const FINE: u8 = 0;
-/// Something failed or is incomplete.
-const FAILED: u8 = 1;
-/// The command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
-const USAGE: u8 = 64;
+use crate::stats::{REVISION, VERSION};
 
 static VERSION_LINE: LazyLock<String> =
     LazyLock::new(|| format!("{VERSION} (revision {REVISION})"));
@@ -73,85 +58,11 @@ enum Command {
     /// Checks the audit log, or shows what it says
     Audit(audit::AuditArgs),
     /// Prints a script that completes commands and flags in a shell
-    Completions(generate::CompletionsArgs),
+    Completions(man::CompletionsArgs),
     /// Prints the manual page of the program or of one of its commands
-    Man(generate::ManArgs),
+    Man(man::ManArgs),
     /// Makes an admin token
     Token(token::TokenArgs),
-}
-
-#[derive(Args, Debug)]
-struct ConfigArgs {
-    /// The configuration file
-    #[arg(
-        long = "config.file",
-        value_name = "FILE",
-        env = "CSS_VPCEP_EXPORTER_CONFIG_FILE",
-        default_value = "css-vpcep-exporter.yml"
-    )]
-    config_file: PathBuf,
-}
-
-#[derive(Args, Debug)]
-struct WebArgs {
-    /// TLS, users and headers of the public listener, in the format of other exporters
-    #[arg(long = "web.config.file", value_name = "FILE", env = "CSS_VPCEP_EXPORTER_WEB_CONFIG_FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
-    web_config_file: Option<PathBuf>,
-}
-
-impl WebArgs {
-    /// An empty name is as good as none: other exporters have it as the default.
-    fn file(&self) -> Option<PathBuf> {
-        self.web_config_file.clone().filter(|file| !file.as_os_str().is_empty())
-    }
-}
-
-impl ConfigArgs {
-    /// The configuration; its mistakes are told to the person at the terminal.
-    fn load(&self, web: Option<&Path>) -> Option<Config> {
-        config::load_with_web(&self.config_file, web, &config::process_environment)
-            .inspect_err(|mistakes| complain(&mistakes.to_string()))
-            .ok()
-    }
-
-    /// Checks the text of the configuration alone.
-    fn check_syntax(&self, web: Option<&Path>) -> Option<Config> {
-        config::check_syntax(&self.config_file, web)
-            .inspect_err(|mistakes| complain(&mistakes.to_string()))
-            .ok()
-    }
-}
-
-/// The facts about the configuration in the first line of the daemon's log.
-struct Beginning {
-    clusters: usize,
-    public_tls: bool,
-    admin_tls: bool,
-}
-
-impl Beginning {
-    fn of(config: &Config) -> Self {
-        Self {
-            clusters: config.own_clusters().count(),
-            public_tls: config.web.tls.is_some(),
-            admin_tls: config.admin.as_ref().is_some_and(|admin| admin.web.tls.is_some()),
-        }
-    }
-
-    fn log(self, app: &App, config_file: impl fmt::Display) {
-        let admin = app.admin_address();
-        tracing::info!(
-            version = VERSION,
-            revision = REVISION,
-            %config_file,
-            clusters = self.clusters,
-            public = %app.public_address(),
-            public_tls = self.public_tls,
-            admin = admin.map(tracing::field::display),
-            admin_tls = admin.map(|_| self.admin_tls),
-            "listening"
-        );
-    }
 }
 
 /// Runs the command of this process's arguments.
@@ -171,55 +82,29 @@ pub fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let code = runtime.block_on(async {
-        match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-            Command::Serve(args) => serve::run(args).await,
-            Command::Demo(args) => demo::run(args).await,
-            Command::Simulate(args) => simulate::run(args).await,
-            Command::Collect(args) => collect::run(args).await,
-            Command::CheckConfig(args) => check_config::run(args).await,
-            Command::Audit(args) => audit::run(args),
-            Command::Completions(args) => generate::completions(&args),
-            Command::Man(args) => generate::man(&args),
-            Command::Service(args) => service::run(args).await,
-            Command::Token(args) => token::run(&args),
-        }
-    });
+    let ended = runtime.block_on(run(cli.command.unwrap_or(Command::Serve(cli.serve))));
     // A name lookup that hangs runs on a thread of its own and must not hold the end up.
     runtime.shutdown_background();
-    ExitCode::from(code)
+    ExitCode::from(ended.unwrap_or_else(|Failure { code, text }| {
+        complain(&text);
+        code
+    }))
 }
 
-/// A line for the person at the terminal.
-fn complain(line: &str) {
-    use std::io::Write as _;
-    // Nothing can be done about a terminal that is gone.
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// A line of a command's result. False when nobody reads them any more.
-fn print(line: &str) -> bool {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
-}
-
-/// Addresses to try in turn. As in other exporters, `:10067` means all addresses of the machine.
-fn parse_listen_address(text: &str) -> Result<ListenAddress, String> {
-    if let Some(port) = text.strip_prefix(':') {
-        let port = port.parse::<u16>().map_err(|error| format!("port {port:?}: {error}"))?;
-        let every = [(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()];
-        return Ok(ListenAddress(every.to_vec()));
+async fn run(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Simulate(args) => simulate::run(args).await,
+        Command::Collect(args) => collect::run(args).await,
+        Command::CheckConfig(args) => check_config::run(args).await,
+        Command::Audit(args) => Ok(audit::run(args)),
+        Command::Completions(args) => Ok(man::completions(&args)),
+        Command::Man(args) => man::man(&args),
+        Command::Service(args) => Ok(service::run(args).await),
+        Command::Token(args) => token::run(&args),
     }
-    let addresses: Vec<_> = text
-        .to_socket_addrs()
-        .map_err(|error| format!("{error}; expected HOST:PORT or :PORT"))?
-        .collect();
-    Ok(ListenAddress(addresses))
 }
-
-#[derive(Clone, Debug)]
-struct ListenAddress(Vec<SocketAddr>);
 
 #[cfg(test)]
 mod tests {
@@ -230,18 +115,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn listen_addresses_are_those_of_other_exporters() {
-        let parsed = |text| parse_listen_address(text).map(|ListenAddress(all)| all);
-        let every = parsed(":10067").unwrap();
-        assert_eq!(every.iter().map(|address| address.port()).collect::<Vec<_>>(), [10067, 10067]);
-        assert!(every.iter().all(|address| address.ip().is_unspecified()));
-        assert_eq!(parsed("127.0.0.1:0").unwrap(), ["127.0.0.1:0".parse().unwrap()]);
-        assert_eq!(parsed("[::1]:80").unwrap(), ["[::1]:80".parse().unwrap()]);
-        for text in ["", "10067", ":", ":x", ":70000", "127.0.0.1", "127.0.0.1:"] {
-            assert!(parsed(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// Where the date comes from. Clones share one source.
+/// A source of dates. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 

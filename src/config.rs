@@ -23,7 +23,7 @@ pub use self::{
     convert::Lookup,
     diagnostics::ConfigError,
     poll::{LONGEST_INTERVAL, Poll},
-    settings::{Config, Project},
+    settings::{Config, ProjectSettings},
     web::{WebConfig, load_web, parse_web},
 };
 

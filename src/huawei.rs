@@ -2,13 +2,14 @@
 //!
 //! Reading order: `settings` and `endpoints` (of what and where), `credentials` (who), `sign` (how a
 //! request proves it), `transport` (sending, retrying, classifying), `codes` (what an error code
-//! means), `key_guard`, `key_check` and `session` (which credentials are in force), `iam` (tokens and
+//! means), `key_guard`, `key_check`, `auth` and `session` (which credentials are in force), `iam` (tokens and
 //! project ids), `api` (a request to a service), `wire` (JSON), `paging` (many pages, one list),
 //! `page_limits` (which page limit the API accepts), `connections` and `services` (what is read and
 //! changed), `client` (the traits of [`crate::cloud`]). Only `transport` and `endpoints` know reqwest;
 //! nobody outside knows any of it.
 
 mod api;
+mod auth;
 mod client;
 mod codes;
 mod connections;
@@ -18,6 +19,7 @@ pub mod endpoints;
 mod iam;
 mod key_check;
 mod key_guard;
+mod operation;
 mod page_limits;
 pub mod paging;
 mod services;
@@ -32,16 +34,7 @@ pub mod wire;
 pub use self::{
     client::Client,
     key_guard::KeyGuard,
+    operation::Operation,
     settings::{Common, Pacers, Settings},
     token_renewal::keep_fresh,
 };
-
-/// All operations, as the metrics name them.
-pub const OPERATIONS: [&str; 6] = [
-    connections::LIST,
-    services::LIST,
-    services::DETAIL,
-    services::UPDATE,
-    iam::TOKEN,
-    iam::PROJECTS,
-];

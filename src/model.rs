@@ -112,7 +112,7 @@ fn is_region_id(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// Whether a text is a UUID in lower case: 8-4-4-4-12 hexadecimal digits.
+/// True if a text is a UUID in lower case: 8-4-4-4-12 hexadecimal digits.
 pub fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(i, b)| match i {
@@ -158,13 +158,13 @@ pub type ByStatus<T> = [T; Status::ALL.len()];
 pub struct ConnectionList {
     /// False when the cloud says that the cluster has no endpoint service (`CSS.5182`).
     pub service_enabled: bool,
-    /// Whether every connection that the cloud reports was read.
+    /// True if every connection that the cloud reports was read.
     pub complete: bool,
     /// `total_count`, if sent.
     pub reported: Option<u64>,
     /// `vpcepUpdateSwitch`, if sent.
     pub update_switch: Option<bool>,
-    /// How many entries the whitelist (`permissions`) has, if sent.
+    /// The number of entries in the whitelist (`permissions`), if sent.
     pub permissions: Option<u64>,
     /// `vpcServiceName`, if sent.
     pub service_name: Option<ServiceName>,
@@ -173,7 +173,7 @@ pub struct ConnectionList {
 }
 
 impl ConnectionList {
-    /// What `CSS.5182` means: no endpoint service, hence no connections, and that is complete.
+    /// A cluster without an endpoint service (`CSS.5182`), hence without connections, read completely.
     pub fn service_not_enabled() -> Self {
         Self {
             service_enabled: false,
@@ -186,7 +186,7 @@ impl ConnectionList {
         }
     }
 
-    /// How many connections have each status, in the order of [`Status::ALL`].
+    /// The number of connections with each status.
     pub fn counts(&self) -> ByStatus<u64> {
         let mut counts = ByStatus::default();
         for connection in &self.connections {

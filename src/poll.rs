@@ -8,159 +8,73 @@
 //! interval. A poll that somebody wants now and that still waits for its token moves to the front.
 //! Endpoint services have a small reader of their own, the `ServiceReader`.
 
+mod causes;
+mod handle;
 mod once;
 mod report;
 mod roster;
 mod schedule;
 mod services;
 mod shard;
+mod target;
 mod turn;
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::mpsc,
     task::{Id, JoinError, JoinSet},
     time::Instant,
 };
 
 use self::{
-    report::Report,
-    roster::{EntryId, InFlight, Roster, Shared},
+    causes::Causes,
+    handle::{COMMAND_QUEUE, Command, NewRoster, Waiter},
+    roster::{InFlight, Roster},
     turn::Turn,
 };
 use crate::{
-    board::{Attempt, Board, ClusterMeta, ClusterState},
+    board::{Attempt, Board, ClusterState},
     clock::Clock,
-    cloud::{Budget, Cloud, CloudError, Reason, Trace, Traced},
-    model::{ClusterId, ConnectionList, RegionId},
-    pacing::{Pacer, Priority},
+    cloud::{Cloud, CloudError, Reason, Trace, Traced},
+    model::ClusterId,
+    pacing::Priority,
     stats::Stats,
 };
 
+pub use handle::{POLL_NOW_AT_MOST_EVERY, PollHandle, PollNowError, RosterHandle};
 pub use once::once;
 pub use services::ServiceReader;
 pub use shard::Shard;
+pub use target::Target;
 
-/// A person may ask for a poll again after this time.
-pub const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);
-/// Requests that may wait for the loop; it takes them within microseconds.
-const COMMAND_QUEUE: usize = 16;
 /// People that may wait for the end of one poll.
 const MAX_WAITERS: usize = 16;
 /// Data older than this many intervals are as good as none: the alerts then say that the cluster cannot be
 /// read.
 const INTERVALS_OF_USE: u32 = 3;
-
 /// A cluster without data that could not be read is tried again after this time, or at its beat if that
 /// is sooner: as long as credentials are in back-off, so that a cause that has passed leaves no cluster
 /// blind for an interval of hours.
 const RETRY_WITHOUT_DATA: Duration = Duration::from_secs(300);
 
-/// A project's clusters share its cloud, its rate limit and its slots.
-#[derive(Debug)]
-pub struct Project<C> {
-    /// Configured name.
-    pub name: Arc<str>,
-    /// The region that its clusters are in.
-    pub region: RegionId,
-    /// What is asked.
-    pub cloud: C,
-    /// The rate limit of CSS.
-    pub pacer: Pacer,
-    /// Polls in flight at most.
-    pub concurrency: usize,
-    /// One whole poll, from its first token on.
-    pub timeout: Duration,
-    /// What is polled, and how often.
-    pub clusters: Vec<(ClusterId, Duration)>,
-}
-
-/// Asks the scheduler for a poll out of turn.
-#[derive(Clone, Debug)]
-pub struct PollHandle(mpsc::Sender<Command>);
-
-/// Why there was no poll out of turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PollNowError {
-    /// The cluster is not configured.
-    UnknownCluster,
-    /// One was made in the last five seconds, or too many people wait for it already.
-    TooSoon,
-    /// The exporter is shutting down.
-    Stopping,
-}
-
-enum Command {
-    PollNow { cluster: ClusterId, done: oneshot::Sender<Result<(), PollNowError>> },
-    PollSoon(Vec<ClusterId>),
-    Answer(oneshot::Sender<()>),
-}
-
-impl PollHandle {
-    /// Polls a cluster now, or joins the poll that is under way, and waits for its end. How it ended
-    /// is on the board.
-    pub async fn poll_now(&self, cluster: &ClusterId) -> Result<(), PollNowError> {
-        let (done, ended) = oneshot::channel();
-        let command = Command::PollNow { cluster: cluster.clone(), done };
-        self.0.send(command).await.map_err(|_| PollNowError::Stopping)?;
-        ended.await.unwrap_or(Err(PollNowError::Stopping))
-    }
-
-    /// Has clusters polled by polls that begin after this moment, and waits for nothing. False if the
-    /// scheduler is busy or has ended; they are then polled in their turn.
-    pub fn poll_soon(&self, clusters: Vec<ClusterId>) -> bool {
-        self.0.try_send(Command::PollSoon(clusters)).is_ok()
-    }
-
-    /// Waits for an answer of the scheduler's loop: true says that it turns, false that it has ended.
-    pub async fn answers(&self) -> bool {
-        let (answer, answered) = oneshot::channel();
-        self.0.send(Command::Answer(answer)).await.is_ok() && answered.await.is_ok()
-    }
-}
-
-/// Gives the scheduler other projects.
-#[derive(Debug)]
-pub struct RosterHandle<C>(mpsc::Sender<NewRoster<C>>);
-
-#[derive(Debug)]
-struct NewRoster<C> {
-    projects: Vec<Project<C>>,
-    clusters: Vec<ClusterMeta>,
-    taken: oneshot::Sender<()>,
-}
-
-impl<C> RosterHandle<C> {
-    /// Polls these clusters from now on, and returns once that is in effect. `clusters` is the same list for
-    /// the board, which takes it in the same step, so that no poll of the old cluster is shown under the new
-    /// one. A cluster that stays in its project and region keeps its place in the schedule and a poll under
-    /// way; polls of removed clusters are given up.
-    pub async fn replace(&self, projects: Vec<Project<C>>, clusters: Vec<ClusterMeta>) {
-        let (taken, is_taken) = oneshot::channel();
-        // A scheduler that has ended has nothing to poll any more.
-        let _ = self.0.send(NewRoster { projects, clusters, taken }).await;
-        let _ = is_taken.await;
-    }
-}
-
 /// The scheduler, ready to run.
 pub struct Scheduler<C> {
     roster: Roster<C>,
     polls: JoinSet<Attempt>,
-    running: HashMap<Id, EntryId>,
+    running: HashMap<Id, ClusterId>,
     commands: mpsc::Receiver<Command>,
     rosters: mpsc::Receiver<NewRoster<C>>,
     board: Board,
     clock: Clock,
     stats: Arc<Stats>,
-    report: Report,
+    causes: Causes<ClusterId>,
 }
 
 impl<C: Cloud> Scheduler<C> {
     /// Lays out the schedule. Nothing is polled before [`Scheduler::run`].
     pub fn new(
-        projects: Vec<Project<C>>,
+        targets: Vec<Target<C>>,
         board: Board,
         clock: Clock,
         stats: Arc<Stats>,
@@ -176,9 +90,9 @@ impl<C: Cloud> Scheduler<C> {
             board,
             clock,
             stats,
-            report: Report::default(),
+            causes: Causes::default(),
         };
-        scheduler.replace(projects);
+        scheduler.replace(targets);
         (scheduler, PollHandle(sender), RosterHandle(roster_sender))
     }
 
@@ -191,10 +105,10 @@ impl<C: Cloud> Scheduler<C> {
                 () = &mut shutdown => break,
                 Some(ended) = self.polls.join_next_with_id() => self.ended(ended),
                 Some(command) = self.commands.recv() => self.obey(command),
-                Some(NewRoster { projects, clusters, taken }) = self.rosters.recv() => {
+                Some(NewRoster { targets, clusters, taken }) = self.rosters.recv() => {
                     self.board.reconfigure(clusters);
-                    self.replace(projects);
-                    // Whoever waited may have given up.
+                    self.replace(targets);
+                    // The caller may have given up.
                     let _ = taken.send(());
                 }
                 () = sleep_until(next_due) => self.start_due(),
@@ -203,15 +117,15 @@ impl<C: Cloud> Scheduler<C> {
         self.polls.shutdown().await;
     }
 
-    fn replace(&mut self, projects: Vec<Project<C>>) {
+    fn replace(&mut self, targets: Vec<Target<C>>) {
         let (board, now) = (self.board.snapshot(), self.clock.now());
         let has_data = |cluster: &ClusterId, interval: Duration| {
             board.cluster(cluster).is_some_and(|state| has_data(state, interval, now))
         };
-        for (cluster, due) in self.roster.replace(projects, now, has_data) {
+        for (cluster, due) in self.roster.replace(targets, now, has_data) {
             self.board.schedule(&cluster, self.date_of(due));
         }
-        self.report.keep_only(|cluster| self.roster.find(cluster).is_some());
+        self.causes.keep_only(|cluster| self.roster.is_polled(cluster));
         for (name, overdue) in self.roster.overdue() {
             self.stats.polls_overdue(name, overdue);
         }
@@ -219,22 +133,22 @@ impl<C: Cloud> Scheduler<C> {
 
     fn start_due(&mut self) {
         let now = Instant::now();
-        while let Some((id, priority)) = self.roster.take_due(now) {
-            let Some(entry) = self.roster.entry(id) else { continue };
-            if entry.is_in_flight() {
-                self.set_overdue(id, true);
+        while let Some((cluster, priority)) = self.roster.take_due(now) {
+            if self.roster.entry(&cluster).is_some_and(|entry| entry.in_flight.is_some()) {
+                self.set_overdue(&cluster, true);
             } else {
-                self.start(id, priority);
+                self.start(cluster, priority);
             }
         }
     }
 
-    fn start(&mut self, id: EntryId, priority: Priority) {
-        let Some((entry, project)) = self.roster.entry_and_project(id) else { return };
-        let poll = Poll::new(entry.cluster.clone(), project, &self.clock, &self.stats);
+    fn start(&mut self, cluster: ClusterId, priority: Priority) {
+        let Some((entry, target)) = self.roster.entry_and_target(&cluster) else { return };
         let turn = Arc::new(Turn::default());
-        let task = self.polls.spawn(poll.run(priority, turn.clone()));
-        self.running.insert(task.id(), id);
+        let (clock, stats) = (self.clock.clone(), self.stats.clone());
+        let poll = target.clone().poll(cluster.clone(), (priority, turn.clone()), clock, stats);
+        let task = self.polls.spawn(poll);
+        self.running.insert(task.id(), cluster);
         entry.in_flight = Some(InFlight { task, turn });
     }
 
@@ -243,40 +157,39 @@ impl<C: Cloud> Scheduler<C> {
             Ok((task, attempt)) => (task, attempt),
             Err(error) => (error.id(), self.attempt_that_died(&error)),
         };
-        // A cluster that is gone has no entry, and its poll no meaning.
-        let Some(id) = self.running.remove(&task) else { return };
-        let Some((entry, project)) = self.roster.entry_and_project(id) else { return };
-        let reason = attempt.outcome.result.as_ref().err().map(|error| error.reason.as_str());
-        self.stats.poll_ended(&project.name, attempt.duration, reason);
-        let before = self.board.snapshot().cluster(&entry.cluster).cloned();
-        if let Some(state) = &before {
-            report::ended(&state.meta, &attempt);
-            self.report.poll_ended(&state.meta, &attempt);
-        }
-        entry.in_flight = None;
-        if !entry.waiters.is_empty() {
+        let Some(cluster) = self.running.remove(&task) else { return };
+        let Some((entry, target)) = self.roster.entry_and_target(&cluster) else { return };
+        // The cluster may have been removed and have come back: then this is not its poll.
+        let Some(_) = entry.in_flight.take_if(|poll| poll.task.id() == task) else { return };
+        let reason = attempt.outcome.result.as_ref().err().map(|error| error.reason);
+        self.stats.poll_ended(target.name(), attempt.duration, reason);
+        let again = std::mem::take(&mut entry.again);
+        let waiters = std::mem::take(&mut entry.waiters);
+        if !waiters.is_empty() {
             entry.asked = Some(Instant::now());
         }
-        let waiters = std::mem::take(&mut entry.waiters);
-        let cluster = entry.cluster.clone();
-        if let Some(state) = &before
-            && reason.is_some()
-            && !has_data(state, state.meta.interval, attempt.at)
-        {
-            self.roster.bring_forward(id, Instant::now() + RETRY_WITHOUT_DATA);
-        }
-        let due = self.roster.entry(id).map_or_else(Instant::now, |entry| entry.due);
-        self.board.record(&cluster, attempt, self.date_of(due));
-        if let (Some(before), Some(after)) = (before, self.board.snapshot().cluster(&cluster)) {
-            report::transitions(&before, after);
-        }
+        self.record(&cluster, attempt);
         for waiter in waiters {
-            // Whoever waited may have hung up.
+            // The caller may have hung up.
             let _ = waiter.send(Ok(()));
         }
-        self.set_overdue(id, false);
-        if self.roster.entry(id).is_some_and(|entry| std::mem::take(&mut entry.again)) {
-            self.start(id, Priority::Admin);
+        self.set_overdue(&cluster, false);
+        if again {
+            self.start(cluster, Priority::Admin);
+        }
+    }
+
+    /// Logs a poll, and puts it on the board with the date of the next one.
+    fn record(&mut self, cluster: &ClusterId, attempt: Attempt) {
+        let Some(before) = self.board.snapshot().cluster(cluster).cloned() else { return };
+        report::ended(&before.meta, &attempt);
+        report::news(&mut self.causes, &before.meta, &attempt);
+        if attempt.outcome.result.is_err() && !has_data(&before, before.meta.interval, attempt.at) {
+            self.roster.bring_forward(cluster, Instant::now() + RETRY_WITHOUT_DATA);
+        }
+        let due = self.roster.entry(cluster).map_or_else(Instant::now, |entry| entry.due);
+        if let Some(after) = self.board.record(cluster, attempt, self.date_of(due)) {
+            report::transitions(&before, &after);
         }
     }
 
@@ -295,52 +208,45 @@ impl<C: Cloud> Scheduler<C> {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::PollNow { cluster, done } => self.poll_now(&cluster, done),
+            Command::PollNow { cluster, done } => self.poll_now(cluster, done),
             Command::PollSoon(clusters) => {
-                for id in clusters
-                    .iter()
-                    .filter_map(|cluster| self.roster.find(cluster))
-                    .collect::<Vec<_>>()
-                {
-                    self.poll_soon(id);
-                }
+                clusters.into_iter().for_each(|cluster| self.poll_soon(cluster));
             }
-            // Whoever waited may have given up.
+            // The caller may have given up.
             Command::Answer(answer) => drop(answer.send(())),
         }
     }
 
-    fn poll_soon(&mut self, id: EntryId) {
-        let Some(entry) = self.roster.entry(id) else { return };
+    fn poll_soon(&mut self, cluster: ClusterId) {
+        let Some(entry) = self.roster.entry(&cluster) else { return };
         match &entry.in_flight {
-            None => self.start(id, Priority::Admin),
+            None => self.start(cluster, Priority::Admin),
             // It may have read the state from before the request.
             Some(poll) if poll.turn.has_begun() => entry.again = true,
             Some(poll) => poll.turn.hurry(),
         }
     }
 
-    fn poll_now(&mut self, cluster: &ClusterId, done: oneshot::Sender<Result<(), PollNowError>>) {
-        let now = Instant::now();
-        let Some(id) = self.roster.find(cluster) else {
+    fn poll_now(&mut self, cluster: ClusterId, done: Waiter) {
+        let Some(entry) = self.roster.entry(&cluster) else {
             let _ = done.send(Err(PollNowError::UnknownCluster));
             return;
         };
-        let Some(entry) = self.roster.entry(id) else { return };
-        let just_made = entry.asked.is_some_and(|asked| now - asked < POLL_NOW_AT_MOST_EVERY);
-        if (just_made && !entry.is_in_flight()) || entry.waiters.len() >= MAX_WAITERS {
+        let is_just_made = entry.in_flight.is_none()
+            && entry.asked.is_some_and(|asked| asked.elapsed() < POLL_NOW_AT_MOST_EVERY);
+        if is_just_made || entry.waiters.len() >= MAX_WAITERS {
             let _ = done.send(Err(PollNowError::TooSoon));
             return;
         }
         entry.waiters.push(done);
         match &entry.in_flight {
-            None => self.start(id, Priority::Admin),
+            None => self.start(cluster, Priority::Admin),
             Some(poll) => poll.turn.hurry(),
         }
     }
 
-    fn set_overdue(&mut self, id: EntryId, overdue: bool) {
-        if let Some((project, count)) = self.roster.set_overdue(id, overdue) {
+    fn set_overdue(&mut self, cluster: &ClusterId, overdue: bool) {
+        if let Some((project, count)) = self.roster.set_overdue(cluster, overdue) {
             self.stats.polls_overdue(project, count);
         }
     }
@@ -351,7 +257,7 @@ impl<C: Cloud> Scheduler<C> {
     }
 }
 
-/// Whether what is known of a cluster is of use.
+/// True if the data of a cluster are still of use.
 fn has_data(state: &ClusterState, interval: Duration, now: jiff::Timestamp) -> bool {
     state.shown(now, interval.saturating_mul(INTERVALS_OF_USE)).is_some()
 }
@@ -360,57 +266,6 @@ async fn sleep_until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
-    }
-}
-
-/// One poll, with all that it needs.
-struct Poll<C> {
-    cluster: ClusterId,
-    project: Arc<str>,
-    cloud: Arc<C>,
-    pacer: Pacer,
-    slots: Arc<Semaphore>,
-    timeout: Duration,
-    clock: Clock,
-    stats: Arc<Stats>,
-}
-
-impl<C: Cloud> Poll<C> {
-    fn new(cluster: ClusterId, project: &Shared<C>, clock: &Clock, stats: &Arc<Stats>) -> Self {
-        Self {
-            cluster,
-            project: project.name.clone(),
-            cloud: project.cloud.clone(),
-            pacer: project.pacer.clone(),
-            slots: project.slots.clone(),
-            timeout: project.timeout,
-            clock: clock.clone(),
-            stats: stats.clone(),
-        }
-    }
-
-    async fn run(self, priority: Priority, turn: Arc<Turn>) -> Attempt {
-        let queued = Instant::now();
-        let (token, priority) = turn.draw(&self.pacer, priority).await;
-        let started = Instant::now();
-        self.stats.api_waited(&self.project, started - queued);
-        let budget = Budget {
-            deadline: started + self.timeout,
-            first_token: Some(token),
-            priority: priority.once_begun(),
-        };
-        let outcome = self.walk(budget).await;
-        Attempt { at: self.clock.now(), duration: started.elapsed(), outcome }
-    }
-
-    async fn walk(&self, budget: Budget) -> Traced<Arc<ConnectionList>> {
-        let slot = tokio::time::timeout_at(budget.deadline, self.slots.acquire()).await;
-        if slot.is_err() {
-            let message = "all polls in flight of the project were taken until the deadline";
-            let error = CloudError::new(Reason::Timeout, message);
-            return Traced { result: Err(error), trace: Trace::default() };
-        }
-        self.cloud.connections(&self.cluster, budget).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! The exporter's metrics about itself, in a registry of its own (crate `prometheus`).
 //!
-//! Callers say what happened; which metrics that moves is decided here. Series of closed lists
-//! start at 0, so that a rate over them sees the first event. No text and no id that a stranger
-//! chooses becomes a label value: labels are configured names and closed lists.
+//! Callers say what happened; which metrics that moves is decided here. A label value is a configured
+//! name or out of a closed list ([`Label`]), never a text or an id that a stranger chooses. The series of
+//! closed lists start at 0, so that a rate over them sees the first event.
 
 mod audit;
 mod definitions;
@@ -10,18 +10,19 @@ mod process;
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::OnceLock,
     time::Duration,
 };
 
 use parking_lot::RwLock;
 use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge,
+    IntGaugeVec, Registry,
     core::{Collector, MetricVec, MetricVecBuilder},
     proto::MetricFamily,
 };
 
-use definitions::*;
+use crate::label::{Label, labels};
 
 pub use audit::{AuditReading, ReadAudit};
 pub use definitions::{DEFINITIONS, Definition, Kind};
@@ -38,16 +39,42 @@ pub const REVISION: &str = match option_env!("CSS_VPCEP_EXPORTER_REVISION") {
     None => "unknown",
 };
 
-/// Why the admin listener turns a request away.
-pub const ADMIN_DENIALS: [&str; 5] = ["token", "role", "service", "host", "limit"];
+labels! {
+    /// The reason why the admin listener turns a request away.
+    pub enum Denied {
+        /// No token, or none that is known.
+        Token = "token",
+        /// The token's role does not allow it.
+        Role = "role",
+        /// The token may not see the service, or there is no such service.
+        Service = "service",
+        /// The `Host` is not one of the listener's.
+        Host = "host",
+        /// Too many wrong tokens came from the address.
+        Limit = "limit",
+    }
+}
 
-/// What one request to the cloud was and how it ended.
+/// The words of the closed lists of other modules, whose series start at 0.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// Reasons why polls fail.
+    pub reasons: Vec<&'static str>,
+    /// Operations of the cloud.
+    pub operations: Vec<&'static str>,
+    /// Kinds of surprises.
+    pub surprises: Vec<&'static str>,
+    /// Outcomes of changes.
+    pub outcomes: Vec<&'static str>,
+}
+
+/// One request to the cloud.
 #[derive(Debug)]
-pub struct ApiRequest<'a> {
+pub struct ApiRequest<'a, Operation> {
     /// Configured name of the project.
     pub project: &'a str,
-    /// The operation, of a closed list.
-    pub operation: &'a str,
+    /// The operation.
+    pub operation: Operation,
     /// HTTP status, where an answer came.
     pub status: Option<u16>,
     /// From sending to the end of the body.
@@ -80,89 +107,103 @@ pub struct Stats {
     admin_changes: IntCounterVec,
     shard_index: IntGauge,
     shards: IntGauge,
+    audit: OnceLock<ReadAudit>,
+    lists: Lists,
     /// The configured projects. A poll that is being given up may report once more, and must not
     /// bring back the series of a project that is gone.
     projects: RwLock<HashSet<String>>,
 }
 
 impl Stats {
-    /// A registry with every metric of [`DEFINITIONS`] and the process's own.
-    pub fn new() -> Self {
+    /// A registry with every metric of [`DEFINITIONS`] and the process's own. The series of the lists
+    /// start at 0.
+    pub fn new(lists: Lists) -> Self {
         let registry = Registry::new();
-        add(&registry, Ok(process::Process::new()));
-        let counters = |definition| add(&registry, counter_vec(definition));
-        let gauges = |definition: &Definition| {
-            add(&registry, GaugeVec::new(opts(definition), definition.labels))
-        };
+        let gauge = |of: &Definition| add(&registry, Gauge::with_opts(of.opts()));
+        let int_gauge = |of: &Definition| add(&registry, IntGauge::with_opts(of.opts()));
+        let gauges = |of: &Definition| add(&registry, GaugeVec::new(of.opts(), of.labels));
+        let int_gauges = |of: &Definition| add(&registry, IntGaugeVec::new(of.opts(), of.labels));
+        let counters = |of: &Definition| add(&registry, IntCounterVec::new(of.opts(), of.labels));
+        let histograms =
+            |of: &Definition| add(&registry, HistogramVec::new(buckets(of), of.labels));
         let stats = Self {
-            config_info: add(&registry, IntGaugeVec::new(opts(&CONFIG_INFO), CONFIG_INFO.labels)),
-            reload_successful: add(&registry, IntGauge::with_opts(opts(&RELOAD_SUCCESSFUL))),
-            reload_time: add(&registry, Gauge::with_opts(opts(&RELOAD_TIME))),
-            polls: counters(&POLLS),
-            poll_failures: counters(&POLL_FAILURES),
-            poll_duration: add(&registry, Histogram::with_opts(buckets(&POLL_DURATION))),
-            polls_overdue: add(
+            config_info: int_gauges(&definitions::CONFIG_INFO),
+            reload_successful: int_gauge(&definitions::RELOAD_SUCCESSFUL),
+            reload_time: gauge(&definitions::RELOAD_TIME),
+            polls: counters(&definitions::POLLS),
+            poll_failures: counters(&definitions::POLL_FAILURES),
+            poll_duration: add(
                 &registry,
-                IntGaugeVec::new(opts(&POLLS_OVERDUE), POLLS_OVERDUE.labels),
+                Histogram::with_opts(buckets(&definitions::POLL_DURATION)),
             ),
-            api_requests: counters(&API_REQUESTS),
-            api_duration: add(&registry, histogram_vec(&API_DURATION)),
-            api_retries: counters(&API_RETRIES),
-            api_throttled: counters(&API_THROTTLED),
-            api_wait: add(&registry, CounterVec::new(opts(&API_WAIT), API_WAIT.labels)),
-            api_clock_skew: gauges(&API_CLOCK_SKEW),
-            credentials_expiry: gauges(&CREDENTIALS_EXPIRY),
-            credential_failures: counters(&CREDENTIAL_FAILURES),
-            api_surprises: counters(&API_SURPRISES),
-            http_requests: counters(&HTTP_REQUESTS),
-            http_duration: add(&registry, histogram_vec(&HTTP_DURATION)),
-            admin_denied: counters(&ADMIN_DENIED),
-            admin_changes: counters(&ADMIN_CHANGES),
-            shard_index: add(&registry, IntGauge::with_opts(opts(&SHARD_INDEX))),
-            shards: add(&registry, IntGauge::with_opts(opts(&SHARDS))),
+            polls_overdue: int_gauges(&definitions::POLLS_OVERDUE),
+            api_requests: counters(&definitions::API_REQUESTS),
+            api_duration: histograms(&definitions::API_DURATION),
+            api_retries: counters(&definitions::API_RETRIES),
+            api_throttled: counters(&definitions::API_THROTTLED),
+            api_wait: add(
+                &registry,
+                CounterVec::new(definitions::API_WAIT.opts(), definitions::API_WAIT.labels),
+            ),
+            api_clock_skew: gauges(&definitions::API_CLOCK_SKEW),
+            credentials_expiry: gauges(&definitions::CREDENTIALS_EXPIRY),
+            credential_failures: counters(&definitions::CREDENTIAL_FAILURES),
+            api_surprises: counters(&definitions::API_SURPRISES),
+            http_requests: counters(&definitions::HTTP_REQUESTS),
+            http_duration: histograms(&definitions::HTTP_DURATION),
+            admin_denied: counters(&definitions::ADMIN_DENIED),
+            admin_changes: counters(&definitions::ADMIN_CHANGES),
+            shard_index: int_gauge(&definitions::SHARD_INDEX),
+            shards: int_gauge(&definitions::SHARDS),
+            audit: OnceLock::new(),
+            lists,
             projects: RwLock::default(),
             registry: registry.clone(),
         };
-        gauges(&BUILD_INFO).with_label_values(&[VERSION, REVISION]).set(1.0);
-        for reason in ADMIN_DENIALS {
-            stats.admin_denied.with_label_values(&[reason]);
-        }
+        gauges(&definitions::BUILD_INFO).with_label_values(&[VERSION, REVISION]).set(1.0);
+        start(&stats.admin_denied, &Denied::ALL.map(Denied::as_str));
+        start(&stats.api_surprises, &stats.lists.surprises);
+        start(&stats.admin_changes, &stats.lists.outcomes);
+        start(&stats.api_duration, &stats.lists.operations);
         stats
     }
 
     /// Starts the series of a project at 0.
-    pub fn add_project(&self, project: &str, reasons: &[&str], operations: &[&str]) {
+    pub fn add_project(&self, project: &str) {
         let mut projects = self.projects.write();
         projects.insert(project.to_owned());
-        self.polls.with_label_values(&[project]);
+        for counters in [&self.polls, &self.api_throttled, &self.credential_failures] {
+            counters.with_label_values(&[project]);
+        }
         self.polls_overdue.with_label_values(&[project]);
-        self.api_throttled.with_label_values(&[project]);
         self.api_wait.with_label_values(&[project]);
-        self.credential_failures.with_label_values(&[project]);
-        for reason in reasons {
+        for reason in &self.lists.reasons {
             self.poll_failures.with_label_values(&[project, reason]);
         }
-        for operation in operations {
+        for operation in &self.lists.operations {
             self.api_retries.with_label_values(&[project, operation]);
-            self.api_duration.with_label_values(&[operation]);
         }
     }
 
     /// Ends the series of a project that is no longer configured.
     pub fn remove_project(&self, project: &str) {
-        // Held to the end: whoever reports meanwhile waits, and then finds the project gone.
+        // Held to the end: a report that comes meanwhile waits, and then finds the project gone.
         let mut projects = self.projects.write();
         projects.remove(project);
-        forget(&self.polls, project);
-        forget(&self.poll_failures, project);
+        for counters in [
+            &self.polls,
+            &self.poll_failures,
+            &self.api_requests,
+            &self.api_retries,
+            &self.api_throttled,
+            &self.credential_failures,
+        ] {
+            forget(counters, project);
+        }
         forget(&self.polls_overdue, project);
-        forget(&self.api_requests, project);
-        forget(&self.api_retries, project);
-        forget(&self.api_throttled, project);
         forget(&self.api_wait, project);
         forget(&self.api_clock_skew, project);
         forget(&self.credentials_expiry, project);
-        forget(&self.credential_failures, project);
     }
 
     /// Reports something of a project, if it is configured still.
@@ -170,13 +211,6 @@ impl Stats {
         let projects = self.projects.read();
         if projects.contains(project) {
             report();
-        }
-    }
-
-    /// Starts the counters of surprises at 0.
-    pub fn add_surprise_kinds(&self, kinds: &[&str]) {
-        for kind in kinds {
-            self.api_surprises.with_label_values(&[kind]);
         }
     }
 
@@ -195,12 +229,12 @@ impl Stats {
     }
 
     /// A poll ended; `reason` tells why, if it failed.
-    pub fn poll_ended(&self, project: &str, duration: Duration, reason: Option<&str>) {
+    pub fn poll_ended(&self, project: &str, duration: Duration, reason: Option<impl Label>) {
         self.of_project(project, || {
             self.polls.with_label_values(&[project]).inc();
             self.poll_duration.observe(duration.as_secs_f64());
             if let Some(reason) = reason {
-                self.poll_failures.with_label_values(&[project, reason]).inc();
+                self.poll_failures.with_label_values(&[project, reason.as_str()]).inc();
             }
         });
     }
@@ -212,9 +246,10 @@ impl Stats {
     }
 
     /// A request to the cloud ended.
-    pub fn api_request(&self, request: &ApiRequest<'_>) {
+    pub fn api_request(&self, request: &ApiRequest<'_, impl Label>) {
         let code = request.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         let ApiRequest { project, operation, duration, .. } = *request;
+        let operation = operation.as_str();
         self.of_project(project, || {
             self.api_requests.with_label_values(&[project, operation, &*code]).inc();
             self.api_duration.with_label_values(&[operation]).observe(duration.as_secs_f64());
@@ -222,9 +257,9 @@ impl Stats {
     }
 
     /// A request is sent again.
-    pub fn api_retry(&self, project: &str, operation: &str) {
+    pub fn api_retry(&self, project: &str, operation: impl Label) {
         self.of_project(project, || {
-            self.api_retries.with_label_values(&[project, operation]).inc()
+            self.api_retries.with_label_values(&[project, operation.as_str()]).inc()
         });
     }
 
@@ -268,8 +303,8 @@ impl Stats {
     }
 
     /// The cloud sent something otherwise than documented, so many times.
-    pub fn api_surprise(&self, kind: &str, times: u64) {
-        self.api_surprises.with_label_values(&[kind]).inc_by(times);
+    pub fn api_surprise(&self, kind: impl Label, times: u64) {
+        self.api_surprises.with_label_values(&[kind.as_str()]).inc_by(times);
     }
 
     /// The exporter began an answer.
@@ -278,37 +313,35 @@ impl Stats {
         self.http_duration.with_label_values(&[handler]).observe(duration.as_secs_f64());
     }
 
-    /// The admin listener turned a request away, for one of [`ADMIN_DENIALS`].
-    pub fn admin_denied(&self, reason: &str) {
-        self.admin_denied.with_label_values(&[reason]).inc();
-    }
-
-    /// Starts the counter of changes at 0 for each of these outcomes.
-    pub fn add_change_outcomes(&self, outcomes: &[&str]) {
-        for outcome in outcomes {
-            self.admin_changes.with_label_values(&[outcome]);
-        }
+    /// The admin listener turned a request away.
+    pub fn admin_denied(&self, reason: Denied) {
+        self.admin_denied.with_label_values(&[reason.as_str()]).inc();
     }
 
     /// A change of an endpoint service ended, in one of the outcomes.
-    pub fn admin_change(&self, outcome: &str) {
-        self.admin_changes.with_label_values(&[outcome]).inc();
+    pub fn admin_change(&self, outcome: impl Label) {
+        self.admin_changes.with_label_values(&[outcome.as_str()]).inc();
     }
 
-    /// Shows how the audit log is, from now on. Called once, where there is one.
+    /// Shows the state of the audit log from now on. Called once, where there is one.
     pub fn watch_audit(&self, read: ReadAudit) {
-        add(&self.registry, Ok(audit::Audit::new(read)));
+        // The first one stays.
+        let _ = self.audit.set(read);
     }
 
     /// All samples, sorted by name.
     pub fn gather(&self) -> Vec<MetricFamily> {
-        self.registry.gather()
+        let mut families = self.registry.gather();
+        families.extend(process::families());
+        families.extend(self.audit.get().map(ReadAudit::families).unwrap_or_default());
+        families.sort_by(|a, b| a.name().cmp(b.name()));
+        families
     }
 }
 
 impl Default for Stats {
     fn default() -> Self {
-        Self::new()
+        Self::new(Lists::default())
     }
 }
 
@@ -320,6 +353,13 @@ fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::
     metric
 }
 
+/// Makes a series for each value of a metric's only label.
+fn start<T: MetricVecBuilder>(metric: &MetricVec<T>, values: &[&'static str]) {
+    for value in values {
+        metric.with_label_values(&[value]);
+    }
+}
+
 /// Removes every series whose label `project` has this value.
 fn forget<T: MetricVecBuilder>(metric: &MetricVec<T>, project: &str) {
     for family in metric.collect() {
@@ -327,48 +367,15 @@ fn forget<T: MetricVecBuilder>(metric: &MetricVec<T>, project: &str) {
             let labels: HashMap<&str, &str> =
                 sample.get_label().iter().map(|label| (label.name(), label.value())).collect();
             if labels.get("project") == Some(&project) {
-                // It was there a moment ago, and nobody else removes any.
+                // An error would say that the series is gone already.
                 let _ = metric.remove(&labels);
             }
         }
     }
 }
 
-fn opts(definition: &Definition) -> Opts {
-    Opts::new(definition.name, definition.help)
-}
-
 fn buckets(definition: &Definition) -> HistogramOpts {
-    HistogramOpts::from(opts(definition)).buckets(SECONDS.to_vec())
-}
-
-fn counter_vec(definition: &Definition) -> prometheus::Result<IntCounterVec> {
-    IntCounterVec::new(opts(definition), definition.labels)
-}
-
-fn histogram_vec(definition: &Definition) -> prometheus::Result<HistogramVec> {
-    HistogramVec::new(buckets(definition), definition.labels)
-}
-
-/// Makes a counter that is alone in its family (for the process metrics).
-fn single_counter(name: &str, help: &str, value: f64) -> Vec<MetricFamily> {
-    match Counter::new(name, help) {
-        Ok(counter) => {
-            counter.inc_by(value);
-            counter.collect()
-        }
-        Err(_) => Vec::new(),
-    }
-}
-
-fn single_gauge(name: &str, help: &str, value: f64) -> Vec<MetricFamily> {
-    match Gauge::new(name, help) {
-        Ok(gauge) => {
-            gauge.set(value);
-            gauge.collect()
-        }
-        Err(_) => Vec::new(),
-    }
+    HistogramOpts::from(definition.opts()).buckets(SECONDS.to_vec())
 }
 
 #[cfg(test)]

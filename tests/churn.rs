@@ -57,7 +57,7 @@ fn ids_that_come_and_go_for_a_month_leave_memory_flat() {
         name: "logs".into(),
         interval: HOUR,
     }]);
-    let (store, stats) = (Store::default(), Arc::new(Stats::new()));
+    let (store, stats) = (Store::default(), Arc::new(Stats::default()));
     let settings =
         Settings { stale_after: HOUR * 3, per_connection: true, per_connection_limit: 1000 };
     let mut after_a_day = 0;

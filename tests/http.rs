@@ -46,7 +46,7 @@ impl Server {
 
     /// The public listener of an exporter with this board, which nobody polls.
     async fn showing(board: Board, clock: Clock, limits: Limits) -> Self {
-        let stats = Arc::new(Stats::new());
+        let stats = Arc::new(Stats::default());
         let exposition = Settings {
             stale_after: Duration::from_secs(900),
             per_connection: true,

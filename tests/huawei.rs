@@ -37,8 +37,8 @@ struct World {
 async fn world(clusters: usize, connections: usize) -> World {
     let cloud = SimulatedCloud::start(clusters, connections).await;
     let clock = Clock::system();
-    let stats = Arc::new(Stats::new());
-    stats.add_project("p", &[], &[]);
+    let stats = Arc::new(Stats::default());
+    stats.add_project("p");
     let transport = Arc::new(Transport::new(clock.clone(), stats.clone()).unwrap());
     let clusters = cloud.clusters.iter().map(|(id, _)| ClusterId::parse(id).unwrap()).collect();
     let common = Common { transport, guard: Arc::default(), stats };
@@ -119,7 +119,7 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
         let mut settings = world.settings(name, keys(inline("wrong")));
         settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
         let half = if name == "one" { &world.clusters[..100] } else { &world.clusters[100..] };
-        projects.push(poll::Project {
+        projects.push(poll::Target {
             name: name.into(),
             region: RegionId::parse("sim-region-1").unwrap(),
             cloud: Client::new(settings, &world.common, pacers()),

@@ -19,7 +19,10 @@ use super::{
     settings::{Access, AdminToken},
     state::{Admin, Caller},
 };
-use crate::web::{Peer, answers::problem, authorization};
+use crate::{
+    stats::Denied,
+    web::{Peer, answers::problem, authorization},
+};
 
 /// Lets a request in with its [`Caller`], or refuses it.
 pub(super) async fn authenticate(
@@ -47,7 +50,7 @@ fn admit(admin: &Admin, request: &Request) -> Result<Option<Caller>, Refused> {
     let remote = request.extensions().get::<Peer>();
     let remote = remote.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip().to_canonical());
     if !knows_host(&admin.access.borrow(), request) {
-        admin.deny("host", remote, None, None);
+        admin.deny(Denied::Host, remote, None, None);
         let detail = "the Host header is not one of admin.hosts in the configuration";
         return Err(problem(StatusCode::MISDIRECTED_REQUEST, detail).into());
     }
@@ -90,13 +93,13 @@ fn refuse_token(admin: &Admin, remote: IpAddr) -> Response {
     let (reason, mut refusal, header, value) =
         match admin.failed_logins.lock().fail(remote, Instant::now()) {
             Ok(()) => (
-                "token",
+                Denied::Token,
                 problem(StatusCode::UNAUTHORIZED, "a valid bearer token is needed"),
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer"),
             ),
             Err(wait) => (
-                "limit",
+                Denied::Limit,
                 problem(
                     StatusCode::TOO_MANY_REQUESTS,
                     "too many requests without a valid token came from this address",

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     change::{BodyError, ChangeRequest, ChangeView, CloudAnswer, Outcome, Refusal, validate},
+    stats,
     web::answers::{JSON, json, problem, problem_with},
 };
 
@@ -158,7 +159,7 @@ async fn validated_change(
 ) -> Result<Response, Refused> {
     let dry_run = dry_run(uri)?;
     if caller.token.role < Role::Editor && !dry_run {
-        admin.deny("role", caller.remote, Some(caller), None);
+        admin.deny(stats::Denied::Role, caller.remote, Some(caller), None);
         let detail = "only an editor may change something; a viewer may plan, with dry_run=true";
         return Err(problem(StatusCode::FORBIDDEN, detail).into());
     }

@@ -18,7 +18,7 @@ use crate::{
     change::Changes,
     clock::Clock,
     poll::PollHandle,
-    stats::Stats,
+    stats::{self, Stats},
 };
 
 /// The project and the service in a path, as far as the path can be read.
@@ -62,7 +62,7 @@ impl Admin {
     /// Counts a request that was turned away, and records it where there is a log.
     pub(super) fn deny(
         &self,
-        reason: &'static str,
+        reason: stats::Denied,
         remote: IpAddr,
         caller: Option<&Caller>,
         service: Option<&ServiceMeta>,
@@ -70,7 +70,7 @@ impl Admin {
         self.parts.stats.admin_denied(reason);
         let Some(audit) = &self.parts.audit else { return };
         audit.deny(&Denial {
-            reason,
+            reason: reason.as_str(),
             remote: &remote.to_string(),
             actor: caller.map(|caller| caller.token.name.as_str()),
             project: service.map(|meta| &*meta.project),
@@ -92,7 +92,7 @@ impl Admin {
             Some(state) if caller.token.sees(&state.meta) => Ok(state),
             other => {
                 let meta = other.as_ref().map(|state| &*state.meta);
-                self.deny("service", caller.remote, Some(caller), meta);
+                self.deny(stats::Denied::Service, caller.remote, Some(caller), meta);
                 Err(status::not_yours().answer(&serde_json::Map::new()).into())
             }
         }

@@ -17,7 +17,7 @@ use crate::{
     huawei,
     model::ClusterId,
     poll::PollHandle,
-    stats::AuditReading,
+    stats::{AuditReading, ReadAudit},
     web::{Bound, Limits, WebSettings},
 };
 
@@ -135,7 +135,7 @@ async fn open_log(
     };
     let (audit, writer, recovered) = recover_log(path, &read.shared.clock).await?;
     let reader = audit.stats();
-    read.shared.stats.watch_audit(Arc::new(move || reading(&reader)));
+    read.shared.stats.watch_audit(ReadAudit(Arc::new(move || reading(&reader))));
     Ok((Some(audit), Some(writer), recovered.unresolved))
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     change,
-    cloud::{Clouds, Reason},
+    cloud::Clouds,
     config,
     huawei::{self, Common, Pacers},
     pacing::{Pacer, RateLimit},
@@ -32,9 +32,9 @@ impl Projects {
     /// The projects of a configuration.
     pub(super) fn replace(
         &mut self,
-        configured: Vec<config::Project>,
+        configured: Vec<config::ProjectSettings>,
         settings: &config::Poll,
-    ) -> Vec<poll::Project<huawei::Client>> {
+    ) -> Vec<poll::Target<huawei::Client>> {
         let ended = self.common.guard.reloaded();
         if ended > 0 {
             tracing::info!(
@@ -56,7 +56,7 @@ impl Projects {
             let clusters: Vec<_> =
                 project.clusters.into_iter().map(|meta| (meta.id, meta.interval)).collect();
             known.cloud.keep_only(clusters.iter().map(|(cluster, _)| cluster));
-            projects.push(poll::Project {
+            projects.push(poll::Target {
                 name: name.clone(),
                 region: project.cloud.region.clone(),
                 cloud: known.cloud.clone(),
@@ -90,10 +90,9 @@ impl Projects {
         Arc::new(self.known.iter().map(|(name, known)| (name.clone(), project(known))).collect())
     }
 
-    fn make(&self, project: &config::Project) -> Known {
-        let reasons = Reason::ALL.map(Reason::as_str);
+    fn make(&self, project: &config::ProjectSettings) -> Known {
         let name = &project.cloud.name;
-        self.common.stats.add_project(name, &reasons, &huawei::OPERATIONS);
+        self.common.stats.add_project(name);
         // A token of the credentials before is no longer in use.
         self.common.stats.forget_expiry(name);
         let limits = limits(project);
@@ -105,11 +104,11 @@ impl Projects {
 }
 
 impl Known {
-    fn is(&self, configured: &config::Project) -> bool {
+    fn is(&self, configured: &config::ProjectSettings) -> bool {
         *self.cloud.settings() == configured.cloud && self.limits == limits(configured)
     }
 }
 
-fn limits(project: &config::Project) -> [RateLimit; 2] {
+fn limits(project: &config::ProjectSettings) -> [RateLimit; 2] {
     [project.css_rate_limit, project.vpcep_rate_limit]
 }

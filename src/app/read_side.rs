@@ -20,20 +20,21 @@ use crate::{
     },
     change::{self, Outcome},
     clock::{Clock, unix_seconds},
-    cloud::Clouds,
+    cloud::{Clouds, Reason},
     config::Config,
     exposition::Store,
     huawei::{self, Common, transport::Transport, wire::Surprise},
+    label::words,
     poll::{self, PollHandle, RosterHandle, Scheduler, ServiceReader},
     public::{self, Live, Readiness, ReloadHandle, Shared},
-    stats::Stats,
+    stats::{Lists, Stats},
     web::{Bound, WebSettings},
 };
 
 /// The parts that poll. The `collect` command uses them without the rest.
 pub struct Collector {
     /// The projects with the clusters to poll.
-    pub projects: Vec<poll::Project<huawei::Client>>,
+    pub projects: Vec<poll::Target<huawei::Client>>,
     /// The newest observation of every cluster.
     pub board: Board,
     /// The exporter's own metrics.
@@ -46,11 +47,14 @@ pub struct Collector {
 /// # Errors
 /// If the TLS backend cannot start.
 pub fn collector(config: &mut Config, clock: &Clock) -> Result<Collector, StartError> {
-    let stats = Arc::new(Stats::new());
+    let stats = Arc::new(Stats::new(Lists {
+        reasons: words::<Reason>(),
+        operations: words::<huawei::Operation>(),
+        surprises: words::<Surprise>(),
+        outcomes: words::<Outcome>(),
+    }));
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
-    stats.add_change_outcomes(&Outcome::ALL.map(Outcome::as_str));
-    stats.add_surprise_kinds(&Surprise::ALL.map(Surprise::as_str));
     let transport = Transport::new(clock.clone(), stats.clone()).map_err(StartError::Machine)?;
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
@@ -105,7 +109,7 @@ impl ReadSide {
         };
         let readiness = Readiness::from_now();
         let (live, live_in_force) =
-            watch::channel(Live::of(&config.exposition, config.effective()));
+            watch::channel(Live::of(&config.exposition, config.effective.clone()));
         let services = ServiceBoard::new(config.own_services());
         let Collector { projects, board, stats, known } = collector(config, &clock)?;
         let state_file = state.map(|(file, restored)| {
@@ -173,7 +177,7 @@ impl ReadControls {
             [] => String::new(),
             keys => format!("# In effect only after a restart: {}\n", keys.join(", ")),
         };
-        let live = Live::of(&config.exposition, note + &config.effective());
+        let live = Live::of(&config.exposition, note + &config.effective);
         let metas = config.own_clusters().cloned().collect();
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();

@@ -24,7 +24,7 @@ struct Cluster<'a> {
     region_id: &'a str,
     cluster_id: &'a str,
     cluster_name: &'a str,
-    state: State,
+    state: Freshness,
     /// Whether the last poll succeeded; false before the first.
     up: bool,
     /// Whether `state` is `fresh`.
@@ -38,20 +38,6 @@ struct Cluster<'a> {
     last_attempt: Option<String>,
     next_poll: Option<String>,
     last_error: Option<LastError<'a>>,
-}
-
-/// Whether the data are current, as in `css_vpcep_exporter_targets`.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    /// The last poll succeeded.
-    Fresh,
-    /// The last poll failed, and older data are shown.
-    Failing,
-    /// The data are too old to be shown.
-    Stale,
-    /// No poll has succeeded yet.
-    Never,
 }
 
 /// Why a poll failed.
@@ -158,7 +144,7 @@ impl<'a> Cluster<'a> {
             cluster_name: &meta.name,
             up: state.up().unwrap_or(false),
             fresh: freshness == Freshness::Fresh,
-            state: freshness.into(),
+            state: freshness,
             complete: list.map(|list| list.complete),
             service_enabled: list.map(|list| list.service_enabled),
             update_switch: list.and_then(|list| list.update_switch),
@@ -176,17 +162,6 @@ impl<'a> Cluster<'a> {
                 since: state.failing_since.map(|at| at.to_string()),
                 retry_at: error.retry_at.map(|at| at.to_string()),
             }),
-        }
-    }
-}
-
-impl From<Freshness> for State {
-    fn from(freshness: Freshness) -> Self {
-        match freshness {
-            Freshness::Fresh => Self::Fresh,
-            Freshness::Failing => Self::Failing,
-            Freshness::Stale => Self::Stale,
-            Freshness::Never => Self::Never,
         }
     }
 }

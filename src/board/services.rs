@@ -5,7 +5,8 @@ mod expected;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::{sync::watch, time::Instant};
+use parking_lot::RwLock;
+use tokio::time::Instant;
 
 use self::expected::Expected;
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     model::{EndpointService, RegionId, ServiceFields, ServiceId},
 };
 
-/// What is configured of an endpoint service.
+/// The configuration of an endpoint service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceMeta {
     /// Region id.
@@ -32,26 +33,26 @@ impl ServiceMeta {
     }
 }
 
-/// What is known of an endpoint service.
+/// Everything known of an endpoint service.
 #[derive(Clone, Debug)]
 pub struct ServiceState {
-    /// What is configured.
+    /// Its configuration.
     pub meta: Arc<ServiceMeta>,
-    /// What the last successful reading found.
+    /// The last successful reading.
     pub seen: Option<SeenService>,
-    /// Whether the last reading succeeded; `None` before the first.
+    /// True if the last reading succeeded; `None` before the first.
     pub up: Option<bool>,
     /// Why it failed, if it did.
     pub last_error: Option<CloudError>,
-    /// How often its fields were found changed by somebody else.
+    /// Number of readings that found its fields changed by somebody else.
     pub unattributed_changes: u64,
-    changing: Changing,
+    own_change: OwnChange,
     expected: Expected,
 }
 
-/// Whether a change of ours may be what the next reading finds.
+/// The change of ours, if any, that may explain what the next reading finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Changing {
+enum OwnChange {
     /// None was made since the last reading.
     No,
     /// One is being made.
@@ -65,9 +66,9 @@ enum Changing {
 pub struct SeenService {
     /// When it was read, to be shown to people.
     pub at: Timestamp,
-    /// What was found.
+    /// The service as it was read.
     pub service: EndpointService,
-    /// The same moment on a monotonic clock: decides which of two readings is the newer one.
+    /// The same moment on a monotonic clock, which decides which of two readings is the newer one.
     moment: Instant,
 }
 
@@ -79,16 +80,63 @@ impl ServiceState {
             up: None,
             last_error: None,
             unattributed_changes: 0,
-            changing: Changing::No,
+            own_change: OwnChange::No,
             expected: Expected::default(),
+        }
+    }
+
+    /// Takes over a reading, unless it began before the one that is known.
+    fn take(
+        &mut self,
+        result: Result<EndpointService, CloudError>,
+        (at, moment): (Timestamp, Instant),
+        attribution: Attribution,
+    ) {
+        if self.seen.as_ref().is_some_and(|seen| seen.moment > moment) {
+            return;
+        }
+        self.up = Some(result.is_ok());
+        let mut service = match result {
+            Ok(service) => service,
+            Err(error) => {
+                self.last_error = Some(error);
+                return;
+            }
+        };
+        self.last_error = None;
+        let is_ours = attribution == Attribution::Ours;
+        if let Some(SeenService { service: before, .. }) = &self.seen {
+            let is_explained = is_ours
+                || self.own_change != OwnChange::No
+                || self.expected.explains(before, &service);
+            self.unattributed_changes += u64::from(!is_explained);
+            // Only the list of services has this number; a reading of one service keeps the last.
+            service.connections = service.connections.or(before.connections);
+        }
+        if is_ours || self.own_change == OwnChange::Unseen {
+            self.own_change = OwnChange::No;
+        }
+        self.expected.see(&service);
+        self.seen = Some(SeenService { at, service, moment });
+    }
+
+    fn change_ended(&mut self, asked: Option<&ServiceFields>) {
+        // If the change is not under way any more, a reading of ours has already seen its effect.
+        let is_unseen = asked.is_some() && self.own_change == OwnChange::UnderWay;
+        self.own_change = if is_unseen { OwnChange::Unseen } else { OwnChange::No };
+        if let Some(asked) = asked {
+            self.expected.ask(asked);
+        }
+        if let Some(seen) = &self.seen {
+            self.expected.see(&seen.service);
         }
     }
 }
 
-/// Who may have changed what a reading finds.
+/// The author of a change that a reading finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attribution {
-    /// A change of ours came between: whatever is found is its doing.
+    /// A change of ours came between: it explains whatever is found.
     Ours,
     /// None of ours did.
     Nobody,
@@ -96,14 +144,14 @@ pub enum Attribution {
 
 /// The services board. Clones share it.
 #[derive(Clone, Debug)]
-pub struct ServiceBoard(Arc<watch::Sender<Services>>);
+pub struct ServiceBoard(Arc<RwLock<Services>>);
 
 type Services = Arc<[Arc<ServiceState>]>;
 
 impl ServiceBoard {
     /// A board of services that were never read, in the order of project and name.
     pub fn new(services: impl IntoIterator<Item = ServiceMeta>) -> Self {
-        let board = Self(Arc::new(watch::Sender::new(Arc::from([]))));
+        let board = Self(Arc::new(RwLock::new(Arc::from([]))));
         board.reconfigure(services);
         board
     }
@@ -111,42 +159,31 @@ impl ServiceBoard {
     /// Puts these services, and no others, on the board. One that was there, in the same project and
     /// region, keeps all that is known of it.
     pub fn reconfigure(&self, services: impl IntoIterator<Item = ServiceMeta>) {
-        let services: Vec<_> = services.into_iter().collect();
-        self.0.send_modify(|known| {
-            let stay = |meta: ServiceMeta| match known
-                .iter()
-                .find(|state| state.meta.is_same_service(&meta))
-            {
-                Some(state) if *state.meta == meta => state.clone(),
-                Some(state) => {
-                    Arc::new(ServiceState { meta: Arc::new(meta), ..ServiceState::clone(state) })
-                }
-                None => {
-                    // The project may have been renamed: its changes under way are still ours.
-                    let same = known.iter().find(|state| state.meta.id == meta.id);
-                    let mut state = ServiceState::new(meta);
-                    if let Some(same) = same {
-                        (state.changing, state.expected) = (same.changing, same.expected.clone());
-                    }
-                    Arc::new(state)
-                }
-            };
-            let mut next: Vec<_> = services.into_iter().map(stay).collect();
-            next.sort_by(|a, b| {
-                (&a.meta.project, &a.meta.name).cmp(&(&b.meta.project, &b.meta.name))
-            });
-            *known = next.into();
-        });
+        let mut known = self.0.write();
+        let state_of = |meta: ServiceMeta| {
+            if let Some(same) = known.iter().find(|state| state.meta.is_same_service(&meta)) {
+                return ServiceState { meta: Arc::new(meta), ..ServiceState::clone(same) };
+            }
+            let mut state = ServiceState::new(meta);
+            // A project may have been renamed: changes of its services under way are still ours.
+            if let Some(renamed) = known.iter().find(|known| known.meta.id == state.meta.id) {
+                (state.own_change, state.expected) = (renamed.own_change, renamed.expected.clone());
+            }
+            state
+        };
+        let mut next: Vec<_> = services.into_iter().map(state_of).map(Arc::new).collect();
+        next.sort_by(|a, b| (&a.meta.project, &a.meta.name).cmp(&(&b.meta.project, &b.meta.name)));
+        *known = next.into();
     }
 
     /// All services as they are known now.
     pub fn snapshot(&self) -> Arc<[Arc<ServiceState>]> {
-        self.0.borrow().clone()
+        self.0.read().clone()
     }
 
     /// The service of that id, or of that configured name, in a project.
     pub fn find(&self, project: &str, id_or_name: &str) -> Option<Arc<ServiceState>> {
-        let services = self.0.borrow();
+        let services = self.0.read();
         let of_project = || services.iter().filter(|state| *state.meta.project == *project);
         of_project()
             .find(|state| state.meta.id.as_str() == id_or_name)
@@ -157,35 +194,13 @@ impl ServiceBoard {
     /// Notes that a change of ours is about to be sent. A service may be configured in several projects,
     /// and is the same service in all of them.
     pub fn change_begins(&self, service: &ServiceId) {
-        self.update_all(service, |state| state.changing = Changing::UnderWay);
+        let begin = |state: &mut ServiceState| state.own_change = OwnChange::UnderWay;
+        self.update(|meta| meta.id == *service, begin);
     }
 
     /// Notes that a change has ended, and what it asked for if it may have had an effect.
     pub fn change_ends(&self, service: &ServiceId, asked: Option<&ServiceFields>) {
-        self.update_all(service, |state| {
-            // A reading of ours has already seen the effect.
-            let is_unseen = asked.is_some() && state.changing == Changing::UnderWay;
-            state.changing = if is_unseen { Changing::Unseen } else { Changing::No };
-            if let Some(asked) = asked {
-                state.expected.ask(asked);
-            }
-            if let Some(seen) = &state.seen {
-                state.expected.see(&seen.service);
-            }
-        });
-    }
-
-    fn update_all(&self, service: &ServiceId, change: impl Fn(&mut ServiceState)) {
-        self.0.send_modify(|known| {
-            let next = known.iter().map(|state| {
-                let mut state = state.clone();
-                if state.meta.id == *service {
-                    change(Arc::make_mut(&mut state));
-                }
-                state
-            });
-            *known = next.collect();
-        });
+        self.update(|meta| meta.id == *service, |state| state.change_ended(asked));
     }
 
     /// Records a reading that has just ended, and its date. A service that is not on the board is ignored.
@@ -196,11 +211,13 @@ impl ServiceBoard {
         at: Timestamp,
         attribution: Attribution,
     ) {
-        self.take(meta, result, (at, Instant::now()), attribution);
+        let when = (at, Instant::now());
+        let take = |state: &mut ServiceState| state.take(result.clone(), when, attribution);
+        self.update(|known| known.is_same_service(meta), take);
     }
 
-    /// Records a reading that began at that date and moment. A reading that is older than what is known is
-    /// ignored.
+    /// Records a reading that began at that date and moment. It is ignored if the board has a
+    /// newer one.
     pub fn record_since(
         &self,
         meta: &ServiceMeta,
@@ -208,59 +225,21 @@ impl ServiceBoard {
         at: Timestamp,
         began: Instant,
     ) {
-        self.take(meta, result, (at, began), Attribution::Nobody);
+        let take =
+            |state: &mut ServiceState| state.take(result.clone(), (at, began), Attribution::Nobody);
+        self.update(|known| known.is_same_service(meta), take);
     }
 
-    fn take(
+    fn update(
         &self,
-        meta: &ServiceMeta,
-        result: Result<EndpointService, CloudError>,
-        (at, moment): (Timestamp, Instant),
-        attribution: Attribution,
+        which: impl Fn(&ServiceMeta) -> bool,
+        mut change: impl FnMut(&mut ServiceState),
     ) {
-        self.update(meta, |old| {
-            if old.seen.as_ref().is_some_and(|seen| seen.moment > moment) {
-                return None;
-            }
-            let is_ours = attribution == Attribution::Ours;
-            let mut next = old.clone();
-            if result.is_ok() && (is_ours || old.changing == Changing::Unseen) {
-                next.changing = Changing::No;
-            }
-            match result {
-                Ok(mut service) => {
-                    if let Some(before) = &old.seen {
-                        let is_explained = is_ours
-                            || old.changing != Changing::No
-                            || old.expected.explains(&before.service, &service);
-                        next.unattributed_changes += u64::from(!is_explained);
-                        // Only the list of services says it.
-                        service.connections = service.connections.or(before.service.connections);
-                    }
-                    next.expected.see(&service);
-                    next.seen = Some(SeenService { at, service, moment });
-                    next.up = Some(true);
-                    next.last_error = None;
-                }
-                Err(error) => {
-                    next.up = Some(false);
-                    next.last_error = Some(error);
-                }
-            }
-            Some(next)
-        });
-    }
-
-    fn update(&self, meta: &ServiceMeta, next: impl FnOnce(&ServiceState) -> Option<ServiceState>) {
-        self.0.send_if_modified(|known| {
-            let found = known.iter().position(|state| state.meta.is_same_service(meta));
-            let Some(index) = found else { return false };
-            let Some(next) = next(&known[index]) else { return false };
-            let mut all = known.to_vec();
-            all[index] = Arc::new(next);
-            *known = all.into();
-            true
-        });
+        let mut services = self.0.write();
+        // Readers keep the states that they have; only those that change are copied.
+        for state in Arc::make_mut(&mut *services).iter_mut().filter(|state| which(&state.meta)) {
+            change(Arc::make_mut(state));
+        }
     }
 }
 
@@ -320,7 +299,11 @@ mod tests {
         assert_eq!(record("c", 5, Attribution::Nobody), 1);
         let before = Instant::now() - std::time::Duration::from_secs(1);
         board.record_since(&meta("logs"), Ok(service("b", None)), at(9), before);
-        assert_eq!(only(&board).unattributed_changes, 1, "it began before what is known was read");
+        assert_eq!(
+            only(&board).unattributed_changes,
+            1,
+            "it began before the reading that the board has"
+        );
         let known = only(&board).seen.clone().unwrap().service.fields.description;
         assert_eq!(known.as_deref(), Some("c"));
         assert_eq!(record("d", 6, Attribution::Nobody), 2);

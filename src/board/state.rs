@@ -8,6 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     cloud::{CloudError, Trace, Traced},
@@ -20,7 +21,7 @@ const POLLS_KEPT: usize = 10;
 /// A day of an uneasy cluster.
 const TRANSITIONS_KEPT: usize = 50;
 
-/// What is configured of a cluster.
+/// The configuration of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterMeta {
     /// Region id.
@@ -31,34 +32,38 @@ pub struct ClusterMeta {
     pub id: ClusterId,
     /// Configured name; the id where there is none.
     pub name: Arc<str>,
-    /// How often it is polled.
+    /// Time between two polls.
     pub interval: Duration,
 }
 
 impl ClusterMeta {
-    /// Whether what is known of the one is true of the other: name and interval may differ.
+    /// True if both are the same cluster in the same place, whatever its name and interval.
     pub(super) fn is_same_cluster(&self, other: &Self) -> bool {
         (&self.id, &self.project, &self.region) == (&other.id, &other.project, &other.region)
     }
 }
 
-/// How a poll ended.
+/// The end of a poll.
 #[derive(Debug)]
 pub struct Attempt {
     /// When it ended.
     pub at: Timestamp,
     /// From its first token of the rate limit to its end.
     pub duration: Duration,
-    /// What came out and what it took.
+    /// The result, and the effort that it took.
     pub outcome: Traced<Arc<ConnectionList>>,
 }
 
-/// A list of connections with the time it was made.
+/// A list of connections with the time it was read.
+///
+/// This is where the exporter decides whether a poll found the same as the one before. If it did, the
+/// new observation shares `list` and `seen_changed` with the old one and differs only in its time, so
+/// that everyone behind the board asks [`Observation::found_the_same`] and compares nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// When the poll that made it ended.
     pub at: Timestamp,
-    /// What was found; whoever finds the same again may give the same list.
+    /// The connections, shared by all observations in a row that found the same.
     pub list: Arc<ConnectionList>,
     /// For each connection of the list: when its status was seen to change to what it is.
     pub(super) seen_changed: Arc<[Option<Timestamp>]>,
@@ -75,8 +80,8 @@ impl Observation {
             .map(|(connection, seen)| (connection, seen.or(connection.updated)))
     }
 
-    /// Whether this shares what was found with another observation, so that only the time differs.
-    /// Quick; two that do not share may still be equal.
+    /// True if two observations of a cluster differ only in their time. Compares two addresses: of
+    /// observations with others in between, equal ones may be taken for different.
     pub fn found_the_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.list, &other.list) && Arc::ptr_eq(&self.seen_changed, &other.seen_changed)
     }
@@ -87,12 +92,12 @@ impl Observation {
 pub struct PollRecord {
     /// When it ended.
     pub at: Timestamp,
-    /// How long it took.
+    /// From its first token of the rate limit to its end.
     pub duration: Duration,
     /// Pages, retries and request ids.
     #[serde(flatten)]
     pub trace: Trace,
-    /// Why it failed, if it did.
+    /// The failure, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<CloudError>,
 }
@@ -113,11 +118,14 @@ pub struct Transition {
 }
 
 labels! {
-    /// How much the shown data can be trusted.
+    /// Whether the data are current, as in `css_vpcep_exporter_targets`.
+    #[derive(Serialize, ToSchema)]
+    #[serde(rename_all = "lowercase")]
+    #[schema(as = State)]
     pub enum Freshness {
         /// The last poll succeeded.
         Fresh = "fresh",
-        /// The last poll failed; the data shown are older.
+        /// The last poll failed, and older data are shown.
         Failing = "failing",
         /// The data are too old to be shown.
         Stale = "stale",
@@ -129,7 +137,7 @@ labels! {
 /// Everything known of one cluster. Serialized, it is the cluster's line of the state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterState {
-    /// What is configured.
+    /// Its configuration.
     #[serde(flatten)]
     pub meta: Arc<ClusterMeta>,
     /// Status changes seen so far, by the status they led to.
@@ -172,17 +180,17 @@ impl ClusterState {
         self.polls.back().map(|poll| &**poll)
     }
 
-    /// Whether the newest poll succeeded; `None` before the first.
+    /// True if the newest poll succeeded; `None` before the first.
     pub fn up(&self) -> Option<bool> {
         self.last_poll().map(|poll| poll.error.is_none())
     }
 
-    /// Why the newest poll failed, if it did.
+    /// The failure of the newest poll, if it failed.
     pub fn last_error(&self) -> Option<&CloudError> {
         self.last_poll()?.error.as_ref()
     }
 
-    /// Whether the newest observation has every connection that the cloud reports.
+    /// True if the newest observation has every connection that the cloud reports.
     pub fn is_whole(&self) -> bool {
         self.observation.as_ref().is_some_and(|observation| observation.list.complete)
     }
@@ -194,7 +202,7 @@ impl ClusterState {
         (age < stale_after).then_some(observation)
     }
 
-    /// How much the data can be trusted.
+    /// The state of the data at a moment.
     pub fn freshness(&self, now: Timestamp, stale_after: Duration) -> Freshness {
         match (&self.observation, self.shown(now, stale_after), self.up()) {
             (None, ..) => Freshness::Never,
@@ -204,7 +212,7 @@ impl ClusterState {
         }
     }
 
-    /// Forgets what is dated later than this.
+    /// Drops every fact with a later date than this.
     pub(super) fn forget_after(&mut self, latest: Timestamp) {
         if self.observation.as_ref().is_some_and(|observation| observation.at > latest) {
             self.observation = None;
@@ -241,27 +249,29 @@ impl ClusterState {
         next
     }
 
+    /// Takes over a list that was read, with the changes between it and the list before.
     fn observe(&mut self, at: Timestamp, list: Arc<ConnectionList>) {
         let previous = self.observation.take();
-        let is_same = |previous: &&Arc<Observation>| {
-            Arc::ptr_eq(&previous.list, &list) || previous.list == list
-        };
-        if let Some(same) = previous.as_ref().filter(is_same) {
-            // Of two equal lists the new one stays: who found it knows it by its address.
-            let seen_changed = same.seen_changed.clone();
-            self.observation = Some(Arc::new(Observation { at, list, seen_changed }));
+        // The same question is not asked again further on: see `Observation`.
+        if let Some(same) = previous.as_ref().filter(|previous| previous.list == list) {
+            self.observation = Some(Arc::new(Observation { at, ..Observation::clone(same) }));
             return;
         }
-        let was_enabled = previous.as_ref().map(|previous| previous.list.service_enabled);
-        if was_enabled.is_some_and(|was_enabled| was_enabled != list.service_enabled) {
+        if let Some(previous) = &previous
+            && previous.list.service_enabled != list.service_enabled
+        {
             self.service_switched = Some(at);
         }
-        let mut known = Known::of(previous.as_deref(), &list);
+        let known: HashMap<&str, (Status, Option<Timestamp>)> = previous
+            .iter()
+            .flat_map(|previous| previous.list.connections.iter().zip(&*previous.seen_changed))
+            .map(|(known, seen)| (known.endpoint_id(), (known.status, *seen)))
+            .collect();
         let mut seen_changed = Vec::with_capacity(list.connections.len());
         for connection in &list.connections {
-            let seen = match known.take(connection.endpoint_id()) {
-                Some((status, seen)) if status == connection.status => seen,
-                Some((from, _)) => {
+            let seen = match known.get(connection.endpoint_id()) {
+                Some((status, seen)) if *status == connection.status => *seen,
+                Some(&(from, _)) => {
                     let count = &mut self.transitions[connection.status as usize];
                     *count = count.saturating_add(1);
                     let transition = Transition {
@@ -283,46 +293,8 @@ impl ClusterState {
     }
 }
 
-/// What was known of connections, to be asked once for each of a newer list, in its order.
-enum Known<'a> {
-    /// Both lists are in the order of the ids: one way through both.
-    InOrder {
-        connections: &'a [Connection],
-        seen_changed: &'a [Option<Timestamp>],
-    },
-    ById(HashMap<&'a str, (Status, Option<Timestamp>)>),
-}
-
-impl<'a> Known<'a> {
-    fn of(previous: Option<&'a Observation>, newer: &ConnectionList) -> Self {
-        let Some(previous) = previous else { return Self::ById(HashMap::new()) };
-        let (connections, seen_changed) = (&*previous.list.connections, &*previous.seen_changed);
-        let in_order = |connections: &[Connection]| {
-            connections.is_sorted_by(|a, b| a.endpoint_id() < b.endpoint_id())
-        };
-        if in_order(connections) && in_order(&newer.connections) {
-            return Self::InOrder { connections, seen_changed };
-        }
-        let known = connections.iter().zip(seen_changed);
-        let known = known.map(|(known, seen)| (known.endpoint_id(), (known.status, *seen)));
-        Self::ById(known.collect())
-    }
-
-    fn take(&mut self, id: &str) -> Option<(Status, Option<Timestamp>)> {
-        match self {
-            Self::InOrder { connections, seen_changed } => {
-                let gone = connections.iter().take_while(|known| known.endpoint_id() < id).count();
-                (*connections, *seen_changed) = (&connections[gone..], &seen_changed[gone..]);
-                let known = connections.first().filter(|known| known.endpoint_id() == id)?;
-                Some((known.status, seen_changed[0]))
-            }
-            Self::ById(known) => known.get(id).copied(),
-        }
-    }
-}
-
 fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
-    // A loop, as a state file may come from a program that kept more.
+    // A loop: a state file may come from a version that kept more.
     while queue.len() >= most {
         queue.pop_front();
     }

@@ -36,7 +36,7 @@ use lock::{Lock, LockError};
 pub use format::Damage;
 pub use task::keep;
 
-/// What the file tells of the clusters is nobody else's business: addresses, accounts.
+/// The file holds addresses and account ids, which no other user needs to see.
 const MODE: u32 = 0o600;
 
 /// The place where the state is kept. Only one exists for a file, and it writes once at a time.
@@ -48,7 +48,7 @@ pub struct StateFile {
     _lock: Lock,
 }
 
-/// What was known before the restart, for [`Board::restore`](super::Board::restore).
+/// The states from before the restart, for [`Board::restore`](super::Board::restore).
 #[derive(Debug, Default)]
 pub struct Restored {
     pub(super) clusters: Vec<ClusterState>,
@@ -59,11 +59,11 @@ pub struct Restored {
 /// A damaged state file that was renamed. Its `Display` is a sentence for the log.
 #[derive(Debug)]
 pub struct SetAside {
-    /// Where it was.
+    /// Its path before.
     pub path: PathBuf,
-    /// Where it is now.
+    /// Its path now.
     pub moved_to: PathBuf,
-    /// What is wrong with it.
+    /// The damage.
     pub damage: Damage,
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for SetAside {
     }
 }
 
-/// Why the state cannot be kept in a file.
+/// The reason why the state cannot be kept in a file.
 #[derive(Debug)]
 pub enum OpenError {
     /// Another process holds the file until it ends.
@@ -121,8 +121,8 @@ impl std::error::Error for OpenError {
 }
 
 impl Restored {
-    /// Leaves out what is dated later than this: a clock that was wrong saw it, and it would look
-    /// fresh until that date comes.
+    /// Drops every fact with a later date than this: it was seen by a clock that was wrong, and would
+    /// look fresh until that date comes.
     pub fn without_later_than(mut self, latest: Timestamp) -> Self {
         self.clusters.iter_mut().for_each(|state| state.forget_after(latest));
         self
@@ -172,12 +172,10 @@ impl StateFile {
         };
         file.probe().map_err(failed("write the state to", &file.temporary))?;
         let restored = match format::read(path) {
-            Ok(clusters) => Restored { clusters, damaged: None },
-            Err(format::ReadError::Absent) => Restored::default(),
-            Err(format::ReadError::Io(cause)) => {
-                return Err(failed("read the state file", path)(cause));
-            }
-            Err(format::ReadError::Damaged(damage)) => {
+            Ok(Ok(clusters)) => Restored { clusters, damaged: None },
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Restored::default(),
+            Err(cause) => return Err(failed("read the state file", path)(cause)),
+            Ok(Err(damage)) => {
                 let moved_to =
                     set_aside(path, now).map_err(failed("rename the damaged state file", path))?;
                 let damaged = SetAside { path: path.to_owned(), moved_to, damage };
@@ -187,7 +185,7 @@ impl StateFile {
         Ok((file, restored))
     }
 
-    /// Where the state is kept.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -195,14 +193,14 @@ impl StateFile {
     /// Replaces the file by one that holds this snapshot, and waits until it is on the disk. Blocks.
     ///
     /// # Errors
-    /// Where it could not be written; the file is then the old one, or the new one whole.
+    /// If it could not be written; the file is then the old one, or the new one whole.
     pub fn write(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let replaced = self.write_temporary(snapshot).and_then(|()| {
             fs::rename(&self.temporary, &self.path)?;
             self.sync_folder()
         });
         if replaced.is_err() {
-            // On a full disk half a file is in everybody's way.
+            // On a full disk, half a file takes the room that the next write needs.
             let _ = fs::remove_file(&self.temporary);
         }
         replaced
@@ -214,7 +212,7 @@ impl StateFile {
         file.sync_all()
     }
 
-    /// All that a write does but the renaming.
+    /// Does everything that a write does except the renaming.
     fn probe(&self) -> io::Result<()> {
         let file = self.create_temporary()?;
         let probed = format::write(&file, &Snapshot::default())
@@ -224,7 +222,8 @@ impl StateFile {
         probed
     }
 
-    /// One that a killed process left is replaced, not reused: it may be a link, or have another mode.
+    /// Replaces a file that a killed process left; reusing it would keep its mode, or follow it if it is
+    /// a link.
     fn create_temporary(&self) -> io::Result<File> {
         match fs::remove_file(&self.temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

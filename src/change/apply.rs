@@ -50,7 +50,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     pub(super) async fn run(mut self) -> Result<Report, Refusal> {
         let result = self.steps().await;
         if let Ok(report) = &result {
-            self.env.stats.admin_change(report.outcome.as_str());
+            self.env.stats.admin_change(report.outcome);
             if !self.request.dry_run {
                 self.log(report);
             }

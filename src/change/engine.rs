@@ -333,7 +333,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         if !self.is_stopping {
             self.resolve(intent.clone());
         }
-        self.env.stats.admin_change(Outcome::Unknown.as_str());
+        self.env.stats.admin_change(Outcome::Unknown);
         let mut report = report.clone();
         report.outcome = Outcome::Unknown;
         (report.sent, report.safe_to_retry) = (true, false);

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{FAILED, FINE, print, visible::visible};
+use super::{FAILED, FINE, print, terminal::visible};
 use crate::audit::{self, Head, Record, Unresolved};
 
 #[derive(Args, Debug)]

@@ -6,13 +6,21 @@
 mod cost;
 mod online;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, builder::FalseyValueParser};
 
-use self::cost::{Clusters, Cost, Expected, Page};
-use super::{ConfigArgs, FAILED, FINE, USAGE, WebArgs, complain, log::LogArgs, print};
-use crate::{config::Config, huawei::paging::MAX_ROWS};
+use self::cost::{Cost, Expected, Page};
+use super::{
+    args::{ConfigArgs, WebArgs},
+    exit::{self, Failure},
+    log::LogArgs,
+    terminal::print,
+};
+use crate::{
+    config::{self, Config},
+    huawei::paging::MAX_ROWS,
+};
 
 #[derive(Args, Debug)]
 pub(super) struct CheckConfigArgs {
@@ -39,65 +47,48 @@ pub(super) struct CheckConfigArgs {
     log: LogArgs,
 }
 
-pub(super) async fn run(args: CheckConfigArgs) -> u8 {
+/// Prints what there is to say. It is a failure that a cluster was not read, or not whole.
+pub(super) async fn run(args: CheckConfigArgs) -> Result<u8, Failure> {
     args.log.init();
     let web = args.web.file();
-    let loaded = match args.syntax_only {
-        true => args.config.check_syntax(web.as_deref()),
-        false => args.config.load(web.as_deref()),
+    let mut config = match args.syntax_only {
+        true => config::check_syntax(&args.config.config_file, web.as_deref())?,
+        false => args.config.load(web.as_deref())?,
     };
-    let Some(mut config) = loaded else { return USAGE };
-    match check(&mut config, &args).await {
-        Ok(true) => FINE,
-        Ok(false) => FAILED,
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
+    lines(&head(&config));
+    let projects = config.projects.clone();
+    let (mut expected, mut is_proved) = (Expected::all(args.connections), true);
+    if args.online {
+        let read = online::read(&mut config, args.connections).await?;
+        is_proved = read.is_whole();
+        lines(&read.lines(&projects));
+        expected = read.expected;
+    }
+    let costs: Vec<_> = projects.iter().map(|project| Cost::of(project, &expected)).collect();
+    lines(&table(&costs));
+    let stale_after = config.exposition.stale_after;
+    lines(&costs.iter().filter_map(|cost| over_the_limit(cost, stale_after)).collect::<Vec<_>>());
+    let clusters = projects.iter().flat_map(|project| &project.clusters);
+    let page = cost::page(clusters, &expected, &config.exposition);
+    lines(&totals(&costs, &page, &expected));
+    Ok(exit::code(is_proved))
+}
+
+fn lines(lines: &[String]) {
+    for line in lines {
+        print(line);
     }
 }
 
-/// Prints what there is to say; false if a cluster was not read.
-async fn check(config: &mut Config, args: &CheckConfigArgs) -> Result<bool, String> {
-    let (shard, stale_after) = (config.shard, config.exposition.stale_after);
-    let (all, own) = (config.clusters_of_all_shards, config.own_clusters().count());
-    print("valid");
-    for warning in &config.warnings {
-        print(&format!("warning: {warning}"));
-    }
+fn head(config: &Config) -> Vec<String> {
+    let mut lines = vec!["valid".to_owned()];
+    lines.extend(config.warnings.iter().map(|warning| format!("warning: {warning}")));
+    let (shard, all) = (config.shard, config.clusters_of_all_shards);
     if shard.count > 1 {
-        print(&format!("shard {} of {}: {own} of {all} clusters", shard.index, shard.count));
+        let own = config.own_clusters().count();
+        lines.push(format!("shard {} of {}: {own} of {all} clusters", shard.index, shard.count));
     }
-    let projects: Vec<_> = config.projects.iter().map(Clusters::of).collect();
-    let settings = config.exposition;
-    let mut expected = Expected::all(args.connections);
-    let mut is_proved = true;
-    if args.online {
-        let read = online::read(config, args.connections).await?;
-        expected = read.expected;
-        let (failures, incomplete) = (read.failures, read.incomplete);
-        is_proved = failures.is_empty() && incomplete.is_empty();
-        let failed: usize = failures.iter().map(|failure| failure.clusters.len()).sum();
-        print(&format!("read {} of {own} clusters", own - failed));
-        let sizes: Vec<_> = projects.iter().map(Clusters::size).collect();
-        let lines = failures.iter().flat_map(|failure| online::lines(failure, &sizes));
-        lines.chain(online::incomplete(&incomplete, &sizes)).for_each(|line| {
-            print(&line);
-        });
-    }
-    let costs: Vec<_> = projects.iter().map(|project| project.cost(&expected)).collect();
-    table(&costs).iter().for_each(|line| {
-        print(line);
-    });
-    for warning in costs.iter().filter_map(|cost| over_the_limit(cost, stale_after)) {
-        print(&format!("warning: {warning}"));
-    }
-    let clusters = projects.iter().flat_map(|project| &project.clusters);
-    let page = cost::page(clusters, &expected, &settings);
-    totals(&costs, &page, &expected).iter().for_each(|line| {
-        print(line);
-    });
-    Ok(is_proved)
+    lines
 }
 
 const HEADINGS: [&str; 6] =
@@ -135,7 +126,6 @@ fn over_the_limit(cost: &Cost, stale_after: Duration) -> Option<String> {
     if cost.share() <= 1.0 {
         return None;
     }
-    let name: &Arc<str> = &cost.project;
     let fits = match cost.interval_that_fits() {
         Some(interval) if interval * 3 > stale_after => format!(
             "an interval of {} for all of its clusters would fit, with poll.stale_after at least {}",
@@ -148,8 +138,9 @@ fn over_the_limit(cost: &Cost, stale_after: Duration) -> Option<String> {
         None => "no interval would fit".to_owned(),
     };
     Some(format!(
-        "project {name} needs {} calls a minute and may make {}, so its clusters will be polled \
+        "warning: project {} needs {} calls a minute and may make {}, so its clusters will be polled \
          late: {fits}, or a higher rate_limit.css",
+        cost.project,
         number(cost.calls_per_minute),
         number(cost.limit_per_minute)
     ))

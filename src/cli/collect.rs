@@ -6,18 +6,18 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    ConfigArgs, FAILED, FINE, USAGE, complain,
-    failures::{Failure, MOST_NAMED, failures},
+    args::ConfigArgs,
+    exit::{self, Failure},
     log::LogArgs,
-    print, signals,
+    poll_once::{MOST_NAMED, Outage, in_part, outages, poll_once},
+    signals,
+    terminal::print,
 };
 use crate::{
-    app::{self, Collector},
     board::{ClusterMeta, Snapshot},
     clock::Clock,
     config::Config,
     exposition::{self, Format, Sources, Store},
-    poll,
 };
 
 #[derive(Args, Debug)]
@@ -28,53 +28,38 @@ pub(super) struct CollectArgs {
     log: LogArgs,
 }
 
-pub(super) async fn run(args: CollectArgs) -> u8 {
+pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
     let bar = ProgressBar::hidden();
     args.log.init_above(bar.clone());
-    let Some(config) = args.config.load(None) else { return USAGE };
+    let config = args.config.load(None)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let collected = async {
-        let (shutdown, others) = signals::listen()?.split(None);
-        tokio::select! {
-            collected = collect(config, bar) => collected,
-            () = shutdown => Err("interrupted".to_owned()),
-            never = others => match never {},
-        }
-    };
-    match collected.await {
-        Ok(true) => FINE,
-        Ok(false) => FAILED,
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
+    let (shutdown, others) = signals::listen()?.split(None);
+    tokio::select! {
+        collected = collect(config, bar) => Ok(exit::code(collected?)),
+        () = shutdown => Err("interrupted".to_owned().into()),
+        never = others => match never {},
     }
 }
 
 /// Prints the page; false if a cluster was not read, or not whole.
-async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, String> {
-    let clock = Clock::system();
-    let clusters = config.own_clusters().count();
-    let settings = config.exposition;
-    let collector = app::collector(&mut config, &clock);
-    let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
-    show(&bar, clusters as u64);
-    poll::once(projects, &board, &clock, &stats, |_, _| bar.inc(1)).await;
+async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, Failure> {
+    show(&bar, config.own_clusters().count() as u64);
+    let (board, stats) = poll_once(&mut config, || bar.inc(1)).await?;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);
-    let page = Store::default().page(&board, &settings, clock.now());
+    let page = Store::default().page(&board, &config.exposition, Clock::system().now());
     print(exposition::text(page, &Sources::own(stats), Format::Text004).trim_end());
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
-/// Says why clusters were not read, or not whole.
+/// Tells why clusters were not read, or not whole.
 fn tell(snapshot: &Snapshot) {
     for states in snapshot.clusters().chunk_by(|one, other| one.meta.project == other.meta.project)
     {
-        for Failure { error, clusters } in failures(states) {
+        for Outage { error, clusters } in outages(states) {
             let (first, cluster_names) = named(&clusters);
             tracing::error!(
                 project = &*first.project,
@@ -87,9 +72,7 @@ fn tell(snapshot: &Snapshot) {
                 "clusters cannot be read: {error}"
             );
         }
-        let in_part =
-            states.iter().filter(|state| state.observation.is_some() && !state.is_whole());
-        let in_part: Vec<_> = in_part.map(|state| state.meta.clone()).collect();
+        let in_part = in_part(states);
         if !in_part.is_empty() {
             let (first, cluster_names) = named(&in_part);
             tracing::error!(

@@ -13,19 +13,21 @@ use std::{
 
 use clap::Args;
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 use super::{
-    Beginning, FAILED, FINE, complain,
+    exit::{FINE, Failure},
     log::LogArgs,
-    print, signals,
+    serve::Beginning,
+    signals::{self, Signals},
+    terminal::print,
     token::{random_hex, token},
 };
 use crate::{
     app::{App, Loader, Options},
     change::Timings,
     clock::Clock,
-    config::{self, Config, ConfigError},
+    config,
     sim::{Pace, Settings, Sim},
     text,
 };
@@ -40,68 +42,57 @@ pub(super) struct DemoArgs {
     log: LogArgs,
 }
 
-pub(super) async fn run(args: DemoArgs) -> u8 {
+pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     args.log.init();
-    match demo().await {
-        Ok(()) => FINE,
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
-    }
-}
-
-async fn demo() -> Result<(), String> {
     let signals = signals::listen()?;
     let sim = cloud().await?;
     let token = token()?;
     let folder = Folder::new()?;
-    let text = configuration(&sim, &token, &folder);
-    let keys = (sim.access_key().to_owned(), sim.secret_key().to_owned());
-    let load: Loader = Arc::new(move || load(&text, &keys));
-    let config = load().map_err(|error| error.to_string())?;
-    let cloud = sim.url();
+    let load = loader(&sim, configuration(&sim, &token, &folder));
+    let config = load()?;
     let beginning = Beginning::of(&config);
-    let app = App::bind(
-        config,
-        Options {
-            listen: vec![loopback(METRICS_PORT), loopback(0)],
-            admin_fallback: Some(loopback(0)),
-            telemetry_path: "/metrics".into(),
-            lifecycle: false,
-            load,
-            clock: Clock::system(),
-            changes: Timings::DEFAULT,
-        },
-    )
-    .await
-    .map_err(|error| error.to_string())?;
-    let (shutdown, others) = signals.split(Some(app.reload_handle()));
+    let options = Options {
+        listen: vec![loopback(METRICS_PORT), loopback(0)],
+        admin_fallback: Some(loopback(0)),
+        telemetry_path: "/metrics".into(),
+        lifecycle: false,
+        load,
+        clock: Clock::system(),
+        changes: Timings::DEFAULT,
+    };
+    let app = App::bind(config, options).await?;
     let public = app.public_address();
-    let admin = app.admin_address().ok_or("the demo has no admin listener")?;
+    let admin = app.admin_address().ok_or_else(|| "the demo has no admin listener".to_owned())?;
     let lines = [
         ("metrics", format!("http://{public}/metrics")),
         ("status", format!("http://{public}/")),
         ("admin", format!("http://{admin}/")),
         ("token", token),
-        ("cloud", cloud),
+        ("cloud", sim.url()),
     ];
     for (word, value) in lines {
         print(&format!("{word} {value}"));
     }
     beginning.log(&app, "none: this is the demo");
-    let (stop, mut stopped) = watch::channel(false);
+    run_both(app, sim, signals).await?;
+    Ok(FINE)
+}
+
+/// Runs the daemon until a signal, and the cloud until the daemon has ended.
+async fn run_both(app: App, sim: Sim, signals: Signals) -> Result<(), String> {
+    let (shutdown, others) = signals.split(Some(app.reload_handle()));
+    let (stop, stopped) = oneshot::channel::<()>();
     let (app, sim) = tokio::join!(
         async {
             let ended = tokio::select! {
                 ended = app.run(shutdown) => ended,
                 never = others => match never {},
             };
-            stop.send_replace(true);
+            drop(stop);
             ended
         },
-        sim.run(async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
+        sim.run(async {
+            let _ = stopped.await;
         }),
     );
     sim.map_err(|error| format!("the simulated cloud ended: {error}"))?;
@@ -118,19 +109,17 @@ async fn cloud() -> Result<Sim, String> {
         faults: Vec::new(),
         fixed_now: None,
     };
-    match Sim::bind(settings(CLOUD_PORT)).await {
-        Ok(sim) => Ok(sim),
-        Err(_) => Sim::bind(settings(0))
-            .await
-            .map_err(|error| format!("the simulated cloud cannot listen: {error}")),
+    if let Ok(sim) = Sim::bind(settings(CLOUD_PORT)).await {
+        return Ok(sim);
     }
+    let sim = Sim::bind(settings(0)).await;
+    sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))
 }
 
-/// What a person would write in a file.
+/// The text that a person would write in a file.
 fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
     let url = sim.url();
-    let digest = Sha256::digest(token.as_bytes());
-    let sha256 = text::to_hex(&digest);
+    let sha256 = text::to_hex(&Sha256::digest(token));
     let mut yaml = format!(
         "poll: {{ interval: 2s, timeout: 1s, stale_after: 1m }}\n\
          state_file: {state:?}\n\
@@ -162,13 +151,16 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
 }
 
 /// Reads that text as a file is read, with the keys in the environment.
-fn load(text: &str, (access_key, secret_key): &(String, String)) -> Result<Config, ConfigError> {
-    let environment = |name: &str| match name {
-        "HUAWEICLOUD_SDK_AK" => Some(access_key.clone()),
-        "HUAWEICLOUD_SDK_SK" => Some(secret_key.clone()),
-        _ => None,
-    };
-    config::parse(text, Path::new("demo"), &environment)
+fn loader(sim: &Sim, text: String) -> Loader {
+    let keys = [
+        ("HUAWEICLOUD_SDK_AK", sim.access_key().to_owned()),
+        ("HUAWEICLOUD_SDK_SK", sim.secret_key().to_owned()),
+    ];
+    Arc::new(move || {
+        let value = |(_, value): &(_, String)| value.clone();
+        let environment = |name: &str| keys.iter().find(|(key, _)| *key == name).map(value);
+        config::parse(&text, Path::new("demo"), &environment)
+    })
 }
 
 /// A folder of this process alone, gone at its end.

@@ -3,12 +3,16 @@
 //!
 //! Texts of the cloud are escaped in both, so they can neither forge a line nor move a terminal's cursor.
 
-use std::{fmt, io};
+use std::{fmt, io, str::FromStr as _};
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 use indicatif::ProgressBar;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
-use tracing::{Event, Level, Subscriber, field::Field, level_filters::LevelFilter};
+use tracing::{Event, Subscriber, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
     field::Visit,
     filter::Targets,
@@ -22,10 +26,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::text::may_be_shown;
+use crate::text::{json_line, may_be_shown};
 
 /// The targets of the exporter's own lines begin with the name of its library.
 const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
+const LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
 
 #[derive(Args, Debug)]
 pub(super) struct LogArgs {
@@ -34,9 +39,10 @@ pub(super) struct LogArgs {
         long = "log.level",
         value_name = "LEVEL",
         env = "CSS_VPCEP_EXPORTER_LOG_LEVEL",
-        default_value = "info"
+        default_value = "info",
+        value_parser = PossibleValuesParser::new(LEVELS).try_map(|level| LevelFilter::from_str(&level))
     )]
-    level: LogLevel,
+    level: LevelFilter,
     /// How lines are written
     #[arg(
         long = "log.format",
@@ -45,15 +51,6 @@ pub(super) struct LogArgs {
         default_value = "logfmt"
     )]
     format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogLevel {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,17 +69,14 @@ impl LogArgs {
     pub(super) fn init_above(&self, bar: ProgressBar) {
         let registry = tracing_subscriber::registry().with(self.filter());
         // A second subscriber, or a closed stderr: neither can be reported.
-        let _ = registry.with(self.lines(Above(bar))).try_init();
+        let _ = registry.with(self.lines(move || Above(bar.clone()))).try_init();
     }
 
     /// Libraries log at trace only: anything that matters comes back to us as an error.
     fn filter(&self) -> Targets {
         match self.level {
-            LogLevel::Trace => Targets::new().with_default(LevelFilter::TRACE),
-            LogLevel::Debug => Targets::new().with_target(OWN_TARGET, LevelFilter::DEBUG),
-            LogLevel::Info => Targets::new().with_target(OWN_TARGET, LevelFilter::INFO),
-            LogLevel::Warn => Targets::new().with_target(OWN_TARGET, LevelFilter::WARN),
-            LogLevel::Error => Targets::new().with_target(OWN_TARGET, LevelFilter::ERROR),
+            LevelFilter::TRACE => Targets::new().with_default(LevelFilter::TRACE),
+            level => Targets::new().with_target(OWN_TARGET, level),
         }
     }
 
@@ -99,16 +93,7 @@ impl LogArgs {
 }
 
 /// Writes to stderr, above the progress bar if there is one.
-#[derive(Clone)]
 struct Above(ProgressBar);
-
-impl MakeWriter<'_> for Above {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 impl io::Write for Above {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
@@ -137,25 +122,18 @@ where
         let mut now = String::new();
         SystemTime.format_time(&mut Writer::new(&mut now))?;
         let metadata = event.metadata();
-        let level = match *metadata.level() {
-            Level::TRACE => "trace",
-            Level::DEBUG => "debug",
-            Level::INFO => "info",
-            Level::WARN => "warn",
-            Level::ERROR => "error",
-        };
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let first = [
+        let mut entries = vec![
             ("ts", now.into()),
-            ("level", level.into()),
+            ("level", metadata.level().as_str().to_ascii_lowercase().into()),
             ("target", metadata.target().into()),
             ("msg", fields.message.into()),
         ];
-        let fields = first.into_iter().chain(fields.others);
+        entries.extend(fields.others);
         match self.0 {
-            LogFormat::Logfmt => logfmt(&mut writer, fields),
-            LogFormat::Json => json(&mut writer, fields),
+            LogFormat::Logfmt => writeln!(writer, "{}", logfmt(&entries)),
+            LogFormat::Json => writeln!(writer, "{}", json(&Object(entries))),
         }
     }
 }
@@ -163,26 +141,34 @@ where
 type Entry = (&'static str, Value);
 
 /// `ts=… level=… msg=… key=value …`, as the Go programs of the Prometheus world do.
-fn logfmt(out: &mut impl fmt::Write, fields: impl Iterator<Item = Entry>) -> fmt::Result {
-    for (position, (key, value)) in fields.enumerate() {
-        write!(out, "{}{key}=", if position > 0 { " " } else { "" })?;
-        match value {
-            Value::String(text) => push_word(out, &text)?,
-            other => write!(out, "{other}")?,
-        }
-    }
-    out.write_char('\n')
+fn logfmt(entries: &[Entry]) -> String {
+    let words = entries.iter().map(|(key, value)| format!("{key}={}", word(value)));
+    words.collect::<Vec<_>>().join(" ")
 }
 
-fn json(out: &mut impl fmt::Write, fields: impl Iterator<Item = Entry>) -> fmt::Result {
-    for (position, (key, value)) in fields.enumerate() {
-        write!(out, "{}\"{key}\":", if position > 0 { "," } else { "{" })?;
-        match value {
-            Value::String(text) => push_quoted(out, &text)?,
-            other => write!(out, "{other}")?,
-        }
+/// A value, in quotes unless it is a single plain word.
+fn word(value: &Value) -> String {
+    let plain = |character: char| {
+        !character.is_whitespace() && may_be_shown(character) && !"\"=\\".contains(character)
+    };
+    match value.as_str() {
+        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        _ => json(value),
     }
-    out.write_str("}\n")
+}
+
+/// JSON in which line breaks and all characters that control a terminal are escaped.
+fn json(value: &impl Serialize) -> String {
+    String::from_utf8(json_line(value).unwrap_or_default()).unwrap_or_default()
+}
+
+/// The fields of a line in their order.
+struct Object(Vec<Entry>);
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
 }
 
 #[derive(Default)]
@@ -226,32 +212,6 @@ impl Visit for Fields {
     }
 }
 
-/// Quotes any text that is not a single plain word.
-fn push_word(out: &mut impl fmt::Write, value: &str) -> fmt::Result {
-    let plain = |character: char| {
-        !character.is_whitespace() && may_be_shown(character) && !"\"=\\".contains(character)
-    };
-    if !value.is_empty() && value.chars().all(plain) {
-        return out.write_str(value);
-    }
-    push_quoted(out, value)
-}
-
-/// A JSON string in which line breaks and all characters that control a terminal are escaped.
-fn push_quoted(out: &mut impl fmt::Write, value: &str) -> fmt::Result {
-    out.write_char('"')?;
-    for character in value.chars() {
-        match character {
-            '"' | '\\' => write!(out, "\\{character}")?,
-            '\n' => out.write_str("\\n")?,
-            // All of these have four digits at most.
-            odd if !may_be_shown(odd) => write!(out, "\\u{:04x}", u32::from(odd))?,
-            other => out.write_char(other)?,
-        }
-    }
-    out.write_char('"')
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -271,21 +231,17 @@ mod tests {
             ("a=b", "\"a=b\""),
             ("say \"hi\" \\", "\"say \\\"hi\\\" \\\\\""),
             ("line\nlevel=error", "\"line\\nlevel=error\""),
-            ("\u{1b}[31m\u{2028}\r", "\"\\u001b[31m\\u2028\\u000d\""),
+            ("\u{1b}[31m\u{2028}\r", "\"\\u001b[31m\\u2028\\r\""),
             ("\u{9b}2J\u{202e}", "\"\\u009b2J\\u202e\""),
         ];
         for (value, expected) in cases {
-            let mut out = String::new();
-            push_word(&mut out, value).unwrap();
-            assert_eq!(out, expected);
-            let mut json = String::new();
-            push_quoted(&mut json, value).unwrap();
-            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), value);
+            assert_eq!(word(&value.into()), expected);
+            assert_eq!(serde_json::from_str::<String>(&json(&value)).unwrap(), value);
         }
     }
 
     /// The output of `say` at a level, in a format.
-    fn logged(level: LogLevel, format: LogFormat, say: impl FnOnce()) -> String {
+    fn logged(level: LevelFilter, format: LogFormat, say: impl FnOnce()) -> String {
         let path = std::env::temp_dir().join(format!(
             "css-vpcep-exporter-log-{}-{:?}",
             std::process::id(),
@@ -319,7 +275,7 @@ mod tests {
                 "why\n"
             );
         };
-        let line = logged(LogLevel::Info, LogFormat::Json, say);
+        let line = logged(LevelFilter::INFO, LogFormat::Json, say);
         let json: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
         assert!(line.ends_with("}\n") && line.lines().count() == 1, "{line}");
         let keys: Vec<&str> = json.keys().map(String::as_str).collect();
@@ -332,7 +288,7 @@ mod tests {
         assert_eq!(json["msg"], "it \"failed\": why\n");
         assert_eq!(json["target"], module_path!());
 
-        let line = logged(LogLevel::Info, LogFormat::Logfmt, say);
+        let line = logged(LevelFilter::INFO, LogFormat::Logfmt, say);
         let (time, rest) = line.split_once(" level=").unwrap();
         assert!(time.starts_with("ts=20") && time.ends_with('Z'), "{line}");
         let target = module_path!();
@@ -352,10 +308,10 @@ mod tests {
             tracing::debug!("ours");
         };
         let logged = |level| logged(level, LogFormat::Logfmt, say);
-        let debug = logged(LogLevel::Debug);
+        let debug = logged(LevelFilter::DEBUG);
         assert!(debug.contains("ours") && !debug.contains("theirs"), "{debug}");
-        let trace = logged(LogLevel::Trace);
+        let trace = logged(LevelFilter::TRACE);
         assert!(trace.contains("ours") && trace.contains("theirs"), "{trace}");
-        assert_eq!(logged(LogLevel::Info), "");
+        assert_eq!(logged(LevelFilter::INFO), "");
     }
 }

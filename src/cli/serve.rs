@@ -1,18 +1,21 @@
 //! `serve`: the daemon.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    Beginning, ConfigArgs, FAILED, FINE, ListenAddress, USAGE, WebArgs, complain, log::LogArgs,
-    parse_listen_address, signals,
+    args::{ConfigArgs, ListenAddress, WebArgs, parse_listen_address},
+    exit::{FINE, Failure},
+    log::LogArgs,
+    signals,
 };
 use crate::{
-    app::{App, Loader, Options, StartError, Supervisor},
+    app::{App, Loader, Options, Supervisor},
     change::Timings,
     clock::Clock,
-    config,
+    config::{self, Config},
+    stats::{REVISION, VERSION},
 };
 
 #[derive(Args, Debug)]
@@ -59,40 +62,51 @@ fn parse_telemetry_path(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) async fn run(args: ServeArgs) -> u8 {
-    args.log.init();
-    match serve(args).await {
-        Ok(()) => FINE,
-        Err(failure) => {
-            complain(&failure.text);
-            failure.code
+/// The facts about the configuration in the first line of the daemon's log.
+pub(super) struct Beginning {
+    clusters: usize,
+    public_tls: bool,
+    admin_tls: bool,
+}
+
+impl Beginning {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            clusters: config.own_clusters().count(),
+            public_tls: config.web.tls.is_some(),
+            admin_tls: config.admin.as_ref().is_some_and(|admin| admin.web.tls.is_some()),
         }
     }
-}
 
-struct Failure {
-    code: u8,
-    text: String,
-}
-
-impl Failure {
-    fn new(code: u8, text: impl std::fmt::Display) -> Self {
-        Self { code, text: text.to_string() }
+    pub(super) fn log(self, app: &App, config_file: impl fmt::Display) {
+        let admin = app.admin_address();
+        tracing::info!(
+            version = VERSION,
+            revision = REVISION,
+            %config_file,
+            clusters = self.clusters,
+            public = %app.public_address(),
+            public_tls = self.public_tls,
+            admin = admin.map(tracing::field::display),
+            admin_tls = admin.map(|_| self.admin_tls),
+            "listening"
+        );
     }
 }
 
-async fn serve(args: ServeArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
+    args.log.init();
     let (file, web) = (args.config.config_file, args.web.file());
     let config_file = file.display().to_string();
     let load: Loader = Arc::new(move || {
         config::load_with_web(&file, web.as_deref(), &config::process_environment)
     });
-    let config = load().map_err(|mistakes| Failure::new(USAGE, mistakes))?;
+    let config = load()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let beginning = Beginning::of(&config);
-    let mut signals = signals::listen().map_err(|error| Failure::new(FAILED, error))?;
+    let mut signals = signals::listen()?;
     let options = Options {
         listen: args.listen.0,
         admin_fallback: None,
@@ -102,26 +116,23 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         clock: Clock::system(),
         changes: Timings::DEFAULT,
     };
-    let bound = tokio::select! {
-        bound = App::bind(config, options) => bound,
-        () = signals.end() => return Ok(()),
+    let app = tokio::select! {
+        bound = App::bind(config, options) => bound?,
+        () = signals.end() => return Ok(FINE),
     };
-    let app = bound.map_err(|error| match error {
-        StartError::Configuration(_) => Failure::new(USAGE, error),
-        StartError::Machine(_) => Failure::new(FAILED, error),
-    })?;
     beginning.log(&app, config_file);
     let supervisor = Supervisor::of_environment(&config::process_environment);
     let supervisor = supervisor.unwrap_or_else(|why| {
         tracing::warn!("the service manager cannot be told how it goes: {why}");
         None
     });
-    let app = app.supervised_by(supervisor);
     let (shutdown, others) = signals.split(Some(app.reload_handle()));
-    tokio::select! {
-        ended = app.run(shutdown) => ended.map_err(|died| Failure::new(FAILED, died)),
+    let ended = tokio::select! {
+        ended = app.supervised_by(supervisor).run(shutdown) => ended,
         never = others => match never {},
-    }
+    };
+    ended.map_err(|died| died.to_string())?;
+    Ok(FINE)
 }
 
 #[cfg(test)]

@@ -7,22 +7,19 @@
 
 use std::{convert::Infallible, io};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 
+use super::exit::FAILED;
 use crate::public::ReloadHandle;
 
 /// The signals of the process.
 pub(super) struct Signals {
-    /// For the first of them to end the process.
-    first: Ends,
-    /// For the second.
-    second: Ends,
-    hangup: Signal,
-}
-
-struct Ends {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 /// Listens from now on.
@@ -31,10 +28,13 @@ struct Ends {
 /// In a sentence, when the system does not let it.
 pub(super) fn listen() -> Result<Signals, String> {
     let all = || -> io::Result<Signals> {
-        let hangup = signal(SignalKind::hangup())?;
         // Nobody waits for it. What counts is that it is handled, which lasts for the process.
         drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
-        Ok(Signals { first: Ends::new()?, second: Ends::new()?, hangup })
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     };
     all().map_err(|error| format!("signals cannot be handled: {error}"))
 }
@@ -42,57 +42,45 @@ pub(super) fn listen() -> Result<Signals, String> {
 impl Signals {
     /// Waits for the first signal to end. Used during the start, when there is nothing to shut down in order.
     pub(super) async fn end(&mut self) {
-        self.first.next().await;
-        tracing::info!("shutting down before the start was complete");
-    }
-
-    /// The future that is ready at the first signal to end, and one that is never ready: it serves
-    /// the signals after it, and asks `reload` for a reload at every SIGHUP.
-    pub(super) fn split(
-        self,
-        reload: Option<ReloadHandle>,
-    ) -> (impl Future<Output = ()> + Send + 'static, impl Future<Output = Infallible>) {
-        let Self { mut first, mut second, mut hangup } = self;
-        let shutdown = async move {
-            first.next().await;
-            tracing::info!("shutting down; a second signal ends at once");
-        };
-        let others = async move {
-            let at_once = async {
-                second.next().await;
-                second.next().await;
-                std::process::exit(i32::from(super::FAILED))
-            };
-            let reloads = async {
-                loop {
-                    hangup.recv().await;
-                    match &reload {
-                        Some(reload) => reload.ask(),
-                        None => tracing::warn!("there is nothing to reload"),
-                    }
-                }
-            };
-            tokio::select! {
-                never = at_once => never,
-                never = reloads => never,
-            }
-        };
-        (shutdown, others)
-    }
-}
-
-impl Ends {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+        tracing::info!("shutting down before the start was complete");
+    }
+
+    /// The future that is ready at the first signal to end, and one that is never ready: it serves
+    /// the signals, and asks `reload` for a reload at every SIGHUP.
+    pub(super) fn split(
+        self,
+        reload: Option<ReloadHandle>,
+    ) -> (impl Future<Output = ()> + Send + 'static, impl Future<Output = Infallible>) {
+        let Self { mut terminate, mut interrupt, mut hangup } = self;
+        let (first, asked) = oneshot::channel::<()>();
+        let mut first = Some(first);
+        let others = async move {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                    _ = hangup.recv() => {
+                        match &reload {
+                            Some(reload) => reload.ask(),
+                            None => tracing::warn!("there is nothing to reload"),
+                        }
+                        continue;
+                    }
+                }
+                match first.take() {
+                    Some(first) => drop(first),
+                    None => std::process::exit(FAILED.into()),
+                }
+            }
+        };
+        let shutdown = async {
+            let _ = asked.await;
+            tracing::info!("shutting down; a second signal ends at once");
+        };
+        (shutdown, others)
     }
 }

@@ -1,10 +1,15 @@
-//! `simulate`: the simulated cloud alone, for whoever wants to try a client against it.
+//! `simulate`: the simulated cloud alone, to try a client against it.
 
 use std::{net::SocketAddr, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{FAILED, FINE, complain, offered::Offering, print, signals};
+use super::{
+    args::Offering,
+    exit::{FINE, Failure},
+    signals,
+    terminal::print,
+};
 use crate::sim::{Fault, Pace, Settings, Sim};
 
 /// Changes come slowly enough to be followed, and fast enough not to wait for.
@@ -32,8 +37,14 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_SEED", default_value_t = 1)]
     seed: u64,
     /// Whether the world changes by itself, or only by POST /__sim/step
-    #[arg(long, value_name = "PACE", env = "CSS_VPCEP_EXPORTER_PACE", default_value = "auto")]
-    pace: PaceArg,
+    #[arg(
+        long,
+        value_name = "PACE",
+        env = "CSS_VPCEP_EXPORTER_PACE",
+        default_value = "auto",
+        value_parser = ["auto", "explicit"]
+    )]
+    pace: String,
     /// Faults to begin with: each NAME or NAME:PERCENT, several with blanks or commas between them
     #[arg(
         long,
@@ -45,12 +56,6 @@ pub(super) struct SimulateArgs {
         hide_possible_values = true
     )]
     fault: Vec<Fault>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PaceArg {
-    Auto,
-    Explicit,
 }
 
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
@@ -70,32 +75,21 @@ fn fault_names() -> String {
     format!("Faults:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
-pub(super) async fn run(args: SimulateArgs) -> u8 {
+pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
     let settings = Settings {
         listen: args.listen,
         clusters: args.clusters,
         connections: args.connections,
         seed: args.seed,
-        pace: match args.pace {
-            PaceArg::Auto => Pace::Auto { step: STEP },
-            PaceArg::Explicit => Pace::Explicit,
+        pace: match &*args.pace {
+            "explicit" => Pace::Explicit,
+            _ => Pace::Auto { step: STEP },
         },
         faults: args.fault,
         fixed_now: None,
     };
-    match start(settings).await {
-        Ok(()) => FINE,
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
-    }
-}
-
-async fn start(settings: Settings) -> Result<(), String> {
-    let listen = settings.listen;
-    let sim =
-        Sim::bind(settings).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let sim = Sim::bind(settings).await;
+    let sim = sim.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let (shutdown, others) = signals::listen()?.split(None);
     let lines = [
         ("cloud", sim.url()),
@@ -107,10 +101,10 @@ async fn start(settings: Settings) -> Result<(), String> {
     for (word, value) in lines {
         print(&format!("{word} {value}"));
     }
-    tokio::select! {
-        ended = sim.run(shutdown) => {
-            ended.map_err(|error| format!("the simulated cloud ended: {error}"))
-        }
+    let ended = tokio::select! {
+        ended = sim.run(shutdown) => ended,
         never = others => match never {},
-    }
+    };
+    ended.map_err(|error| format!("the simulated cloud ended: {error}"))?;
+    Ok(FINE)
 }

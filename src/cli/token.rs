@@ -1,13 +1,16 @@
 //! `token`: makes an admin token. It goes to stdout alone, so that `token > file` makes a token file;
 //! the lines for the configuration, which holds only its SHA-256, go to stderr.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use sha2::{Digest, Sha256};
 
-use super::{FAILED, FINE, complain, print};
+use super::{
+    exit::{FINE, Failure},
+    terminal::{complain, print},
+};
 use crate::{config::check_name, text};
 
-/// With which every token begins, so that whoever finds one knows what it opens.
+/// The beginning of every token, so that its finder knows what it opens.
 const PREFIX: &str = "cssvpcep_";
 
 #[derive(Args, Debug)]
@@ -22,8 +25,14 @@ pub(super) struct TokenArgs {
     )]
     name: String,
     /// What it may do
-    #[arg(long, value_name = "ROLE", env = "CSS_VPCEP_EXPORTER_ROLE", default_value = "viewer")]
-    role: RoleArg,
+    #[arg(
+        long,
+        value_name = "ROLE",
+        env = "CSS_VPCEP_EXPORTER_ROLE",
+        default_value = "viewer",
+        value_parser = ["viewer", "editor"]
+    )]
+    role: String,
     /// The endpoint services it may see or change, as PROJECT/NAME or PROJECT/ID; * is any run of
     /// characters. None if this is left out
     #[arg(
@@ -36,13 +45,7 @@ pub(super) struct TokenArgs {
     services: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RoleArg {
-    Viewer,
-    Editor,
-}
-
-/// What the configuration takes as a name or a pattern: a token that it refuses is of no use.
+/// A name or a pattern that the configuration takes: a token that it refuses is of no use.
 fn label(text: &str) -> Result<String, String> {
     check_name(text).map_err(|expected| format!("expected {expected}"))?;
     Ok(text.to_owned())
@@ -57,23 +60,13 @@ fn pattern(text: &str) -> Result<String, String> {
     label(text)
 }
 
-pub(super) fn run(args: &TokenArgs) -> u8 {
-    match token() {
-        Ok(token) => {
-            if !print(&token) {
-                complain("the token could not be written: it is lost");
-                return FAILED;
-            }
-            for line in configuration(args, &token) {
-                complain(&line);
-            }
-            FINE
-        }
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
+pub(super) fn run(args: &TokenArgs) -> Result<u8, Failure> {
+    let token = token()?;
+    if !print(&token) {
+        return Err("the token could not be written: it is lost".to_owned().into());
     }
+    configuration(args, &token).iter().for_each(|line| complain(line));
+    Ok(FINE)
 }
 
 /// A new token: 32 random bytes.
@@ -95,18 +88,15 @@ pub(super) fn random_hex() -> Result<String, String> {
 fn configuration(args: &TokenArgs, token: &str) -> [String; 3] {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let services: Vec<_> = args.services.iter().map(|pattern| quoted(pattern)).collect();
-    let role = match args.role {
-        RoleArg::Viewer => "viewer",
-        RoleArg::Editor => "editor",
-    };
     [
         "# The token is on the standard output; it is not shown again. For the configuration:"
             .to_owned(),
         "# admin: { tokens: [ … ] }".to_owned(),
         format!(
-            "- {{ name: {}, sha256: {}, role: {role}, services: [{}] }}",
+            "- {{ name: {}, sha256: {}, role: {}, services: [{}] }}",
             quoted(&args.name),
             quoted(&text::to_hex(&Sha256::digest(token))),
+            args.role,
             services.join(", ")
         ),
     ]
@@ -143,7 +133,7 @@ mod tests {
         assert_ne!(token, super::token().unwrap());
         let args = TokenArgs {
             name: "on \"call\"".into(),
-            role: RoleArg::Editor,
+            role: "editor".into(),
             services: vec!["prod/*".into(), "test/a".into()],
         };
         let lines = configuration(&args, &token).join("\n");

@@ -129,24 +129,17 @@ fn timeout(
     written: &mut Option<String>,
     intervals: &Intervals,
 ) -> Duration {
-    let path = "poll.timeout";
     let shortest = intervals.shortest();
-    let timeout = match context.duration(path, written.as_deref()) {
-        None => DEFAULT_TIMEOUT.min(shortest.length / 2),
-        Some(timeout) if timeout.is_zero() => {
-            context.mistake(path, "0s", "more than 0s");
-            timeout
+    let default = DEFAULT_TIMEOUT.min(shortest.length / 2);
+    fitting(context, "poll.timeout", written, default, |context, timeout| {
+        if timeout.is_zero() {
+            return Some("more than 0s".into());
         }
-        Some(timeout) => {
-            if timeout > shortest.length && !intervals.are_wrong {
-                let (most, of) = (human(shortest.length), context.other(&shortest.path));
-                context.mistake(path, human(timeout), format_args!("at most {of}, {most}"));
-            }
-            timeout
-        }
-    };
-    *written = Some(human(timeout));
-    timeout
+        let is_too_long = timeout > shortest.length && !intervals.are_wrong;
+        is_too_long.then(|| {
+            format!("at most {}, {}", context.other(&shortest.path), human(shortest.length))
+        })
+    })
 }
 
 fn stale_after(
@@ -154,21 +147,33 @@ fn stale_after(
     written: &mut Option<String>,
     intervals: &Intervals,
 ) -> Duration {
-    let path = "poll.stale_after";
     let longest = intervals.longest();
     let times = LEAST_INTERVALS_UNTIL_STALE;
     let least = longest.length * times;
-    let stale_after = match context.duration(path, written.as_deref()) {
-        None => DEFAULT_STALE_AFTER.max(least),
-        Some(stale_after) => {
-            if stale_after < least && !intervals.are_wrong {
-                let (least, of) = (human(least), context.other(&longest.path));
-                let expected = format_args!("at least {times} times {of}, {least}");
-                context.mistake(path, human(stale_after), expected);
-            }
-            stale_after
-        }
-    };
-    *written = Some(human(stale_after));
-    stale_after
+    let default = DEFAULT_STALE_AFTER.max(least);
+    fitting(context, "poll.stale_after", written, default, |context, stale_after| {
+        let is_too_short = stale_after < least && !intervals.are_wrong;
+        is_too_short.then(|| {
+            let (least, of) = (human(least), context.other(&longest.path));
+            format!("at least {times} times {of}, {least}")
+        })
+    })
+}
+
+/// A duration that follows from the intervals where it is not written; `expected` is said of one that
+/// does not fit them.
+fn fitting(
+    context: &mut Context<'_>,
+    path: &str,
+    written: &mut Option<String>,
+    default: Duration,
+    expected: impl FnOnce(&Context<'_>, Duration) -> Option<String>,
+) -> Duration {
+    let read = context.duration(path, written.as_deref());
+    if let Some(expected) = read.and_then(|duration| expected(context, duration)) {
+        context.mistake(path, read.map(human).unwrap_or_default(), expected);
+    }
+    let duration = read.unwrap_or(default);
+    *written = Some(human(duration));
+    duration
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{credentials::source, diagnostics::Context, file, poll::Intervals, settings::Project};
+use super::{
+    credentials::source, diagnostics::Context, file, poll::Intervals, settings::ProjectSettings,
+};
 use crate::{
     board::{ClusterMeta, ServiceMeta},
     huawei::{
@@ -49,7 +51,7 @@ pub(super) fn project(
     fleet: &mut Fleet,
     path: &str,
     written: &mut file::Project,
-) -> Option<Project> {
+) -> Option<ProjectSettings> {
     let at = |key: &str| format!("{path}.{key}");
     let cloud = cloud(context, path, written);
     let limits = written.rate_limit.get_or_insert_default();
@@ -69,7 +71,7 @@ pub(super) fn project(
         own_clusters.extend(cluster(context, fleet, &path, written, cloud.as_ref()));
     }
     let services = endpoint_services(context, &at("endpoint_services"), services, cloud.as_ref());
-    Some(Project {
+    Some(ProjectSettings {
         cloud: cloud?,
         css_rate_limit,
         vpcep_rate_limit,

@@ -22,7 +22,7 @@ pub struct Config {
     /// The part of the clusters that this process polls.
     pub shard: Shard,
     /// The projects in the order of the file, each with this shard's part of it.
-    pub projects: Vec<Project>,
+    pub projects: Vec<ProjectSettings>,
     /// How many clusters the file has, those of other shards included.
     pub clusters_of_all_shards: usize,
     /// The admin listener, if there is one.
@@ -44,8 +44,8 @@ pub struct Config {
 }
 
 /// A project, and the part of it that belongs to this shard.
-#[derive(Debug)]
-pub struct Project {
+#[derive(Clone, Debug)]
+pub struct ProjectSettings {
     /// How to call it.
     pub cloud: huawei::Settings,
     /// How fast this shard may call CSS.
@@ -67,10 +67,5 @@ impl Config {
     /// The endpoint services of all projects.
     pub fn own_services(&self) -> impl Iterator<Item = ServiceMeta> {
         self.projects.iter().flat_map(|project| &project.endpoint_services).cloned()
-    }
-
-    /// The effective configuration.
-    pub fn effective(&self) -> String {
-        self.effective.clone()
     }
 }

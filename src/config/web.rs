@@ -72,13 +72,8 @@ fn parse(text: &str, path: &Path, text_only: bool) -> Result<WebConfig, ConfigEr
     let headers = headers(&mut context, http.headers.unwrap_or_default());
     let rate_limit = file.rate_limit.and_then(|written| rate_limit(&mut context, written));
     let warnings = context.finish()?;
-    let settings = WebSettings {
-        file: Some(path.to_owned()),
-        tls,
-        users: Arc::new(users),
-        headers,
-        rate_limit: rate_limit.map(Arc::new),
-    };
+    let settings =
+        WebSettings { tls, users: Arc::new(users), headers, rate_limit: rate_limit.map(Arc::new) };
     Ok(WebConfig { settings, warnings })
 }
 

@@ -4,6 +4,7 @@ use super::{
     api::{Api, Call},
     codes,
     effort::Effort,
+    operation::Operation,
     page_limits::PageLimits,
     paging::{self, FALLBACK_LIMIT, LargeLimit, Page, Pages},
     wire::{self, Surprise, Surprises},
@@ -12,9 +13,6 @@ use crate::{
     cloud::CloudError,
     model::{ClusterId, ConnectionList},
 };
-
-/// The operation, as the metrics name it.
-pub(super) const LIST: &str = "css_connections";
 
 /// Reads all connections of a cluster: whole, or not at all.
 pub(super) async fn read(
@@ -37,7 +35,7 @@ pub(super) async fn read(
             if let Some(id) = walked.duplicate_id {
                 surprises.note(Surprise::DuplicateId, "id", &id);
             }
-            api.report(LIST, Some(cluster), surprises, None);
+            api.report(Operation::Connections, Some(cluster), surprises, None);
             Ok(walked.list)
         }
         Err(error) if effort.trace.pages == 0 && codes::says_not_enabled(&error) => {
@@ -70,8 +68,14 @@ impl Pages for &mut ClusterPages<'_> {
         let path = format!("clusters/{}/vpcepservice/connections", self.cluster);
         let parameter = self.api.settings.paging.parameter.as_str();
         let query = [(parameter, &*offset.to_string()), ("limit", &*limit.to_string())];
-        let answer = self.api.css(Call::get(LIST, &path, &query), self.effort).await?;
-        let page = self.api.decoded(LIST, Some(self.cluster), &answer, wire::page)?;
+        let call = Call {
+            operation: Operation::Connections,
+            cluster: Some(self.cluster),
+            path: &path,
+            query: &query,
+            body: None,
+        };
+        let (page, _) = self.api.read(call, wire::page, self.effort).await?;
         self.effort.trace.pages += 1;
         Ok(page)
     }

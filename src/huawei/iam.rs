@@ -14,10 +14,6 @@ use crate::{
     text::shown,
 };
 
-/// Operations, as the metrics name them.
-pub(super) const TOKEN: &str = "iam_token";
-pub(super) const PROJECTS: &str = "iam_projects";
-
 /// A token that IAM gave.
 pub(super) struct Issued {
     pub(super) token: Secret,

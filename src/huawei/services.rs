@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     api::{Api, Call},
     effort::Effort,
-    transport::Method,
+    operation::Operation,
     wire::{self, ServicePage},
 };
 use crate::{
@@ -13,10 +13,6 @@ use crate::{
     model::{EndpointService, ServiceFields, ServiceId},
     secret::Secret,
 };
-
-pub(super) const LIST: &str = "vpcep_services";
-pub(super) const DETAIL: &str = "vpcep_service";
-pub(super) const UPDATE: &str = "vpcep_update";
 
 const SERVICES: &str = "vpc-endpoint-services";
 
@@ -32,8 +28,8 @@ pub(super) async fn read(
     effort: &mut Effort,
 ) -> Result<EndpointService, CloudError> {
     let path = format!("{SERVICES}/{service}");
-    let answer = api.vpcep(Call::get(DETAIL, &path, &[]), effort).await?;
-    let found = api.decoded(DETAIL, None, &answer, wire::service)?;
+    let call = call(Operation::Service, &path, &[]);
+    let (found, answer) = api.read(call, wire::service, effort).await?;
     if found.id != *service {
         return Err(answer.explain(bad_shape("the answer is about another service")));
     }
@@ -48,10 +44,9 @@ pub(super) async fn update(
     effort: &mut Effort,
 ) -> Result<(), CloudError> {
     let body = Secret::new(wire::update(update));
-    let path = &*format!("{SERVICES}/{service}");
-    let method = Method::PUT;
-    let call = Call { operation: UPDATE, method, path, query: &[], body: Some(&body) };
-    api.vpcep(call, effort).await?;
+    let path = format!("{SERVICES}/{service}");
+    let call = Call { body: Some(&body), ..call(Operation::UpdateService, &path, &[]) };
+    api.send(&call, effort).await?;
     // The echo is not trusted: the document's own example answers with the values from before.
     Ok(())
 }
@@ -113,10 +108,14 @@ async fn page(
     if let [only] = wanted {
         query.push(("id", only.as_str()));
     }
-    let answer = api.vpcep(Call::get(LIST, SERVICES, &query), effort).await?;
-    let page = api.decoded(LIST, None, &answer, wire::services)?;
+    let call = call(Operation::Services, SERVICES, &query);
+    let (page, _) = api.read(call, wire::services, effort).await?;
     effort.trace.pages += 1;
     Ok(page)
+}
+
+fn call<'a>(operation: Operation, path: &'a str, query: &'a [(&'a str, &'a str)]) -> Call<'a> {
+    Call { operation, cluster: None, path, query, body: None }
 }
 
 fn bad_shape(message: &str) -> CloudError {

@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 
-use super::{transport::Answer, wire::Oddity};
+use super::{operation::Operation, transport::Answer, wire::Oddity};
 use crate::model::ClusterId;
 
 /// More surprises of one kind in one project are a new API: they are counted, and not logged.
@@ -19,7 +19,7 @@ impl SurpriseLog {
     pub(super) fn tell(
         &self,
         project: &str,
-        operation: &str,
+        operation: Operation,
         cluster: Option<&ClusterId>,
         oddities: Vec<Oddity>,
         answer: Option<&Answer>,
@@ -35,7 +35,7 @@ impl SurpriseLog {
             tracing::info!(
                 project,
                 cluster_id = cluster.map(ClusterId::as_str),
-                operation,
+                operation = operation.as_str(),
                 kind = oddity.kind.as_str(),
                 field = oddity.field,
                 value = oddity.value,

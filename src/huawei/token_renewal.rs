@@ -24,7 +24,8 @@ pub async fn keep_fresh(
         let now = Instant::now();
         let mut renewals = JoinSet::new();
         let all = clients.borrow().clone();
-        for client in all.values().cloned() {
+        for client in all.values() {
+            let client = client.clone();
             renewals.spawn(async move { client.renew_token_if_due(now).await });
         }
         tokio::select! {

@@ -1,4 +1,8 @@
-//! Connections, many thousands of them: the texts of those that came together share one allocation.
+//! Connections, and how many thousands of them fit into memory.
+//!
+//! A connection has six texts. As strings these would be six allocations and 144 bytes of pointers; here
+//! all texts of a list stand one after the other in one shared string, and a connection holds where each
+//! of its own begins and how long it is: a third less memory for a fleet.
 
 use std::{fmt, sync::Arc};
 
@@ -23,7 +27,7 @@ pub struct Connection {
     lengths: [u16; TEXTS],
 }
 
-/// What is known of a connection, to make one of it.
+/// The fields of a connection, to make one.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionFields<'a> {
     /// The id of the VPC endpoint.
@@ -49,7 +53,7 @@ pub struct ConnectionFields<'a> {
 }
 
 impl<'a> ConnectionFields<'a> {
-    /// An endpoint of which nothing else is known.
+    /// A connection with nothing but its endpoint and status.
     pub const fn bare(endpoint_id: &'a str, status: Status) -> Self {
         Self {
             endpoint_id,
@@ -66,6 +70,7 @@ impl<'a> ConnectionFields<'a> {
     }
 }
 
+// The places of the texts in `starts` and `lengths`.
 const TEXTS: usize = 6;
 const ENDPOINT_ID: usize = 0;
 const IP: usize = 1;
@@ -107,6 +112,7 @@ impl Connection {
 
     fn text(&self, which: usize) -> &str {
         let start = self.starts[which] as usize;
+        // While its list is still coming, a connection has no texts yet; nobody sees it then.
         let texts = self.texts.as_deref().unwrap_or_default();
         &texts[start..start + usize::from(self.lengths[which])]
     }
@@ -150,6 +156,7 @@ impl fmt::Debug for Connection {
 impl PartialEq for Connection {
     fn eq(&self, other: &Self) -> bool {
         let facts = |one: &Self| (one.status, one.max_sessions, one.created, one.updated);
+        // Where a text begins says nothing; different lengths are found without reading any.
         self.lengths == other.lengths
             && facts(self) == facts(other)
             && (0..TEXTS).all(|which| self.text(which) == other.text(which))
@@ -158,7 +165,7 @@ impl PartialEq for Connection {
 
 impl Eq for Connection {}
 
-/// Connections that come one after the other, to share their texts.
+/// A list under construction, whose connections will share their texts.
 #[derive(Debug, Default)]
 pub struct Connections {
     texts: String,
@@ -196,6 +203,7 @@ impl Connections {
         texts[SPECIFICATION_NAME] = fields.specification_name;
         texts[DOMAIN_ID] = fields.domain_id;
         for (which, text) in texts.into_iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+            // Cut where a character ends, or a later slice would panic. Lengths then fit into 16 bits.
             let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
             let start = match self.place_before(which, text) {
                 Some(start) => start,
@@ -211,7 +219,8 @@ impl Connections {
         connection
     }
 
-    /// Neighbours often have the same owner and the same specification: these are stored once.
+    /// The start of a text that the connection before has too. Neighbours often have the same owner and
+    /// the same specification; the other texts differ in every connection and are not compared.
     fn place_before(&self, which: usize, text: &str) -> Option<u32> {
         if which < SPECIFICATION_NAME {
             return None;
@@ -224,6 +233,7 @@ impl Connections {
 
     /// All of them, in the order in which they came.
     pub fn finish(mut self) -> Vec<Connection> {
+        // Only now, because the string moves while it grows.
         let texts: Arc<str> = self.texts.into();
         self.rows.shrink_to_fit();
         for row in &mut self.rows {

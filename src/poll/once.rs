@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 
-use super::{Poll, Project, report, roster::Shared};
+use super::{
+    report,
+    target::{Shared, Target},
+};
 use crate::{
-    board::{Attempt, Board},
+    board::Board,
     clock::Clock,
     cloud::{Cloud, CloudError},
     model::ClusterId,
@@ -14,34 +17,31 @@ use crate::{
     stats::Stats,
 };
 
-/// Polls all clusters of all projects and records each on the board. `ended` is told of every poll as
-/// it ends, with its error if it failed.
+/// Polls all clusters of all targets and records each on the board. Calls `ended` for every poll as it
+/// ends, with its error if it failed.
 pub async fn once<C: Cloud>(
-    projects: Vec<Project<C>>,
+    targets: Vec<Target<C>>,
     board: &Board,
     clock: &Clock,
     stats: &Arc<Stats>,
     mut ended: impl FnMut(&ClusterId, Option<&CloudError>),
 ) {
-    let mut polls: JoinSet<(ClusterId, Arc<str>, Attempt)> = JoinSet::new();
-    for mut project in projects {
-        let clusters = std::mem::take(&mut project.clusters);
-        let slots = Arc::new(Semaphore::new(project.concurrency));
-        let project = Shared::new(project, slots);
+    let mut polls = JoinSet::new();
+    for mut target in targets {
+        let clusters = std::mem::take(&mut target.clusters);
+        let shared = Arc::new(Shared::new(target, None));
         for (cluster, _) in clusters {
-            let poll = Poll::new(cluster.clone(), &project, clock, stats);
-            let name = project.name.clone();
-            polls.spawn(
-                async move { (cluster, name, poll.run(Priority::Poll, Arc::default()).await) },
-            );
+            let turn = (Priority::Poll, Arc::default());
+            let poll = shared.clone().poll(cluster.clone(), turn, clock.clone(), stats.clone());
+            let name = shared.name().clone();
+            polls.spawn(async move { (cluster, name, poll.await) });
         }
     }
     while let Some(joined) = polls.join_next().await {
         // A poll that panicked leaves its cluster without an attempt, which the caller sees.
         let Ok((cluster, project, attempt)) = joined else { continue };
         let error = attempt.outcome.result.as_ref().err();
-        let reason = error.map(|error| error.reason.as_str());
-        stats.poll_ended(&project, attempt.duration, reason);
+        stats.poll_ended(&project, attempt.duration, error.map(|error| error.reason));
         ended(&cluster, error);
         if let Some(state) = board.snapshot().cluster(&cluster) {
             report::ended(&state.meta, &attempt);

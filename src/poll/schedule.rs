@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-/// The place of whatever has this id in its interval: at least zero, less than the interval.
+/// The place in its interval of a cluster or project with this id: at least zero, less than the interval.
 pub(super) fn phase(id: &str, interval: Duration) -> Duration {
     let digest = Sha256::digest(id.as_bytes());
     let hash = digest.iter().take(8).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte));
     interval.mul_f64(hash as f64 / 2_f64.powi(64)).min(interval - Duration::from_nanos(1))
 }
 
-/// How long it is from `now` to the next moment that has this place in the interval, counted from
+/// The time from `now` to the next moment that has this place in the interval, counted from
 /// the Unix epoch: at least zero, less than the interval.
 pub(super) fn until_next(now: Timestamp, phase: Duration, interval: Duration) -> Duration {
     let interval_ns = interval.as_nanos() as i128;

@@ -1,11 +1,6 @@
 //! Reads the endpoint services: all of a project in one go, every five minutes.
 
-use std::{
-    collections::{HashMap, HashSet},
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -13,188 +8,174 @@ use tokio::{
     time::Instant,
 };
 
-use super::{schedule, sleep_until};
+use super::{
+    causes::{Cause, Causes, Kind},
+    schedule,
+};
 use crate::{
-    board::{ServiceBoard, ServiceState},
+    board::{ServiceBoard, ServiceMeta, ServiceState},
     clock::Clock,
     cloud::{Budget, CloudError, Clouds, Services},
-    model::EndpointService,
+    model::ServiceId,
     pacing::Priority,
 };
 
-/// How often the services of a project are read: their fields change by hand, so rarely.
+/// Time between two readings of a project: services change by hand, so rarely.
 const SERVICES_INTERVAL: Duration = Duration::from_secs(300);
-/// Projects take their first turn within this time, each at its own moment.
+/// A project with a service that was never read is read within this time, each at its own moment.
 const FIRST_WITHIN: Duration = Duration::from_secs(5);
 /// One reading: a request or two, and a wait for their tokens.
 const READING_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The part that reads endpoint services.
+/// The part that reads endpoint services, with a task for each project.
 #[derive(Debug)]
 pub struct ServiceReader<C> {
     clouds: watch::Receiver<Clouds<C>>,
     board: ServiceBoard,
     clock: Clock,
-    due: HashMap<Arc<str>, Instant>,
-    /// Projects that got a new service while they were read.
-    again: HashSet<Arc<str>>,
-    readings: JoinSet<()>,
-    running: HashMap<Id, Arc<str>>,
 }
 
 impl<C: Services + Clone> ServiceReader<C> {
     /// Nothing is read before [`ServiceReader::run`].
     pub fn new(clouds: watch::Receiver<Clouds<C>>, board: ServiceBoard, clock: Clock) -> Self {
-        let (due, running) = (HashMap::new(), HashMap::new());
-        let (again, readings) = (HashSet::new(), JoinSet::new());
-        Self { clouds, board, clock, due, again, readings, running }
+        Self { clouds, board, clock }
     }
 
     /// Reads until `shutdown` is ready; then gives up what is under way and ends.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
-        self.lay_out();
+        let mut tasks = JoinSet::new();
+        let mut running: HashMap<Id, Arc<str>> = HashMap::new();
         loop {
-            let next_due = self.due.values().min().copied();
+            let clouds = self.clouds.borrow_and_update().clone();
+            for name in clouds.keys() {
+                if !running.values().any(|running| running == name) {
+                    let project = Project::new(name.clone(), &self.board);
+                    let clouds = self.clouds.clone();
+                    let task =
+                        tasks.spawn(project.run(clouds, self.board.clone(), self.clock.clone()));
+                    running.insert(task.id(), name.clone());
+                }
+            }
             tokio::select! {
                 () = &mut shutdown => break,
-                Some(ended) = self.readings.join_next_with_id() => {
-                    let task = match ended {
-                        Ok((task, ())) => task,
-                        Err(error) => {
-                            tracing::error!(
-                                "a reading of endpoint services ended by a fault of the exporter: {error}"
-                            );
-                            error.id()
-                        }
-                    };
-                    self.ended(task);
-                }
-                Ok(()) = self.clouds.changed() => self.lay_out(),
-                () = sleep_until(next_due) => self.start_due(),
-            }
-        }
-        self.readings.shutdown().await;
-    }
-
-    /// Gives every project its turns. One that has services which were never read is next.
-    fn lay_out(&mut self) {
-        let clouds = self.clouds.borrow_and_update().clone();
-        let now = Instant::now();
-        self.due.retain(|project, _| clouds.contains_key(project));
-        for project in clouds.keys() {
-            let never_read = has_never_read(&self.board, project);
-            let is_running = self.running.values().any(|running| running == project);
-            match (is_running, never_read) {
-                // Its next turn is laid out when this one has ended.
-                (true, true) => drop(self.again.insert(project.clone())),
-                (true, false) => {}
-                (false, true) => drop(self.due.insert(project.clone(), now + soon(project))),
-                (false, false) => {
-                    self.due.entry(project.clone()).or_insert(now + SERVICES_INTERVAL);
+                Ok(()) = self.clouds.changed() => {}
+                Some(ended) = tasks.join_next_with_id() => {
+                    if let Err(error) = &ended {
+                        tracing::error!(
+                            "a reading of endpoint services ended by a fault of the exporter: {error}"
+                        );
+                    }
+                    running.remove(&ended.map_or_else(|error| error.id(), |(task, ())| task));
                 }
             }
         }
+        tasks.shutdown().await;
+    }
+}
+
+/// The services of one project, and when they are read next.
+struct Project {
+    name: Arc<str>,
+    due: Instant,
+    causes: Causes<ServiceId>,
+}
+
+impl Project {
+    fn new(name: Arc<str>, board: &ServiceBoard) -> Self {
+        let mut project =
+            Self { name, due: Instant::now() + SERVICES_INTERVAL, causes: Causes::default() };
+        project.hurry_if_new(board);
+        project
     }
 
-    fn start_due(&mut self) {
-        let now = Instant::now();
-        let clouds = self.clouds.borrow().clone();
-        let is_due = |(project, due): (&Arc<str>, &Instant)| (*due <= now).then(|| project.clone());
-        for project in self.due.iter().filter_map(is_due).collect::<Vec<_>>() {
-            // Its next turn is laid out when this one has ended.
-            self.due.remove(&project);
-            let Some(cloud) = clouds.get(&project) else { continue };
-            let reading =
-                read(project.clone(), cloud.clone(), self.board.clone(), self.clock.clone());
-            let task = self.readings.spawn(reading);
-            self.running.insert(task.id(), project);
+    /// Reads again and again, until the project is gone.
+    async fn run<C: Services + Clone>(
+        mut self,
+        mut clouds: watch::Receiver<Clouds<C>>,
+        board: ServiceBoard,
+        clock: Clock,
+    ) {
+        loop {
+            let is_due = tokio::select! {
+                () = tokio::time::sleep_until(self.due) => true,
+                changed = clouds.changed() => match changed {
+                    Ok(()) => false,
+                    Err(_) => return,
+                },
+            };
+            let Some(cloud) = clouds.borrow_and_update().get(&self.name).cloned() else { return };
+            if is_due {
+                self.read(&cloud, &board, &clock).await;
+                self.due = Instant::now() + SERVICES_INTERVAL;
+            }
+            // A reload may have brought services, also while others were read.
+            self.hurry_if_new(&board);
         }
     }
 
-    fn ended(&mut self, task: Id) {
-        let Some(project) = self.running.remove(&task) else { return };
-        let is_wanted = self.again.remove(&project) && has_never_read(&self.board, &project);
-        if self.clouds.borrow().contains_key(&project) {
-            let wait = if is_wanted { soon(&project) } else { SERVICES_INTERVAL };
-            self.due.insert(project, Instant::now() + wait);
+    fn hurry_if_new(&mut self, board: &ServiceBoard) {
+        if self.services(board).iter().any(|state| state.up.is_none()) {
+            let soon = Instant::now() + schedule::phase(&self.name, FIRST_WITHIN);
+            self.due = self.due.min(soon);
         }
     }
-}
 
-/// How long a project with a service that was never read waits.
-fn soon(project: &str) -> Duration {
-    schedule::phase(project, FIRST_WITHIN)
-}
-
-fn has_never_read(board: &ServiceBoard, project: &str) -> bool {
-    services_of(board, project).iter().any(|state| state.up.is_none())
-}
-
-fn services_of(board: &ServiceBoard, project: &str) -> Vec<Arc<ServiceState>> {
-    let all = board.snapshot();
-    all.iter().filter(|state| *state.meta.project == *project).cloned().collect()
-}
-
-async fn read<C: Services>(project: Arc<str>, cloud: C, board: ServiceBoard, clock: Clock) {
-    let services = services_of(&board, &project);
-    if services.is_empty() {
-        return;
+    fn services(&self, board: &ServiceBoard) -> Vec<Arc<ServiceState>> {
+        let all = board.snapshot();
+        all.iter().filter(|state| state.meta.project == self.name).cloned().collect()
     }
-    let wanted: Vec<_> = services.iter().map(|state| state.meta.id.clone()).collect();
-    // What is found is at least as new as that; a change that ends meanwhile knows better.
-    let (date, began) = (clock.now(), Instant::now());
-    let budget = Budget {
-        deadline: Instant::now() + READING_TIMEOUT,
-        first_token: None,
-        priority: Priority::Poll,
-    };
-    let result = cloud.services(&wanted, budget).await.result;
-    let results = result.unwrap_or_else(|error| vec![Err(error); services.len()]);
-    report(&project, &services, &results);
-    for (state, result) in services.into_iter().zip(results) {
-        board.record_since(&state.meta, result, date, began);
-    }
-}
 
-/// Logs a line for each cause when reading begins to fail, and one when it works again.
-fn report(
-    project: &str,
-    services: &[Arc<ServiceState>],
-    results: &[Result<EndpointService, CloudError>],
-) {
-    let mut told: Vec<&CloudError> = Vec::new();
-    for (state, result) in services.iter().zip(results) {
-        let Err(error) = result else { continue };
-        if is_news(state.last_error.as_ref(), error) && !told.contains(&error) {
-            told.push(error);
+    async fn read<C: Services>(&mut self, cloud: &C, board: &ServiceBoard, clock: &Clock) {
+        let services = self.services(board);
+        if services.is_empty() {
+            return;
+        }
+        let wanted: Vec<_> = services.iter().map(|state| state.meta.id.clone()).collect();
+        // Dated by its beginning, so that a change of ours that ends meanwhile counts as newer.
+        let (date, began) = (clock.now(), Instant::now());
+        let budget = Budget {
+            deadline: began + READING_TIMEOUT,
+            first_token: None,
+            priority: Priority::Poll,
+        };
+        let result = cloud.services(&wanted, budget).await.result;
+        let results = result.unwrap_or_else(|error| vec![Err(error); services.len()]);
+        self.causes.keep_only(|id| wanted.contains(id));
+        for (state, result) in services.iter().zip(results) {
+            self.log(&state.meta, result.as_ref().err(), date);
+            board.record_since(&state.meta, result, date, began);
+        }
+    }
+
+    /// Logs a cause of failures when it begins and when it is over.
+    fn log(&mut self, service: &ServiceMeta, error: Option<&CloudError>, date: jiff::Timestamp) {
+        let cause = error.and_then(|error| Cause::of(&self.name, error));
+        let (is_news, over) = self.causes.update(&service.id, cause, date, SERVICES_INTERVAL);
+        if let Some(error) = error.filter(|_| is_news) {
             tracing::warn!(
-                project,
-                service_name = &*state.meta.name,
-                service_id = state.meta.id.as_str(),
+                project = &*self.name,
+                service_name = &*service.name,
+                service_id = service.id.as_str(),
                 reason = error.reason.as_str(),
                 code = error.code,
                 request_id = error.request_id,
                 "the endpoint service cannot be read: {error}"
             );
         }
+        if let Some((Cause { kind: Kind::Failed(reason, code), .. }, spread)) = over
+            && error.is_none()
+        {
+            tracing::info!(
+                project = &*self.name,
+                reason = reason.as_str(),
+                code,
+                services = spread.most_subjects,
+                since = %spread.since,
+                "endpoint services can be read again"
+            );
+        }
     }
-    let was_lost =
-        |(state, result): &(&Arc<ServiceState>, &Result<EndpointService, CloudError>)| {
-            state.up == Some(false) && result.is_ok()
-        };
-    let again = services.iter().zip(results).filter(was_lost).count();
-    if again > 0 {
-        tracing::info!(project, services = again, "endpoint services can be read again");
-    }
-}
-
-/// Whether a service that failed with `before`, if at all, now fails for another cause.
-fn is_news(before: Option<&CloudError>, error: &CloudError) -> bool {
-    let is_same =
-        |before: &CloudError| (before.reason, &before.code) == (error.reason, &error.code);
-    // Credentials in back-off are told once where the back-off begins, not for each service.
-    error.retry_at.is_none() && !before.is_some_and(is_same)
 }
 
 #[cfg(test)]
@@ -207,7 +188,7 @@ mod tests {
     use crate::{
         board::ServiceMeta,
         cloud::{Listed, Reason, Trace, Traced},
-        model::{RegionId, ServiceFields, ServiceId, ServiceName, ServiceStatus},
+        model::{EndpointService, RegionId, ServiceFields, ServiceId, ServiceName, ServiceStatus},
     };
 
     #[derive(Clone, Default)]
@@ -325,29 +306,6 @@ mod tests {
         *cloud.broken.lock().unwrap() = true;
         tokio::time::sleep(SERVICES_INTERVAL).await;
         assert_eq!(reasons(), [Some(Reason::Reset); 2]);
-    }
-
-    #[test]
-    fn each_cause_of_a_failure_is_news_once() {
-        let error = |reason, code: Option<&str>| CloudError {
-            code: code.map(Into::into),
-            ..CloudError::new(reason, "no")
-        };
-        let reset = error(Reason::Reset, None);
-        let other_words = CloudError { message: "gone".into(), ..reset.clone() };
-        let (one, other) = ("EndPoint.0001", "EndPoint.0002");
-        let back_off = CloudError { retry_at: Some(Clock::system().now()), ..reset.clone() };
-        let cases = [
-            (None, &reset, true),
-            (Some(&reset), &other_words, false),
-            (Some(&reset), &error(Reason::NotFound, None), true),
-            (Some(&error(Reason::Http4xx, Some(one))), &error(Reason::Http4xx, Some(other)), true),
-            (Some(&error(Reason::Http4xx, Some(one))), &error(Reason::Http4xx, Some(one)), false),
-            (None, &back_off, false),
-        ];
-        for (before, error, expected) in cases {
-            assert_eq!(is_news(before, error), expected, "{before:?}, then {error:?}");
-        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Which of several exporters polls a cluster: rendezvous hashing.
+//! Rendezvous hashing: picks the one of several exporters that polls a cluster.
 //!
 //! Every shard draws a number for the cluster and the highest one has it. So all shards agree
 //! without talking, and one shard more takes its part evenly from the others and moves nothing else.
@@ -10,9 +10,9 @@ use crate::model::ClusterId;
 /// One of several exporters that share a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which one, less than `count`.
+    /// Its number, less than `count`.
     pub index: u32,
-    /// How many there are, at least 1.
+    /// The number of shards, at least 1.
     pub count: u32,
 }
 
@@ -20,7 +20,7 @@ impl Shard {
     /// The only one.
     pub const ONLY: Self = Self { index: 0, count: 1 };
 
-    /// Whether this shard polls the cluster.
+    /// True if this shard polls the cluster.
     pub fn owns(&self, cluster: &ClusterId) -> bool {
         winner(self.count, cluster) == Some(self.index)
     }

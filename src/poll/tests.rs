@@ -2,11 +2,14 @@
 
 use std::sync::Mutex;
 
+use tokio::sync::oneshot;
+
 use super::*;
 use crate::{
     board::ClusterMeta,
-    model::RegionId,
-    pacing::{RateLimit, Token},
+    cloud::Budget,
+    model::{ConnectionList, RegionId},
+    pacing::{Pacer, RateLimit, Token},
     stats::Stats,
 };
 
@@ -104,8 +107,8 @@ fn cluster(number: u32) -> ClusterId {
     ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap()
 }
 
-fn project(name: &str, cloud: &Fake, clusters: impl IntoIterator<Item = u32>) -> Project<Fake> {
-    Project {
+fn project(name: &str, cloud: &Fake, clusters: impl IntoIterator<Item = u32>) -> Target<Fake> {
+    Target {
         name: name.into(),
         region: RegionId::parse("r").unwrap(),
         cloud: cloud.clone(),
@@ -126,12 +129,12 @@ struct Running {
     task: tokio::task::JoinHandle<()>,
 }
 
-fn run(projects: Vec<Project<Fake>>) -> Running {
+fn run(projects: Vec<Target<Fake>>) -> Running {
     let board = Board::new(metas(&projects));
     run_on(board, Clock::tokio_from(START), projects)
 }
 
-fn metas(projects: &[Project<Fake>]) -> Vec<ClusterMeta> {
+fn metas(projects: &[Target<Fake>]) -> Vec<ClusterMeta> {
     let metas = projects.iter().flat_map(|project| {
         project.clusters.iter().map(|(id, interval)| ClusterMeta {
             region: RegionId::parse("r").unwrap(),
@@ -144,10 +147,10 @@ fn metas(projects: &[Project<Fake>]) -> Vec<ClusterMeta> {
     metas.collect()
 }
 
-fn run_on(board: Board, clock: Clock, projects: Vec<Project<Fake>>) -> Running {
-    let stats = Arc::new(Stats::new());
+fn run_on(board: Board, clock: Clock, projects: Vec<Target<Fake>>) -> Running {
+    let stats = Arc::new(Stats::default());
     for project in &projects {
-        stats.add_project(&project.name, &[], &[]);
+        stats.add_project(&project.name);
     }
     let (scheduler, polls, roster) = Scheduler::new(projects, board.clone(), clock, stats.clone());
     let (stop, stopped) = oneshot::channel();
@@ -158,7 +161,7 @@ fn run_on(board: Board, clock: Clock, projects: Vec<Project<Fake>>) -> Running {
 }
 
 impl Running {
-    async fn replace(&self, projects: Vec<Project<Fake>>) {
+    async fn replace(&self, projects: Vec<Target<Fake>>) {
         let metas = metas(&projects);
         self.roster.replace(projects, metas).await;
     }

@@ -33,7 +33,7 @@ impl Turn {
         self.hurry.notify_one();
     }
 
-    /// Whether the poll may have asked the cloud already. If not, it will read a state from after this call.
+    /// True if the poll may have asked the cloud already. If not, it will read a state from after this call.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Acquire)
     }

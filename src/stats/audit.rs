@@ -1,20 +1,15 @@
-//! How the audit log is, asked for at each scrape.
+//! The state of the audit log, asked for at each scrape.
 
 use std::{fmt, sync::Arc};
 
-use prometheus::{
-    core::{Collector, Desc},
-    proto::MetricFamily,
-};
+use prometheus::{IntCounterVec, core::Collector as _, proto::MetricFamily};
 
-use super::definitions::{
-    AUDIT_HEALTHY, AUDIT_LAST_SEQUENCE, AUDIT_RECORDS, AUDIT_WRITE_FAILURES, Definition,
-};
+use super::definitions::{AUDIT_HEALTHY, AUDIT_LAST_SEQUENCE, AUDIT_RECORDS, AUDIT_WRITE_FAILURES};
 
-/// How the audit log is at one moment.
+/// The state of the audit log at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReading {
-    /// Whether it takes records.
+    /// True if it takes records.
     pub healthy: bool,
     /// Records written by this process, by kind.
     pub records: Vec<(&'static str, u64)>,
@@ -25,48 +20,22 @@ pub struct AuditReading {
 }
 
 /// Asks for a reading; it must not wait.
-pub type ReadAudit = Arc<dyn Fn() -> AuditReading + Send + Sync>;
-
-/// The collector.
 #[derive(Clone)]
-pub(super) struct Audit {
-    descriptions: Vec<Desc>,
-    read: ReadAudit,
-}
+pub struct ReadAudit(pub Arc<dyn Fn() -> AuditReading + Send + Sync>);
 
-impl Audit {
-    pub(super) fn new(read: ReadAudit) -> Self {
-        let definitions = [AUDIT_HEALTHY, AUDIT_RECORDS, AUDIT_WRITE_FAILURES, AUDIT_LAST_SEQUENCE];
-        let describe = |definition: Definition| {
-            let labels = definition.labels.iter().map(|&label| label.to_owned()).collect();
-            Desc::new(definition.name.into(), definition.help.into(), labels, Default::default())
-                .ok()
-        };
-        Self { descriptions: definitions.into_iter().filter_map(describe).collect(), read }
-    }
-}
-
-impl fmt::Debug for Audit {
+impl fmt::Debug for ReadAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Audit")
+        f.write_str("ReadAudit")
     }
 }
 
-impl Collector for Audit {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let AuditReading { healthy, records, write_failures, last_sequence } = (self.read)();
-        let gauge = |definition: &Definition, value: f64| {
-            super::single_gauge(definition.name, definition.help, value)
-        };
-        let failures = AUDIT_WRITE_FAILURES;
-        let mut families = gauge(&AUDIT_HEALTHY, f64::from(u8::from(healthy)));
-        families.extend(gauge(&AUDIT_LAST_SEQUENCE, last_sequence as f64));
-        families.extend(super::single_counter(failures.name, failures.help, write_failures as f64));
-        if let Ok(by_kind) = super::counter_vec(&AUDIT_RECORDS) {
+impl ReadAudit {
+    pub(super) fn families(&self) -> Vec<MetricFamily> {
+        let AuditReading { healthy, records, write_failures, last_sequence } = (self.0)();
+        let mut families = AUDIT_HEALTHY.single(f64::from(u8::from(healthy)));
+        families.extend(AUDIT_LAST_SEQUENCE.single(last_sequence as f64));
+        families.extend(AUDIT_WRITE_FAILURES.single(write_failures as f64));
+        if let Ok(by_kind) = IntCounterVec::new(AUDIT_RECORDS.opts(), AUDIT_RECORDS.labels) {
             for (kind, count) in records {
                 by_kind.with_label_values(&[kind]).inc_by(count);
             }

@@ -1,5 +1,9 @@
 //! Every metric of the exporter about itself: name, type, labels, help.
 
+use prometheus::{Counter, Gauge, Opts, core::Collector as _, proto::MetricFamily};
+
+use crate::label::labels;
+
 /// A metric's name, type, labels and help: what the reference in the README shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Definition {
@@ -13,43 +17,73 @@ pub struct Definition {
     pub help: &'static str,
 }
 
-/// The type of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows while the process lives.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Counts observations in buckets.
-    Histogram,
+labels! {
+    /// The type of a metric.
+    pub enum Kind {
+        /// Only grows while the process lives.
+        Counter = "counter",
+        /// Goes up and down.
+        Gauge = "gauge",
+        /// Counts observations in buckets.
+        Histogram = "histogram",
+    }
 }
 
-impl Kind {
-    /// The word of the exposition formats.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
+impl Definition {
+    pub(super) fn opts(&self) -> Opts {
+        Opts::new(self.name, self.help)
+    }
+
+    /// The family of a counter or gauge without labels, for values that are read at each scrape.
+    pub(super) fn single(&self, value: f64) -> Vec<MetricFamily> {
+        let family = match self.kind {
+            Kind::Counter => Counter::with_opts(self.opts()).map(|counter| {
+                counter.inc_by(value);
+                counter.collect()
+            }),
+            _ => Gauge::with_opts(self.opts()).map(|gauge| {
+                gauge.set(value);
+                gauge.collect()
+            }),
+        };
+        family.unwrap_or_default()
     }
 }
 
 macro_rules! definitions {
-    ($($constant:ident = $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)*) => {
+    (
+        $(#[$doc:meta])* $visibility:vis $all:ident, $prefix:literal;
+        $($constant:ident = $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)*
+    ) => {
         $(pub(super) const $constant: Definition = Definition {
-            name: concat!("css_vpcep_exporter_", $name),
+            name: concat!($prefix, $name),
             kind: Kind::$kind,
             labels: &[$($label),*],
             help: $help,
         };)*
 
-        /// Every metric of the module above, but for the conventional `process_*`.
-        pub const DEFINITIONS: &[Definition] = &[$($constant),*];
+        $(#[$doc])*
+        $visibility const $all: &[Definition] = &[$($constant),*];
     };
 }
 
 definitions! {
+    /// The conventional metrics of a process.
+    pub(super) PROCESS, "process_";
+    PROCESS_CPU = "cpu_seconds_total", Counter, [],
+        "Total user and system CPU time spent in seconds.";
+    PROCESS_MAX_FDS = "max_fds", Gauge, [], "Maximum number of open file descriptors.";
+    PROCESS_OPEN_FDS = "open_fds", Gauge, [], "Number of open file descriptors.";
+    PROCESS_RESIDENT_MEMORY = "resident_memory_bytes", Gauge, [], "Resident memory size in bytes.";
+    PROCESS_START_TIME = "start_time_seconds", Gauge, [],
+        "Start time of the process since unix epoch in seconds.";
+    PROCESS_THREADS = "threads", Gauge, [], "Number of OS threads in the process.";
+    PROCESS_VIRTUAL_MEMORY = "virtual_memory_bytes", Gauge, [], "Virtual memory size in bytes.";
+}
+
+definitions! {
+    /// Every metric of the module above, but for the conventional `process_*`.
+    pub DEFINITIONS, "css_vpcep_exporter_";
     BUILD_INFO = "build_info", Gauge, ["version", "revision"],
         "The version that runs and the source revision that it was built from.";
     CONFIG_INFO = "config_info", Gauge, ["sha256"],

@@ -1,68 +1,33 @@
 //! The conventional `process_*` metrics, read from `/proc/self` at each scrape (Linux; elsewhere
-//! they are absent).
+//! they are absent). The collector of the crate `prometheus` is not used: it counts CPU time in whole
+//! seconds, of which this process may need one a minute.
 
 use std::fs;
 
-use prometheus::{
-    core::{Collector, Desc},
-    proto::MetricFamily,
-};
+use prometheus::proto::MetricFamily;
+
+use super::definitions::{Definition, PROCESS};
 
 /// Clock ticks per second in `/proc/self/stat`: 100 on every Linux architecture that Rust supports
 /// (`USER_HZ`, proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Names and help texts of what is collected.
-pub(super) const METRICS: [(&str, &str); 7] = [
-    ("process_cpu_seconds_total", "Total user and system CPU time spent in seconds."),
-    ("process_max_fds", "Maximum number of open file descriptors."),
-    ("process_open_fds", "Number of open file descriptors."),
-    ("process_resident_memory_bytes", "Resident memory size in bytes."),
-    ("process_start_time_seconds", "Start time of the process since unix epoch in seconds."),
-    ("process_threads", "Number of OS threads in the process."),
-    ("process_virtual_memory_bytes", "Virtual memory size in bytes."),
-];
-
-/// The collector.
-#[derive(Clone)]
-pub(super) struct Process {
-    descriptions: Vec<Desc>,
-}
-
-impl Process {
-    pub(super) fn new() -> Self {
-        let describe = |(name, help): (&str, &str)| {
-            Desc::new(name.into(), help.into(), Vec::new(), Default::default()).ok()
-        };
-        Self { descriptions: METRICS.into_iter().filter_map(describe).collect() }
-    }
-}
-
-impl Collector for Process {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let values = [
-            cpu_seconds(&stat),
-            max_fds(&fs::read_to_string("/proc/self/limits").unwrap_or_default()),
-            // The directory that is being read is open too.
-            fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as f64 - 1.0),
-            status_kib(&status, "VmRSS:"),
-            start_time(&stat, &fs::read_to_string("/proc/stat").unwrap_or_default()),
-            status_number(&status, "Threads:"),
-            status_kib(&status, "VmSize:"),
-        ];
-        let family = |((name, help), value): ((&str, &str), Option<f64>)| match value {
-            Some(value) if name.ends_with("_total") => super::single_counter(name, help, value),
-            Some(value) => super::single_gauge(name, help, value),
-            None => Vec::new(),
-        };
-        METRICS.into_iter().zip(values).flat_map(family).collect()
-    }
+/// The families that this system has, in the order of [`PROCESS`].
+pub(super) fn families() -> Vec<MetricFamily> {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let values = [
+        cpu_seconds(&stat),
+        max_fds(&fs::read_to_string("/proc/self/limits").unwrap_or_default()),
+        // The directory that is being read is open too.
+        fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as f64 - 1.0),
+        status_kib(&status, "VmRSS:"),
+        start_time(&stat, &fs::read_to_string("/proc/stat").unwrap_or_default()),
+        status_number(&status, "Threads:"),
+        status_kib(&status, "VmSize:"),
+    ];
+    let family = |(of, value): (&Definition, Option<f64>)| value.map(|value| of.single(value));
+    PROCESS.iter().zip(values).filter_map(family).flatten().collect()
 }
 
 /// The fields of `/proc/self/stat` after the command, which may hold blanks; the first is number 3.
@@ -112,6 +77,6 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_has_all_of_them() {
-        assert_eq!(Process::new().collect().len(), METRICS.len());
+        assert_eq!(families().len(), PROCESS.len());
     }
 }

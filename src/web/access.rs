@@ -1,6 +1,6 @@
 //! The settings of a web configuration file, and the check of requests by them: rate limit and password.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -28,8 +28,6 @@ const OPEN: [&str; 2] = ["/-/healthy", "/-/ready"];
 /// The settings of a web configuration file. Without a file, all of them are absent.
 #[derive(Clone, Debug, Default)]
 pub struct WebSettings {
-    /// The file.
-    pub file: Option<PathBuf>,
     /// TLS; plain HTTP if absent.
     pub tls: Option<Tls>,
     /// The users who may enter; everybody if there are none.

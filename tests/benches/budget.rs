@@ -22,7 +22,7 @@ use css_vpcep_exporter::{
     },
     model::{ClusterId, ConnectionList, RegionId},
     pacing::{Pacer, RateLimit},
-    poll::{Project, Scheduler},
+    poll::{Scheduler, Target},
     secret::Secret,
     stats::Stats,
 };
@@ -140,7 +140,7 @@ fn schedule() {
     runtime.block_on(async {
         let board = Board::new((0..CLUSTERS).map(meta));
         let limit = RateLimit { requests_per_second: 1000.0, burst: 1000 };
-        let project = Project {
+        let project = Target {
             name: Arc::from("production"),
             region: RegionId::parse("cn-north-4").unwrap(),
             cloud: Empty,
@@ -149,7 +149,7 @@ fn schedule() {
             timeout: minute / 2,
             clusters: (0..CLUSTERS).map(|number| (id(number), minute)).collect(),
         };
-        let stats = Arc::new(Stats::new());
+        let stats = Arc::new(Stats::default());
         let clock = Clock::tokio_from(NOW);
         let (scheduler, ..) = Scheduler::new(vec![project], board, clock, stats);
         tokio::spawn(scheduler.run(std::future::pending()));

@@ -185,8 +185,8 @@ async fn floor(server: &Server) -> Duration {
 /// Polls all clusters, to the board, and with `page` on to a page with all of its blocks made.
 async fn collect(server: &Server, page: bool) -> Duration {
     let clock = Clock::system();
-    let stats = Arc::new(Stats::new());
-    stats.add_project("production", &[], &[]);
+    let stats = Arc::new(Stats::default());
+    stats.add_project("production");
     let transport = Arc::new(Transport::new(clock.clone(), stats.clone()).unwrap());
     let common = Common { transport, guard: Arc::default(), stats: stats.clone() };
     let pacer = || Pacer::new(RateLimit { requests_per_second: 1e9, burst: 1_000_000 });
@@ -210,7 +210,7 @@ async fn collect(server: &Server, page: bool) -> Duration {
     let store = Store::default();
     let every = Duration::from_secs(60);
     let mean = mean(async || {
-        let project = poll::Project {
+        let project = poll::Target {
             name: "production".into(),
             region: RegionId::parse("cn-north-4").unwrap(),
             cloud: cloud.clone(),

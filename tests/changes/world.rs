@@ -277,8 +277,8 @@ impl World {
         Self::with(place, QUICK).await
     }
 
-    pub(crate) async fn with(mut place: Place, changes: Timings) -> Self {
-        let daemon = Daemon::start_with(&place.configuration, &Clock::system(), changes).await;
+    pub(crate) async fn with(mut place: Place, timings: Timings) -> Self {
+        let daemon = Daemon::start_with(&place.configuration, &Clock::system(), timings).await;
         place.desk.moved_to(daemon.admin);
         Self { place, daemon }
     }

@@ -10,7 +10,7 @@ use super::{
 };
 
 fn effective(name: &str) -> String {
-    load(&here(&format!("tests/data/config/{name}.good.yml")), &variables(&[])).unwrap().effective()
+    load(&here(&format!("tests/data/config/{name}.good.yml")), &variables(&[])).unwrap().effective
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn what_is_not_written_follows_from_the_intervals() {
         let variables = variables(&[]);
         let lookup = |name: &str| variables.get(name).cloned();
         let config = config::parse(&text, Path::new("c.yml"), &lookup);
-        let effective = config.unwrap_or_else(|error| panic!("{text}: {error}")).effective();
+        let effective = config.unwrap_or_else(|error| panic!("{text}: {error}")).effective;
         let yaml: Value = serde_saphyr::from_str(&effective).unwrap();
         let shown = (&yaml["poll"]["timeout"], &yaml["poll"]["stale_after"]);
         assert_eq!(shown, (&timeout.into(), &stale_after.into()), "{text}");
@@ -124,7 +124,7 @@ fn it_shows_every_key_and_the_files_that_hold_secrets() {
              clusters: [] }}]"
         );
         let path = folder.write("config.yml", text);
-        let effective = load(&path, &variables(&[])).unwrap().effective();
+        let effective = load(&path, &variables(&[])).unwrap().effective;
         let yaml: Value = serde_saphyr::from_str(&effective).unwrap();
         let expected = if place == "profile/file" { &profile } else { &secret };
         let found = yaml.pointer(&format!("/projects/0/credentials/{place}"));

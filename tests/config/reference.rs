@@ -98,7 +98,7 @@ fn it_loads_as_it_stands_and_so_does_every_alternative() {
 fn its_defaults_are_those_of_the_code() {
     let folder = Folder::new("reference-defaults");
     let (variants, variables) = loadable(&folder);
-    let effective = |text: &str| parse(text, &variables).unwrap().effective();
+    let effective = |text: &str| parse(text, &variables).unwrap().effective;
     assert_eq!(effective(&variants[0]), effective(EXAMPLES));
     let with_admin = variants.iter().find(|text| text.contains("\nadmin:\n")).unwrap();
     assert_eq!(effective(with_admin), effective(&format!("{EXAMPLES}{ADMIN_EXAMPLES}")));

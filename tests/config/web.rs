@@ -120,7 +120,7 @@ fn admin(folder: &Folder, listen: &str, web: &str) -> Vec<String> {
     let path = folder.write("config.yml", text);
     match load(&path, &variables(&[])) {
         Ok(config) => {
-            let shown = config.effective();
+            let shown = config.effective;
             let name = shown.lines().find(|line| line.contains("web_config_file")).unwrap();
             assert!(name.ends_with(web), "{name}");
             Vec::new()

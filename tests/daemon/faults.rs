@@ -185,7 +185,7 @@ fn every_fault_has_one_row() {
     assert_eq!(ours.len(), rows.len() + OF_SERVICES.len());
 }
 
-/// Each in a world of its own: one fault must not explain another's outcome. Eight are struck at a time: a
+/// Each in a world of its own: one fault must not explain another's outcome. Four are struck at a time: a
 /// client must send its request in the time that a listener grants, also on a busy machine. Their worlds are
 /// made before the first request, because making one keeps this thread busy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -195,7 +195,7 @@ async fn a_poll_takes_every_fault_as_it_should() {
         let mut rows = rows().into_iter().peekable();
         while rows.peek().is_some() {
             let mut worlds = Vec::new();
-            for row in rows.by_ref().take(8) {
+            for row in rows.by_ref().take(4) {
                 worlds.push((World::of(&row).await, row));
             }
             let mut polls = JoinSet::new();

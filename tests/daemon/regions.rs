@@ -25,7 +25,7 @@ const HEALTHY: usize = 30;
 const INTERVAL: f64 = 5.0;
 /// Who waits for a poll of the dead region waits for its timeout, which is nearly an interval. What a busy
 /// machine may take is less.
-const OLDEST: f64 = INTERVAL + 3.0;
+const OLDEST: f64 = INTERVAL + 4.0;
 /// And as many in the dead region.
 const THROTTLED: usize = 10;
 /// What a project may send by its default rate limit.
@@ -89,7 +89,8 @@ async fn a_dead_region_and_a_throttled_project_delay_nobody() {
     let before = serve.metrics().await;
     let scraper = Scraper::start(&serve.public, move |scraped, page, _| {
         let of_healthy = page.all(LAST_SUCCESS, &of_healthy);
-        let ages = of_healthy.iter().map(|sample| scraped.done - sample.value);
+        let asked = scraped.done - scraped.asked.elapsed().as_secs_f64();
+        let ages = of_healthy.iter().map(|sample| asked - sample.value);
         let age = ages.fold(0.0, f64::max);
         let mut oldest = seen.lock().expect("not poisoned");
         *oldest = oldest.max(age);

@@ -112,7 +112,7 @@ impl Admin {
     }
 
     async fn start_with(says: Says) -> Self {
-        let stats = Arc::new(Stats::new());
+        let stats = Arc::new(Stats::default());
         let board = Board::new([]);
         let clock = Clock::system();
         let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Client>::new(

@@ -9,7 +9,7 @@ use css_vpcep_exporter::{
     model::{
         ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
     },
-    stats::Stats,
+    stats::{Lists, Stats},
 };
 use jiff::Timestamp;
 
@@ -71,9 +71,13 @@ fn both_formats_carry_the_same_samples() {
         per_connection: true,
         per_connection_limit: 1000,
     };
-    let stats = Arc::new(Stats::new());
-    stats.add_project("prod", &["dns"], &["css_connections"]);
-    stats.poll_ended("prod", Duration::from_millis(1234), Some("dns"));
+    let stats = Arc::new(Stats::new(Lists {
+        reasons: vec!["dns"],
+        operations: vec!["css_connections"],
+        ..Lists::default()
+    }));
+    stats.add_project("prod");
+    stats.poll_ended("prod", Duration::from_millis(1234), Some(Reason::Dns));
     stats.http_request("/metrics", 200, Duration::from_millis(1));
     let page = Store::default().page(&board(), &settings, NOW);
     let small = Sources::own(stats);

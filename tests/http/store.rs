@@ -178,7 +178,7 @@ fn samples<'a>(
 }
 
 fn sources() -> Sources {
-    Sources::own(Arc::new(Stats::new()))
+    Sources::own(Arc::new(Stats::default()))
 }
 
 fn pieces(page: &Arc<Page>, format: Format, encoding: Encoding) -> Vec<axum::body::Bytes> {

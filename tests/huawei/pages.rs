@@ -69,8 +69,8 @@ async fn served() -> (Arc<Answers>, Client, ClusterId, Arc<Stats>) {
         }
     });
     let clock = Clock::system();
-    let stats = Arc::new(Stats::new());
-    stats.add_project("p", &[], &[]);
+    let stats = Arc::new(Stats::default());
+    stats.add_project("p");
     let transport = Arc::new(Transport::new(clock, stats.clone()).unwrap());
     let common = Common { transport, guard: Arc::default(), stats: stats.clone() };
     let url = BaseUrl::parse(&url).unwrap();

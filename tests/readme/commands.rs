@@ -64,6 +64,8 @@ fn commands_and_flags_are_those_of_the_help() {
         "--compressed",
         "--bench",
         "--update",
+        "--quick",
+        "--peer",
         "--stop-timeout",
     ];
     // A token is never an argument.

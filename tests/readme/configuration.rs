@@ -60,7 +60,7 @@ fn the_configuration_reference_has_the_defaults() {
     let folder = secrets();
     let effective = |value: &Value| {
         config::parse(&value.to_string(), &folder.file("c.yml"), &fake_keys)
-            .map(|config| config.effective())
+            .map(|config| config.effective)
     };
     let least: Vec<_> = least()
         .into_iter()

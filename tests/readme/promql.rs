@@ -13,9 +13,9 @@ use css_vpcep_exporter::{
     change::Outcome,
     cloud::Reason,
     exposition::{self, families, services},
-    huawei::{OPERATIONS, wire::Surprise},
+    huawei::{Operation, wire::Surprise},
     model::{ServiceStatus, Status},
-    stats::{self, ADMIN_DENIALS, Definition},
+    stats::{self, Definition, Denied},
 };
 
 /// The folders with PromQL; the README is read separately.
@@ -158,9 +158,11 @@ fn values(metric: &str, label: &str) -> Option<Vec<&'static str>> {
         }
         ("status" | "to", _) => Status::ALL.map(Status::as_str).to_vec(),
         ("state", _) => Freshness::ALL.map(Freshness::as_str).to_vec(),
-        ("operation", _) => OPERATIONS.to_vec(),
+        ("operation", _) => Operation::ALL.map(Operation::as_str).to_vec(),
         ("outcome", _) => Outcome::ALL.map(Outcome::as_str).to_vec(),
-        ("reason", "css_vpcep_exporter_admin_denied_total") => ADMIN_DENIALS.to_vec(),
+        ("reason", "css_vpcep_exporter_admin_denied_total") => {
+            Denied::ALL.map(Denied::as_str).to_vec()
+        }
         ("reason", _) => Reason::ALL.map(|reason| reason.as_str()).to_vec(),
         ("kind", "css_vpcep_exporter_audit_records_total") => Kind::ALL.map(Kind::as_str).to_vec(),
         ("kind", _) => Surprise::ALL.map(Surprise::as_str).to_vec(),

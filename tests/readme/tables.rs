@@ -7,11 +7,11 @@ use css_vpcep_exporter::{
     change::Outcome,
     cloud::Reason,
     exposition::{self, families, services},
-    huawei::{OPERATIONS, wire::Surprise},
+    huawei::{Operation, wire::Surprise},
     model::Status,
     public::MAX_SCRAPES,
     sim::Fault,
-    stats::{self, ADMIN_DENIALS, Definition, Stats},
+    stats::{self, Definition, Denied, Stats},
     web::{LOGINS_AT_ONCE, Limits, MAX_HEADER_BYTES, MOST_LOGINS},
 };
 
@@ -63,7 +63,7 @@ const READ: &str = ". Read every 5 minutes; huaweicloud_vpcep_service_last_succe
 #[cfg(target_os = "linux")]
 #[test]
 fn the_process_metrics_are_those_that_are_shown() {
-    let families = Stats::new().gather();
+    let families = Stats::default().gather();
     let process = families.iter().filter(|family| family.name().starts_with("process_"));
     expect_table(
         "The process",
@@ -76,7 +76,7 @@ fn the_process_metrics_are_those_that_are_shown() {
 
 #[test]
 fn every_metric_that_is_named_anywhere_exists() {
-    let stats = Stats::new();
+    let stats = Stats::default();
     let mut known = BTreeSet::new();
     for family in stats.gather() {
         known.insert(family.name().to_owned());
@@ -103,9 +103,12 @@ fn closed_lists_of_label_values_are_those_of_the_code() {
     let lists = [
         ("`status`, `to`", codes(&Status::ALL.map(Status::as_str))),
         ("`state`", codes(&Freshness::ALL.map(Freshness::as_str))),
-        ("`operation`", codes(&OPERATIONS)),
+        ("`operation`", codes(&Operation::ALL.map(Operation::as_str))),
         ("`kind`", codes(&Surprise::ALL.map(Surprise::as_str))),
-        ("`reason` of `css_vpcep_exporter_admin_denied_total`", codes(&ADMIN_DENIALS)),
+        (
+            "`reason` of `css_vpcep_exporter_admin_denied_total`",
+            codes(&Denied::ALL.map(Denied::as_str)),
+        ),
         ("`outcome`", codes(&Outcome::ALL.map(Outcome::as_str))),
     ];
     let rows = lists.map(|(label, values)| row(&[label, &values]));

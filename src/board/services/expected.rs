@@ -1,4 +1,5 @@
-//! Effects that our changes asked for and that no reading has shown yet. When they show, they are ours.
+//! Effects that our changes asked for and that no reading has shown yet. A field that changes to such a
+//! value was changed by us.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 use crate::model::{EndpointService, Field, ServiceFields};
 
 /// The cloud shows an effect within seconds, and a gateway gives up a request within minutes. An effect
-/// that shows later than this is someone else's.
+/// that shows later than this is not ours.
 const EXPLAINED_FOR: Duration = Duration::from_secs(3600);
 /// At most this many changes of one service are awaited; beyond that the oldest is forgotten. A change
 /// without effect takes a quarter of a minute, so this covers minutes of failed attempts.
@@ -17,7 +18,7 @@ const MOST: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected(Vec<Asked>);
 
-/// What one change asked for.
+/// The effect that one change asked for.
 #[derive(Clone, Debug)]
 struct Asked {
     at: Instant,
@@ -43,7 +44,7 @@ impl Expected {
         }
     }
 
-    /// A reading shows this; what is seen is awaited no longer.
+    /// Drops the effects that a reading shows.
     pub(super) fn see(&mut self, seen: &EndpointService) {
         let (seen, now) = (seen.state(), Instant::now());
         self.0.retain_mut(|Asked { at, awaited, wanted }| {
@@ -52,7 +53,7 @@ impl Expected {
         });
     }
 
-    /// Whether every field that two readings tell differently is what was asked for.
+    /// True if every field that differs between two readings got a value that was asked for.
     pub(super) fn explains(&self, before: &EndpointService, after: &EndpointService) -> bool {
         let (before, after, now) = (before.state(), after.state(), Instant::now());
         let is_explained = |field| {

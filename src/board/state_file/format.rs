@@ -24,7 +24,7 @@ pub(super) const MAX_BYTES: u64 = 1 << 30;
 /// As large as it takes to make the calls of the system cheap.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// What is wrong with a state file.
+/// The damage of a state file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// It does not begin as a state file does.
@@ -54,33 +54,13 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Why there is nothing to restore.
-#[derive(Debug)]
-pub(super) enum ReadError {
-    Absent,
-    Damaged(Damage),
-    Io(io::Error),
-}
-
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::Absent,
-            _ => Self::Io(error),
-        }
-    }
-}
-
-impl From<Damage> for ReadError {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage)
-    }
-}
+/// The clusters of a file, or what is wrong with it; the outer error is one of reading.
+pub(super) type Content = io::Result<Result<Vec<ClusterState>, Damage>>;
 
 /// Writes a whole file into an empty one.
 ///
 /// # Errors
-/// Where a write fails, or the file would be larger than one that is read.
+/// If a write fails, or the file would be larger than one that is read.
 pub(super) fn write(mut file: &File, snapshot: &Snapshot) -> io::Result<()> {
     // The header is known last. Until then its place holds nothing that could be taken for one.
     file.write_all(&[b'\n'; HEADER_BYTES])?;
@@ -96,54 +76,56 @@ pub(super) fn write(mut file: &File, snapshot: &Snapshot) -> io::Result<()> {
 }
 
 /// Reads a whole file.
-pub(super) fn read(path: &Path) -> Result<Vec<ClusterState>, ReadError> {
+pub(super) fn read(path: &Path) -> Content {
     // Opening a pipe would wait for its other end.
     if !path.metadata()?.is_file() {
-        return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
+        return Err(io::ErrorKind::InvalidInput.into());
     }
     let file = File::open(path)?;
     if file.metadata()?.len() > MAX_BYTES {
-        return Err(Damage::TooLarge.into());
+        return Ok(Err(Damage::TooLarge));
     }
     parse(file)
 }
 
-/// First proves that the bytes are as they were written, then believes them.
-pub(super) fn parse(mut file: impl Read + Seek) -> Result<Vec<ClusterState>, ReadError> {
-    prove(&mut file)?;
+/// Checks that the bytes are as they were written before it decodes any.
+pub(super) fn parse(mut file: impl Read + Seek) -> Content {
+    if let Some(damage) = damage(&mut file)? {
+        return Ok(Err(damage));
+    }
     file.seek(io::SeekFrom::Start(HEADER_BYTES as u64))?;
     let mut lines = BufReader::with_capacity(BUFFER_BYTES, file);
     let (mut line, mut clusters) = (Vec::new(), Vec::new());
     while lines.read_until(b'\n', &mut line)? > 0 {
-        let state = serde_json::from_slice(&line).map_err(|error| {
-            Damage::Content(format!("the cluster in line {}: {error}", clusters.len() + 2))
-        })?;
-        clusters.push(state);
+        match serde_json::from_slice(&line) {
+            Ok(state) => clusters.push(state),
+            Err(error) => {
+                let what = format!("the cluster in line {}: {error}", clusters.len() + 2);
+                return Ok(Err(Damage::Content(what)));
+            }
+        }
         line.clear();
     }
-    Ok(clusters)
+    Ok(Ok(clusters))
 }
 
-fn prove(file: &mut impl Read) -> Result<(), ReadError> {
+fn damage(file: &mut impl Read) -> io::Result<Option<Damage>> {
     let mut header = Vec::with_capacity(HEADER_BYTES);
     file.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut header)?;
     let mut words = header.split(|&byte| byte == b' ');
     if words.next() != Some(MAGIC.as_bytes()) {
-        return Err(Damage::Foreign.into());
+        return Ok(Some(Damage::Foreign));
     }
     if words.next() != Some(VERSION.as_bytes()) {
-        return Err(Damage::Version.into());
+        return Ok(Some(Damage::Version));
     }
     let mut body = Summed::new(io::sink(), MAX_BYTES);
     io::copy(&mut BufReader::with_capacity(BUFFER_BYTES, file), &mut body)?;
     let length = format!("{:020}\n", body.length);
     if !header.ends_with(length.as_bytes()) {
-        return Err(Damage::Length.into());
+        return Ok(Some(Damage::Length));
     }
-    if header != body.header().as_bytes() {
-        return Err(Damage::Checksum.into());
-    }
-    Ok(())
+    Ok((header != body.header().as_bytes()).then_some(Damage::Checksum))
 }
 
 /// Sums up what is written through it.

@@ -53,11 +53,11 @@ struct Keeper {
     file: StateFile,
     unsaved: bool,
     failing: bool,
-    /// How many transitions the file holds.
+    /// The number of transitions in the file.
     transitions: u64,
     /// When the last write ended, or the task began.
     ended: Instant,
-    /// How long the last write took.
+    /// The duration of the last write.
     took: Duration,
 }
 
@@ -111,7 +111,7 @@ impl Keeper {
 
 fn transitions(snapshot: &Snapshot) -> u64 {
     let counts = snapshot.clusters().iter().flat_map(|state| state.transitions);
-    // Whatever a file says must not make the sum panic; only its changes matter.
+    // Wrapping: a damaged file may hold any numbers, and only changes of the sum matter.
     counts.fold(0, u64::wrapping_add)
 }
 

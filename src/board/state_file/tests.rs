@@ -11,7 +11,7 @@ use std::{
 };
 
 use self::chance::Chance;
-use super::{format::ReadError, *};
+use super::*;
 use crate::{
     board::{ClusterMeta, Observation, PollRecord, Transition},
     cloud::{CloudError, Reason, Trace},
@@ -75,10 +75,7 @@ pub(super) fn open(path: &Path) -> (StateFile, Restored) {
 
 /// What a file of these bytes is taken for.
 fn parse(bytes: &[u8]) -> Result<Vec<ClusterState>, Damage> {
-    format::parse(io::Cursor::new(bytes)).map_err(|error| match error {
-        ReadError::Damaged(damage) => damage,
-        other => panic!("{other:?}"),
-    })
+    format::parse(io::Cursor::new(bytes)).unwrap()
 }
 
 /// A file with a right checksum and this body.
@@ -95,7 +92,11 @@ fn whatever_is_written_is_read_back() {
     for seed in 0..20 {
         let snapshot = snapshot(seed, 100);
         file.write(&snapshot).unwrap();
-        assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot), "seed {seed}");
+        assert_eq!(
+            format::read(&folder.file()).unwrap().unwrap(),
+            clusters(&snapshot),
+            "seed {seed}"
+        );
     }
     drop(file);
     let (_, restored) = open(&folder.file());
@@ -163,7 +164,7 @@ fn what_is_wrong_with_a_file_is_named() {
 
     let huge = File::create(&path).unwrap();
     huge.set_len(format::MAX_BYTES + 1).unwrap();
-    assert!(matches!(format::read(&path), Err(ReadError::Damaged(Damage::TooLarge))));
+    assert_eq!(format::read(&path).unwrap(), Err(Damage::TooLarge));
 }
 
 #[test]
@@ -236,6 +237,7 @@ fn example() -> Vec<ClusterState> {
         code: Some("APIGW.0308".into()),
         request_id: Some("c3".into()),
         retry_after: Some(Duration::from_secs(7)),
+        refusal: None,
         ..CloudError::new(Reason::Throttled, "the throttling threshold \u{202e} has been reached")
     };
     let poll = |second, error| {
@@ -422,8 +424,8 @@ fn a_write_that_fails_leaves_the_old_state_and_the_next_one_succeeds() {
     file.write(&snapshot(1, 5)).unwrap();
     fs::create_dir(folder.0.join("state.tmp")).unwrap();
     assert!(file.write(&snapshot(2, 5)).is_err());
-    assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot(1, 5)));
+    assert_eq!(format::read(&folder.file()).unwrap().unwrap(), clusters(&snapshot(1, 5)));
     fs::remove_dir(folder.0.join("state.tmp")).unwrap();
     file.write(&snapshot(2, 5)).unwrap();
-    assert_eq!(format::read(&folder.file()).unwrap(), clusters(&snapshot(2, 5)));
+    assert_eq!(format::read(&folder.file()).unwrap().unwrap(), clusters(&snapshot(2, 5)));
 }

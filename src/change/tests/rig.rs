@@ -81,7 +81,7 @@ impl<R: Recorder + Clone> Rig<R> {
         let ids: Vec<_> = fake.state().services.keys().cloned().collect();
         let metas = ids.into_iter().map(|id| meta(id.clone(), &format!("name of {id}")));
         let board = ServiceBoard::new(metas.collect::<Vec<_>>());
-        let (stats, polled) = (Arc::new(Stats::new()), Arc::new(Mutex::new(Vec::new())));
+        let (stats, polled) = (Arc::new(Stats::default()), Arc::new(Mutex::new(Vec::new())));
         let env = Env {
             board: board.clone(),
             recorder: log.clone(),

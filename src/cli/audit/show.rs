@@ -20,14 +20,14 @@ use jiff::{
 use serde_json::Value;
 
 use super::{
-    super::{complain, offered::Offering, visible::visible},
+    super::{args::Offering, complain, terminal::visible},
     in_order, print,
 };
 use crate::{
     audit::{ChangeId, Kind, LineFault, MAX_LINE_BYTES, Record},
     change::Outcome,
     clock::Clock,
-    stats::ADMIN_DENIALS,
+    stats::Denied,
 };
 
 #[derive(Args, Debug)]
@@ -60,7 +60,7 @@ pub(super) struct ShowArgs {
 
 /// Of changes and of refusals.
 fn outcomes() -> Vec<&'static str> {
-    Outcome::ALL.into_iter().map(Outcome::as_str).chain(ADMIN_DENIALS).collect()
+    Outcome::ALL.into_iter().map(Outcome::as_str).chain(Denied::ALL.map(Denied::as_str)).collect()
 }
 
 fn change_id(text: &str) -> Result<ChangeId, String> {

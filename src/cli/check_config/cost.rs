@@ -1,24 +1,27 @@
-//! What a configuration costs: calls against the rate limit, and the size of a page, which is
-//! measured on a page of made-up connections.
+//! The cost of a configuration: calls against the rate limit, and the size of a page.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-
 use crate::{
-    board::{Attempt, Board, ClusterMeta},
-    cloud::{Trace, Traced},
-    config::{LONGEST_INTERVAL, Project},
-    exposition::{self, Format, Size, Store},
+    board::ClusterMeta,
+    config::{LONGEST_INTERVAL, ProjectSettings},
+    exposition,
     huawei::paging::LARGEST_OFFSET,
-    model::{ClusterId, Connection, ConnectionFields, ConnectionList, ServiceName, Status},
-    pacing::RateLimit,
+    model::ClusterId,
 };
 
-/// What is rendered at once: a page of 100,000 clusters would not fit into the memory of a laptop.
-const ROWS_AT_ONCE: u64 = 10_000;
+/// Series of a cluster that was read.
+const CLUSTER_SERIES: usize = 26;
+/// Series of a connection.
+const CONNECTION_SERIES: usize = 6;
+/// Bytes of the help texts, which are there once.
+const PAGE_BYTES: usize = 4408;
+/// Bytes of a cluster's series and of a connection's, without the labels that each series begins with.
+/// Measured on connections as the API documents show them.
+const CLUSTER_BYTES: usize = 2962;
+const CONNECTION_BYTES: usize = 1186;
 
-/// What is known of a cluster's connections.
+/// How many connections a cluster has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Count {
     /// As many as the API reports: they decide how many pages there are.
@@ -30,7 +33,7 @@ pub(super) struct Count {
 /// How many connections the clusters have.
 #[derive(Debug)]
 pub(super) struct Expected {
-    known: HashMap<ClusterId, Count>,
+    pub(super) known: HashMap<ClusterId, Count>,
     /// For a cluster of which nothing is known.
     pub(super) default: u64,
     /// Whether there is such a cluster.
@@ -43,56 +46,9 @@ impl Expected {
         Self { known: HashMap::new(), default, any_assumed: true }
     }
 
-    /// What was read, and a number for the others.
-    pub(super) fn of(known: HashMap<ClusterId, Count>, default: u64, any_assumed: bool) -> Self {
-        Self { known, default, any_assumed }
-    }
-
     fn of_cluster(&self, cluster: &ClusterId) -> Count {
         let default = Count { reported: self.default, read: self.default };
         self.known.get(cluster).copied().unwrap_or(default)
-    }
-}
-
-/// The clusters of a project, and what limits how fast they are read.
-#[derive(Debug)]
-pub(super) struct Clusters {
-    project: Arc<str>,
-    limit: RateLimit,
-    rows_per_call: u32,
-    pub(super) clusters: Vec<ClusterMeta>,
-}
-
-impl Clusters {
-    pub(super) fn of(project: &Project) -> Self {
-        Self {
-            project: project.cloud.name.clone(),
-            limit: project.css_rate_limit,
-            rows_per_call: project.cloud.paging.limit,
-            clusters: project.clusters.clone(),
-        }
-    }
-
-    /// The project, and its number of clusters.
-    pub(super) fn size(&self) -> (Arc<str>, usize) {
-        (self.project.clone(), self.clusters.len())
-    }
-
-    pub(super) fn cost(&self, expected: &Expected) -> Cost {
-        let (mut calls_per_minute, mut calls_per_round) = (0.0, 0);
-        for cluster in &self.clusters {
-            let calls = calls(expected.of_cluster(&cluster.id).reported, self.rows_per_call);
-            calls_per_minute += calls as f64 * 60.0 / cluster.interval.as_secs_f64();
-            calls_per_round += calls;
-        }
-        Cost {
-            project: self.project.clone(),
-            clusters: self.clusters.len(),
-            calls_per_minute,
-            limit_per_minute: self.limit.requests_per_second * 60.0,
-            burst: self.limit.burst,
-            calls_per_round,
-        }
     }
 }
 
@@ -116,6 +72,24 @@ pub(super) struct Cost {
 }
 
 impl Cost {
+    pub(super) fn of(project: &ProjectSettings, expected: &Expected) -> Self {
+        let (mut calls_per_minute, mut calls_per_round) = (0.0, 0);
+        for cluster in &project.clusters {
+            let reported = expected.of_cluster(&cluster.id).reported;
+            let calls = calls(reported, project.cloud.paging.limit);
+            calls_per_minute += calls as f64 * 60.0 / cluster.interval.as_secs_f64();
+            calls_per_round += calls;
+        }
+        Self {
+            project: project.cloud.name.clone(),
+            clusters: project.clusters.len(),
+            calls_per_minute,
+            limit_per_minute: project.css_rate_limit.requests_per_second * 60.0,
+            burst: project.css_rate_limit.burst,
+            calls_per_round,
+        }
+    }
+
     /// The part of the rate limit that is used; more than 1 cannot be.
     pub(super) fn share(&self) -> f64 {
         self.calls_per_minute / self.limit_per_minute
@@ -153,86 +127,37 @@ pub(super) struct Page {
     pub(super) bytes: usize,
 }
 
-/// Measures the page of these clusters, once each of them was read.
+/// The size of the page once each of these clusters was read.
 pub(super) fn page<'a>(
     clusters: impl Iterator<Item = &'a ClusterMeta>,
     expected: &Expected,
     settings: &exposition::Settings,
 ) -> Page {
-    // What a page without clusters has, such as help texts, is there once.
-    let bare = render(&[], settings);
-    let mut total = bare;
-    let mut add = |some: &[(ClusterMeta, u64)]| {
-        let page = render(some, settings);
-        total.series += page.series - bare.series;
-        total.bytes += page.bytes - bare.bytes;
-    };
-    let (mut some, mut rows) = (Vec::new(), 0);
+    let mut page = Page { series: 0, bytes: PAGE_BYTES };
     for cluster in clusters {
-        let count = expected.of_cluster(&cluster.id).read;
-        some.push((cluster.clone(), count));
-        // A cluster has some rows of its own.
-        rows += count + 10;
-        if rows >= ROWS_AT_ONCE {
-            add(&some);
-            (some, rows) = (Vec::new(), 0);
-        }
+        let read = expected.of_cluster(&cluster.id).read as usize;
+        let is_shown = settings.per_connection && read <= settings.per_connection_limit;
+        let connections = if is_shown { read } else { 0 };
+        let series = CLUSTER_SERIES + connections * CONNECTION_SERIES;
+        let ClusterMeta { region, project, id, name, .. } = cluster;
+        let labels = region.as_str().len() + project.len() + id.as_str().len() + name.len();
+        page.series += series;
+        page.bytes += series * labels + CLUSTER_BYTES + connections * CONNECTION_BYTES;
     }
-    add(&some);
-    total
-}
-
-fn render(clusters: &[(ClusterMeta, u64)], settings: &exposition::Settings) -> Page {
-    let now = Timestamp::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-    let board = Board::new(clusters.iter().map(|(meta, _)| meta.clone()));
-    for (meta, count) in clusters {
-        let outcome = Traced { result: Ok(list(meta, *count).into()), trace: Trace::default() };
-        let attempt = Attempt { at: now, duration: Duration::from_micros(123_456), outcome };
-        board.record(&meta.id, attempt, now);
-    }
-    let page = Store::default().page(&board, settings, now);
-    let Size { series, identity_bytes, .. } = page.size(Format::Text004);
-    Page { series, bytes: identity_bytes }
-}
-
-/// Connections as the documents show them, with every field that there can be.
-fn list(cluster: &ClusterMeta, count: u64) -> ConnectionList {
-    let service = "cf072729-b076-49db-83d3-020dc9f589bd";
-    ConnectionList {
-        service_enabled: true,
-        complete: true,
-        reported: Some(count),
-        update_switch: Some(false),
-        permissions: Some(1),
-        service_name: Some(ServiceName::new(&format!(
-            "{}.css-op-no-delete.{service}",
-            cluster.region
-        ))),
-        connections: (0..count).map(|number| connection(cluster, number)).collect(),
-    }
-}
-
-fn connection(cluster: &ClusterMeta, number: u64) -> Connection {
-    let date = Timestamp::UNIX_EPOCH + Duration::from_secs(1_690_000_000);
-    let id = format!("{number:08x}-31a1-40d0-862b-ac85b83ab2da");
-    Connection::from(ConnectionFields {
-        status: Status::Accepted,
-        max_sessions: Some(3000),
-        created: Some(date),
-        updated: Some(date),
-        specification_name: "default",
-        domain_id: "db9b76a0d9ae431f8e85e89da2ca867c",
-        ip: "192.168.100.122",
-        ipv6: "",
-        dns_name: &format!("vpcep-{id}.{}.huaweicloud.com", cluster.region),
-        endpoint_id: &id,
-    })
+    page
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::model::RegionId;
+    use crate::{
+        board::{Attempt, Board},
+        cloud::{Trace, Traced},
+        exposition::{Format, Store, Sum},
+        model::{Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status},
+    };
 
     fn cluster(number: u32) -> ClusterMeta {
         ClusterMeta {
@@ -304,18 +229,75 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_measured_in_parts_is_as_large_as_the_whole() {
-        let settings = exposition::Settings {
+    fn a_page_is_as_large_as_a_real_one() {
+        let settings = |per_connection, per_connection_limit| exposition::Settings {
             stale_after: Duration::from_secs(900),
-            per_connection: true,
-            per_connection_limit: 20_000,
+            per_connection,
+            per_connection_limit,
         };
-        let clusters: Vec<_> = (0..3).map(cluster).collect();
-        let each = ROWS_AT_ONCE / 2;
-        let whole: Vec<_> = clusters.iter().map(|meta| (meta.clone(), each)).collect();
-        let whole = render(&whole, &settings);
-        let parts = page(clusters.iter(), &Expected::all(each), &settings);
-        assert_eq!((parts.series, parts.bytes), (whole.series, whole.bytes));
-        assert!(whole.series as u64 > 3 * 6 * each);
+        let cases = [
+            (0, 10, settings(true, 1000)),
+            (1, 0, settings(true, 1000)),
+            (1, 1, settings(true, 1000)),
+            (3, 10, settings(true, 1000)),
+            (3, 10, settings(false, 1000)),
+            (100, 1000, settings(true, 1000)),
+            (20, 2500, settings(true, 1000)),
+        ];
+        for (clusters, each, settings) in cases {
+            let clusters: Vec<_> = (0..clusters).map(cluster).collect();
+            let counted: Vec<_> = clusters.iter().map(|meta| (meta.clone(), each)).collect();
+            let real = render(&counted, &settings);
+            let page = page(clusters.iter(), &Expected::all(each), &settings);
+            assert_eq!(page.series, real.series);
+            assert!(page.bytes.abs_diff(real.bytes) * 20 <= real.bytes, "{page:?} {real:?}");
+        }
+    }
+
+    fn render(clusters: &[(ClusterMeta, u64)], settings: &exposition::Settings) -> Page {
+        let now = Timestamp::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let board = Board::new(clusters.iter().map(|(meta, _)| meta.clone()));
+        for (meta, count) in clusters {
+            let outcome = Traced { result: Ok(list(meta, *count).into()), trace: Trace::default() };
+            let attempt = Attempt { at: now, duration: Duration::from_micros(123_456), outcome };
+            board.record(&meta.id, attempt, now);
+        }
+        let page = Store::default().page(&board, settings, now);
+        let Sum { samples, text_bytes, .. } = page.sum(Format::Text004);
+        Page { series: samples, bytes: text_bytes }
+    }
+
+    /// Connections as the documents show them, with every field that there can be.
+    fn list(cluster: &ClusterMeta, count: u64) -> ConnectionList {
+        let service = "cf072729-b076-49db-83d3-020dc9f589bd";
+        ConnectionList {
+            service_enabled: true,
+            complete: true,
+            reported: Some(count),
+            update_switch: Some(false),
+            permissions: Some(1),
+            service_name: Some(ServiceName::new(&format!(
+                "{}.css-op-no-delete.{service}",
+                cluster.region
+            ))),
+            connections: (0..count).map(|number| connection(cluster, number)).collect(),
+        }
+    }
+
+    fn connection(cluster: &ClusterMeta, number: u64) -> Connection {
+        let date = Timestamp::UNIX_EPOCH + Duration::from_secs(1_690_000_000);
+        let id = format!("{number:08x}-31a1-40d0-862b-ac85b83ab2da");
+        Connection::from(ConnectionFields {
+            status: Status::Accepted,
+            max_sessions: Some(3000),
+            created: Some(date),
+            updated: Some(date),
+            specification_name: "default",
+            domain_id: "db9b76a0d9ae431f8e85e89da2ca867c",
+            ip: "192.168.100.122",
+            ipv6: "",
+            dns_name: &format!("vpcep-{id}.{}.huaweicloud.com", cluster.region),
+            endpoint_id: &id,
+        })
     }
 }

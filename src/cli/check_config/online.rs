@@ -4,29 +4,24 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::cost::{Count, Expected};
 use crate::{
-    app::{self, Collector},
+    app::StartError,
     board::ClusterMeta,
-    cli::failures::{Failure, MOST_NAMED, failures},
-    clock::Clock,
+    cli::poll_once::{MOST_NAMED, Outage, in_part, outages, poll_once},
     cloud::Reason,
-    config::Config,
-    poll,
+    config::{Config, ProjectSettings},
 };
 
-/// What one round has found.
+/// The findings of one round.
 pub(super) struct Read {
     pub(super) expected: Expected,
-    pub(super) failures: Vec<Failure>,
+    outages: Vec<Outage>,
     /// Clusters that were read, but not whole.
-    pub(super) incomplete: Vec<Arc<ClusterMeta>>,
+    incomplete: Vec<Arc<ClusterMeta>>,
 }
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards.
-pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, String> {
-    let clock = Clock::system();
-    let collector = app::collector(config, &clock);
-    let Collector { projects, board, stats, .. } = collector.map_err(|error| error.to_string())?;
-    poll::once(projects, &board, &clock, &stats, |_, _| {}).await;
+pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, StartError> {
+    let (board, _) = poll_once(config, || {}).await?;
     let snapshot = board.snapshot();
     let mut known = HashMap::new();
     for state in snapshot.clusters() {
@@ -36,52 +31,60 @@ pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, Stri
             known.insert(state.meta.id.clone(), Count { reported, read });
         }
     }
-    let failures = failures(snapshot.clusters());
-    let partial = snapshot.clusters().iter();
-    let partial = partial.filter(|state| state.observation.is_some() && !state.is_whole());
+    let outages = outages(snapshot.clusters());
     Ok(Read {
-        expected: Expected::of(known, default, !failures.is_empty()),
-        incomplete: partial.map(|state| state.meta.clone()).collect(),
-        failures,
+        expected: Expected { known, default, any_assumed: !outages.is_empty() },
+        incomplete: in_part(snapshot.clusters()),
+        outages,
     })
 }
 
-/// What happened, where, and what to do about it. `projects` says how many clusters each has.
-pub(super) fn lines(failure: &Failure, projects: &[(Arc<str>, usize)]) -> Vec<String> {
-    let error = &failure.error;
+impl Read {
+    /// Whether every cluster was read whole.
+    pub(super) fn is_whole(&self) -> bool {
+        self.outages.is_empty() && self.incomplete.is_empty()
+    }
+
+    /// What was read, and each error with what to do about it.
+    pub(super) fn lines(&self, projects: &[ProjectSettings]) -> Vec<String> {
+        let sizes = projects.iter().map(|project| (&*project.cloud.name, project.clusters.len()));
+        let sizes: Vec<_> = sizes.collect();
+        let all: usize = sizes.iter().map(|(_, clusters)| clusters).sum();
+        let failed: usize = self.outages.iter().map(|outage| outage.clusters.len()).sum();
+        let mut lines = vec![format!("read {} of {all} clusters", all - failed)];
+        lines.extend(self.outages.iter().flat_map(|outage| told_outage(outage, &sizes)));
+        if !self.incomplete.is_empty() {
+            lines.extend(told(
+                "the list of connections is incomplete",
+                &self.incomplete,
+                "check paging.parameter and paging.first; of a cluster with more than about 2000 \
+                 connections the API lets nobody read the rest",
+                &sizes,
+            ));
+        }
+        lines
+    }
+}
+
+fn told_outage(outage: &Outage, projects: &[(&str, usize)]) -> Vec<String> {
+    let error = &outage.error;
     let id = error.request_id.as_ref();
     let request = id.map_or_else(String::new, |id| format!(", request id {id}"));
     let what = format!("{}{request}: {error}", error.reason.as_str());
-    told(&what, &failure.clusters, to_do(error.reason), projects)
+    told(&what, &outage.clusters, to_do(error.reason), projects)
 }
 
-/// The same for clusters whose connections were not all read.
-pub(super) fn incomplete(
-    clusters: &[Arc<ClusterMeta>],
-    projects: &[(Arc<str>, usize)],
-) -> Vec<String> {
-    if clusters.is_empty() {
-        return Vec::new();
-    }
-    told(
-        "the list of connections is incomplete",
-        clusters,
-        "check paging.parameter and paging.first; of a cluster with more than about 2000 \
-         connections the API lets nobody read the rest",
-        projects,
-    )
-}
-
+/// What happened, where, and what to do about it. `projects` says how many clusters each has.
 fn told(
     what: &str,
     clusters: &[Arc<ClusterMeta>],
     to_do: &str,
-    projects: &[(Arc<str>, usize)],
+    projects: &[(&str, usize)],
 ) -> Vec<String> {
     let mut lines = vec![format!("error: {what}")];
     for (project, all) in projects {
         let clusters: Vec<_> =
-            clusters.iter().filter(|cluster| cluster.project == *project).collect();
+            clusters.iter().filter(|cluster| *cluster.project == **project).collect();
         if !clusters.is_empty() {
             lines.push(format!("  project {project}: {}", listed(&clusters, *all)));
         }
@@ -133,13 +136,13 @@ const fn to_do(reason: Reason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::failures::tests::some;
+    use crate::cli::poll_once::tests::some;
 
     #[test]
     fn an_error_names_its_clusters_and_what_to_do() {
-        let failures = some();
-        let projects = [("prod".into(), 120), ("test".into(), 20)];
-        let first = lines(&failures[0], &projects);
+        let outages = some();
+        let projects = [("prod", 120), ("test", 20)];
+        let first = told_outage(&outages[0], &projects);
         let expected = [
             "error: auth, request id request-0: verify aksk signature fail (HTTP 401, APIGW.0301)",
             "  project prod: all 120 clusters",
@@ -147,7 +150,7 @@ mod tests {
             "  to do: check the credentials: the key may be wrong, disabled or locked",
         ];
         assert_eq!(first, expected);
-        let second = lines(&failures[1], &projects);
+        let second = told_outage(&outages[1], &projects);
         assert!(second[1].starts_with("  project test: 13 of 20 clusters: c200 ("), "{second:?}");
         assert!(second[1].contains("c209 (") && !second[1].contains("c210 ("), "{second:?}");
         assert!(second[1].ends_with("), and 3 more"), "{second:?}");

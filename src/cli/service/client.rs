@@ -6,7 +6,7 @@ use reqwest::{Certificate, RequestBuilder, StatusCode, Url, header, redirect::Po
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{super::visible::visible, End, failure};
+use super::{super::terminal::visible, End, failure};
 use crate::{
     admin::{ProblemDocument, ReadService, ServiceList},
     change::{ChangeView, LONGEST_CHANGE},

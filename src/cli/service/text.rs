@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io::IsTerminal as _};
 
 use serde_json::{Value, json};
 
-use super::super::visible::visible;
+use super::super::terminal::visible;
 use crate::{
     admin::{KnownService, ProblemDocument, ReadService, ServiceList},
     change::{ChangeView, CloudAnswer, Difference, Outcome},

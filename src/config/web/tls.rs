@@ -12,9 +12,9 @@ const VERSIONS: &str = "TLS12 or TLS13; older versions are broken";
 /// Also reads the files that are named, unless only the text is checked.
 pub(super) fn tls(context: &mut Context<'_>, written: file::Tls) -> Option<Tls> {
     let before = context.mistakes();
-    let certificate = required(context, "cert", written.cert, written.cert_file);
-    let key = required(context, "key", written.key, written.key_file);
-    let ca = pem(context, "client_ca", written.client_ca, written.client_ca_file);
+    let certificate = pem(context, "cert", written.cert, written.cert_file, true);
+    let key = pem(context, "key", written.key, written.key_file, true);
+    let ca = pem(context, "client_ca", written.client_ca, written.client_ca_file, false);
     let word = written.client_auth_type.as_deref().unwrap_or("NoClientCert");
     let sans = written.client_allowed_sans.unwrap_or_default();
     let clients = clients(context, word, ca, sans);
@@ -58,29 +58,20 @@ fn pem(
     key: &str,
     inline: Option<Secret>,
     file: Option<String>,
+    is_required: bool,
 ) -> Option<Pem> {
     match (inline, file) {
+        (Some(text), None) => return Some(Pem::Inline(text)),
+        (None, Some(mut file)) => return Some(Pem::File(context.path(&mut file))),
         (Some(_), Some(_)) => {
-            let expected = format!("only one of {key} and {key}_file");
-            context.mistake(&path(key), "both", expected);
-            None
+            context.mistake(&path(key), "both", format_args!("only one of {key} and {key}_file"));
         }
-        (Some(text), None) => Some(Pem::Inline(text)),
-        (None, Some(mut file)) => Some(Pem::File(context.path(&mut file))),
-        (None, None) => None,
+        (None, None) if is_required => {
+            context.mistake(&path(key), "nothing", format_args!("{key} or {key}_file"));
+        }
+        (None, None) => {}
     }
-}
-
-fn required(
-    context: &mut Context<'_>,
-    key: &str,
-    inline: Option<Secret>,
-    file: Option<String>,
-) -> Option<Pem> {
-    if inline.is_none() && file.is_none() {
-        context.mistake(&path(key), "nothing", format_args!("{key} or {key}_file"));
-    }
-    pem(context, key, inline, file)
+    None
 }
 
 fn clients(

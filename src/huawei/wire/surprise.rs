@@ -2,49 +2,32 @@
 
 use std::fmt::Display;
 
+use crate::label::labels;
+
 /// An answer with more oddities of one kind is of a version that nobody knows.
 const MOST_OF_A_KIND: usize = 32;
 
-/// A kind of deviation from the document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Surprise {
-    /// A field that no version of the document has.
-    UnknownField,
-    /// A status word that this version does not know.
-    UnknownStatus,
-    /// A value of another type than documented, but clear in meaning.
-    CoercedType,
-    /// A value that makes no sense and was left out.
-    UnparsableValue,
-    /// A connection that came more than once.
-    DuplicateId,
+labels! {
+    /// A kind of deviation from the document.
+    pub enum Surprise {
+        /// A field that no version of the document has.
+        UnknownField = "unknown_field",
+        /// A status word that this version does not know.
+        UnknownStatus = "unknown_status",
+        /// A value of another type than documented, but clear in meaning.
+        CoercedType = "coerced_type",
+        /// A value that makes no sense and was left out.
+        UnparsableValue = "unparsable_value",
+        /// A connection that came more than once.
+        DuplicateId = "duplicate_id",
+    }
 }
 
 impl Surprise {
-    /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
-        Self::UnknownField,
-        Self::UnknownStatus,
-        Self::CoercedType,
-        Self::UnparsableValue,
-        Self::DuplicateId,
-    ];
-
     /// Returns true if the value is irrelevant: a new field is one surprise whatever its values, and so
     /// is a wrong type.
     const fn has_any_value(self) -> bool {
         matches!(self, Self::UnknownField | Self::CoercedType)
-    }
-
-    /// The label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownField => "unknown_field",
-            Self::UnknownStatus => "unknown_status",
-            Self::CoercedType => "coerced_type",
-            Self::UnparsableValue => "unparsable_value",
-            Self::DuplicateId => "duplicate_id",
-        }
     }
 }
 

@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
     board::Board,
-    cloud::{Trace, Traced},
+    cloud::{Reason, Trace, Traced},
     model::RegionId,
 };
 
@@ -74,47 +74,47 @@ const AGAIN: &str = "clusters can be read again";
 
 #[tokio::test(start_paused = true)]
 async fn one_cause_is_one_line_for_all_clusters_of_a_project() {
-    let mut report = Report::default();
-    let poll_all = |report: &mut Report, attempt: fn() -> Attempt| {
+    let mut causes = Causes::default();
+    let poll_all = |causes: &mut Causes<ClusterId>, attempt: fn() -> Attempt| {
         for number in 0..100 {
-            report.poll_ended(&cluster("a", number), &attempt());
+            news(causes, &cluster("a", number), &attempt());
         }
-        report.poll_ended(&cluster("b", 1000), &attempt());
+        news(causes, &cluster("b", 1000), &attempt());
     };
     let lines = logged(|| {
-        poll_all(&mut report, || failure(Reason::Dns));
-        poll_all(&mut report, || failure(Reason::Dns));
+        poll_all(&mut causes, || failure(Reason::Dns));
+        poll_all(&mut causes, || failure(Reason::Dns));
     });
     assert_eq!(lines, [format!("{FAILED} \"a\""), format!("{FAILED} \"b\"")]);
-    let lines = logged(|| poll_all(&mut report, || failure(Reason::Connect)));
+    let lines = logged(|| poll_all(&mut causes, || failure(Reason::Connect)));
     assert_eq!(lines.len(), 2, "another reason is another cause: {lines:?}");
-    let lines = logged(|| poll_all(&mut report, success));
+    let lines = logged(|| poll_all(&mut causes, success));
     assert_eq!(lines, [format!("{AGAIN} \"a\" 100"), format!("{AGAIN} \"b\" 1")]);
-    assert!(report.troubles.is_empty() && report.causes.is_empty(), "{report:?}");
+    assert!(causes.is_empty(), "{causes:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_fails_alike_much_later_is_news() {
-    let mut report = Report::default();
-    let first = logged(|| report.poll_ended(&cluster("a", 1), &failure(Reason::NotFound)));
+    let mut causes = Causes::default();
+    let first = logged(|| news(&mut causes, &cluster("a", 1), &failure(Reason::NotFound)));
     tokio::time::advance(Duration::from_secs(119)).await;
-    let soon = logged(|| report.poll_ended(&cluster("a", 2), &failure(Reason::NotFound)));
+    let soon = logged(|| news(&mut causes, &cluster("a", 2), &failure(Reason::NotFound)));
     tokio::time::advance(Duration::from_secs(121)).await;
-    let later = logged(|| report.poll_ended(&cluster("a", 3), &failure(Reason::NotFound)));
+    let later = logged(|| news(&mut causes, &cluster("a", 3), &failure(Reason::NotFound)));
     assert_eq!([first.len(), soon.len(), later.len()], [1, 0, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn clusters_that_are_gone_are_forgotten() {
-    let mut report = Report::default();
-    report.poll_ended(&cluster("a", 1), &failure(Reason::Dns));
-    report.poll_ended(&cluster("a", 2), &failure(Reason::Dns));
-    report.keep_only(|id| *id == cluster("a", 1).id);
-    let lines = logged(|| report.poll_ended(&cluster("a", 1), &success()));
+    let mut causes = Causes::default();
+    news(&mut causes, &cluster("a", 1), &failure(Reason::Dns));
+    news(&mut causes, &cluster("a", 2), &failure(Reason::Dns));
+    causes.keep_only(|id| *id == cluster("a", 1).id);
+    let lines = logged(|| news(&mut causes, &cluster("a", 1), &success()));
     assert_eq!(lines.len(), 1, "it is the last one: {lines:?}");
-    report.poll_ended(&cluster("a", 2), &failure(Reason::Dns));
-    report.keep_only(|_| false);
-    assert!(report.troubles.is_empty() && report.causes.is_empty(), "{report:?}");
+    news(&mut causes, &cluster("a", 2), &failure(Reason::Dns));
+    causes.keep_only(|_| false);
+    assert!(causes.is_empty(), "{causes:?}");
 }
 
 #[test]

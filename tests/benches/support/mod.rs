@@ -55,7 +55,7 @@ impl World {
 
     fn since(began: Timestamp, clusters: usize, connections: usize) -> Self {
         let board = Board::new((0..clusters).map(meta));
-        let sources = Sources::own(Arc::new(Stats::new()));
+        let sources = Sources::own(Arc::new(Stats::default()));
         let (store, round, polls) = (Store::default(), Cell::default(), Cell::default());
         let world = Self { board, store, sources, clusters, connections, began, round, polls };
         world.poll(0..clusters, false);

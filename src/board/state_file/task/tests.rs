@@ -49,7 +49,7 @@ fn poll(board: &Board, second: i64, status: Status) {
 
 /// The second of the last poll that the file knows; none without a file.
 fn saved(path: &Path) -> Option<i64> {
-    let state = format::read(path).ok()?.into_iter().next()?;
+    let state = format::read(path).ok()?.ok()?.into_iter().next()?;
     Some(state.last_poll().unwrap().at.as_second())
 }
 

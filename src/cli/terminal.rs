@@ -1,6 +1,20 @@
-//! Texts of others on a terminal.
+//! Lines for a person: results on stdout, complaints on stderr, and texts of others made harmless.
+
+use std::io::{self, Write as _};
 
 use crate::text::may_be_shown;
+
+/// A line of a command's result. False when nobody reads them any more.
+pub(super) fn print(line: &str) -> bool {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
+/// A line for the person at the terminal.
+pub(super) fn complain(line: &str) {
+    // Nothing can be done about a terminal that is gone.
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// A text in which every character is escaped that may not be shown.
 pub(super) fn visible(text: &str) -> String {

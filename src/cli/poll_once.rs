@@ -1,11 +1,16 @@
-//! Clusters that could not be read, told together where the cause is the same, so that an outage is
-//! one error and not one for each cluster.
+//! Every cluster polled once, and those that could not be read, told together where the cause is the
+//! same, so that an outage is one error and not one for each cluster.
 
 use std::sync::Arc;
 
 use crate::{
-    board::{ClusterMeta, ClusterState},
+    app::{self, Collector, StartError},
+    board::{Board, ClusterMeta, ClusterState},
+    clock::Clock,
     cloud::{CloudError, Reason},
+    config::Config,
+    poll,
+    stats::Stats,
 };
 
 /// As many clusters of a project are named; more would push the next error out of sight.
@@ -13,14 +18,33 @@ pub(super) const MOST_NAMED: usize = 10;
 
 /// One cause, and the clusters that were not read because of it.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct Outage {
     /// Of the first of them.
     pub(super) error: CloudError,
     pub(super) clusters: Vec<Arc<ClusterMeta>>,
 }
 
-/// Why clusters were not read that were polled once.
-pub(super) fn failures(states: &[Arc<ClusterState>]) -> Vec<Failure> {
+/// Polls all clusters of the configuration, whose projects are gone afterwards. `polled` is called after
+/// each.
+pub(super) async fn poll_once(
+    config: &mut Config,
+    polled: impl Fn(),
+) -> Result<(Board, Arc<Stats>), StartError> {
+    let clock = Clock::system();
+    let collector = app::collector(config, &clock)?;
+    let Collector { projects, board, stats, .. } = collector;
+    poll::once(projects, &board, &clock, &stats, |_, _| polled()).await;
+    Ok((board, stats))
+}
+
+/// The clusters that were read, but not whole.
+pub(super) fn in_part(states: &[Arc<ClusterState>]) -> Vec<Arc<ClusterMeta>> {
+    let in_part = states.iter().filter(|state| state.observation.is_some() && !state.is_whole());
+    in_part.map(|state| state.meta.clone()).collect()
+}
+
+/// The reasons why clusters were not read that were polled once.
+pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage> {
     let failed = states.iter().filter(|state| state.observation.is_none());
     by_cause(failed.map(|state| {
         let died = || CloudError::new(Reason::Internal, "the poll ended without a result");
@@ -28,16 +52,16 @@ pub(super) fn failures(states: &[Arc<ClusterState>]) -> Vec<Failure> {
     }))
 }
 
-/// Failures with the same cause become one, in the order of the first of each.
-fn by_cause(failed: impl Iterator<Item = (Arc<ClusterMeta>, CloudError)>) -> Vec<Failure> {
-    let mut failures: Vec<Failure> = Vec::new();
+/// Clusters with the same cause become one, in the order of the first of each.
+fn by_cause(failed: impl Iterator<Item = (Arc<ClusterMeta>, CloudError)>) -> Vec<Outage> {
+    let mut outages: Vec<Outage> = Vec::new();
     for (cluster, error) in failed {
-        match failures.iter_mut().find(|failure| is_same_cause(&failure.error, &error)) {
-            Some(failure) => failure.clusters.push(cluster),
-            None => failures.push(Failure { error, clusters: vec![cluster] }),
+        match outages.iter_mut().find(|outage| is_same_cause(&outage.error, &error)) {
+            Some(outage) => outage.clusters.push(cluster),
+            None => outages.push(Outage { error, clusters: vec![cluster] }),
         }
     }
-    failures
+    outages
 }
 
 /// The cloud's message may name the request, its code does not.
@@ -68,8 +92,8 @@ pub(super) mod tests {
         (Arc::new(cluster), CloudError { request_id, ..error.clone() })
     }
 
-    /// Failures of 120 clusters of one project, and of 17 of another.
-    pub(in crate::cli) fn some() -> Vec<Failure> {
+    /// Outages of 120 clusters of one project, and of 17 of another.
+    pub(in crate::cli) fn some() -> Vec<Outage> {
         let of_cloud = |reason, code: &str, message: &str| CloudError {
             status: Some(401),
             code: Some(code.into()),
@@ -92,8 +116,8 @@ pub(super) mod tests {
 
     #[test]
     fn one_cause_is_told_once_with_all_it_concerns() {
-        let failures = some();
-        let clusters: Vec<_> = failures.iter().map(|failure| failure.clusters.len()).collect();
+        let outages = some();
+        let clusters: Vec<_> = outages.iter().map(|outage| outage.clusters.len()).collect();
         assert_eq!(clusters, [121, 13, 1, 1, 1]);
     }
 }

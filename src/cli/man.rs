@@ -10,7 +10,11 @@ use clap::{Args, Command, CommandFactory as _, builder::StringValueParser};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::{Cli, FAILED, FINE, USAGE, complain, offered::Offering};
+use super::{
+    Cli,
+    args::Offering,
+    exit::{FAILED, FINE, Failure, USAGE},
+};
 
 const PROGRAM: &str = "css-vpcep-exporter";
 
@@ -77,29 +81,21 @@ end
     }
 }
 
-pub(super) fn man(args: &ManArgs) -> u8 {
+pub(super) fn man(args: &ManArgs) -> Result<u8, Failure> {
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
     let command = match &args.command {
         None => program,
-        Some(name) => match program.find_subcommand(name) {
-            Some(command) => command.clone(),
-            None => {
-                complain(&format!("there is no command {name:?}"));
-                return USAGE;
-            }
-        },
+        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| Failure {
+            code: USAGE,
+            text: format!("there is no command {name:?}"),
+        })?,
     };
     let mut page = Vec::new();
     let version = env!("CARGO_PKG_VERSION");
     let man = Man::new(command.version(version)).source(format!("{PROGRAM} {version}"));
-    match man.render(&mut page) {
-        Ok(()) => print(&page),
-        Err(error) => {
-            complain(&format!("the page cannot be made: {error}"));
-            FAILED
-        }
-    }
+    man.render(&mut page).map_err(|error| format!("the page cannot be made: {error}"))?;
+    Ok(print(&page))
 }
 
 fn print(bytes: &[u8]) -> u8 {
