@@ -42,18 +42,18 @@ use index::Index;
 use queue::{Job, Progress, Queue};
 use writer::{Why, Writer};
 
-/// How long a caller waits for a record to be on the disk. A healthy disk takes milliseconds.
+/// A caller waits this long for a record to be on the disk. A healthy disk takes milliseconds.
 pub const DEADLINE: Duration = Duration::from_secs(2);
 
-/// What a start finds in the log.
+/// The state of the log at a start.
 #[derive(Debug)]
 pub struct Recovered {
     /// Intents without an outcome, oldest first: what became of them must be found out, and each
     /// closed with an outcome.
     pub unresolved: Vec<Record>,
-    /// Where a last line went that was not written to its end.
+    /// The file with the last line, if that was not written to its end.
     pub torn: Option<PathBuf>,
-    /// How many records there were.
+    /// The number of records.
     pub records: u64,
 }
 
@@ -75,7 +75,7 @@ impl Audit {
     /// can. Blocks.
     ///
     /// # Errors
-    /// Where the path is no file of ours alone, the chain is broken, or another process has it.
+    /// If the path is no file of ours alone, the chain is broken, or another process has it.
     /// The file is then as it was.
     pub fn open(path: &Path, clock: Clock) -> Result<(Self, AuditWriter, Recovered), OpenError> {
         Self::open_on(path, clock, Box::new(RealDisk))
@@ -130,7 +130,7 @@ impl Audit {
     /// written.
     ///
     /// # Errors
-    /// Where the record is not on the disk within [`DEADLINE`].
+    /// If the record is not on the disk within [`DEADLINE`].
     pub async fn intent(&self, content: Content) -> Result<Receipt, AuditError> {
         let progress = Arc::new(Progress::default());
         let (reply, receipt) = oneshot::channel();
@@ -155,7 +155,7 @@ impl Audit {
     /// Records how a change ended, a content of kind `outcome`.
     ///
     /// # Errors
-    /// Where the record is not on the disk within [`DEADLINE`]. If it was [`AuditError::Unavailable`],
+    /// If the record is not on the disk within [`DEADLINE`]. If it was [`AuditError::Unavailable`],
     /// the record is kept and written later.
     pub async fn outcome(&self, content: Content) -> Result<Receipt, AuditError> {
         let (reply, receipt) = oneshot::channel();
@@ -176,7 +176,7 @@ impl Audit {
         self.0.queue.reopen();
     }
 
-    /// Why changes stop, if they do.
+    /// The reason why changes stop, if they do.
     pub fn trouble(&self) -> Option<String> {
         self.0.trouble.lock().clone()
     }
@@ -239,7 +239,7 @@ impl AuditWriter {
     /// Writes what waits, ends the thread and gives the file free.
     ///
     /// # Errors
-    /// Where the thread ended by a panic.
+    /// If the thread ended by a panic.
     pub async fn close(mut self) -> Result<(), WriterPanicked> {
         self.shared.queue.close();
         self.ended().await;

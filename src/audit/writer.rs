@@ -60,7 +60,7 @@ impl From<Failure> for AuditError {
     }
 }
 
-/// Whether a record is about an event, and not about the log itself.
+/// True for a record of an event, and false for one of the log itself.
 fn is_owed_to_others(content: &Content) -> bool {
     matches!(content.kind, Kind::Outcome | Kind::Denied)
 }
@@ -159,7 +159,7 @@ impl Writer {
             }
             _ => {
                 if let Some(reply) = reply {
-                    // Who gave up does not listen.
+                    // A caller that gave up does not listen.
                     let _ = reply.send(result);
                 }
             }

@@ -19,7 +19,7 @@ use crate::{
     pacing::{Pacer, Priority},
 };
 
-/// What is left of a change when its task dies after the intent was recorded.
+/// The intent and the report so far, for the case that the task dies after the intent was recorded.
 pub(super) type Trail = Arc<OnceLock<(Content, Report)>>;
 
 /// One change.
@@ -32,7 +32,7 @@ pub(super) struct Apply<C, R> {
     pub(super) trail: Trail,
 }
 
-/// How the one request ended.
+/// The end of the one request.
 struct Sent {
     /// `None`: the cloud reported a success.
     fate: Option<Fate>,

@@ -49,7 +49,7 @@ pub struct Engine<C, R> {
     running: HashMap<Id, Running>,
     /// Services with a change under way, or with an intent that is not resolved; how many of each.
     gates: HashMap<Key, usize>,
-    /// How many changes took a gate so far.
+    /// The changes that took a gate so far.
     changes: u64,
     stop: watch::Sender<bool>,
     is_stopping: bool,

@@ -9,18 +9,18 @@ use super::{
 };
 use crate::audit::{Audit, AuditError, ChangeId, Content, Kind};
 
-/// Where changes are recorded: the audit log, or what a test has in its place.
+/// The audit log, or the stand-in of a test.
 pub trait Recorder: Send + Sync + 'static {
     /// Records what is about to be sent; it ends within seconds.
     ///
     /// # Errors
-    /// Where the record is not on the disk: nothing may be sent.
+    /// If the record is not on the disk; then nothing may be sent.
     fn intent(&self, intent: Content) -> impl Future<Output = Result<(), AuditError>> + Send;
 
-    /// Records what became of a change; it ends within seconds.
+    /// Records how a change ended; it ends within seconds.
     ///
     /// # Errors
-    /// Where the record is not on the disk yet.
+    /// If the record is not on the disk yet.
     fn outcome(&self, outcome: Content) -> impl Future<Output = Result<(), AuditError>> + Send;
 }
 
