@@ -8,7 +8,6 @@
 
 mod chain;
 mod denials;
-mod entry;
 mod error;
 mod file;
 mod id;
@@ -31,32 +30,30 @@ use tokio::sync::oneshot;
 
 pub use chain::{Broken, Fault, Head, Reading, read};
 pub use denials::Denial;
-pub use entry::{Intent, NOT_SENT, OutcomeEntry, Receipt, Subject};
 pub use error::{AuditError, OpenError, WriterPanicked};
 pub use id::ChangeId;
 pub use index::{Change, MAX_RECENT, Unresolved};
-pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
+pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, NOT_SENT, Receipt, Record};
 pub use stats::AuditStats;
 
 use crate::clock::Clock;
-use entry::not_sent;
 use file::{Disk, LogFile, RealDisk, Trouble};
 use index::Index;
 use queue::{Job, Progress, Queue};
 use writer::{Why, Writer};
 
-/// How long a caller waits for a record to be on the disk. A healthy disk takes milliseconds.
+/// A caller waits this long for a record to be on the disk. A healthy disk takes milliseconds.
 pub const DEADLINE: Duration = Duration::from_secs(2);
 
-/// What a start finds in the log.
+/// The state of the log at a start.
 #[derive(Debug)]
 pub struct Recovered {
     /// Intents without an outcome, oldest first: what became of them must be found out, and each
     /// closed with an outcome.
     pub unresolved: Vec<Record>,
-    /// Where a last line went that was not written to its end.
+    /// The file with the last line, if that was not written to its end.
     pub torn: Option<PathBuf>,
-    /// How many records there were.
+    /// The number of records.
     pub records: u64,
 }
 
@@ -78,7 +75,7 @@ impl Audit {
     /// can. Blocks.
     ///
     /// # Errors
-    /// Where the path is no file of ours alone, the chain is broken, or another process has it.
+    /// If the path is no file of ours alone, the chain is broken, or another process has it.
     /// The file is then as it was.
     pub fn open(path: &Path, clock: Clock) -> Result<(Self, AuditWriter, Recovered), OpenError> {
         Self::open_on(path, clock, Box::new(RealDisk))
@@ -128,19 +125,13 @@ impl Audit {
         Ok((Self(shared), writer, recovered))
     }
 
-    /// Records what is about to be sent. Only with a receipt may it be sent. If the caller is
-    /// dropped while it waits, the intent is void, and closed as `not_sent` if it was written.
+    /// Records what is about to be sent, a content of kind `intent`. Only with a receipt may it be sent.
+    /// If the caller is dropped while it waits, the intent is void, and closed as `not_sent` if it was
+    /// written.
     ///
     /// # Errors
-    /// Where the record is not on the disk within [`DEADLINE`].
-    pub async fn intent(&self, intent: Intent) -> Result<Receipt, AuditError> {
-        let Intent { subject, before, request, diff } = intent;
-        let content = Content {
-            before: Some(before),
-            request: Some(request),
-            diff: Some(diff),
-            ..subject.content(Kind::Intent)
-        };
+    /// If the record is not on the disk within [`DEADLINE`].
+    pub async fn intent(&self, content: Content) -> Result<Receipt, AuditError> {
         let progress = Arc::new(Progress::default());
         let (reply, receipt) = oneshot::channel();
         let job =
@@ -161,21 +152,12 @@ impl Audit {
         result.unwrap_or(Err(AuditError::Closed))
     }
 
-    /// Records what became of a change.
+    /// Records how a change ended, a content of kind `outcome`.
     ///
     /// # Errors
-    /// Where the record is not on the disk within [`DEADLINE`]. If it was [`AuditError::Unavailable`],
+    /// If the record is not on the disk within [`DEADLINE`]. If it was [`AuditError::Unavailable`],
     /// the record is kept and written later.
-    pub async fn outcome(&self, entry: OutcomeEntry) -> Result<Receipt, AuditError> {
-        let OutcomeEntry { subject, before, request, diff, cloud, outcome } = entry;
-        let content = Content {
-            before,
-            request,
-            diff,
-            cloud,
-            outcome: Some(outcome),
-            ..subject.content(Kind::Outcome)
-        };
+    pub async fn outcome(&self, content: Content) -> Result<Receipt, AuditError> {
         let (reply, receipt) = oneshot::channel();
         self.0.queue.put(Job { content, progress: None, reply: Some(reply) })?;
         match tokio::time::timeout(DEADLINE, receipt).await {
@@ -194,7 +176,7 @@ impl Audit {
         self.0.queue.reopen();
     }
 
-    /// Why changes stop, if they do.
+    /// The reason why changes stop, if they do.
     pub fn trouble(&self) -> Option<String> {
         self.0.trouble.lock().clone()
     }
@@ -233,7 +215,7 @@ impl Drop for Waiting<'_> {
             return;
         }
         // A failed intent has not come so far, so this one is in the file.
-        if let Some(content) = not_sent(content) {
+        if let Some(content) = content.not_sent() {
             let _ = self.audit.0.queue.put(Job { content, progress: None, reply: None });
         }
     }
@@ -257,7 +239,7 @@ impl AuditWriter {
     /// Writes what waits, ends the thread and gives the file free.
     ///
     /// # Errors
-    /// Where the thread ended by a panic.
+    /// If the thread ended by a panic.
     pub async fn close(mut self) -> Result<(), WriterPanicked> {
         self.shared.queue.close();
         self.ended().await;

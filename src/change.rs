@@ -30,7 +30,7 @@ use utoipa::ToSchema;
 use crate::{
     audit::NOT_SENT,
     cloud::CloudError,
-    label::labels,
+    label::{Label as _, labels},
     model::{EndpointService, ServiceFields, ServiceId},
 };
 
@@ -63,7 +63,7 @@ pub struct ChangeRequest {
     pub dry_run: bool,
     /// The name of the token, for the record.
     pub actor: Arc<str>,
-    /// Where the request came from, for the record.
+    /// The address of the client, for the record.
     pub remote: IpAddr,
 }
 
@@ -79,9 +79,9 @@ pub enum Condition {
 }
 
 labels! {
-    /// How a change ended.
+    /// The end of a change.
     #[derive(Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
+    #[serde(into = "&'static str", from = "String")]
     pub enum Outcome {
         /// A dry run.
         Planned = "planned",
@@ -93,42 +93,53 @@ labels! {
         NotApplied = "not_applied",
         /// Reading back shows a part of what was wanted.
         Partial = "partial",
+        /// It was sent, and nobody knows what became of it. A word of a later version is read as this.
+        Unknown = "unknown",
         /// The cloud refused it.
         Rejected = "rejected",
         /// Nothing was sent.
         NotSent = NOT_SENT,
-        /// It was sent, and nobody knows what became of it. A word of a later version is read as this.
-        #[serde(other)]
-        Unknown = "unknown",
     }
 }
 
-/// How a change ended, for the one who asked for it.
+impl From<Outcome> for &'static str {
+    fn from(outcome: Outcome) -> Self {
+        outcome.as_str()
+    }
+}
+
+impl From<String> for Outcome {
+    fn from(word: String) -> Self {
+        Self::from_str(&word).unwrap_or(Self::Unknown)
+    }
+}
+
+/// The end of a change, for the one who asked for it.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The id under which it is recorded.
     pub change_id: String,
-    /// How it ended.
+    /// The end of it.
     pub outcome: Outcome,
-    /// Whether the change went to the cloud.
+    /// True if the change went to the cloud.
     pub sent: bool,
-    /// Whether the same request may be made again without harm.
+    /// True if the same request may be made again without harm.
     pub safe_to_retry: bool,
     /// The service before.
     pub before: EndpointService,
     /// The service as it was read afterwards, if it was.
     pub after: Option<EndpointService>,
-    /// What differs between before and wanted.
+    /// The differences between before and wanted.
     pub diff: Vec<Difference>,
-    /// Why the request failed, if it did.
+    /// The error of the request, if it failed.
     pub failure: Option<CloudError>,
-    /// What the cloud answered to the request, if it did.
+    /// The cloud's answer to the request, if there was one.
     pub cloud: Option<CloudAnswer>,
-    /// What the reader should know.
+    /// Anything that the reader should know.
     pub warnings: Vec<String>,
 }
 
-/// Why there was no change, and no report of one.
+/// The reason why there was no change, and no report of one.
 #[derive(Clone, Debug)]
 pub enum Refusal {
     /// The service is not configured (any more).
@@ -152,7 +163,7 @@ pub enum Refusal {
 /// The present state of a service.
 #[derive(Clone, Debug)]
 pub struct Current {
-    /// What was read.
+    /// The service as it was read.
     pub service: EndpointService,
     /// The entity tag of its fields.
     pub etag: String,
@@ -173,7 +184,7 @@ pub enum Command {
         project: Arc<str>,
         /// The service.
         service: ServiceId,
-        /// Where the answer goes.
+        /// Takes the answer.
         answer: oneshot::Sender<Result<Current, Refusal>>,
     },
 }
@@ -188,7 +199,7 @@ impl Changes {
     /// Makes or plans a change, and waits for its end. It ends even if nobody waits.
     ///
     /// # Errors
-    /// Why there is no report.
+    /// The reason why there is no report.
     pub async fn change(&self, request: ChangeRequest) -> Result<Report, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(Command::Change(Box::new(request), answer), answered).await
@@ -197,7 +208,7 @@ impl Changes {
     /// Reads a service from the cloud.
     ///
     /// # Errors
-    /// Why it could not be read.
+    /// The reason why it could not be read.
     pub async fn read(&self, project: Arc<str>, service: ServiceId) -> Result<Current, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(Command::Read { project, service, answer }, answered).await

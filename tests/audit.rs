@@ -12,7 +12,7 @@ use std::{
 
 use crate::support::process::{Folder, this_test};
 use css_vpcep_exporter::{
-    audit::{Audit, ChangeId, Denial, Intent, OutcomeEntry, Subject, Unresolved, read},
+    audit::{Audit, ChangeId, Content, Denial, Kind, Unresolved, read},
     clock::Clock,
     model::ServiceId,
 };
@@ -27,29 +27,27 @@ const ROLE: &str = "AUDIT_LOG_OF_THE_PROCESS_THAT_IS_KILLED";
 const KILLS: u32 = 100;
 const LONGEST_LIFE: Duration = Duration::from_millis(20);
 
-fn subject(number: u64) -> Subject {
-    Subject {
-        change_id: ChangeId::parse(&format!("019b7c2e-0000-7000-8000-{number:012x}")).unwrap(),
-        actor: "oncall".into(),
-        remote: "10.0.0.7".into(),
-        project: "prod".into(),
-        service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").unwrap(),
+fn change_id(number: u64) -> ChangeId {
+    ChangeId::parse(&format!("019b7c2e-0000-7000-8000-{number:012x}")).unwrap()
+}
+
+fn intent(number: u64, from: &str, to: &str) -> Content {
+    Content {
+        change_id: Some(change_id(number)),
+        actor: Some("oncall".into()),
+        remote: Some("10.0.0.7".into()),
+        project: Some("prod".into()),
+        service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").ok(),
         service_name: Some("logs".into()),
+        before: Some(json!({ "service_name": from })),
+        request: Some(json!({ "service_name": to })),
+        diff: Some(json!([{ "field": "service_name", "from": from, "to": to }])),
+        ..Content::empty(Kind::Intent)
     }
 }
 
-fn intent(number: u64, from: &str, to: &str) -> Intent {
-    Intent {
-        subject: subject(number),
-        before: json!({ "service_name": from }),
-        request: json!({ "service_name": to }),
-        diff: json!([{ "field": "service_name", "from": from, "to": to }]),
-    }
-}
-
-fn outcome(number: u64, outcome: &str) -> OutcomeEntry {
-    let (before, request, diff, cloud) = (None, None, None, None);
-    OutcomeEntry { subject: subject(number), before, request, diff, cloud, outcome: outcome.into() }
+fn outcome(number: u64, outcome: &str) -> Content {
+    intent(number, "", "").ended(outcome)
 }
 
 /// The golden log was not made by this program, but from the documented rule.
@@ -64,10 +62,10 @@ async fn the_bytes_are_those_of_the_golden_log() {
     audit.intent(intent(1, "a", "b")).await.unwrap();
     clock.set(at("07.250999"));
     let cloud = Some(json!({ "status": 200, "request_id": "r-1" }));
-    audit.outcome(OutcomeEntry { cloud, ..outcome(1, "applied") }).await.unwrap();
+    audit.outcome(Content { cloud, ..outcome(1, "applied") }).await.unwrap();
     clock.set(at("08"));
     let request = Some(json!({ "service_name": "b" }));
-    audit.outcome(OutcomeEntry { request, ..outcome(2, "unchanged") }).await.unwrap();
+    audit.outcome(Content { request, ..outcome(2, "unchanged") }).await.unwrap();
     clock.set(at("09.999"));
     audit.intent(intent(3, "b", "é\u{2028}\u{85}\u{1b}[2J")).await.unwrap();
     clock.set(at("10"));
@@ -90,7 +88,7 @@ async fn a_log_without_names_goes_on() {
     assert_eq!((recovered.records, recovered.unresolved.len()), (6, 1));
     let content = &recovered.unresolved[0].content;
     assert_eq!((content.project.as_deref(), &content.service_name), (Some("prod"), &None));
-    assert_eq!(log.recent(1)[0].id, subject(3).change_id);
+    assert_eq!(log.recent(1)[0].id, change_id(3));
     log.outcome(outcome(3, "applied")).await.unwrap();
     writer.close().await.unwrap();
     let after = audit(&["verify", "log"], &folder);

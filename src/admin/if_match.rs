@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 
 use crate::change::Condition;
 
-/// What the header says; `None` where it says nothing that can be understood. Weak tags never match
+/// The condition in the header; `None` where it cannot be understood. Weak tags never match
 /// (8.8.3.2), so they are left out.
 pub(super) fn if_match(headers: &HeaderMap) -> Option<Condition> {
     let mut lines = headers.get_all(header::IF_MATCH).iter().peekable();

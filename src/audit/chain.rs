@@ -23,29 +23,29 @@ impl Head {
     pub const START: Self = Self { seq: 0, hash: Hash::ZERO };
 }
 
-/// What was read of a file that is whole, or whole but for its last line.
+/// A file that is whole, or whole but for its last line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// How many records it has.
+    /// The number of its records.
     pub records: u64,
     /// Number and time of the first and of the last of them.
     pub span: Option<[(u64, Timestamp); 2]>,
     /// The end of the chain; where there is no record, what was handed in.
     pub head: Head,
-    /// How long the whole lines are, in bytes.
+    /// The length of the whole lines, in bytes.
     pub whole_bytes: u64,
-    /// What follows them: a line that was not written to its end. Empty if there is none.
+    /// The bytes after them: a line that was not written to its end. Empty if there is none.
     pub torn: Vec<u8>,
 }
 
-/// Where a chain breaks. Its `Display` is a phrase.
+/// The place at which a chain breaks. Its `Display` is a phrase.
 #[derive(Debug)]
 pub struct Broken {
     /// The line, from 1.
     pub line: u64,
     /// The number that belongs there, where the lines before tell it.
     pub seq: Option<u64>,
-    /// What is wrong.
+    /// The fault there.
     pub fault: Fault,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// What is wrong with a chain.
+/// A fault of a chain.
 #[derive(Debug)]
 pub enum Fault {
     /// The file cannot be read.
@@ -99,7 +99,7 @@ impl fmt::Display for Fault {
 /// it.
 ///
 /// # Errors
-/// At the first line that does not follow; those before it have been handed on.
+/// The first line that does not follow; those before it have been handed on.
 pub fn read(
     mut file: impl BufRead,
     after: Option<Head>,

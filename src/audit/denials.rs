@@ -9,13 +9,13 @@ use serde_json::json;
 use super::record::{Content, Kind};
 use crate::model::ServiceId;
 
-/// As many kinds are told apart in a minute, which bounds the log's growth to some 30 KiB a minute.
+/// The kinds that are told apart in a minute, which bounds the log's growth to some 30 KiB a minute.
 /// Beyond that there is one more for each token: strangers with many addresses must not hide what
 /// somebody with a token tried.
 const MAX_KEYS: usize = 64;
 /// The remote of all kinds beyond that.
 const OTHERS: &str = "others";
-/// How often the count of a kind is recorded.
+/// The count of a kind is recorded this often.
 const WINDOW: SignedDuration = SignedDuration::from_secs(60);
 /// A stranger chooses these texts; an address and a token's name are shorter.
 const MAX_TEXT_BYTES: usize = 128;
@@ -23,9 +23,9 @@ const MAX_TEXT_BYTES: usize = 128;
 /// A request that was refused.
 #[derive(Clone, Debug)]
 pub struct Denial<'a> {
-    /// Why: one of a closed list.
+    /// The reason: one of a closed list.
     pub reason: &'static str,
-    /// Where it came from.
+    /// The address of the client.
     pub remote: &'a str,
     /// The name of the token, where one was known.
     pub actor: Option<&'a str>,
@@ -59,7 +59,7 @@ impl Counted {
     }
 }
 
-/// What is counted together: who was refused, from where, and why.
+/// The kind of a refusal: who was refused, from where, and why.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     reason: &'static str,
@@ -94,7 +94,7 @@ impl Denials {
             content.service_id = service_id.cloned();
             content.service_name = service_name.map(Into::into);
         } else {
-            // What is said is true of all that are counted.
+            // The record names only what is the same for all that it counts.
             content.project.take_if(|all| Some(&**all) != project);
             content.service_id.take_if(|all| Some(&*all) != service_id);
             content.service_name.take_if(|all| Some(&**all) != service_name);

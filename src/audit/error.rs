@@ -1,10 +1,10 @@
-//! What can go wrong, in words for callers and operators.
+//! The errors of the log, in words for callers and operators.
 
 use std::{fmt, path::PathBuf};
 
 use super::MAX_LINE_BYTES;
 
-/// Why there is no receipt.
+/// The reason why there is no receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditError {
     /// The log cannot be written now. An intent is void: nothing may be sent. An outcome is kept,
@@ -12,7 +12,7 @@ pub enum AuditError {
     Unavailable(String),
     /// The record is longer than [`MAX_LINE_BYTES`]; nothing was written.
     TooLong {
-        /// How long.
+        /// Its length.
         bytes: usize,
     },
     /// The record could not be read again; nothing was written.
@@ -37,7 +37,7 @@ impl fmt::Display for AuditError {
 
 impl std::error::Error for AuditError {}
 
-/// Why the log cannot be opened. Its `Display` is a sentence that names the file.
+/// A log that cannot be opened. Its `Display` is a sentence that names the file.
 #[derive(Debug)]
 pub struct OpenError {
     pub(super) path: PathBuf,

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Who changed what is nobody else's business.
+/// Only the owner may read who changed what.
 const MODE: u32 = 0o600;
 
 /// The calls that can fail on a disk, so that tests can make each of them fail.
@@ -38,7 +38,7 @@ pub(super) struct RealDisk;
 
 impl Disk for RealDisk {}
 
-/// Why the log cannot be used now. Its `Display` is a phrase.
+/// The reason why the log cannot be used now. Its `Display` is a phrase.
 #[derive(Debug)]
 pub(super) enum Trouble {
     Io {
@@ -62,7 +62,7 @@ fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> Trouble {
     move |error| Trouble::Io { doing, error }
 }
 
-/// How [`LogFile::reopen`] found the path.
+/// The state in which [`LogFile::reopen`] found the path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reopened {
     Same,
@@ -77,9 +77,9 @@ pub(super) struct LogFile {
     folder: PathBuf,
     file: File,
     identity: (u64, u64),
-    /// Where the last good record ends.
+    /// The end of the last good record.
     length: u64,
-    /// Whether there may be half a record behind it.
+    /// True if there may be half a record behind it.
     dirty: bool,
     disk: Box<dyn Disk>,
 }

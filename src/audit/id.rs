@@ -15,7 +15,7 @@ impl ChangeId {
     /// A new one.
     ///
     /// # Errors
-    /// Where the machine has no random bytes to give.
+    /// If the machine has no random bytes to give.
     pub fn new(clock: &Clock) -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;

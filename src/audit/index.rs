@@ -1,4 +1,4 @@
-//! What is kept in memory of the log: the newest changes, and those whose outcome is not known.
+//! The part of the log that is kept in memory: the newest changes, and those whose outcome is not known.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -10,9 +10,9 @@ use super::{
     record::{Kind, Record},
 };
 
-/// As many of the newest changes can be asked for: months of work by hand.
+/// The number of changes that are kept: months of work by hand.
 pub const MAX_RECENT: usize = 1_000;
-/// So much text of them is kept, should they be large.
+/// The bytes of them that are kept, should they be large.
 const MAX_RECENT_BYTES: usize = 16 << 20;
 
 /// A change, by its records.
@@ -20,9 +20,9 @@ const MAX_RECENT_BYTES: usize = 16 << 20;
 pub struct Change {
     /// Its name.
     pub id: ChangeId,
-    /// What was asked for; absent where nothing had to be sent.
+    /// The record before it was sent; absent where nothing had to be sent.
     pub intent: Option<Record>,
-    /// What became of it; absent while that is not known.
+    /// The record of how it ended; absent while that is not known.
     pub outcome: Option<Record>,
 }
 

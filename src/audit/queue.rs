@@ -1,4 +1,4 @@
-//! What waits for the writer: intents and outcomes in their order, a reopening, counted denials.
+//! The work that waits for the writer: intents and outcomes in their order, a reopening, counted denials.
 
 use std::{
     collections::VecDeque,
@@ -19,10 +19,10 @@ use super::{AuditError, Receipt, denials::Denials, record::Content};
 pub(super) const MAX_WAITING_INTENTS: usize = 16;
 /// Outcomes that wait at once. There are no more than changes under way, so this is never reached.
 pub(super) const MAX_WAITING_OUTCOMES: usize = 1_024;
-/// How often the writer looks at the file by itself, and tries again what failed.
+/// The writer looks at the file by itself this often, and tries again what failed.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How far an intent is. Whoever moves it on first, writer or caller, decides.
+/// The progress of an intent. The first to move it on, writer or caller, decides.
 #[derive(Debug, Default)]
 pub(super) struct Progress(AtomicU8);
 

@@ -25,7 +25,7 @@ use crate::{
 pub const MAX_LINE_BYTES: usize = 64 << 10;
 
 labels! {
-    /// What a record is about; its word in the file.
+    /// The subject of a record; its word in the file.
     pub enum Kind {
         /// A change is about to be sent.
         Intent = "intent",
@@ -43,7 +43,7 @@ labels! {
 pub struct Hash([u8; 32]);
 
 impl Hash {
-    /// What precedes the first record of all.
+    /// The hash before the first record of all.
     pub const ZERO: Self = Self([0; 32]);
 
     fn of(bytes: &[u8]) -> Self {
@@ -73,17 +73,17 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// What a record says, apart from its place in the chain.
+/// A record apart from its place in the chain.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Content {
-    /// What it is about.
+    /// Its kind.
     #[serde(serialize_with = "label::serde::serialize")]
     pub kind: Kind,
     /// The change it belongs to.
     pub change_id: Option<ChangeId>,
     /// The name of the token.
     pub actor: Option<Box<str>>,
-    /// Where the request came from.
+    /// The address of the client.
     pub remote: Option<Box<str>>,
     /// The name of the project.
     pub project: Option<Box<str>>,
@@ -93,18 +93,49 @@ pub struct Content {
     pub service_name: Option<Box<str>>,
     /// The state before the change.
     pub before: Option<Value>,
-    /// What was asked for; how many were refused.
+    /// The request; of refusals, their count.
     pub request: Option<Value>,
-    /// What the change changes, or did change.
+    /// The differences that the change makes, or made.
     pub diff: Option<Value>,
-    /// What the cloud answered.
+    /// The cloud's answer.
     pub cloud: Option<Value>,
-    /// What became of it: an outcome, a reason of a denial, why the log was opened.
+    /// The outcome of a change, the reason of a denial, or why the log was opened.
     pub outcome: Option<Box<str>>,
 }
 
+/// The outcome of an intent that nothing followed.
+pub const NOT_SENT: &str = "not_sent";
+
+/// A record that is on the disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// Its number.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
 impl Content {
-    pub(super) fn empty(kind: Kind) -> Self {
+    /// The record of how the change of this intent ended, with nothing but the word for it.
+    pub fn ended(&self, outcome: &str) -> Self {
+        Self {
+            kind: Kind::Outcome,
+            before: None,
+            request: None,
+            diff: None,
+            cloud: None,
+            outcome: Some(outcome.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The outcome that is due if nobody acts on this intent.
+    pub(super) fn not_sent(&self) -> Option<Self> {
+        (self.kind == Kind::Intent).then(|| self.ended(NOT_SENT))
+    }
+
+    /// Nothing but its kind.
+    pub fn empty(kind: Kind) -> Self {
         Self {
             kind,
             change_id: None,
@@ -130,7 +161,7 @@ pub struct Record {
     /// When it was written, to the millisecond.
     #[serde(serialize_with = "to_the_millisecond")]
     pub time: Timestamp,
-    /// What it says.
+    /// Its content.
     #[serde(flatten)]
     pub content: Content,
     /// The hash of the record before.
@@ -139,7 +170,7 @@ pub struct Record {
     pub hash: Hash,
 }
 
-/// Why a line cannot be written.
+/// The reason why a line cannot be written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unfit {
     TooLong {
@@ -176,7 +207,7 @@ impl Record {
     /// Reads a line, without its line feed, and checks its hash.
     ///
     /// # Errors
-    /// Where it is no record, or its hash is not that of the line.
+    /// If it is no record, or its hash is not that of the line.
     pub fn parse(line: &[u8]) -> Result<Self, LineFault> {
         let not_a_record = |why: String| LineFault::NotARecord(why);
         let wire: Wire =
@@ -212,7 +243,7 @@ fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<
     serializer.collect_str(&format_args!("{time:.3}"))
 }
 
-/// What is wrong with a line taken alone.
+/// A fault of a line taken alone.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LineFault {
     /// It is not JSON, or not the JSON of a record.

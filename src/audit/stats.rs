@@ -16,7 +16,7 @@ pub struct AuditStats {
 }
 
 impl AuditStats {
-    /// Whether changes can be recorded.
+    /// True while changes can be recorded.
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Acquire)
     }

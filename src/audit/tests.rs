@@ -45,35 +45,27 @@ fn clock() -> Clock {
     Clock::manual("2026-01-02T03:04:05.678901Z".parse().unwrap())
 }
 
-fn subject(number: u64) -> Subject {
-    Subject {
-        change_id: ChangeId::parse(&format!("019b7c2e-0000-7000-8000-{number:012x}")).unwrap(),
-        actor: "oncall".into(),
-        remote: "10.0.0.7".into(),
-        project: "prod".into(),
-        service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").unwrap(),
+fn change_id(number: u64) -> ChangeId {
+    ChangeId::parse(&format!("019b7c2e-0000-7000-8000-{number:012x}")).unwrap()
+}
+
+fn intent(number: u64) -> Content {
+    Content {
+        change_id: Some(change_id(number)),
+        actor: Some("oncall".into()),
+        remote: Some("10.0.0.7".into()),
+        project: Some("prod".into()),
+        service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").ok(),
         service_name: Some("logs".into()),
+        before: Some(json!({ "service_name": "a" })),
+        request: Some(json!({ "service_name": "b" })),
+        diff: Some(json!([{ "field": "service_name", "from": "a", "to": "b" }])),
+        ..Content::empty(Kind::Intent)
     }
 }
 
-fn intent(number: u64) -> Intent {
-    Intent {
-        subject: subject(number),
-        before: json!({ "service_name": "a" }),
-        request: json!({ "service_name": "b" }),
-        diff: json!([{ "field": "service_name", "from": "a", "to": "b" }]),
-    }
-}
-
-fn outcome(number: u64) -> OutcomeEntry {
-    OutcomeEntry {
-        subject: subject(number),
-        before: None,
-        request: None,
-        diff: None,
-        cloud: Some(json!({ "status": 200 })),
-        outcome: "applied".into(),
-    }
+fn outcome(number: u64) -> Content {
+    Content { cloud: Some(json!({ "status": 200 })), ..intent(number).ended("applied") }
 }
 
 /// The records of a file that must be whole.
@@ -119,17 +111,17 @@ async fn intent_and_outcome_are_chained_over_a_restart_and_known_again() {
     assert_eq!(recovered.records, 4);
     let open: Vec<_> = recovered.unresolved.iter().map(|record| &record.content).collect();
     assert_eq!(open[0].request, Some(json!({ "service_name": "b" })));
-    assert_eq!(open[0].change_id, Some(subject(2).change_id));
+    assert_eq!(open[0].change_id, Some(change_id(2)));
     assert_eq!(open.len(), 1);
     let changes = audit.recent(10);
     assert_eq!(
         changes.iter().map(|change| &change.id).collect::<Vec<_>>(),
-        [&subject(2).change_id, &subject(1).change_id]
+        [&change_id(2), &change_id(1)]
     );
     assert!(changes[0].outcome.is_none() && changes[1].outcome.is_some());
     assert!(Arc::ptr_eq(&changes[1], &audit.recent(2)[1]), "nobody copies records");
     audit.outcome(outcome(2)).await.unwrap();
-    assert!(audit.change(&subject(2).change_id).unwrap().outcome.is_some());
+    assert!(audit.change(&change_id(2)).unwrap().outcome.is_some());
     assert_eq!(audit.stats().records(), [0, 1, 0, 1]);
     assert_eq!(audit.stats().last_sequence(), 6);
     writer.close().await.unwrap();

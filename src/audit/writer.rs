@@ -8,7 +8,6 @@ use std::{
 use super::{
     AuditError, Receipt, Shared,
     chain::Head,
-    entry::not_sent,
     file::{LogFile, Reopened, Trouble},
     index::Unresolved,
     queue::{Job, MAX_WAITING_OUTCOMES, Work},
@@ -61,7 +60,7 @@ impl From<Failure> for AuditError {
     }
 }
 
-/// Whether a record is about an event, and not about the log itself.
+/// True for a record of an event, and false for one of the log itself.
 fn is_owed_to_others(content: &Content) -> bool {
     matches!(content.kind, Kind::Outcome | Kind::Denied)
 }
@@ -155,12 +154,12 @@ impl Writer {
         };
         match progress {
             Some(progress) if result.is_ok() && !progress.finish() => {
-                self.owed.extend(not_sent(content));
+                self.owed.extend(content.not_sent());
                 let _ = self.settle();
             }
             _ => {
                 if let Some(reply) = reply {
-                    // Who gave up does not listen.
+                    // A caller that gave up does not listen.
                     let _ = reply.send(result);
                 }
             }

@@ -13,14 +13,14 @@ use super::{
     verify::{Reader, stopped},
 };
 use crate::{
-    audit::{ChangeId, Intent, Subject},
+    audit::{ChangeId, Content},
     board::{Attribution, ServiceMeta},
     cloud::{Budget, CloudError, Fate, Reason, Services},
     pacing::{Pacer, Priority},
 };
 
-/// What is left of a change when its task dies after the intent was recorded.
-pub(super) type Trail = Arc<OnceLock<(Intent, Report)>>;
+/// The intent and the report so far, for the case that the task dies after the intent was recorded.
+pub(super) type Trail = Arc<OnceLock<(Content, Report)>>;
 
 /// One change.
 pub(super) struct Apply<C, R> {
@@ -32,7 +32,7 @@ pub(super) struct Apply<C, R> {
     pub(super) trail: Trail,
 }
 
-/// How the one request ended.
+/// The end of the one request.
 struct Sent {
     /// `None`: the cloud reported a success.
     fate: Option<Fate>,
@@ -81,15 +81,15 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         let current = self.read_current().await?;
         let change_id = ChangeId::new(&self.env.clock)
             .map_err(|error| Refusal::AuditUnavailable(format!("no random numbers: {error}")))?;
-        let subject = record::subject(change_id, &self.request, &self.meta.name);
-        let mut report = planned(&subject, &current, plan(&current.service, &self.request.update));
+        let mut report =
+            planned(&change_id, &current, plan(&current.service, &self.request.update));
+        let intent = record::intent(change_id, &self.request, &self.meta.name, &report);
         if report.diff.is_empty() {
             report.outcome = Outcome::Unchanged;
             report.after = Some(current.service);
             if !self.request.dry_run {
                 // Nothing was done, so nothing depends on this record.
-                let asked = record::intent(subject, &self.request, &report);
-                let _ = self.env.recorder.outcome(record::unchanged(asked)).await;
+                let _ = self.env.recorder.outcome(record::unchanged(intent)).await;
             }
             return Ok(report);
         }
@@ -101,13 +101,12 @@ impl<C: Services, R: Recorder> Apply<C, R> {
             Precondition::Missing => return Err(Refusal::ConditionRequired(Box::new(current))),
             Precondition::Failed => return Err(Refusal::ConditionFailed(Box::new(current))),
         }
-        let intent = record::intent(subject.clone(), &self.request, &report);
         let recorded = self.env.recorder.intent(intent.clone()).await;
         recorded.map_err(|error| Refusal::AuditUnavailable(error.to_string()))?;
         // Set once: a change has one intent.
-        let _ = self.trail.set((intent, report.clone()));
+        let _ = self.trail.set((intent.clone(), report.clone()));
         self.apply(&mut report).await;
-        self.record_outcome(subject, &mut report).await;
+        self.record_outcome(&intent, &mut report).await;
         self.tell(&report);
         Ok(report)
     }
@@ -128,9 +127,9 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         Ok(Current { etag: etag(&service), service })
     }
 
-    async fn record_outcome(&self, subject: Subject, report: &mut Report) {
-        let entry = record::outcome(subject, report);
-        let Err(error) = self.env.recorder.outcome(entry).await else { return };
+    async fn record_outcome(&self, intent: &Content, report: &mut Report) {
+        let recorded = self.env.recorder.outcome(record::outcome(intent, report)).await;
+        let Err(error) = recorded else { return };
         let outcome = report.outcome.as_str();
         tracing::error!(
             change_id = report.change_id,
@@ -236,9 +235,9 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     }
 }
 
-fn planned(subject: &Subject, current: &Current, plan: Plan) -> Report {
+fn planned(change_id: &ChangeId, current: &Current, plan: Plan) -> Report {
     Report {
-        change_id: subject.change_id.to_string(),
+        change_id: change_id.to_string(),
         outcome: Outcome::Planned,
         sent: false,
         safe_to_retry: true,

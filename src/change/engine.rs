@@ -19,12 +19,11 @@ use super::{
     apply::{Apply, Trail},
     env::{Env, PacedCloud, Projects},
     plan::etag,
-    record::intent_of,
     recovery::{self, Dangling},
     verify::Reader,
 };
 use crate::{
-    audit::{self, Intent},
+    audit::{Content, Record},
     board::{Attribution, ServiceMeta},
     cloud::{CloudError, Reason, Services},
     model::{EndpointService, ServiceId},
@@ -44,13 +43,13 @@ type Key = ServiceId;
 pub struct Engine<C, R> {
     env: Arc<Env<R>>,
     projects: watch::Receiver<Projects<C>>,
-    dangling: Vec<audit::Record>,
+    dangling: Vec<Record>,
     commands: mpsc::Receiver<Command>,
     tasks: JoinSet<Ended>,
     running: HashMap<Id, Running>,
     /// Services with a change under way, or with an intent that is not resolved; how many of each.
     gates: HashMap<Key, usize>,
-    /// How many changes took a gate so far.
+    /// The changes that took a gate so far.
     changes: u64,
     stop: watch::Sender<bool>,
     is_stopping: bool,
@@ -106,7 +105,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
     pub fn new(
         env: Env<R>,
         projects: watch::Receiver<Projects<C>>,
-        dangling: Vec<audit::Record>,
+        dangling: Vec<Record>,
     ) -> (Self, Changes) {
         let (changes, commands) = Changes::channel();
         let engine = Self {
@@ -126,8 +125,8 @@ impl<C: Services, R: Recorder> Engine<C, R> {
 
     /// Makes changes until `shutdown` is ready; then waits for those under way, for a while, and ends.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        for intent in std::mem::take(&mut self.dangling).into_iter().filter_map(intent_of) {
-            self.resolve(intent);
+        for intent in std::mem::take(&mut self.dangling) {
+            self.resolve(intent.content);
         }
         tokio::pin!(shutdown);
         loop {
@@ -270,8 +269,9 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         }
     }
 
-    fn resolve(&mut self, intent: Intent) {
-        let gate = intent.subject.service_id.clone();
+    fn resolve(&mut self, intent: Content) {
+        // Every intent of ours names its service.
+        let Some(gate) = intent.service_id.clone() else { return };
         let known = self.known_anywhere(&gate);
         let known = known.map(|(meta, project)| (meta, self.reader(&project, &gate)));
         let dangling = Dangling { env: self.env.clone(), known, intent };

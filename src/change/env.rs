@@ -31,18 +31,18 @@ impl<C> Clone for PacedCloud<C> {
 /// The clouds by the configured names of their projects.
 pub type Projects<C> = Arc<HashMap<Arc<str>, PacedCloud<C>>>;
 
-/// What all changes share.
+/// The parts of the exporter that all changes share.
 pub struct Env<R> {
     /// The services that may be changed.
     pub board: ServiceBoard,
-    /// Where changes are recorded.
+    /// The audit log.
     pub recorder: R,
     /// The wall clock.
     pub clock: Clock,
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
-    /// What follows a change.
+    /// Asks for the polls that follow a change.
     pub poll_behind: PollBehind,
-    /// How long each step may take.
+    /// The limits of the steps.
     pub timings: Timings,
 }

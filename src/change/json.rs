@@ -1,7 +1,7 @@
 //! A change as JSON: in answers of the admin API, in the audit log, and read back from both. The
 //! members of each object stand in the order in which they are written.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -31,6 +31,7 @@ pub struct ServiceView {
     /// The port of the backend.
     pub port_id: Option<Box<str>>,
     /// All port mappings.
+    #[serde(serialize_with = "sorted")]
     pub ports: Option<Vec<PortMapping>>,
     /// The full name, `<region>.<name>.<id>`.
     pub service_name: String,
@@ -80,9 +81,11 @@ pub struct Difference {
     pub field: Field,
     /// The value before; null where there was none.
     #[schema(value_type = Value)]
+    #[serde(serialize_with = "sorted")]
     pub from: Option<FieldValue>,
     /// The value afterwards, or the one that is wanted.
     #[schema(value_type = Value)]
+    #[serde(serialize_with = "sorted")]
     pub to: Option<FieldValue>,
 }
 
@@ -157,6 +160,12 @@ impl From<&Report> for ChangeView {
     }
 }
 
+/// Writes the members of every object in the order of the alphabet: mappings have another one in the
+/// body of a PUT.
+fn sorted<S: Serializer>(of: &impl Serialize, serializer: S) -> Result<S::Ok, S::Error> {
+    value(of).serialize(serializer)
+}
+
 /// The request in the record of an intent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Requested {
@@ -224,7 +233,8 @@ mod tests {
     /// Objects that stand in others were always written in this order.
     #[test]
     fn members_stand_in_the_order_of_the_alphabet() {
-        let difference = Difference { field: Field::Ports, from: None, to: None };
+        let ports = service().fields.get(Field::Ports);
+        let difference = Difference { field: Field::Ports, from: ports.clone(), to: ports };
         let answer = CloudAnswer::ok(None);
         for (written, sorted) in [
             (

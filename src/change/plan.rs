@@ -14,12 +14,12 @@ const ETAG_DIGITS: usize = 32;
 /// Ports by which machines are administered: SSH and Remote Desktop.
 const ADMIN_PORTS: [u16; 2] = [22, 3389];
 
-/// What a change would do.
+/// The effect that a change would have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The fields that were asked for and differ; empty where everything is as wanted.
     pub diff: Vec<Difference>,
-    /// What the one who asks should think of.
+    /// Risks of the change, for the one who asks for it.
     pub warnings: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ pub fn etag(service: &EndpointService) -> String {
     tag
 }
 
-/// Whether a change may go on from a state (RFC 9110, section 13.1.1; the comparison is strong).
+/// The result of `If-Match` (RFC 9110, section 13.1.1; the comparison is strong).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Precondition {
     Met,
@@ -125,11 +125,11 @@ pub(super) struct Verdict {
 /// A field that was asked for, as it is found afterwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
-    /// As wanted, and it was not so before.
+    /// It is as wanted, and was not before.
     Wanted,
-    /// As wanted, and it was so before.
+    /// It is as wanted, and was so before.
     Kept,
-    /// As before, which is not as wanted.
+    /// It is as before, which is not as wanted.
     Before,
     /// The cloud reported its value neither before nor after.
     Unreported,

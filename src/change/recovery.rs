@@ -11,14 +11,13 @@ use super::{
     Outcome, Recorder,
     env::Env,
     json::{Requested, ServiceView},
-    record::bare_outcome,
     verify::{Reader, stopped},
 };
 use crate::{
-    audit::Intent,
+    audit::{ChangeId, Content},
     board::{Attribution, ServiceMeta},
     cloud::Services,
-    model::ServiceFields,
+    model::{ServiceFields, ServiceId},
 };
 
 /// An intent without outcome, and what is needed to find one.
@@ -26,17 +25,17 @@ pub(super) struct Dangling<C, R> {
     pub(super) env: Arc<Env<R>>,
     /// `None`: the service is not configured any more.
     pub(super) known: Option<(Arc<ServiceMeta>, Reader<C>)>,
-    pub(super) intent: Intent,
+    pub(super) intent: Content,
 }
 
 /// Finds out how the change ended, and records it. A shutdown leaves it for the next start.
 pub(super) async fn resolve<C: Services, R: Recorder>(dangling: Dangling<C, R>) {
     let Dangling { env, known, intent } = dangling;
-    let asked = read_record(intent.request).map(|requested: Requested| requested.update);
+    let asked = read_record(&intent.request).map(|requested: Requested| requested.update);
     let update = asked.unwrap_or_default();
     let outcome = match known {
         Some((meta, mut reader)) => {
-            let before = read_record(intent.before).map(ServiceView::into).unwrap_or_default();
+            let before = read_record(&intent.before).map(ServiceView::into).unwrap_or_default();
             env.board.change_begins(&meta.id);
             let outcome = look(&env, &meta, &mut reader, &before, &update).await;
             env.board.change_ends(&meta.id, Some(&update));
@@ -45,24 +44,24 @@ pub(super) async fn resolve<C: Services, R: Recorder>(dangling: Dangling<C, R>) 
         None => Some(Outcome::Unknown),
     };
     let Some(outcome) = outcome else { return };
-    let subject = intent.subject;
-    let change_id = subject.change_id.to_string();
+    let ended = intent.ended(outcome.as_str());
+    let change_id = ended.change_id.as_ref().map(ChangeId::as_str);
     tracing::warn!(
         change_id,
-        project = &*subject.project,
-        service_id = subject.service_id.as_str(),
-        service_name = subject.service_name.as_deref(),
+        project = ended.project.as_deref(),
+        service_id = ended.service_id.as_ref().map(ServiceId::as_str),
+        service_name = ended.service_name.as_deref(),
         outcome = outcome.as_str(),
         "a change was under way when the exporter ended"
     );
-    if let Err(error) = env.recorder.outcome(bare_outcome(subject, outcome)).await {
+    if let Err(error) = env.recorder.outcome(ended.clone()).await {
         tracing::error!(change_id, "the outcome of a change could not be recorded: {error}");
     }
 }
 
 /// A part of a record, unless it is not of the shape that this program writes.
-fn read_record<T: DeserializeOwned>(part: Value) -> Option<T> {
-    serde_json::from_value(part).ok()
+fn read_record<T: DeserializeOwned>(part: &Option<Value>) -> Option<T> {
+    T::deserialize(part.as_ref()?).ok()
 }
 
 /// `None`: everything ends.

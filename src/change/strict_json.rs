@@ -21,7 +21,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// What it is, for a message.
+    /// The name of its type, for a message.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",

@@ -1,4 +1,4 @@
-//! How long the steps of a change may take.
+//! The time limits of a change's steps.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct Timings {
     pub recovery: Duration,
     /// Between two attempts of a recovery, each of which takes up to `read_back`.
     pub recovery_pause: Duration,
-    /// How long a shutdown waits for the changes that are under way. Service managers must wait
+    /// A shutdown waits this long for the changes that are under way. Service managers must wait
     /// longer before they kill: else only the next start finds out and records how a change ended.
     pub drain: Duration,
 }

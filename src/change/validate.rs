@@ -26,12 +26,12 @@ const TYPING_ERROR: usize = 2;
 
 const PORT_FIELDS: [&str; 3] = ["client_port", "server_port", "protocol"];
 
-/// Why a body is not a change.
+/// A body that is not a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// It is no JSON text.
     Syntax {
-        /// What is wrong, with line and column.
+        /// The mistake, with line and column.
         message: String,
     },
     /// It breaks these rules; at least one.
@@ -76,7 +76,7 @@ labels! {
 /// be `proxy_vni`, which only the SDK knows.
 ///
 /// # Errors
-/// What is wrong with the text, or all rules that it breaks.
+/// The mistake in the JSON, or all rules that the body breaks.
 pub fn validate(body: &[u8], allow_proxy_vni: bool) -> Result<ServiceFields, BodyError> {
     let syntax = |message: String| BodyError::Syntax { message };
     if body.starts_with(b"\xEF\xBB\xBF") {

@@ -43,10 +43,10 @@ pub(super) struct Found {
     pub(super) after: EndpointService,
 }
 
-/// Why reading back proved nothing.
+/// A reading back that proved nothing.
 #[derive(Debug)]
 pub(super) struct Unproved {
-    /// Why the last reading failed, if one did.
+    /// The error of the last reading that failed, if one did.
     pub(super) error: Option<CloudError>,
     /// A state that was found too early to say that it stays so.
     pub(super) unsettled: Option<EndpointService>,

@@ -62,7 +62,7 @@ fn hash(text: &str) -> Result<String, String> {
 }
 
 impl VerifyArgs {
-    /// Whether a record has the expected number and hash, as far as they are given.
+    /// True if a record has the expected number and hash, as far as they are given.
     fn expects(&self, record: &Record) -> bool {
         let has_head = |head: &String| *head == record.hash.to_string();
         self.expect_sequence.is_none_or(|seq| seq == record.seq)
@@ -112,7 +112,7 @@ fn verify(args: &VerifyArgs) -> bool {
                         head.seq, head.hash
                     ));
                 }
-                // What follows has nothing to follow.
+                // The next file has nothing to follow.
                 return false;
             }
         };

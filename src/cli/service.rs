@@ -107,7 +107,7 @@ struct ChangeArgs {
     file: PathBuf,
 }
 
-/// Why a command ends early.
+/// An early end of a command.
 enum End {
     /// The command line is wrong, or something it names.
     Usage(String),
@@ -148,7 +148,7 @@ fn refused(out: &Out, refusal: &Refused, said: &[String]) -> u8 {
     FAILED
 }
 
-/// Where words go: with `--json` the results are the answer, and nothing else.
+/// The output: with `--json` the results are the answer, and nothing else.
 struct Out {
     json: bool,
     paint: Paint,
@@ -252,7 +252,7 @@ fn client(api: &ApiArgs) -> Result<Client, End> {
     Client::new(&api.url, api.token_file.as_deref(), api.ca_file.as_deref()).map_err(End::Usage)
 }
 
-/// What shall change. What is wrong with it the exporter says, which knows the rules.
+/// The text of the change. The exporter, which knows the rules, says what is wrong with it.
 fn update(file: &Path) -> Result<String, End> {
     let wrong = |why: String| End::Usage(format!("{}: {why}", file.display()));
     let mut text = String::new();

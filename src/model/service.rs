@@ -1,6 +1,6 @@
 //! Endpoint services as VPCEP reports them, and their fields that can be changed.
 
-use std::{cmp::Ordering, fmt};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,9 +20,9 @@ pub struct EndpointService {
     pub full_name: ServiceName,
     /// Its status.
     pub status: ServiceStatus,
-    /// What can be changed.
+    /// The fields that can be changed.
     pub fields: ServiceFields,
-    /// How many endpoints are connected (those being created and those accepted); only the list of
+    /// The number of connected endpoints (those being created and those accepted); only the list of
     /// services says it.
     pub connections: Option<u64>,
     /// `created_at`.
@@ -37,7 +37,7 @@ pub struct EndpointService {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServiceFields {
-    /// Whether the owner must approve each connection.
+    /// True if the owner must approve each connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_enabled: Option<bool>,
     /// The short name, the middle of the full one.
@@ -49,7 +49,7 @@ pub struct ServiceFields {
     /// The port of the backend.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port_id: Option<Box<str>>,
-    /// How client addresses are handed to the backend; one of [`TcpProxy`], or a word that this
+    /// The way in which client addresses reach the backend: one of [`TcpProxy`], or a word that this
     /// version does not know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_proxy: Option<Box<str>>,
@@ -94,7 +94,7 @@ labels! {
 }
 
 impl Field {
-    /// Whether the field has a value in every service. The cloud may leave out the others where they
+    /// True if the field has a value in every service. The cloud may leave out the others where they
     /// are empty, so that an absent one is an empty one.
     pub const fn is_never_empty(self) -> bool {
         matches!(self, Self::ApprovalEnabled | Self::ServiceName | Self::TcpProxy)
@@ -111,11 +111,11 @@ impl fmt::Display for Field {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FieldValue {
-    /// Of `approval_enabled`.
+    /// The value of `approval_enabled`.
     Flag(bool),
-    /// Of `ports`.
+    /// The value of `ports`.
     Ports(Vec<PortMapping>),
-    /// Of any other field.
+    /// The value of any other field.
     Text(Box<str>),
 }
 
@@ -170,31 +170,16 @@ impl ServiceFields {
     }
 }
 
-/// A port of the endpoint and where it leads.
-// The members stand in the order in which the admin API writes them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+/// A port of the endpoint and where it leads. The order is the canonical order of a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[schema(as = Port)]
 pub struct PortMapping {
     /// The port of the endpoint.
     pub client_port: u16,
-    /// `TCP`; the cloud may have others one day.
-    pub protocol: Box<str>,
     /// The port of the backend.
     pub server_port: u16,
-}
-
-/// The canonical order of a list of mappings.
-impl Ord for PortMapping {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let key = |of: &Self| (of.client_port, of.server_port);
-        key(self).cmp(&key(other)).then_with(|| self.protocol.cmp(&other.protocol))
-    }
-}
-
-impl PartialOrd for PortMapping {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+    /// `TCP`; the cloud may have others one day.
+    pub protocol: Box<str>,
 }
 
 impl fmt::Display for PortMapping {

@@ -16,7 +16,7 @@ use std::{
 
 use css_vpcep_exporter::{
     admin::{self, Access, AdminSettings, AdminToken, Parts, Role},
-    audit::{self, Audit, AuditWriter, ChangeId, Kind, OutcomeEntry, Subject},
+    audit::{self, Audit, AuditWriter, ChangeId, Content, Kind},
     board::{Board, ServiceBoard, ServiceMeta},
     change::{ChangeRequest, Changes, Command, Condition, Current, Outcome, Refusal, Report},
     clock::Clock,
@@ -320,18 +320,17 @@ async fn open_log(log: &Path) -> (Audit, AuditWriter) {
         (CHANGE_OF_LOGS, "prod", LOGS),
         (CHANGE_OF_OTHER, "test", OTHER),
     ] {
-        let subject = Subject {
-            change_id: ChangeId::parse(change_id).unwrap(),
-            actor: "oncall".into(),
-            remote: "127.0.0.1".into(),
-            project: project.into(),
-            service_id: ServiceId::parse(service_id).unwrap(),
+        let content = Content {
+            change_id: ChangeId::parse(change_id),
+            actor: Some("oncall".into()),
+            remote: Some("127.0.0.1".into()),
+            project: Some(project.into()),
+            service_id: ServiceId::parse(service_id).ok(),
             service_name: Some("logs".into()),
+            outcome: Some("applied".into()),
+            ..Content::empty(Kind::Outcome)
         };
-        let (before, request, diff, cloud) = (None, None, None, None);
-        let outcome = "applied".into();
-        let entry = OutcomeEntry { subject, before, request, diff, cloud, outcome };
-        audit.outcome(entry).await.unwrap();
+        audit.outcome(content).await.unwrap();
     }
     (audit, writer)
 }

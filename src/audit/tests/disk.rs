@@ -77,7 +77,7 @@ async fn whatever_call_fails_what_was_acknowledged_is_there_and_the_chain_holds(
                 let mut intents = Vec::new();
                 for number in 1..4 {
                     if audit.intent(intent(number)).await.is_ok() {
-                        intents.push(subject(number).change_id);
+                        intents.push(change_id(number));
                         let _ = audit.outcome(outcome(number)).await;
                     }
                 }
@@ -125,7 +125,7 @@ async fn an_intent_whose_caller_gave_up_is_not_written_or_is_closed_as_not_sent(
     let records = records(&folder.log());
     let expected = ["opened created", "intent", "intent", "outcome not_sent", "outcome applied"];
     assert_eq!(words(&records), expected);
-    assert_eq!(records[3].content.change_id, Some(subject(2).change_id));
+    assert_eq!(records[3].content.change_id, Some(change_id(2)));
 }
 
 /// The first write that fails may be the record of a refusal, and refusals are not sent again.

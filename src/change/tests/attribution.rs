@@ -193,7 +193,7 @@ async fn a_change_that_was_cut_short_is_found_out_under_the_new_name_of_its_proj
         tokio::time::sleep(Duration::from_secs(30)).await;
         let entries = rig.log.of(Kind::Outcome);
         assert_eq!(entries.first().and_then(|entry| entry.outcome), Some(outcome));
-        assert_eq!(&*entries[0].subject.project, "old name", "as its intent has it");
+        assert_eq!(entries[0].content.project.as_deref(), Some("old name"), "as its intent has it");
         // Its effect may still show.
         becomes(&rig, &update());
         assert_eq!(read(&rig, "prod").await, 0);

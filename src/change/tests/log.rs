@@ -9,29 +9,31 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    audit::{AuditError, Intent, Kind, OutcomeEntry, Subject},
+    audit::{AuditError, Content, Kind},
     change::{Outcome, Recorder},
+    label::Label as _,
 };
 
-/// What an audit log was told.
+/// A record that an audit log was told of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
-    pub(super) kind: Kind,
-    pub(super) subject: Subject,
-    pub(super) before: Option<Value>,
-    pub(super) request: Option<Value>,
-    pub(super) diff: Option<Value>,
-    pub(super) cloud: Option<Value>,
+    pub(super) content: Content,
     pub(super) outcome: Option<Outcome>,
 }
 
 impl Entry {
+    fn of(content: Content) -> Self {
+        let outcome = content.outcome.as_deref();
+        let outcome = outcome.map(|word| Outcome::from_str(word).expect("a word that is known"));
+        Self { content, outcome }
+    }
+
     pub(super) fn change_id(&self) -> &str {
-        self.subject.change_id.as_str()
+        self.content.change_id.as_ref().expect("an id").as_str()
     }
 
     pub(super) fn update(&self) -> Option<&Value> {
-        self.request.as_ref().map(|request| &request["update"])
+        self.content.request.as_ref().map(|request| &request["update"])
     }
 }
 
@@ -44,27 +46,19 @@ pub(super) struct Log {
 }
 
 impl Recorder for Log {
-    async fn intent(&self, intent: Intent) -> Result<(), AuditError> {
-        let Intent { subject, before, request, diff } = intent;
-        let (before, request, diff) = (Some(before), Some(request), Some(diff));
-        let kind = Kind::Intent;
-        self.append(Entry { kind, subject, before, request, diff, cloud: None, outcome: None })
-            .await
+    async fn intent(&self, intent: Content) -> Result<(), AuditError> {
+        self.append(Entry::of(intent)).await
     }
 
-    async fn outcome(&self, entry: OutcomeEntry) -> Result<(), AuditError> {
-        let OutcomeEntry { subject, before, request, diff, cloud, outcome } = entry;
-        let outcome = Outcome::ALL.into_iter().find(|known| known.as_str() == &*outcome);
-        assert!(outcome.is_some(), "a word that nobody knows");
-        let kind = Kind::Outcome;
-        self.append(Entry { kind, subject, before, request, diff, cloud, outcome }).await
+    async fn outcome(&self, outcome: Content) -> Result<(), AuditError> {
+        self.append(Entry::of(outcome)).await
     }
 }
 
 impl Log {
     async fn append(&self, entry: Entry) -> Result<(), AuditError> {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        if self.refuses.lock().unwrap().contains(&entry.kind) {
+        if self.refuses.lock().unwrap().contains(&entry.content.kind) {
             return Err(AuditError::Unavailable("the disk is full".to_owned()));
         }
         self.entries.lock().unwrap().push((Instant::now(), entry));
@@ -73,6 +67,10 @@ impl Log {
 
     pub(super) fn of(&self, kind: Kind) -> Vec<Entry> {
         let entries = self.entries.lock().unwrap();
-        entries.iter().filter(|(_, entry)| entry.kind == kind).map(|(_, e)| e.clone()).collect()
+        entries
+            .iter()
+            .filter(|(_, entry)| entry.content.kind == kind)
+            .map(|(_, e)| e.clone())
+            .collect()
     }
 }

@@ -84,7 +84,8 @@ async fn a_dangling_intent_is_resolved_by_reading() {
         let (entry, _) = outcome_of(cloud(happened), intent()).await;
         assert_eq!(entry.outcome, Some(outcome));
         assert_eq!(entry.change_id(), CHANGE);
-        assert_eq!((&*entry.subject.actor, &entry.subject.service_id), ("oncall", &id()));
+        assert_eq!(entry.content.actor.as_deref(), Some("oncall"));
+        assert_eq!(entry.content.service_id, Some(id()));
     }
 }
 

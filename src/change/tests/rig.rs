@@ -139,7 +139,7 @@ impl Rig {
     /// every intent has one outcome.
     pub(super) fn check_ledger(&self) {
         let entries = self.log.entries.lock().unwrap();
-        let of = |kind| entries.iter().filter(move |(_, entry)| entry.kind == kind);
+        let of = |kind| entries.iter().filter(move |(_, entry)| entry.content.kind == kind);
         let state = self.fake.state();
         let mut free: Vec<_> = of(Kind::Intent).collect();
         for (at, update, _) in &state.puts {

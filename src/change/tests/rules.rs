@@ -56,7 +56,7 @@ async fn what_is_as_wanted_already_sends_nothing_whatever_the_tag() {
         nothing_was_sent(&rig);
         let recorded = rig.log.of(Kind::Outcome);
         assert_eq!(recorded[0].outcome, Some(Outcome::Unchanged), "the auditor sees who asked");
-        assert!(recorded[0].request.is_some() && recorded[0].before.is_some());
+        assert!(recorded[0].content.request.is_some() && recorded[0].content.before.is_some());
         assert_eq!(rig.count(Outcome::Unchanged), 1);
     }
     // It needs no record.
@@ -98,7 +98,7 @@ async fn a_change_needs_a_tag_that_matches_or_a_star() {
     let report = rig.changes.change(with(tags(&["stale", &tag]))).await.unwrap();
     assert_eq!(report.outcome, Outcome::Applied);
     assert_eq!(
-        rig.log.of(Kind::Intent)[0].request.as_ref().unwrap()["if_match"],
+        rig.log.of(Kind::Intent)[0].content.request.as_ref().unwrap()["if_match"],
         json!(["stale", tag])
     );
     // The tag is used up.
@@ -114,20 +114,24 @@ async fn the_record_says_who_what_from_and_to() {
     let (intents, outcomes) = (rig.log.of(Kind::Intent), rig.log.of(Kind::Outcome));
     let (intent, outcome) = (&intents[0], &outcomes[0]);
     for entry in [intent, outcome] {
-        let subject = &entry.subject;
+        let content = &entry.content;
         assert_eq!(entry.change_id(), report.change_id);
-        assert_eq!((&*subject.actor, &*subject.project), ("oncall", "prod"));
-        assert_eq!((&*subject.remote, &subject.service_id), ("127.0.0.1", &id()));
-        assert_eq!(subject.service_name.as_deref(), Some(&*format!("name of {}", id())));
-        let diff = entry.diff.as_ref().unwrap();
+        assert_eq!(
+            (content.actor.as_deref(), content.project.as_deref()),
+            (Some("oncall"), Some("prod"))
+        );
+        assert_eq!(content.remote.as_deref(), Some("127.0.0.1"));
+        assert_eq!(content.service_id, Some(id()));
+        assert_eq!(content.service_name.as_deref(), Some(&*format!("name of {}", id())));
+        let diff = content.diff.as_ref().unwrap();
         let name = json!({ "field": "service_name", "from": "logs", "to": "test" });
         assert!(diff[0] == name && diff[1]["field"] == "ports", "{diff}");
     }
-    assert_eq!(intent.before, Some(value(&ServiceView::from(&service()))));
+    assert_eq!(intent.content.before, Some(value(&ServiceView::from(&service()))));
     let request = json!({ "if_match": "*", "update": value(&update()) });
-    assert_eq!(intent.request, Some(request));
+    assert_eq!(intent.content.request, Some(request));
     assert_eq!(outcome.outcome, Some(Outcome::Applied));
-    assert_eq!(outcome.cloud.as_ref().unwrap()["request_id"], "request-of-the-put");
+    assert_eq!(outcome.content.cloud.as_ref().unwrap()["request_id"], "request-of-the-put");
 }
 
 #[tokio::test(start_paused = true)]

@@ -146,7 +146,7 @@ impl Checks {
     }
 }
 
-/// Why a text is not the address of a backend, if it is not.
+/// The reason why a text is not the address of a backend, if it is not.
 fn refused_address(text: &str) -> Option<&'static str> {
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         return refused_ipv4(address);

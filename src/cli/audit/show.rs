@@ -58,7 +58,7 @@ pub(super) struct ShowArgs {
     json: bool,
 }
 
-/// Of changes and of refusals.
+/// The outcomes of changes and the reasons of refusals.
 fn outcomes() -> Vec<&'static str> {
     Outcome::ALL.into_iter().map(Outcome::as_str).chain(Denied::ALL.map(Denied::as_str)).collect()
 }
@@ -134,7 +134,7 @@ pub(super) fn show(args: &ShowArgs) -> bool {
                     let is_shown = args.wants_to_see(&record);
                     let lines = match args.json {
                         true => vec![String::from_utf8_lossy(&line).into_owned()],
-                        // Of a change, one record may be asked for that needs what the other has.
+                        // An outcome may be wanted that needs what its intent has.
                         false => entry(record, &mut open),
                     };
                     if is_shown {
@@ -212,7 +212,7 @@ pub(super) fn lines(file: File) -> impl Iterator<Item = io::Result<Vec<u8>>> {
     })
 }
 
-/// What there is to show once this record is read: a change is shown when it has its outcome.
+/// The lines to show once this record is read: a change is shown when it has its outcome.
 fn entry(record: Record, open: &mut HashMap<ChangeId, Record>) -> Vec<String> {
     let content = &record.content;
     let outcome = content.outcome.as_deref().unwrap_or("?");
@@ -253,7 +253,7 @@ fn change(record: &Record, intent: Option<&Record>, outcome: &str) -> Vec<String
     lines
 }
 
-/// Who, from where, on what, by which change.
+/// The actor, the address, the service and the change.
 pub(super) fn subject(record: &Record) -> String {
     let content = &record.content;
     let mut text = content.actor.as_deref().unwrap_or("nobody known").to_owned();

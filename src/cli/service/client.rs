@@ -16,7 +16,7 @@ use crate::{
     secret::Secret,
 };
 
-/// Where the token is, if no file has it.
+/// The variable with the token, if no file has it.
 const TOKEN_VARIABLE: &str = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
 /// Four times the bundle of all public certificate authorities.
 const LARGEST_CA_FILE_BYTES: u64 = 1 << 20;

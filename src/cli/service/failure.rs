@@ -1,4 +1,4 @@
-//! Why no answer came, in words for the person who typed the command.
+//! Failed requests, in words for the person who typed the command.
 
 use std::error::Error;
 
@@ -6,7 +6,8 @@ use tokio_rustls::rustls::{self, CertificateError as Wrong};
 
 use crate::tls;
 
-/// Why a request to `host` failed. The outermost error says only that it failed, the innermost says why.
+/// The reason why a request to `host` failed. The outermost error says only that it failed, the innermost
+/// says why.
 pub(super) fn explained(error: &(dyn Error + 'static), host: &str) -> String {
     if let Some(why) = tls::error_in(error).and_then(|error| in_words(error, host)) {
         return why;

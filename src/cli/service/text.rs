@@ -107,7 +107,7 @@ pub(super) fn service(answer: &ReadService) -> Vec<String> {
     lines
 }
 
-/// What a change would do.
+/// The effect that a change would have.
 pub(super) fn plan(change: &ChangeView, paint: &Paint) -> Vec<String> {
     if change.diff.is_empty() {
         return vec!["Everything is as wanted already; there is nothing to change.".to_owned()];
@@ -212,7 +212,7 @@ fn meaning(outcome: Outcome) -> &'static str {
     }
 }
 
-/// How a change ended, and what to do next. Warnings in `said` are left out.
+/// The end of a change, and what to do next. Warnings in `said` are left out.
 pub(super) fn outcome(change: &Ended<'_>, said: &[String], paint: &Paint) -> Vec<String> {
     let word = change.outcome.as_str();
     let painted = match change.outcome {

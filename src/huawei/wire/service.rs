@@ -263,7 +263,7 @@ mod tests {
                     description: Some("\"x\"".into()),
                     ip: Some("10.0.0.1".into()),
                 },
-                r#"{"approval_enabled":true,"service_name":"test","ports":[{"client_port":8081,"protocol":"TCP","server_port":22},{"client_port":8082,"protocol":"TCP","server_port":23}],"port_id":"p","tcp_proxy":"close","description":"\"x\"","ip":"10.0.0.1"}"#,
+                r#"{"approval_enabled":true,"service_name":"test","ports":[{"client_port":8081,"server_port":22,"protocol":"TCP"},{"client_port":8082,"server_port":23,"protocol":"TCP"}],"port_id":"p","tcp_proxy":"close","description":"\"x\"","ip":"10.0.0.1"}"#,
             ),
         ];
         for (fields, expected) in cases {

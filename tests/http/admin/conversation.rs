@@ -2,7 +2,7 @@
 
 use css_vpcep_exporter::{
     change::{CloudAnswer, Difference},
-    cloud::{CloudError, Reason},
+    cloud::{self, CloudError, Reason},
     model::{Field, FieldValue},
 };
 
@@ -122,6 +122,7 @@ async fn a_failure_says_what_became_of_the_change() {
         let mut error = CloudError::new(Reason::Http4xx, "the ports clash");
         error.status = Some(400);
         error.code = Some("EndPoint.3044".into());
+        error.refusal = Some(cloud::Refusal::Conflict);
         error.request_id = Some("r-1".into());
         let mut report = report(request);
         report.outcome = Outcome::Rejected;
