@@ -24,11 +24,11 @@ pub mod services;
 mod store;
 mod text;
 
-pub use block::Encoding;
+pub use block::{Encoding, Sum};
 pub use body::{PageBytes, text};
 pub use families::Settings;
 pub use live::{DEFINITIONS, Sources};
-pub use page::{Page, Size};
+pub use page::Page;
 pub use sample::Family;
 pub use store::Store;
 pub use text::Format;

@@ -1,4 +1,4 @@
-//! Blocks: lines as a part of one gzip member, which is put together from parts that are compressed apart.
+//! Blocks: lines that are compressed apart, and put together as one gzip member.
 
 use std::cell::RefCell;
 
@@ -20,7 +20,7 @@ const LEVEL: Compression = Compression::new(2);
 pub(super) static GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 /// An empty block with fixed codes, marked as the last (RFC 1951, section 3.2.3).
 const LAST_BLOCK: [u8; 2] = [3, 0];
-/// What a member needs beside its blocks: the header, the last block, CRC-32 and length of the text.
+/// Bytes of a member beside its blocks: the header, the last block, CRC-32 and length of the text.
 const GZIP_FRAME_BYTES: usize = GZIP_HEADER.len() + LAST_BLOCK.len() + 8;
 
 /// The encoding of a page that is sent.
@@ -45,10 +45,13 @@ pub(super) struct Block {
 
 /// Size and checksum of text that is put together from blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    pub(super) lines: usize,
-    pub(super) text_bytes: usize,
-    pub(super) deflated_bytes: usize,
+pub struct Sum {
+    /// Samples; lines with comments do not count.
+    pub samples: usize,
+    /// Bytes of the text.
+    pub text_bytes: usize,
+    /// Bytes of the same in gzip.
+    pub deflated_bytes: usize,
     crc: u32,
 }
 
@@ -59,7 +62,7 @@ impl Sum {
         let mut crc = Hasher::new_with_initial_len(self.crc, self.text_bytes as u64);
         crc.combine(&Hasher::new_with_initial_len(next.crc, next.text_bytes as u64));
         Self {
-            lines: self.lines + next.lines,
+            samples: self.samples + next.samples,
             text_bytes: self.text_bytes + next.text_bytes,
             deflated_bytes: self.deflated_bytes + next.deflated_bytes,
             crc: crc.finalize(),
@@ -89,7 +92,7 @@ impl FromIterator<Sum> for Sum {
 }
 
 impl Block {
-    /// Compresses a text whose lines are not counted.
+    /// Compresses a text whose samples are not counted.
     pub(super) fn of(text: &str) -> Self {
         let (mut press, mut rest) = (Press::default(), text);
         while rest.len() > PIECE_TEXT {
@@ -144,16 +147,16 @@ pub(super) struct Press {
 }
 
 impl Press {
-    /// Takes notice of the end of a line, and the text when there is enough for a piece.
+    /// Counts the line that `text` ends with, and compresses the text once it is enough for a piece.
     pub(super) fn line(&mut self, text: &mut String) {
-        self.sum.lines += 1;
+        self.sum.samples += 1;
         if text.len() >= PIECE_TEXT {
             self.compress(text);
             text.clear();
         }
     }
 
-    /// Takes the rest of the text.
+    /// Compresses the rest of the text.
     pub(super) fn finish(mut self, text: &str) -> Block {
         if !text.is_empty() {
             self.compress(text);
@@ -180,7 +183,7 @@ impl Press {
         // smallest block: far from 4 GiB.
         self.ends.push((self.deflated.len() as u32, text.len() as u32));
         self.sum = self.sum.then(Sum {
-            lines: 0,
+            samples: 0,
             text_bytes: text.len(),
             deflated_bytes: self.deflated.len() - before,
             crc: crc32fast::hash(text.as_bytes()),

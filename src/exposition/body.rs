@@ -21,7 +21,7 @@ pub struct PageBytes {
     format: Format,
     encoding: Encoding,
     length: usize,
-    /// What surrounds the blocks in gzip.
+    /// Header and end of the gzip member.
     start: Option<Bytes>,
     end: Option<Bytes>,
     /// The block and its part that come next.

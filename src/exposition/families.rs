@@ -24,7 +24,7 @@ use crate::{
 pub struct Settings {
     /// Older data leave the page.
     pub stale_after: Duration,
-    /// Whether connections have series of their own.
+    /// True if connections have series of their own.
     pub per_connection: bool,
     /// A cluster with more connections has only its per-cluster series.
     pub per_connection_limit: usize,
@@ -182,13 +182,13 @@ pub struct Shown {
     freshness: Freshness,
     /// The first moment at which the data are too old; none without data.
     expiry: Option<Timestamp>,
-    /// How many connections have series of their own.
+    /// The number of connections that have series of their own.
     rows: usize,
-    /// Whether there are too many connections for series of their own.
+    /// True if there are too many connections for series of their own.
     is_suppressed: bool,
 }
 
-/// How the samples of a cluster differ from those of a moment before.
+/// The difference between the samples of a cluster and those of a moment before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Nothing,
@@ -216,7 +216,7 @@ impl Shown {
         shown
     }
 
-    /// Whether this is still how to show the state.
+    /// True if a state would still be shown like this.
     pub(super) fn is_current(&self, state: &Arc<ClusterState>, now: Timestamp) -> bool {
         Arc::ptr_eq(&self.state, state)
             && self.expiry.is_none_or(|expiry| (now < expiry) == self.has_data())

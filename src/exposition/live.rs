@@ -66,12 +66,12 @@ impl Sources {
         for (freshness, count) in Freshness::ALL.into_iter().zip(page.targets()) {
             lines.sample(&label("state", freshness.as_str()), count);
         }
-        let size = page.size(format);
+        let sum = page.sum(format);
         lines.family(&SERIES);
-        lines.sample("", size.series);
+        lines.sample("", sum.samples);
         lines.family(&SIZE);
-        lines.sample(&label("encoding", "identity"), size.identity_bytes);
-        lines.sample(&label("encoding", "gzip"), size.gzip_bytes);
+        lines.sample(&label("encoding", "identity"), sum.text_bytes);
+        lines.sample(&label("encoding", "gzip"), sum.deflated_bytes);
         services::write(&mut lines, &self.services, self.now);
         registry::write(&mut lines, &self.stats.gather());
         lines.finish()

@@ -25,17 +25,6 @@ enum Part {
     Lines(Arc<Block>),
 }
 
-/// The size of the part of a page that is about clusters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Samples.
-    pub series: usize,
-    /// Bytes of text, with the headers of the families.
-    pub identity_bytes: usize,
-    /// The same in gzip.
-    pub gzip_bytes: usize,
-}
-
 impl Page {
     /// A page of clusters, counted by their freshness, with the sum and the blocks of each family.
     pub(super) fn new<Blocks: Iterator<Item = Arc<Block>>>(
@@ -51,13 +40,8 @@ impl Page {
         page
     }
 
-    /// The size of the page.
-    pub fn size(&self, format: Format) -> Size {
-        let sum = self.sum(format);
-        Size { series: sum.lines, identity_bytes: sum.text_bytes, gzip_bytes: sum.deflated_bytes }
-    }
-
-    pub(super) fn sum(&self, format: Format) -> Sum {
+    /// The size of the page, with the headers of the families.
+    pub fn sum(&self, format: Format) -> Sum {
         let headers = headers(format).iter().map(Block::sum);
         headers.zip(&self.sums).flat_map(|(header, lines)| [header, *lines]).collect()
     }

@@ -70,7 +70,7 @@ impl<Target> Family<Target> {
         }
     }
 
-    /// Whether two targets have the same samples; their own labels are not compared.
+    /// True if two targets have the same samples; their own labels are not compared.
     pub(super) fn is_same(&self, one: &Target, other: &Target) -> bool {
         (self.samples)(one).eq((self.samples)(other))
     }

@@ -1,8 +1,8 @@
 //! The store of blocks, from which each page is made.
 //!
-//! A cluster is polled more often than it changes, and scraped more often than it is polled. So lines
-//! are kept as compressed blocks, and only blocks with a changed line are made again: those of
-//! connections soon after the poll, all others, which change with every poll, when a scrape asks.
+//! Most polls find what the poll before found, so lines are kept as compressed blocks, and a block is made
+//! again only when one of its lines has changed. Blocks of connections are made soon after the poll. All
+//! others are small and change with every poll of one of their clusters: they wait for the scrape.
 
 use std::{cell::RefCell, mem, ops::Range, sync::Arc};
 

@@ -6,19 +6,17 @@ use tokio::sync::OnceCell;
 
 use super::{
     effort::Effort,
-    endpoints::BaseUrl,
     iam,
     operation::Operation,
     session::Session,
     settings::{Common, Pacers, Settings},
     surprise_log::SurpriseLog,
-    transport::{Answer, Method, Request},
+    transport::{Answer, Request},
     wire::Surprises,
 };
 use crate::{
     cloud::CloudError,
     model::{ClusterId, ProjectId},
-    pacing::Pacer,
     secret::Secret,
     stats::Stats,
 };
@@ -26,22 +24,12 @@ use crate::{
 /// A request, but for what the project knows.
 pub(super) struct Call<'a> {
     pub(super) operation: Operation,
-    pub(super) method: Method,
+    /// The cluster that it is about, for the log.
+    pub(super) cluster: Option<&'a ClusterId>,
     /// The path below the project.
     pub(super) path: &'a str,
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) body: Option<&'a Secret>,
-}
-
-impl<'a> Call<'a> {
-    /// A request that only reads.
-    pub(super) fn get(
-        operation: Operation,
-        path: &'a str,
-        query: &'a [(&'a str, &'a str)],
-    ) -> Self {
-        Self { operation, method: Method::GET, path, query, body: None }
-    }
 }
 
 /// The services as one project may call them.
@@ -68,46 +56,42 @@ impl Api {
         }
     }
 
-    /// Sends a request to CSS.
-    pub(super) async fn css(
+    /// Sends a call to its service, and decodes the answer.
+    pub(super) async fn read<T>(
         &self,
         call: Call<'_>,
+        decode: impl FnOnce(&[u8]) -> Result<(T, Surprises), CloudError>,
         effort: &mut Effort,
-    ) -> Result<Answer, CloudError> {
-        let base = &self.settings.endpoints.css;
-        self.send(call, "v1.0", base, &self.pacers.css, effort).await
+    ) -> Result<(T, Answer), CloudError> {
+        let answer = self.send(&call, effort).await?;
+        let (decoded, surprises) = decode(&answer.body).map_err(|error| answer.explain(error))?;
+        self.report(call.operation, call.cluster, surprises, Some(&answer));
+        Ok((decoded, answer))
     }
 
-    /// Sends a request to VPCEP.
-    pub(super) async fn vpcep(
+    /// Sends a call to its service.
+    pub(super) async fn send(
         &self,
-        call: Call<'_>,
+        call: &Call<'_>,
         effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
-        let base = &self.settings.endpoints.vpcep;
-        self.send(call, "v1", base, &self.pacers.vpcep, effort).await
-    }
-
-    async fn send(
-        &self,
-        Call { operation, method, path, query, body }: Call<'_>,
-        version: &str,
-        base: &BaseUrl,
-        pacer: &Pacer,
-        effort: &mut Effort,
-    ) -> Result<Answer, CloudError> {
+        let Settings { name, endpoints, .. } = &*self.settings;
+        // IAM is asked by the session.
+        let (base, version, pacer) = match call.operation {
+            Operation::Connections => (&endpoints.css, "v1.0", &self.pacers.css),
+            _ => (&endpoints.vpcep, "v1", &self.pacers.vpcep),
+        };
+        let is_change = call.operation.is_change();
         let project_id = self.project_id(effort).await;
-        let is_change = method == Method::PUT;
         let project_id =
             project_id.map_err(|error| if is_change { error.unsent() } else { error })?;
         let request = Request {
-            project: &self.settings.name,
-            operation,
-            method,
+            project: name,
+            operation: call.operation,
             base,
-            path: format!("/{version}/{project_id}/{path}"),
-            query,
-            body,
+            path: format!("/{version}/{project_id}/{}", call.path),
+            query: call.query,
+            body: call.body,
             secret: None,
             project_id: Some(project_id),
             pacer,
@@ -126,19 +110,6 @@ impl Api {
                 Ok(id)
             })
             .await
-    }
-
-    /// Decodes an answer, and reports what was odd about it.
-    pub(super) fn decoded<T>(
-        &self,
-        operation: Operation,
-        cluster: Option<&ClusterId>,
-        answer: &Answer,
-        decode: impl FnOnce(&[u8]) -> Result<(T, Surprises), CloudError>,
-    ) -> Result<T, CloudError> {
-        let (decoded, surprises) = decode(&answer.body).map_err(|error| answer.explain(error))?;
-        self.report(operation, cluster, surprises, Some(answer));
-        Ok(decoded)
     }
 
     /// Counts surprises, and logs those that are new. `answer`: the one that they came in.

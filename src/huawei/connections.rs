@@ -68,10 +68,14 @@ impl Pages for &mut ClusterPages<'_> {
         let path = format!("clusters/{}/vpcepservice/connections", self.cluster);
         let parameter = self.api.settings.paging.parameter.as_str();
         let query = [(parameter, &*offset.to_string()), ("limit", &*limit.to_string())];
-        let answer =
-            self.api.css(Call::get(Operation::Connections, &path, &query), self.effort).await?;
-        let page =
-            self.api.decoded(Operation::Connections, Some(self.cluster), &answer, wire::page)?;
+        let call = Call {
+            operation: Operation::Connections,
+            cluster: Some(self.cluster),
+            path: &path,
+            query: &query,
+            body: None,
+        };
+        let (page, _) = self.api.read(call, wire::page, self.effort).await?;
         self.effort.trace.pages += 1;
         Ok(page)
     }

@@ -19,3 +19,10 @@ labels! {
         Projects = "iam_projects",
     }
 }
+
+impl Operation {
+    /// Returns true if sending it twice may do more than sending it once.
+    pub(super) fn is_change(self) -> bool {
+        self == Self::UpdateService
+    }
+}

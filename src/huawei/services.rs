@@ -6,7 +6,6 @@ use super::{
     api::{Api, Call},
     effort::Effort,
     operation::Operation,
-    transport::Method,
     wire::{self, ServicePage},
 };
 use crate::{
@@ -29,8 +28,8 @@ pub(super) async fn read(
     effort: &mut Effort,
 ) -> Result<EndpointService, CloudError> {
     let path = format!("{SERVICES}/{service}");
-    let answer = api.vpcep(Call::get(Operation::Service, &path, &[]), effort).await?;
-    let found = api.decoded(Operation::Service, None, &answer, wire::service)?;
+    let call = call(Operation::Service, &path, &[]);
+    let (found, answer) = api.read(call, wire::service, effort).await?;
     if found.id != *service {
         return Err(answer.explain(bad_shape("the answer is about another service")));
     }
@@ -45,11 +44,9 @@ pub(super) async fn update(
     effort: &mut Effort,
 ) -> Result<(), CloudError> {
     let body = Secret::new(wire::update(update));
-    let path = &*format!("{SERVICES}/{service}");
-    let method = Method::PUT;
-    let call =
-        Call { operation: Operation::UpdateService, method, path, query: &[], body: Some(&body) };
-    api.vpcep(call, effort).await?;
+    let path = format!("{SERVICES}/{service}");
+    let call = Call { body: Some(&body), ..call(Operation::UpdateService, &path, &[]) };
+    api.send(&call, effort).await?;
     // The echo is not trusted: the document's own example answers with the values from before.
     Ok(())
 }
@@ -111,10 +108,14 @@ async fn page(
     if let [only] = wanted {
         query.push(("id", only.as_str()));
     }
-    let answer = api.vpcep(Call::get(Operation::Services, SERVICES, &query), effort).await?;
-    let page = api.decoded(Operation::Services, None, &answer, wire::services)?;
+    let call = call(Operation::Services, SERVICES, &query);
+    let (page, _) = api.read(call, wire::services, effort).await?;
     effort.trace.pages += 1;
     Ok(page)
+}
+
+fn call<'a>(operation: Operation, path: &'a str, query: &'a [(&'a str, &'a str)]) -> Call<'a> {
+    Call { operation, cluster: None, path, query, body: None }
 }
 
 fn bad_shape(message: &str) -> CloudError {

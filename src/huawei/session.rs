@@ -18,16 +18,17 @@ use tokio::{
 };
 
 use super::{
+    auth::{self, Auth},
     codes::{is_of_gateway, refuses_the_credentials},
     credentials::{Identity, Login},
     effort::Effort,
     endpoints::BaseUrl,
     iam,
     key_check::{KeyCheck, date_of, remembered},
-    key_guard::{BACK_OFF, Begun, Credentials, Fingerprint, MAX_REFUSALS},
+    key_guard::{BACK_OFF, Begun, Credentials, MAX_REFUSALS},
     operation::Operation,
     settings::{Common, Settings},
-    transport::{Answer, Auth, Method, Request},
+    transport::{Answer, Request},
 };
 use crate::{
     clock::unix_seconds,
@@ -92,7 +93,7 @@ impl Session {
         request: &Request<'_>,
         effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
-        let is_change = request.is_change();
+        let is_change = request.operation.is_change();
         let auth = self.auth(request.base, effort).await;
         let auth = auth.map_err(|error| if is_change { error.unsent() } else { error })?;
         let host = request.base.authority();
@@ -233,7 +234,7 @@ impl Session {
         // For a while there is no use in getting another token for a host that refused a fresh one.
         if let Identity::Password(login) = &identity {
             let host = base.authority();
-            if let Some(back_off) = self.common.guard.back_off(tokens_of(login, host), host) {
+            if let Some(back_off) = self.common.guard.back_off(auth::tokens_of(login, host), host) {
                 return Err(remembered(back_off, self.common.transport.clock()));
             }
         }
@@ -275,11 +276,10 @@ impl Session {
         login: &Login,
         effort: &mut Effort,
     ) -> Result<iam::Issued, CloudError> {
-        let mut check = self.check(credentials(login), IAM_HOSTS)?;
+        let mut check = self.check(auth::login(login), IAM_HOSTS)?;
         let body = iam::login_body(login, &self.settings);
         let query = [("nocatalog", "true")];
         let request = Request {
-            method: Method::POST,
             body: Some(&body),
             secret: Some(&login.password),
             ..self.to_iam(Operation::Token, "/v3/auth/tokens", &query)
@@ -316,7 +316,6 @@ impl Session {
         Request {
             project: &self.settings.name,
             operation,
-            method: Method::GET,
             base: &self.settings.endpoints.iam,
             path: path.into(),
             query,
@@ -334,7 +333,7 @@ impl Session {
             && let Identity::Password(login) = &current.identity
         {
             let host = base.authority();
-            self.common.guard.refused(tokens_of(login, host), host, refusal);
+            self.common.guard.refused(auth::tokens_of(login, host), host, refusal);
         }
     }
 
@@ -378,20 +377,4 @@ impl Session {
             }
         }
     }
-}
-
-fn credentials(login: &Login) -> Credentials {
-    let whole = fingerprint(login, "");
-    Credentials { whole, lockable: whole }
-}
-
-/// The tokens of a login at a host that refuses them fresh from IAM: IAM took the password, so this
-/// says nothing of it at other hosts.
-fn tokens_of(login: &Login, host: &str) -> Credentials {
-    let whole = fingerprint(login, host);
-    Credentials { whole, lockable: whole }
-}
-
-fn fingerprint(Login { domain, user, password }: &Login, host: &str) -> Fingerprint {
-    Fingerprint::of(&[&domain.as_str().into(), &user.as_str().into(), password, &host.into()])
 }

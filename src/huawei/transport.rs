@@ -21,7 +21,7 @@ use reqwest::{
 use tokio::time::Instant;
 
 use self::{classify::classify, failure::CONNECT_TIMEOUT, resolver::Resolver, skew::Skew};
-use super::{codes, effort::Effort, key_check::KeyCheck, wire};
+use super::{auth::Auth, codes, effort::Effort, key_check::KeyCheck, operation::Operation, wire};
 use crate::{
     clock::Clock,
     cloud::{Budget, CloudError, Reason},
@@ -31,12 +31,7 @@ use crate::{
     text::shown,
 };
 
-pub use reqwest::Method;
-
-pub use self::{
-    redaction::Redaction,
-    request::{Auth, Request},
-};
+pub use self::{redaction::Redaction, request::Request};
 
 /// A full page of 1,000 connections has about 225 KB.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
@@ -120,7 +115,7 @@ impl Transport {
         check: &mut KeyCheck<'_>,
         effort: &mut Effort,
     ) -> Result<Answer, CloudError> {
-        let max_tries = if call.is_change() { 1 } else { MAX_TRIES };
+        let max_tries = if call.operation.is_change() { 1 } else { MAX_TRIES };
         let mut last_error = None;
         for tries_before in 0..max_tries {
             let Some(token) = self.token(call, &mut effort.budget).await else { break };
@@ -250,8 +245,8 @@ impl Transport {
             return Err(CloudError::new(Reason::BadShape, "the answer is compressed, unasked"));
         }
         let body = read_capped(&mut response).await?;
-        let expected = match call.method {
-            Method::POST => StatusCode::CREATED,
+        let expected = match call.operation {
+            Operation::Token => StatusCode::CREATED,
             _ => StatusCode::OK,
         };
         if response.status() == expected {

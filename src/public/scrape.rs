@@ -31,9 +31,9 @@ use crate::{
 /// as many as node_exporter allows (`--web.max-requests`), and more than there are Prometheus servers.
 pub const MAX_SCRAPES: usize = 40;
 
-/// Pause between two rounds of work ahead of a scrape. A scrape finds at most the polls of one pause not
-/// worked up, some milliseconds of work for 100,000 connections that are read once a minute. In a shorter
-/// pause, blocks that small clusters share would be made again for nearly every poll.
+/// Pause between two rounds of work ahead of scrapes. Only the polls of one pause are left to a scrape: some
+/// milliseconds of work for a fleet of 200,000 connections that are read once a minute. A shorter pause
+/// would make blocks that small clusters share again for nearly every poll.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The queue of scrapes. Clones share it.
@@ -82,7 +82,7 @@ impl Scrapes {
     }
 }
 
-/// Does most of a scrape's work before it comes, until `shutdown` is ready.
+/// Does most of the work of scrapes ahead of them, until `shutdown` is ready.
 pub async fn keep_pages_made(shared: Shared, shutdown: impl Future<Output = ()>) {
     tokio::pin!(shutdown);
     let (mut board, mut live) = (shared.board.subscribe(), shared.live.clone());

@@ -19,13 +19,13 @@ fn memory(_: &mut Criterion) {
     let typed = resident_bytes() - before;
     world.page();
     let all = resident_bytes() - before;
-    let size = world.page().size(Format::OpenMetrics100);
+    let size = world.page().sum(Format::OpenMetrics100);
     #[expect(clippy::print_stdout, reason = "criterion has no figure that is not a time")]
     {
         println!(
             "memory: {:.1} bytes a series, {:.1} of them typed data; {size:?}",
-            all as f64 / size.series as f64,
-            typed as f64 / size.series as f64,
+            all as f64 / size.samples as f64,
+            typed as f64 / size.samples as f64,
         );
     }
 }

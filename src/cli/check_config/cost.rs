@@ -155,7 +155,7 @@ mod tests {
     use crate::{
         board::{Attempt, Board},
         cloud::{Trace, Traced},
-        exposition::{Format, Size, Store},
+        exposition::{Format, Store, Sum},
         model::{Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status},
     };
 
@@ -263,8 +263,8 @@ mod tests {
             board.record(&meta.id, attempt, now);
         }
         let page = Store::default().page(&board, settings, now);
-        let Size { series, identity_bytes, .. } = page.size(Format::Text004);
-        Page { series, bytes: identity_bytes }
+        let Sum { samples, text_bytes, .. } = page.sum(Format::Text004);
+        Page { series: samples, bytes: text_bytes }
     }
 
     /// Connections as the documents show them, with every field that there can be.

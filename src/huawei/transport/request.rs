@@ -10,9 +10,9 @@ use super::redaction::Redaction;
 use crate::{
     cloud::{CloudError, Reason},
     huawei::{
+        auth::{Auth, Proof},
         credentials::Keys,
         endpoints::BaseUrl,
-        key_guard::{Credentials, Fingerprint},
         operation::Operation,
         sign::{self as signing, Signed},
     },
@@ -30,9 +30,6 @@ pub struct Request<'a> {
     pub project: &'a str,
     /// The operation, as the metrics name it.
     pub operation: Operation,
-    /// `GET`; `PUT` for a change, which is sent once, whatever becomes of it; `POST` for a question that
-    /// needs a body.
-    pub method: Method,
     /// The service's address.
     pub base: &'a BaseUrl,
     /// Absolute path, made of fixed words and checked ids.
@@ -50,45 +47,16 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Returns true if sending it twice may do more than sending it once.
-    pub(in crate::huawei) fn is_change(&self) -> bool {
-        self.method == Method::PUT
+    pub(super) fn method(&self) -> Method {
+        match self.operation {
+            Operation::UpdateService => Method::PUT,
+            Operation::Token => Method::POST,
+            _ => Method::GET,
+        }
     }
 
     fn body(&self) -> &[u8] {
         self.body.map(|body| body.expose().as_bytes()).unwrap_or_default()
-    }
-}
-
-/// The proof of who sends a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Auth {
-    proof: Proof,
-    /// The same, as the guard knows it.
-    pub(in crate::huawei) credentials: Credentials,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Proof {
-    /// A signature.
-    Keys(Keys),
-    /// `X-Auth-Token`.
-    Token(Secret),
-}
-
-impl Auth {
-    pub(in crate::huawei) fn keys(keys: &Keys) -> Self {
-        let access_key = Secret::new(keys.access_key.as_str());
-        let mut parts = vec![&access_key, &keys.secret_key];
-        parts.extend(&keys.security_token);
-        let lockable = Fingerprint::of(&[&access_key]);
-        let credentials = Credentials { whole: Fingerprint::of(&parts), lockable };
-        Self { proof: Proof::Keys(keys.clone()), credentials }
-    }
-
-    pub(in crate::huawei) fn token(token: Secret) -> Self {
-        let whole = Fingerprint::of(&[&token]);
-        Self { proof: Proof::Token(token), credentials: Credentials { whole, lockable: whole } }
     }
 }
 
@@ -101,7 +69,7 @@ pub(super) fn build(
     auth: Option<&Auth>,
     now: Timestamp,
 ) -> Result<(reqwest::Request, Redaction), CloudError> {
-    let mut request = reqwest::Request::new(call.method.clone(), url(call)?);
+    let mut request = reqwest::Request::new(call.method(), url(call)?);
     let headers = request.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static(JSON));
     if call.body.is_some() {
@@ -162,7 +130,7 @@ fn sign(
     }
     let signed = signing::sign(
         signing::Request {
-            method: call.method.as_str(),
+            method: call.method().as_str(),
             path: &call.path,
             query: call.query,
             headers: &headers,
@@ -206,7 +174,6 @@ mod tests {
         let call = Request {
             project: "p",
             operation: Operation::Connections,
-            method: Method::GET,
             base: &base,
             path: "/v1.0".into(),
             query: &[],
