@@ -217,7 +217,7 @@ impl Place {
 
     /// The same, with these variables in its environment.
     pub(crate) async fn serve_with(&mut self, name: &str, set: &[(&str, &Path)]) -> Running {
-        let file = self.folder.write("config.yml", &self.configuration.to_string());
+        let file = self.folder.write("config.yml", self.configuration.to_string());
         let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
         serve.arg("--config.file").arg(file).envs(set.iter().copied());
         let serve = with_usual_signals(&serve);
