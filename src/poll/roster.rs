@@ -97,15 +97,15 @@ impl Drop for Entry {
     }
 }
 
-/// A project with clusters in the schedule.
-struct Project<C> {
+/// A target, and what its clusters have in common.
+struct TargetState<C> {
     shared: Arc<Shared<C>>,
     /// Number of its clusters that are overdue.
     overdue: usize,
 }
 
 pub(super) struct Roster<C> {
-    projects: HashMap<Arc<str>, Project<C>>,
+    projects: HashMap<Arc<str>, TargetState<C>>,
     entries: HashMap<ClusterId, Entry>,
     /// May hold beats of entries that are gone or were moved; they are skipped.
     due: BinaryHeap<Reverse<(Instant, ClusterId)>>,
@@ -152,7 +152,7 @@ impl<C> Roster<C> {
             }
             let before = old_projects.get(&target.name).map(|project| &*project.shared);
             let shared = Arc::new(Shared::new(target, before));
-            self.projects.insert(shared.name().clone(), Project { shared, overdue });
+            self.projects.insert(shared.name().clone(), TargetState { shared, overdue });
         }
         for waiter in old_entries.values_mut().flat_map(|entry| entry.waiters.drain(..)) {
             // The caller may have hung up.

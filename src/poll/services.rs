@@ -46,22 +46,29 @@ impl<C: Services + Clone> ServiceReader<C> {
         tokio::pin!(shutdown);
         let mut tasks = JoinSet::new();
         let mut running: HashMap<Id, Arc<str>> = HashMap::new();
+        // After a fault the next reading comes in its turn, as after any other failure.
+        let mut is_after_fault = false;
         loop {
             let clouds = self.clouds.borrow_and_update().clone();
             for name in clouds.keys() {
                 if !running.values().any(|running| running == name) {
-                    let project = Project::new(name.clone(), &self.board);
+                    let mut project = ProjectReader::new(name.clone());
+                    if !is_after_fault {
+                        project.hurry_if_new(&self.board);
+                    }
                     let clouds = self.clouds.clone();
                     let task =
                         tasks.spawn(project.run(clouds, self.board.clone(), self.clock.clone()));
                     running.insert(task.id(), name.clone());
                 }
             }
+            is_after_fault = false;
             tokio::select! {
                 () = &mut shutdown => break,
                 Ok(()) = self.clouds.changed() => {}
                 Some(ended) = tasks.join_next_with_id() => {
                     if let Err(error) = &ended {
+                        is_after_fault = true;
                         tracing::error!(
                             "a reading of endpoint services ended by a fault of the exporter: {error}"
                         );
@@ -75,18 +82,15 @@ impl<C: Services + Clone> ServiceReader<C> {
 }
 
 /// The services of one project, and when they are read next.
-struct Project {
+struct ProjectReader {
     name: Arc<str>,
     due: Instant,
     causes: Causes<ServiceId>,
 }
 
-impl Project {
-    fn new(name: Arc<str>, board: &ServiceBoard) -> Self {
-        let mut project =
-            Self { name, due: Instant::now() + SERVICES_INTERVAL, causes: Causes::default() };
-        project.hurry_if_new(board);
-        project
+impl ProjectReader {
+    fn new(name: Arc<str>) -> Self {
+        Self { name, due: Instant::now() + SERVICES_INTERVAL, causes: Causes::default() }
     }
 
     /// Reads again and again, until the project is gone.
@@ -114,6 +118,7 @@ impl Project {
         }
     }
 
+    /// Brings the next reading forward if a service was never read.
     fn hurry_if_new(&mut self, board: &ServiceBoard) {
         if self.services(board).iter().any(|state| state.up.is_none()) {
             let soon = Instant::now() + schedule::phase(&self.name, FIRST_WITHIN);
@@ -196,6 +201,7 @@ mod tests {
         asked: Arc<Mutex<Vec<(Instant, usize)>>>,
         missing: Arc<Mutex<Option<ServiceId>>>,
         broken: Arc<Mutex<bool>>,
+        panics: Arc<Mutex<bool>>,
         takes: Arc<Mutex<Duration>>,
     }
 
@@ -206,6 +212,8 @@ mod tests {
 
         async fn services(&self, wanted: &[ServiceId], _: Budget) -> Traced<Listed> {
             self.asked.lock().unwrap().push((Instant::now(), wanted.len()));
+            let panics = *self.panics.lock().unwrap();
+            assert!(!panics, "a fault");
             let takes = *self.takes.lock().unwrap();
             tokio::time::sleep(takes).await;
             let missing = self.missing.lock().unwrap().clone();
@@ -306,6 +314,19 @@ mod tests {
         *cloud.broken.lock().unwrap() = true;
         tokio::time::sleep(SERVICES_INTERVAL).await;
         assert_eq!(reasons(), [Some(Reason::Reset); 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_that_panics_is_made_again_in_its_turn() {
+        let cloud = Fake::default();
+        *cloud.panics.lock().unwrap() = true;
+        let running = run(&[("a", &cloud)], vec![meta("a", 1)]);
+        tokio::time::sleep(SERVICES_INTERVAL).await;
+        assert_eq!(cloud.asked.lock().unwrap().len(), 1);
+        *cloud.panics.lock().unwrap() = false;
+        tokio::time::sleep(FIRST_WITHIN).await;
+        assert_eq!(cloud.asked.lock().unwrap().len(), 2);
+        assert_eq!(running.board.snapshot()[0].up, Some(true));
     }
 
     #[tokio::test(start_paused = true)]

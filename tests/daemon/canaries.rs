@@ -157,7 +157,7 @@ fn all_projects(folder: &Folder, cloud: &Cloud, echo: &Echo) -> Value {
     refused["credentials"] = json!({"static": {
         "access_key": cloud.access_key,
         "secret_key_file": folder.write("secret_key", FILE_KEY),
-        "security_token_file": folder.write("security_token", &format!("{FILE_TOKEN}\n")),
+        "security_token_file": folder.write("security_token", format!("{FILE_TOKEN}\n")),
     }});
     let mut echoed = project("echoed", cloud);
     echoed["credentials"] = json!({"environment": {}});
@@ -199,7 +199,7 @@ async fn the_daemon_says_no_secret() {
         let folder = Folder::new(&format!("the_daemon_says_no_secret_{format}"));
         let (cloud, echo) = (faulty_cloud().await, Echo::start().await);
         let configuration = all_projects(&folder, &cloud, &echo);
-        let file = folder.write("config.yml", &configuration.to_string());
+        let file = folder.write("config.yml", configuration.to_string());
         // A refusal in the first round would put the other clusters' key in back-off too.
         break_all_but(&cloud, 1).await;
         let mut serve = with_keys(exporter(&["serve", "--log.level", "trace"]));
@@ -271,7 +271,7 @@ async fn collect_says_no_secret() {
         let folder = Folder::new(&format!("collect_says_no_secret_{format}"));
         let (cloud, echo) = (faulty_cloud().await, Echo::start().await);
         let configuration = all_projects(&folder, &cloud, &echo);
-        let file = folder.write("config.yml", &configuration.to_string());
+        let file = folder.write("config.yml", configuration.to_string());
         let mut collect = with_keys(exporter(&["collect", "--log.level", "trace"]));
         collect.args(["--log.format", format]).arg("--config.file").arg(file);
         let ended = run(collect).await;
@@ -292,7 +292,7 @@ async fn a_broken_configuration_says_no_secret() {
     const SECRET: &str = "canary0123456789";
     const NUMBER: &str = "8675309867530986753";
     let folder = Folder::new("a_broken_configuration_says_no_secret");
-    let two_lines = folder.write("two_lines", &format!("{SECRET}\n{SECRET}\n"));
+    let two_lines = folder.write("two_lines", format!("{SECRET}\n{SECRET}\n"));
     let keys = |rest: &str| format!("credentials: {{ static: {{ access_key: AK, {rest} }} }}");
     let mistakes = [
         keys(&format!("secret_key: [{SECRET}]")),

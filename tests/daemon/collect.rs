@@ -16,7 +16,7 @@ use crate::support::{
 const PREFIX: &str = "huaweicloud_css_vpcep_";
 
 async fn collect(folder: &Folder, configuration: &Value) -> Ended {
-    let file = folder.write("config.yml", &configuration.to_string());
+    let file = folder.write("config.yml", configuration.to_string());
     run(exporter(&["collect", "--config.file", file.to_str().expect("a plain path")])).await
 }
 

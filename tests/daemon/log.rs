@@ -17,7 +17,7 @@ use crate::support::{
 async fn serve(folder: &Folder, cloud: &Cloud) -> Process {
     let mut config = configuration(cloud);
     config["poll"] = json!({"interval": "3s", "timeout": "3s", "stale_after": "1h"});
-    folder.write("css-vpcep-exporter.yml", &config.to_string());
+    folder.write("css-vpcep-exporter.yml", config.to_string());
     let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
     serve.args(["--log.format", "json", "--log.level", "debug"]);
     let mut process = Process::start(folder, "serve", serve);

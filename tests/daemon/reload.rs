@@ -257,7 +257,7 @@ async fn a_rotated_key_is_read_again() {
     for round in 0..3 {
         let new = format!("rotated+secret/key+{round}");
         cloud.control(Method::PUT, "credentials", &json!({ "secret_key": new })).await;
-        folder.write("secret_key", &format!("{new}\n"));
+        folder.write("secret_key", format!("{new}\n"));
         assert_eq!(serve.reload().await.status, 200);
         cloud.control(Method::DELETE, "requests", &json!({})).await;
         polled_on(&serve, &ids).await;

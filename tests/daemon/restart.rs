@@ -219,7 +219,7 @@ fn set_aside(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_process_waits_for_the_end_of_the_one_before() {
     let mut watched = Watched::start("the_next_process_waits").await;
-    let file = watched.folder.write("next.yml", &watched.configuration.to_string());
+    let file = watched.folder.write("next.yml", watched.configuration.to_string());
     let serve = |folder: &Folder, name: &str| {
         let mut command = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
         command.arg("--config.file").arg(&file);
@@ -294,7 +294,7 @@ async fn a_place_that_cannot_be_written_is_exit_code_64() {
     for place in places {
         let mut configuration = configuration(&cloud);
         configuration["state_file"] = json!(place);
-        let file = folder.write("config.yml", &configuration.to_string());
+        let file = folder.write("config.yml", configuration.to_string());
         let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
         serve.args(["--log.level", "error"]).arg("--config.file").arg(file);
         let ended = run(serve).await;

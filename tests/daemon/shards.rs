@@ -22,7 +22,7 @@ async fn the_shards_are_disjoint_and_their_union_is_the_whole() {
     let mut configuration = configuration(&cloud);
     configuration["poll"] = json!({"interval": "3s", "timeout": "2s"});
     configuration["shard"] = json!({"from": "hostname-ordinal", "count": SHARDS});
-    let file = folder.write("config.yml", &configuration.to_string());
+    let file = folder.write("config.yml", configuration.to_string());
     let mut pods = Vec::new();
     for ordinal in 0..SHARDS {
         let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);

@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 fn serve(folder: &Folder, configuration: &Value) -> Command {
-    let file = folder.write("config.yml", &configuration.to_string());
+    let file = folder.write("config.yml", configuration.to_string());
     let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
     serve.arg("--config.file").arg(file);
     serve
@@ -132,7 +132,7 @@ async fn an_address_in_use_is_one_line_and_exit_code_1() {
     for (configuration, public) in [(configuration(&cloud), &*address), (admin_too, "127.0.0.1:0")]
     {
         let mut command = exporter(&["serve", "--log.level", "error"]);
-        let file = folder.write("config.yml", &configuration.to_string());
+        let file = folder.write("config.yml", configuration.to_string());
         command.arg("--config.file").arg(file).args(["--web.listen-address", public]);
         let asked = Instant::now();
         let ended = run(command).await;

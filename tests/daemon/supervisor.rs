@@ -47,7 +47,7 @@ async fn scrape(address: &str) -> Answer {
 async fn life(test: &str, name: &str, manager: &Manager) {
     let folder = Folder::new(test);
     let cloud = Cloud::start(1, 1).await;
-    let file = folder.write("config.yml", &configuration(&cloud).to_string());
+    let file = folder.write("config.yml", configuration(&cloud).to_string());
     let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
     serve.arg("--config.file").arg(file);
     serve.env("NOTIFY_SOCKET", name).env("WATCHDOG_USEC", PATIENCE.as_micros().to_string());
@@ -100,7 +100,7 @@ async fn a_manager_with_an_abstract_name_hears_everything() {
 async fn a_manager_that_cannot_be_told_is_a_warning() {
     let folder = Folder::new("a_manager_that_cannot_be_told");
     let cloud = Cloud::start(1, 1).await;
-    let file = folder.write("config.yml", &configuration(&cloud).to_string());
+    let file = folder.write("config.yml", configuration(&cloud).to_string());
     let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
     serve.arg("--config.file").arg(file).env("NOTIFY_SOCKET", "/nowhere/notify");
     let mut process = Process::start(&folder, "serve", serve);

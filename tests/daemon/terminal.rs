@@ -119,7 +119,7 @@ async fn the_demo_says_where_things_are() {
 async fn serving_begins_with_a_line_of_ours() {
     let folder = Folder::new("serving_begins_with_a_line_of_ours");
     let cloud = Cloud::start(1, 2).await;
-    folder.write("css-vpcep-exporter.yml", &configuration(&cloud).to_string());
+    folder.write("css-vpcep-exporter.yml", configuration(&cloud).to_string());
     for format in ["logfmt", "json"] {
         let flags = ["serve", "--web.listen-address", "127.0.0.1:0", "--log.format", format];
         let serve = OnTerminal::start(&folder, exporter(&flags));
@@ -139,7 +139,7 @@ async fn collecting_shows_a_bar_and_then_the_metrics() {
     let folder = Folder::new("collecting_shows_a_bar_and_then_the_metrics");
     let cloud = Cloud::start(3, 2).await;
     cloud.break_clusters(&[(cloud.id(0), "forbidden")]).await;
-    folder.write("css-vpcep-exporter.yml", &configuration(&cloud).to_string());
+    folder.write("css-vpcep-exporter.yml", configuration(&cloud).to_string());
     let collect = OnTerminal::start(&folder, exporter(&["collect"]));
     let (code, screen) = collect.end("process_start_time_seconds ").await;
     assert_eq!(code, Some(1), "{screen}");
@@ -159,7 +159,7 @@ async fn collecting_shows_a_bar_and_then_the_metrics() {
 async fn checking_a_configuration_says_what_it_costs() {
     let folder = Folder::new("checking_a_configuration_says_what_it_costs");
     let cloud = Cloud::start(1, 2).await;
-    folder.write("css-vpcep-exporter.yml", &configuration(&cloud).to_string());
+    folder.write("css-vpcep-exporter.yml", configuration(&cloud).to_string());
     let check = OnTerminal::start(&folder, exporter(&["check-config"]));
     let (code, screen) = check.end("bytes per scrape").await;
     assert_eq!(code, Some(0), "{screen}");
@@ -188,7 +188,7 @@ async fn applying_a_change_asks_by_name() {
     let shown = run(plain(&["show", "demo/logs-01", "--json"])).await;
     let service: Value = serde_json::from_str(&shown.out).expect("JSON");
     let kept = service["service"]["ports"][0].clone();
-    let update = folder.write("update.json", &json!({ "ports": [kept] }).to_string());
+    let update = folder.write("update.json", json!({ "ports": [kept] }).to_string());
     let apply = ["apply", "demo/logs-01", "-f", update.to_str().expect("a plain path")];
     let question = format!(
         "Apply this to the endpoint service logs-01 ({}) of project demo in region sim-region-1, through \

@@ -86,7 +86,7 @@ const ONLY_TLS_1_1: &[u8] = &[21, 3, 2, 0, 2, 2, 70];
 async fn what_is_wrong_with_a_certificate_is_told_and_asked_about_once() {
     let folder = Folder::new("what_is_wrong_with_a_certificate");
     let (trusted, foreign) = (Authority::new("trusted"), Authority::new("foreign"));
-    let ours = folder.write("trusted.pem", &trusted.certificate());
+    let ours = folder.write("trusted.pem", trusted.certificate());
     let local = &["localhost"];
     let presents = |issued: Issued| Peer::with(&issued);
     let cases = [
@@ -131,7 +131,7 @@ async fn what_is_wrong_with_a_certificate_is_told_and_asked_about_once() {
 #[tokio::test]
 async fn a_handshake_that_hangs_is_given_up_and_tried_again() {
     let folder = Folder::new("a_handshake_that_hangs");
-    let ours = folder.write("trusted.pem", &Authority::new("trusted").certificate());
+    let ours = folder.write("trusted.pem", Authority::new("trusted").certificate());
     let cases = [("hangs", Peer::Hangs, "no connection to the API within 5 s")];
     check(&folder, &ours, "connect", &cases, 3).await;
 }

@@ -44,14 +44,14 @@ struct Web {
 impl Web {
     async fn start(test: &str, web: &Value) -> Web {
         let folder = Folder::new(test);
-        let file = folder.write("web.yml", &web.to_string());
+        let file = folder.write("web.yml", web.to_string());
         let flags = ["--web.enable-lifecycle", "--web.config.file", file.to_str().expect("text")];
         let serve = Serve::start(&folder, "serve", &nobody(), &flags).await;
         Web { serve, file, folder }
     }
 
     fn write(&self, web: &Value) {
-        self.folder.write("web.yml", &web.to_string());
+        self.folder.write("web.yml", web.to_string());
     }
 
     async fn get(&self, path: &str, authorization: Option<&str>) -> Answer {
@@ -224,8 +224,8 @@ async fn both_listeners_speak_tls_and_no_reload_turns_it_off() {
         json!({ "tls_server_config": { "cert_file": "server.crt", "key_file": "server.key" } });
     let mut public = tls.clone();
     public["basic_auth_users"] = json!({ "alice": HASHES[0] });
-    let file = folder.write("web.yml", &public.to_string());
-    folder.write("admin.yml", &tls.to_string());
+    let file = folder.write("web.yml", public.to_string());
+    folder.write("admin.yml", tls.to_string());
     let mut configuration = nobody();
     configuration["admin"] = json!({
         "listen": "127.0.0.1:0",
@@ -318,7 +318,7 @@ async fn a_broken_rotation_is_told_once() {
 #[tokio::test]
 async fn a_broken_web_configuration_starts_nothing() {
     let folder = Folder::new("web-broken");
-    let config = folder.write("config.yml", &nobody().to_string());
+    let config = folder.write("config.yml", nobody().to_string());
     let web = folder.write("web.yml", "basic_auth_users: { alice: canary }");
     let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
     serve.arg("--config.file").arg(config).arg("--web.config.file").arg(web);

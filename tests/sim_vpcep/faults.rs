@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{cloud, json_of};
+use crate::support::eventually;
 
 #[tokio::test]
 async fn false_and_empty_are_values() {
@@ -39,11 +40,14 @@ async fn a_change_may_be_partial_or_late() {
     for shown in ["old", "old", "late"] {
         assert_eq!(cloud.detail().await["description"], shown);
     }
-    cloud.faults(json!([{"name": "delayed", "ms": 100, "times": 1}])).await;
+    cloud.faults(json!([{"name": "delayed", "ms": 2_000, "times": 1}])).await;
     cloud.put(json!({"description": "later"})).await;
     assert_eq!(cloud.detail().await["description"], "late");
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    assert_eq!(cloud.detail().await["description"], "later");
+    eventually("it is shown", async || match cloud.detail().await["description"].as_str() {
+        Some("later") => Ok(()),
+        shown => Err(format!("{shown:?}")),
+    })
+    .await;
 }
 
 #[tokio::test]

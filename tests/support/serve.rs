@@ -41,7 +41,7 @@ impl Serve {
         configuration: &Value,
         arguments: &[&str],
     ) -> Serve {
-        let file = folder.write("config.yml", &configuration.to_string());
+        let file = folder.write("config.yml", configuration.to_string());
         let mut serve = exporter(&["serve", "--web.listen-address", "127.0.0.1:0"]);
         serve.args(arguments).arg("--config.file").arg(&file);
         let mut process = Process::start(folder, name, serve);

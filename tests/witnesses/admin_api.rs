@@ -30,7 +30,7 @@ async fn the_admin_api_is_as_it_is_described() {
         let text = answer.expect("the listener answers").text().await.expect("a text");
         serde_json::from_str::<Value>(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     };
-    let document = folder.write("openapi.json", &get("openapi.json").await.to_string());
+    let document = folder.write("openapi.json", get("openapi.json").await.to_string());
     let mut validator = part("WITNESS_PYTHON");
     validator.args(["-m", "openapi_spec_validator"]).arg(&document);
     let judged = run(validator).await;

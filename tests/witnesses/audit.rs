@@ -34,6 +34,6 @@ async fn another_program_reads_the_same_chain() {
     let folder = Folder::new("another_program_reads_the_same_chain");
     let text = fs::read_to_string(&golden).expect("the golden log is there");
     let mut script = python("audit_chain.py");
-    script.arg(folder.write("changed", &text.replace("oncall", "nobody")));
+    script.arg(folder.write("changed", text.replace("oncall", "nobody")));
     assert_ne!(run(script).await.code, Some(0), "it can say no");
 }

@@ -41,10 +41,10 @@ impl Guarded {
         put("client", authority.issue(&["prometheus.example"]));
         put("unnamed", authority.issue(&["other.example"]));
         put("foreign", Authority::new("strangers").issue(&["prometheus.example"]));
-        folder.write("ca.crt", &authority.certificate());
-        folder.write("strangers.crt", &Authority::new("strangers").certificate());
+        folder.write("ca.crt", authority.certificate());
+        folder.write("strangers.crt", Authority::new("strangers").certificate());
         let hash = bcrypt::hash("pass:word", 6).expect("a hash");
-        let web = folder.write("web.yml", &WEB.replace("HASH", &hash));
+        let web = folder.write("web.yml", WEB.replace("HASH", &hash));
         let cloud = Simulator::start(&folder, 2, 5).await;
         let web = web.to_str().expect("a path is text");
         let exporter = serving(&folder, &cloud, &["--web.config.file", web]).await;

@@ -105,6 +105,21 @@ async fn a_cluster_that_fails_alike_much_later_is_news() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_code_is_another_cause_and_a_back_off_is_none() {
+    let refused = |code: &str| CloudError {
+        code: Some(code.into()),
+        ..CloudError::new(Reason::Http4xx, "gone")
+    };
+    let back_off = CloudError { retry_at: Some(jiff::Timestamp::UNIX_EPOCH), ..refused("1") };
+    let mut causes = Causes::default();
+    for (error, lines) in [(refused("1"), 1), (refused("2"), 1), (refused("2"), 0), (back_off, 0)] {
+        let said = logged(|| news(&mut causes, &cluster("a", 1), &attempt(Err(error))));
+        assert_eq!(said.len(), lines, "{said:?}");
+    }
+    assert!(causes.is_empty(), "{causes:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn clusters_that_are_gone_are_forgotten() {
     let mut causes = Causes::default();
     news(&mut causes, &cluster("a", 1), &failure(Reason::Dns));

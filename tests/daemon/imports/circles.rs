@@ -5,15 +5,36 @@
 //! another one defines (`pub use child::Item;`). What a file needs of its own parts, those in the folder of its
 //! name, is not counted: it stands above them, although they may use what it defines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
-use super::paths::{Source, Words};
+use super::{
+    paths::{Source, Words},
+    rust_files,
+};
+use crate::support::here;
 
 /// The files by the paths of their modules.
 type Sources = BTreeMap<Words, Source>;
 
 /// Which names each file takes from which other files of its module.
 type Needs = BTreeMap<Words, BTreeMap<Words, BTreeSet<String>>>;
+
+#[test]
+fn no_two_files_of_a_module_need_each_other() {
+    let folder = here("src");
+    let sources = rust_files(&folder).into_iter().filter_map(|file| {
+        let inside = file.strip_prefix(&folder).unwrap().with_extension("");
+        let module: Words = inside.iter().map(|name| name.to_str().unwrap().to_owned()).collect();
+        let is_part = !["lib", "main"].contains(&&*module[0]);
+        let is_code = is_part && !module.iter().any(|name| name == "tests");
+        is_code.then(|| (module, without_tests(&fs::read_to_string(file).unwrap())))
+    });
+    let circles = circles(&needs(&sources.collect()));
+    assert!(circles.is_empty(), "{} circles\n{}", circles.len(), circles.join("\n"));
+}
 
 fn without_tests(text: &str) -> Source {
     Source::read(text.split("#[cfg(test)]\nmod tests {").next().unwrap())
