@@ -18,7 +18,7 @@ mod stats;
 mod writer;
 
 use std::{
-    io::BufReader,
+    io::{self, BufReader},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
@@ -114,14 +114,8 @@ impl Audit {
         let mut writer =
             Writer { log, head: reading.head, unresolved, owed: [].into(), shared: shared.clone() };
         writer.opened(if reading.records == 0 { Why::Created } else { Why::Started });
-        let (end, ended) = oneshot::channel();
-        let thread = thread::Builder::new().name("audit".into()).spawn(move || {
-            writer.run();
-            let _ = end.send(());
-        });
-        let thread =
-            thread.map_err(|error| because(format!("cannot start its thread: {error}")))?;
-        let writer = AuditWriter { shared: shared.clone(), thread: Some(thread), ended };
+        let writer = AuditWriter::start(writer)
+            .map_err(|error| because(format!("cannot start its thread: {error}")))?;
         Ok((Self(shared), writer, recovered))
     }
 
@@ -229,6 +223,16 @@ pub struct AuditWriter {
 }
 
 impl AuditWriter {
+    fn start(writer: Writer) -> io::Result<Self> {
+        let shared = writer.shared.clone();
+        let (end, ended) = oneshot::channel();
+        let thread = thread::Builder::new().name("audit".into()).spawn(move || {
+            writer.run();
+            let _ = end.send(());
+        })?;
+        Ok(Self { shared, thread: Some(thread), ended })
+    }
+
     /// Waits until the thread ends; before [`AuditWriter::close`] that is a mistake of this program.
     pub async fn ended(&mut self) {
         if !self.ended.is_terminated() {

@@ -130,17 +130,7 @@ pub fn read(
             return Ok(reading);
         };
         let record = Record::parse(text).map_err(|fault| broken(Fault::Line(fault)))?;
-        let before = match head {
-            Some(head) => head,
-            None if record.seq == 1 => Head::START,
-            None => Head { seq: record.seq.saturating_sub(1), hash: record.prev },
-        };
-        if before.seq.checked_add(1) != Some(record.seq) {
-            return Err(broken(Fault::Seq { found: record.seq }));
-        }
-        if record.prev != before.hash {
-            return Err(broken(Fault::Prev));
-        }
+        follows(head, &record).map_err(broken)?;
         if number == 1 && record.content.kind != Kind::Opened {
             return Err(broken(Fault::Beginning));
         }
@@ -152,4 +142,20 @@ pub fn read(
         reading.whole_bytes += length as u64;
         each(record, length);
     }
+}
+
+/// Checks that a record comes right after `head`. Without a head only the very first record is checked.
+fn follows(head: Option<Head>, record: &Record) -> Result<(), Fault> {
+    let before = match head {
+        Some(head) => head,
+        None if record.seq == 1 => Head::START,
+        None => Head { seq: record.seq.saturating_sub(1), hash: record.prev },
+    };
+    if before.seq.checked_add(1) != Some(record.seq) {
+        return Err(Fault::Seq { found: record.seq });
+    }
+    if record.prev != before.hash {
+        return Err(Fault::Prev);
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use std::{
 use clap::{Args, Subcommand};
 
 use super::{FAILED, FINE, print, terminal::visible};
-use crate::audit::{self, Head, Record, Unresolved};
+use crate::audit::{self, Head, Reading, Record, Unresolved};
 
 #[derive(Args, Debug)]
 pub(super) struct AuditArgs {
@@ -86,71 +86,95 @@ pub(super) fn run(args: AuditArgs) -> u8 {
 
 /// Checks the files as one chain and prints what there is to say; false if it is broken.
 fn verify(args: &VerifyArgs) -> bool {
-    let mut is_sound = true;
-    let mut unresolved = Unresolved::default();
-    let mut is_expected_there = false;
-    let mut after: Option<(Head, &Path)> = None;
-    for path in in_order(&args.files) {
+    let mut check = Check {
+        args,
+        is_sound: true,
+        is_expected_there: false,
+        unresolved: Unresolved::default(),
+        after: None,
+    };
+    // After a break the next file has nothing to follow.
+    in_order(&args.files).into_iter().all(|path| check.file(path)) && check.end()
+}
+
+/// The check of a chain, file after file.
+struct Check<'a> {
+    args: &'a VerifyArgs,
+    is_sound: bool,
+    is_expected_there: bool,
+    unresolved: Unresolved,
+    /// The last file that had records, and its head.
+    after: Option<(Head, &'a Path)>,
+}
+
+impl<'a> Check<'a> {
+    /// Checks one file; false if the chain breaks in it.
+    fn file(&mut self, path: &'a Path) -> bool {
         let name = visible(&path.display().to_string());
-        let head = after.map(|(head, _)| head);
-        let read =
-            File::open(path).map_err(|error| format!("cannot be read: {error}")).and_then(|file| {
-                let take = |record: Record, _| {
-                    is_expected_there |= args.expects(&record);
-                    unresolved.take(&record);
-                };
-                audit::read(BufReader::new(file), head, take).map_err(|broken| broken.to_string())
-            });
-        let reading = match read {
-            Ok(reading) => reading,
+        match self.read(path) {
+            Ok(reading) => {
+                self.report(&name, &reading);
+                if reading.records > 0 {
+                    self.after = Some((reading.head, path));
+                }
+                true
+            }
             Err(why) => {
                 print(&format!("{name}: {}", visible(&why)));
-                if let Some((head, before)) = after {
+                if let Some((head, before)) = self.after {
                     let before = visible(&before.display().to_string());
-                    print(&format!(
-                        "  {before} before it ends at seq {}, head {}",
-                        head.seq, head.hash
-                    ));
+                    let Head { seq, hash } = head;
+                    print(&format!("  {before} before it ends at seq {seq}, head {hash}"));
                 }
-                // The next file has nothing to follow.
-                return false;
+                false
             }
+        }
+    }
+
+    fn read(&mut self, path: &Path) -> Result<Reading, String> {
+        let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+        let head = self.after.map(|(head, _)| head);
+        let take = |record: Record, _| {
+            self.is_expected_there |= self.args.expects(&record);
+            self.unresolved.take(&record);
         };
-        let records = match reading.span {
-            None => {
-                is_sound = false;
-                "no records; the exporter begins each file with one".to_owned()
-            }
+        audit::read(BufReader::new(file), head, take).map_err(|broken| broken.to_string())
+    }
+
+    fn report(&mut self, name: &str, reading: &Reading) {
+        let Reading { records, span, head: Head { seq, hash }, torn, .. } = reading;
+        print(&match span {
+            None => format!("{name}: no records; the exporter begins each file with one"),
             Some([(first, from), (last, to)]) => format!(
-                "{} records, seq {first} to {last}, {from:.3} to {to:.3}, head {}",
-                reading.records, reading.head.hash
+                "{name}: {records} records, seq {first} to {last}, {from:.3} to {to:.3}, head {hash}"
             ),
-        };
-        print(&format!("{name}: {records}"));
-        if !reading.torn.is_empty() {
-            let (line, bytes) = (reading.records + 1, reading.torn.len());
-            let seq = reading.head.seq + 1;
+        });
+        if !torn.is_empty() {
+            let (line, seq, bytes) = (records + 1, seq + 1, torn.len());
             print(&format!(
                 "{name}: line {line}, seq {seq}: it was not written to its end ({bytes} bytes); the \
                  next start moves it away"
             ));
-            is_sound = false;
         }
-        if reading.records > 0 {
-            after = Some((reading.head, path));
+        self.is_sound &= span.is_some() && torn.is_empty();
+    }
+
+    /// Prints what can be said only after the last file; false if anything was wrong.
+    fn end(mut self) -> bool {
+        let VerifyArgs { expect_sequence, expect_head, .. } = self.args;
+        if !self.is_expected_there && (expect_sequence.is_some() || expect_head.is_some()) {
+            print(&self.args.missing());
+            self.is_sound = false;
         }
+        for intent in self.unresolved.intents() {
+            let subject = show::subject(&intent);
+            print(&format!("intent without outcome: seq {}, {subject}", intent.seq));
+        }
+        self.is_sound
     }
-    if !is_expected_there && (args.expect_sequence.is_some() || args.expect_head.is_some()) {
-        print(&args.missing());
-        is_sound = false;
-    }
-    for intent in unresolved.intents() {
-        print(&format!("intent without outcome: seq {}, {}", intent.seq, show::subject(&intent)));
-    }
-    is_sound
 }
 
-/// The oldest first. What has no first record stays at the end, where reading says what is wrong.
+/// The oldest first. A file without a first record comes last; reading it says what is wrong.
 fn in_order(files: &[PathBuf]) -> Vec<&Path> {
     let mut files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     files.sort_by_cached_key(|path| first_seq(path).unwrap_or(u64::MAX));

@@ -27,15 +27,13 @@ fn any_text_is_one_line_and_reads_back_equal() {
         "}",
         "\u{feff}",
     ];
-    let mut seed = 11_u64;
-    let mut next = |below: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize % below
-    };
+    let mut chance = fastrand::Rng::with_seed(11);
     let (mut head, mut lines) = (Head::START, Vec::new());
     let mut all = Vec::new();
     for number in 1..=2_000_u64 {
-        let mut text = || -> Box<str> { (0..next(6)).map(|_| ODD[next(ODD.len())]).collect() };
+        let mut text = || -> Box<str> {
+            (0..chance.usize(..6)).map(|_| ODD[chance.usize(..ODD.len())]).collect()
+        };
         let kind = if number == 1 { Kind::Opened } else { Kind::Denied };
         let content = Content {
             actor: Some(text()),

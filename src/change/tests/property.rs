@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use fastrand::Rng;
+
 use super::{
-    Random,
     fake::{Acts, Fake, Put, Reads, error, id, take},
     log::Log,
     mapping,
@@ -19,20 +20,20 @@ use crate::{
 
 const SEEDS: u64 = 300;
 
-fn text(random: &mut Random, of: &[&str]) -> Option<Box<str>> {
-    (random.below(2) == 0).then(|| of[random.below(of.len())].into())
+fn text(random: &mut Rng, of: &[&str]) -> Option<Box<str>> {
+    (random.bool()).then(|| of[random.usize(..of.len())].into())
 }
 
-fn ports(random: &mut Random) -> Option<Vec<PortMapping>> {
-    let ports = (1..4).filter(|_| random.below(2) == 0).collect::<Vec<_>>();
-    let ports = ports.into_iter().map(|port| mapping(port, 1 + random.below(3) as u16));
+fn ports(random: &mut Rng) -> Option<Vec<PortMapping>> {
+    let ports = (1..4).filter(|_| random.bool()).collect::<Vec<_>>();
+    let ports = ports.into_iter().map(|port| mapping(port, 1 + random.usize(..3) as u16));
     let ports: Vec<_> = ports.collect();
-    (random.below(2) == 0).then_some(ports)
+    (random.bool()).then_some(ports)
 }
 
-fn fields(random: &mut Random) -> ServiceFields {
+fn fields(random: &mut Rng) -> ServiceFields {
     let fields = ServiceFields {
-        approval_enabled: (random.below(2) == 0).then(|| random.below(2) == 0),
+        approval_enabled: (random.bool()).then(|| random.bool()),
         service_name: text(random, &["a", "b"]),
         ports: ports(random),
         port_id: text(random, &["p", "q"]),
@@ -46,8 +47,8 @@ fn fields(random: &mut Random) -> ServiceFields {
     }
 }
 
-fn put(random: &mut Random) -> Put {
-    let seconds = |random: &mut Random| Duration::from_millis(random.below(4000) as u64);
+fn put(random: &mut Rng) -> Put {
+    let seconds = |random: &mut Rng| Duration::from_millis(random.usize(..4000) as u64);
     let unknown = [
         error(Reason::Reset, None, ""),
         error(Reason::Timeout, None, ""),
@@ -63,15 +64,15 @@ fn put(random: &mut Random) -> Put {
         error(Reason::Redirect, Some(302), ""),
     ];
     let unsent = CloudError { never_sent: true, ..error(Reason::Connect, None, "") };
-    let acts = match random.below(4) {
+    let acts = match random.usize(..4) {
         0 => Acts::NotAtAll,
         1 => Acts::Partly(&[Field::ServiceName, Field::Ports]),
         _ => Acts::Wholly,
     };
-    let put = match random.below(6) {
+    let put = match random.usize(..6) {
         0 | 1 => Put::acts(acts),
-        2 => Put::fails(unknown[random.below(unknown.len())].clone(), acts),
-        3 => Put::fails(refused[random.below(refused.len())].clone(), Acts::NotAtAll),
+        2 => Put::fails(unknown[random.usize(..unknown.len())].clone(), acts),
+        3 => Put::fails(refused[random.usize(..refused.len())].clone(), Acts::NotAtAll),
         4 => Put { leaves: false, ..Put::fails(unsent, Acts::NotAtAll) },
         _ => Put { after: None, ..Put::acts(acts) },
     };
@@ -109,7 +110,7 @@ fn check(rig: &Rig, asked: &ServiceFields, before: &ServiceFields, report: &Repo
 }
 
 async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
-    let mut random = Random(seed);
+    let mut random = Rng::with_seed(seed);
     let mut start = service();
     take(&mut start.fields, &fields(&mut random), &Field::ALL);
     let rig = Rig::with(Fake::new([start]), Log::default(), Vec::new());
@@ -118,15 +119,15 @@ async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
         rig.put(put);
         {
             let mut state = rig.fake.state();
-            state.lag = Duration::from_millis(random.below(12_000) as u64);
+            state.lag = Duration::from_millis(random.usize(..12_000) as u64);
             state.reads = Reads::Answer;
         }
-        let refuses = match random.below(8) {
+        let refuses = match random.usize(..8) {
             0 => vec![Kind::Intent],
             _ => Vec::new(),
         };
         *rig.log.refuses.lock().unwrap() = refuses;
-        let condition = match random.below(4) {
+        let condition = match random.usize(..4) {
             0 => Condition::None,
             1 => Condition::Tags(vec!["stale".into()]),
             2 => {
@@ -137,14 +138,14 @@ async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
         };
         let asked = ChangeRequest {
             condition,
-            dry_run: random.below(8) == 0,
+            dry_run: random.usize(..8) == 0,
             ..request(fields(&mut random))
         };
         let before = rig.fake.truth();
         let sent_before = rig.fake.state().puts.len();
         let (one, two) = (rig.changes.change(asked.clone()), rig.changes.change(asked.clone()));
-        let gone_after = Duration::from_millis(random.below(10_000) as u64);
-        if random.below(4) == 0 {
+        let gone_after = Duration::from_millis(random.usize(..10_000) as u64);
+        if random.usize(..4) == 0 {
             // Both hang up.
             let both = async { tokio::join!(one, two) };
             let _ = tokio::time::timeout(gone_after, both).await;

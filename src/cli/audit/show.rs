@@ -24,7 +24,7 @@ use super::{
     in_order, print,
 };
 use crate::{
-    audit::{ChangeId, Kind, LineFault, MAX_LINE_BYTES, Record},
+    audit::{ChangeId, Kind, MAX_LINE_BYTES, Record},
     change::Outcome,
     clock::Clock,
     stats::Denied,
@@ -107,59 +107,84 @@ fn in_utc(time: DateTime) -> Result<Timestamp, String> {
 
 /// Prints what was asked for; false if something could not be read.
 pub(super) fn show(args: &ShowArgs) -> bool {
-    let mut is_whole = true;
-    let mut is_empty = true;
-    let mut open: HashMap<ChangeId, Record> = HashMap::new();
+    let mut show = Show { args, is_whole: true, is_empty: true, open: HashMap::new() };
     for path in in_order(&args.files) {
         let name = visible(&path.display().to_string());
-        let file = match File::open(path) {
-            Ok(file) => file,
+        match File::open(path) {
+            Ok(file) => {
+                if !show.file(&name, file) {
+                    return show.is_whole;
+                }
+            }
             Err(error) => {
                 print(&format!("{name}: cannot be read: {error}"));
-                is_whole = false;
-                continue;
+                show.is_whole = false;
             }
-        };
+        }
+    }
+    show.without_outcome();
+    if show.is_empty && show.is_whole {
+        complain("no record is as asked for");
+    }
+    show.is_whole
+}
+
+struct Show<'a> {
+    args: &'a ShowArgs,
+    /// Everything could be read.
+    is_whole: bool,
+    /// Nothing was shown.
+    is_empty: bool,
+    /// Intents whose outcomes were not read yet.
+    open: HashMap<ChangeId, Record>,
+}
+
+impl Show<'_> {
+    /// Shows the records of one file; false once nobody reads the output any more.
+    fn file(&mut self, name: &str, file: File) -> bool {
         for (number, line) in (1..).zip(lines(file)) {
             let read = line.map_err(|error| error.to_string()).and_then(|line| {
-                let fault = |fault: LineFault| fault.to_string();
-                Record::parse(&line).map(|record| (record, line)).map_err(fault)
+                let record = Record::parse(&line).map_err(|fault| fault.to_string())?;
+                Ok((record, line))
             });
             match read {
                 Err(why) => {
                     print(&visible(&format!("{name}: line {number}: {why}")));
-                    is_whole = false;
+                    self.is_whole = false;
                 }
-                Ok((record, line)) if args.wants(&record) => {
-                    let is_shown = args.wants_to_see(&record);
-                    let lines = match args.json {
-                        true => vec![String::from_utf8_lossy(&line).into_owned()],
-                        // An outcome may be wanted that needs what its intent has.
-                        false => entry(record, &mut open),
-                    };
-                    if is_shown {
-                        is_empty &= lines.is_empty();
-                        if !lines.iter().all(|line| print(line)) {
-                            return is_whole;
-                        }
+                Ok((record, line)) => {
+                    if self.args.wants(&record) && !self.record(record, &line) {
+                        return false;
                     }
                 }
-                Ok(_) => {}
             }
         }
+        true
     }
-    let mut open: Vec<_> = open.into_values().filter(|it| args.wants_to_see(it)).collect();
-    open.sort_by_key(|record| record.seq);
-    is_empty &= open.is_empty();
-    for intent in &open {
-        change(intent, Some(intent), "no outcome").iter().for_each(|line| {
-            print(line);
-        });
+
+    fn record(&mut self, record: Record, line: &[u8]) -> bool {
+        let is_shown = self.args.wants_to_see(&record);
+        let lines = if self.args.json {
+            vec![String::from_utf8_lossy(line).into_owned()]
+        } else {
+            // An outcome may be wanted that needs what its intent has.
+            entry(record, &mut self.open)
+        };
+        self.is_empty &= !is_shown || lines.is_empty();
+        !is_shown || lines.iter().all(|line| print(line))
     }
-    if is_empty && is_whole {
-        complain("no record is as asked for");
+
+    fn without_outcome(&mut self) {
+        let open = self.open.values().filter(|record| self.args.wants_to_see(record));
+        let mut open: Vec<_> = open.collect();
+        open.sort_by_key(|record| record.seq);
+        self.is_empty &= open.is_empty();
+        for intent in open {
+            change(intent, Some(intent), "no outcome").iter().for_each(|line| {
+                print(line);
+            });
+        }
     }
-    is_whole
 }
 
 impl ShowArgs {

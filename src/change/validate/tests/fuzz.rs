@@ -1,8 +1,10 @@
 //! The document's example, damaged at random; and a second opinion on what is accepted.
 
+use fastrand::Rng;
+
 use super::{super::validate, EXAMPLE};
 use crate::{
-    change::{json::value, tests::Random},
+    change::json::value,
     model::{PortMapping, ServiceFields},
 };
 
@@ -87,24 +89,24 @@ fn whatever_is_accepted_holds_to_the_rules() {
         "\"description\":\"<\",",
         "\"client_port\":8081,",
     ];
-    let mut random = Random(0x5EED);
+    let mut random = Rng::with_seed(0x5EED);
     let mut accepted = 0;
     for round in 0..20_000 {
         let mut body = EXAMPLE.as_bytes().to_vec();
-        for _ in 0..1 + random.below(4) {
-            let at = random.below(body.len() + 1);
-            let end = (at + random.below(12)).min(body.len());
-            match random.below(5) {
+        for _ in 0..1 + random.usize(..4) {
+            let at = random.usize(..body.len() + 1);
+            let end = (at + random.usize(..12)).min(body.len());
+            match random.usize(..5) {
                 0 => drop(body.drain(at..end)),
-                1 => drop(body.splice(at..at, PIECES[random.below(PIECES.len())].bytes())),
-                2 => body.insert(at, b'0' + (random.below(10) as u8)),
+                1 => drop(body.splice(at..at, PIECES[random.usize(..PIECES.len())].bytes())),
+                2 => body.insert(at, b'0' + (random.u8(..10))),
                 3 => {
                     let copy = body[at..end].to_vec();
                     body.splice(at..at, copy);
                 }
                 _ => {
                     if let Some(byte) = body.get_mut(at) {
-                        *byte ^= 1 << random.below(8);
+                        *byte ^= 1 << random.usize(..8);
                     }
                 }
             }
