@@ -43,9 +43,9 @@ fn outcomes_have_their_status() {
         (Outcome::Applied, None),
         (Outcome::NotApplied, Some((502, kind::NOT_APPLIED))),
         (Outcome::Partial, Some((502, kind::PARTIAL))),
+        (Outcome::Unknown, Some((504, kind::UNKNOWN))),
         (Outcome::Rejected, Some((502, kind::UPSTREAM))),
         (Outcome::NotSent, Some((502, kind::NOT_SENT))),
-        (Outcome::Unknown, Some((504, kind::UNKNOWN))),
     ];
     assert_eq!(cases.map(|case| case.0), Outcome::ALL);
     for (outcome, expected) in cases {
