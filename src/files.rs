@@ -22,7 +22,7 @@ pub enum FileError {
     Unreadable(io::Error),
     /// It is a directory, or neither a file nor a directory.
     NotAFile {
-        /// Whether it is a directory.
+        /// True for a directory.
         directory: bool,
     },
     /// It has more bytes than the limit.
@@ -34,7 +34,7 @@ pub enum FileError {
     Exposed {
         /// The permission bits.
         mode: u32,
-        /// Whether reading alone would be too much.
+        /// True if reading it is excluded too.
         private: bool,
     },
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-/// Whether a reader sees a character where it stands. No terminal obeys it (control characters), no
+/// True if a reader sees a character where it stands. No terminal obeys it (control characters), no
 /// line ends at it (the separators of lines and paragraphs), and nothing around it changes its
 /// direction (`Bidi_Control`; Unicode, UAX #9, 2).
 pub fn may_be_shown(character: char) -> bool {

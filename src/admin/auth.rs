@@ -1,4 +1,4 @@
-//! Who may enter: a name of this listener in `Host`, and then, below `/api/`, a bearer token.
+//! The check of a caller: a name of this listener in `Host`, and then, below `/api/`, a bearer token.
 //!
 //! The configuration holds digests of the tokens; all of them are compared, in constant time.
 

@@ -1,9 +1,9 @@
 //! Patterns of services, as `admin.tokens[].services` has them.
 
-/// Whether `text` fits `pattern`, in which `*` stands for any run of characters, none too, and
+/// True if `text` matches `pattern`, in which `*` stands for any run of characters, none too, and
 /// everything else for itself.
 ///
-/// Where a text does not fit, only the last `*` is stretched, so that the work is at most the
+/// On a mismatch only the last `*` is stretched, so that the work is at most the
 /// product of the two lengths: no pattern takes long.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
@@ -30,7 +30,7 @@ pub(super) fn fits(pattern: &str, text: &str) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// Whether a pattern matches an endpoint service of a project, or could match one: `words` are the names
+/// True if a pattern matches an endpoint service of a project, or could match one: `words` are the names
 /// and ids of its services, and a `*` after the project's name stands for services to come.
 pub fn can_fit(pattern: &str, project: &str, words: &[String]) -> bool {
     let prefix = format!("{project}/");

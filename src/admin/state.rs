@@ -98,7 +98,7 @@ impl Admin {
         }
     }
 
-    /// Whether the caller may see a change of this service, which may no longer be configured.
+    /// True if the caller may see a change of this service, which may no longer be configured.
     pub(super) fn may_see(&self, caller: &Caller, project: &str, service_id: &str) -> bool {
         let found = self.parts.services.find(project, service_id);
         // Another service may be called like the id of this one.

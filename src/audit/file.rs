@@ -128,7 +128,7 @@ impl LogFile {
         Ok(aside)
     }
 
-    /// Whether the path still names our file, and it is as we left it.
+    /// Checks that the path still names our file, and that it is as we left it.
     pub(super) fn check(&mut self) -> Result<(), Trouble> {
         let at_path = match fs::symlink_metadata(&self.path) {
             Ok(metadata) => Some(metadata),

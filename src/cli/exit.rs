@@ -1,4 +1,4 @@
-//! How a command ends: its exit code, and what is said of a failure.
+//! The end of a command: its exit code, and the message of a failure.
 
 use crate::{app::StartError, config::ConfigError};
 

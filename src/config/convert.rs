@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{huawei::credentials::Environment, poll::Shard, text, web::WebSettings};
 
-/// How environment variables are read; tests pass a map.
+/// Reads an environment variable; tests pass a map.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Each cluster is hashed once for every shard.

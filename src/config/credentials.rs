@@ -6,7 +6,7 @@ use crate::{
     secret::Secret,
 };
 
-/// What [`check_printable`] takes.
+/// The characters that [`check_printable`] accepts.
 const PRINTABLE: &str = "ASCII characters without spaces";
 const KINDS: &str = "exactly one of static, environment, profile, password, token";
 /// An access key is no secret, but it identifies an account, so it is not shown.
@@ -132,7 +132,7 @@ fn password(context: &mut Context<'_>, path: &str, written: &mut file::Password)
     Some(Source::Password { domain: domain.clone(), user: user.clone(), password })
 }
 
-/// What a secret may be.
+/// The forms of a secret.
 #[derive(Clone, Copy)]
 enum Kind {
     /// A key or a token: printable.

@@ -43,7 +43,7 @@ pub(super) struct Context<'a> {
     file: &'a Path,
     pub(super) text: &'a str,
     pub(super) environment: Environment,
-    /// Whether only the text is checked: the files and variables that it names may be missing here.
+    /// Check only the text: the files and variables that it names may be missing here.
     pub(super) text_only: bool,
     /// Computed only when there is something to report, which is rare.
     places: OnceCell<Places>,
@@ -187,7 +187,7 @@ pub(super) fn human(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
-/// Whether the configuration takes a text as a name or a pattern.
+/// Checks if the configuration takes a text as a name or a pattern.
 ///
 /// # Errors
 /// It does not: what is expected instead.

@@ -21,10 +21,10 @@ const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Data must outlive two failed polls, or every hiccup of the cloud makes a gap.
 const LEAST_INTERVALS_UNTIL_STALE: u32 = 3;
 
-/// How the clusters of all projects are polled.
+/// The polling of the clusters of all projects.
 #[derive(Clone, Copy, Debug)]
 pub struct Poll {
-    /// How long one whole poll may take.
+    /// Time limit of one whole poll.
     pub timeout: Duration,
     /// Polls of one project in flight at most.
     pub concurrency: usize,
@@ -35,7 +35,7 @@ pub(super) struct Intervals {
     /// The interval of clusters without one of their own.
     default: Interval,
     of_clusters: Vec<Interval>,
-    /// Whether an interval is invalid. Values that depend on the intervals are then not checked: they may be
+    /// True if an interval is invalid. Values that depend on the intervals are then not checked: they may be
     /// right once the intervals are.
     are_wrong: bool,
 }
@@ -55,7 +55,7 @@ impl Intervals {
         intervals
     }
 
-    /// How often a cluster is polled, given its own interval if it has one.
+    /// The interval of a cluster, given its own interval if it has one.
     pub(super) fn of_cluster(
         &mut self,
         context: &mut Context<'_>,

@@ -40,7 +40,7 @@ impl Fleet {
         Self { intervals, shard, clusters: HashMap::new() }
     }
 
-    /// How many clusters there are.
+    /// The number of clusters.
     pub(super) fn size(&self) -> usize {
         self.clusters.len()
     }
@@ -80,7 +80,7 @@ pub(super) fn project(
     })
 }
 
-/// How the project's APIs are called.
+/// The settings for calls of the project's APIs.
 fn cloud(
     context: &mut Context<'_>,
     path: &str,

@@ -15,7 +15,7 @@ use crate::{
 /// Everything that is configured.
 #[derive(Debug)]
 pub struct Config {
-    /// What is shown, and for how long.
+    /// The data that are shown, and for how long.
     pub exposition: exposition::Settings,
     /// The file that keeps the board over a restart, if there is one.
     pub state_file: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub struct Config {
     pub shard: Shard,
     /// The projects in the order of the file, each with this shard's part of it.
     pub projects: Vec<ProjectSettings>,
-    /// How many clusters the file has, those of other shards included.
+    /// The number of clusters in the file, those of other shards included.
     pub clusters_of_all_shards: usize,
     /// The admin listener, if there is one.
     pub admin: Option<AdminSettings>,
@@ -37,20 +37,20 @@ pub struct Config {
     /// account (access keys) is left out too: the page that shows this can be open to everybody in
     /// the network.
     pub effective: String,
-    /// What is accepted, but should be changed.
+    /// Warnings.
     pub warnings: Vec<String>,
-    /// How clusters are polled.
+    /// The polling of clusters.
     pub poll: Poll,
 }
 
 /// A project, and the part of it that belongs to this shard.
 #[derive(Clone, Debug)]
 pub struct ProjectSettings {
-    /// How to call it.
+    /// The settings for calls of its APIs.
     pub cloud: huawei::Settings,
-    /// How fast this shard may call CSS.
+    /// The rate limit of this shard at CSS.
     pub css_rate_limit: RateLimit,
-    /// How fast this shard may call VPCEP.
+    /// The rate limit of this shard at VPCEP.
     pub vpcep_rate_limit: RateLimit,
     /// The clusters to poll.
     pub clusters: Vec<ClusterMeta>,

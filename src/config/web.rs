@@ -24,9 +24,9 @@ const LARGEST_BURST: u32 = 1_000_000;
 /// A web configuration, and what should be changed of it.
 #[derive(Debug)]
 pub struct WebConfig {
-    /// What the listener does.
+    /// The settings of the listener.
     pub settings: WebSettings,
-    /// What is accepted, but should be changed; each begins with the file's name.
+    /// Warnings; each begins with the file's name.
     pub warnings: Vec<String>,
 }
 

@@ -16,7 +16,7 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     format_of(&joined(headers, header::ACCEPT))
 }
 
-/// Whether to compress the answer.
+/// True if the answer is to be compressed.
 pub(super) fn gzip(headers: &HeaderMap) -> bool {
     gzip_of(&joined(headers, header::ACCEPT_ENCODING))
 }
@@ -69,7 +69,7 @@ struct Range<'a> {
     quality: u16,
 }
 
-/// How well a range fits a media type. Of several that fit the most precise one counts, so the
+/// The precision with which a range fits a media type. Of several that fit the most precise one counts, so the
 /// precision is compared first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Rating {
@@ -171,10 +171,10 @@ mod tests {
 
     use super::*;
 
-    /// What Prometheus 2.42 sends.
+    /// The header of Prometheus 2.42.
     const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0,\
          application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
-    /// What Prometheus 3 sends.
+    /// The header of Prometheus 3.
     const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
          application/openmetrics-text;version=0.0.1;q=0.5,\
          text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";

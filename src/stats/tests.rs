@@ -1,4 +1,4 @@
-//! What is exported before anything has happened, and of what is gone.
+//! The metrics before anything has happened, and after a project is gone.
 
 use super::*;
 use crate::label::words;

@@ -10,7 +10,7 @@ struct Plan {
     calls: AtomicUsize,
     /// Which calls fail.
     failing: Mutex<std::ops::Range<usize>>,
-    /// Whether a failing write leaves half a record.
+    /// A failing write leaves half a record.
     half: bool,
     stuck: Mutex<bool>,
     /// From which call on the program itself fails.

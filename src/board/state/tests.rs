@@ -1,4 +1,4 @@
-//! What polls make of the state of a cluster.
+//! The state of a cluster after polls.
 
 use super::*;
 use crate::cloud::Reason;

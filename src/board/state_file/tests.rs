@@ -73,7 +73,7 @@ pub(super) fn open(path: &Path) -> (StateFile, Restored) {
     StateFile::open(path, now()).unwrap()
 }
 
-/// What a file of these bytes is taken for.
+/// The content of a file with these bytes.
 fn parse(bytes: &[u8]) -> Result<Vec<ClusterState>, Damage> {
     format::parse(io::Cursor::new(bytes)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Who is held responsible for a change of a service.
+//! The attribution of changes of a service: ours, or someone else's.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

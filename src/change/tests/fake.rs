@@ -15,7 +15,7 @@ use crate::{
     pacing::Priority,
 };
 
-/// What the cloud does with a change.
+/// The cloud's reaction to a change.
 #[derive(Clone, Debug)]
 pub(super) struct Put {
     /// Before it acts.
@@ -24,7 +24,7 @@ pub(super) struct Put {
     /// After it acted; `None`: it never answers.
     pub(super) after: Option<Duration>,
     pub(super) answer: Result<(), CloudError>,
-    /// Whether the request left.
+    /// The request left the machine.
     pub(super) leaves: bool,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn error(reason: Reason, status: Option<u16>, code: &str) -> CloudErr
     }
 }
 
-/// How reading goes.
+/// The cloud's reaction to a reading.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Reads {
     Answer,
@@ -83,11 +83,11 @@ pub(super) struct State {
     pub(super) services: HashMap<ServiceId, EndpointService>,
     pub(super) put: Put,
     pub(super) reads: Reads,
-    /// How long a reading shows what was before a change.
+    /// Time for which a reading still shows the state before a change.
     pub(super) lag: Duration,
-    /// What every change was, and whether it did something.
+    /// The changes, and if each did something.
     pub(super) puts: Vec<(Instant, ServiceFields, bool)>,
-    /// How many readings were made.
+    /// The number of readings.
     pub(super) read: usize,
     /// With which priority the last one was.
     pub(super) priority: Option<Priority>,

@@ -41,7 +41,7 @@ impl Entry {
 #[derive(Clone, Default)]
 pub(super) struct Log {
     pub(super) entries: Arc<Mutex<Vec<(Instant, Entry)>>>,
-    /// What it does not take.
+    /// The kinds of records that it refuses.
     pub(super) refuses: Arc<Mutex<Vec<Kind>>>,
 }
 

@@ -1,4 +1,4 @@
-//! How the engine ends, and what a fault of ours leaves behind.
+//! The end of the engine, and the traces of a fault in it.
 
 use std::{path::Path, time::Duration};
 

@@ -15,7 +15,7 @@ use crate::{change::json::value, label::Label as _};
 /// The document's example request.
 const EXAMPLE: &str = include_str!("../../../tests/data/vpcep-update-example-request.json");
 
-/// What a body breaks, as `pointer rule`, in their order; `syntax`; or nothing.
+/// The rules that a body breaks, as `pointer rule`, in their order; `syntax`; or nothing.
 fn broken(body: &str) -> Vec<String> {
     match validate(body.as_bytes(), false) {
         Ok(fields) => {

@@ -325,7 +325,7 @@ mod tests {
         model::ServiceId,
     };
 
-    /// Whoever can write to the file can also make hashes that fit.
+    /// A forger who can write to the file can also make hashes that fit.
     #[test]
     fn nothing_of_a_forged_record_reaches_the_terminal_as_it_is() {
         let odd = "\u{9b}2J\u{202e}";

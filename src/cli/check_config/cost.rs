@@ -21,7 +21,7 @@ const PAGE_BYTES: usize = 4408;
 const CLUSTER_BYTES: usize = 2962;
 const CONNECTION_BYTES: usize = 1186;
 
-/// How many connections a cluster has.
+/// The number of connections of a cluster.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Count {
     /// As many as the API reports: they decide how many pages there are.
@@ -30,13 +30,13 @@ pub(super) struct Count {
     pub(super) read: u64,
 }
 
-/// How many connections the clusters have.
+/// The numbers of connections of the clusters.
 #[derive(Debug)]
 pub(super) struct Expected {
     pub(super) known: HashMap<ClusterId, Count>,
     /// For a cluster of which nothing is known.
     pub(super) default: u64,
-    /// Whether there is such a cluster.
+    /// True if there is such a cluster.
     pub(super) any_assumed: bool,
 }
 
@@ -60,7 +60,7 @@ fn calls(connections: u64, rows_per_call: u32) -> u64 {
     if connections > reachable { 2 * pages } else { pages }
 }
 
-/// What polling a project costs.
+/// The cost of polling a project.
 #[derive(Debug)]
 pub(super) struct Cost {
     pub(super) project: Arc<str>,
@@ -95,13 +95,13 @@ impl Cost {
         self.calls_per_minute / self.limit_per_minute
     }
 
-    /// How long a start takes to read every cluster once: a burst of calls at once, the others at the
+    /// Time until every cluster was read once after a start: a burst of calls at once, the others at the
     /// rate limit.
     pub(super) fn first_round(&self) -> Duration {
         self.time_of(self.calls_per_round.saturating_sub(self.burst.into()))
     }
 
-    /// How long these calls take at the rate limit, once the burst is used up.
+    /// Time that these calls take at the rate limit, once the burst is used up.
     fn time_of(&self, calls: u64) -> Duration {
         Duration::from_secs_f64(calls as f64 * 60.0 / self.limit_per_minute)
     }

@@ -40,12 +40,12 @@ pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, Star
 }
 
 impl Read {
-    /// Whether every cluster was read whole.
+    /// True if every cluster was read whole.
     pub(super) fn is_whole(&self) -> bool {
         self.outages.is_empty() && self.incomplete.is_empty()
     }
 
-    /// What was read, and each error with what to do about it.
+    /// The lines of the report: the clusters that were read, and each error with its remedy.
     pub(super) fn lines(&self, projects: &[ProjectSettings]) -> Vec<String> {
         let sizes = projects.iter().map(|project| (&*project.cloud.name, project.clusters.len()));
         let sizes: Vec<_> = sizes.collect();
@@ -74,7 +74,7 @@ fn told_outage(outage: &Outage, projects: &[(&str, usize)]) -> Vec<String> {
     told(&what, &outage.clusters, to_do(error.reason), projects)
 }
 
-/// What happened, where, and what to do about it. `projects` says how many clusters each has.
+/// An error, its place and its remedy. `projects` says how many clusters each has.
 fn told(
     what: &str,
     clusters: &[Arc<ClusterMeta>],
@@ -107,7 +107,7 @@ fn listed(clusters: &[&Arc<ClusterMeta>], all: usize) -> String {
     format!("{} of {all} clusters: {}{more}", clusters.len(), names.join(", "))
 }
 
-/// What helps in most cases of a reason.
+/// The usual remedy for a reason.
 const fn to_do(reason: Reason) -> &'static str {
     match reason {
         Reason::Dns => "check region and api_endpoints, and that this machine resolves names",

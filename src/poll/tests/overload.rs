@@ -4,7 +4,7 @@ use super::*;
 
 const CLUSTERS: u32 = 2_000;
 const CALLS_PER_MINUTE: f64 = 50.0;
-/// What `check-config` says of one round: 2,000 calls at 50 a minute.
+/// The time of one round that `check-config` tells: 2,000 calls at 50 a minute.
 const ROUND: Duration = Duration::from_secs(40 * 60);
 
 fn scarce() -> Pacer {
