@@ -25,9 +25,12 @@ pub(super) fn object<'a, const N: usize, L: List<'a>>(
     body: &'a [u8],
     names: &'static [&'static str; N],
 ) -> Result<Object<'a, N, L>, CloudError> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let read = Object::of(names).deserialize(&mut json);
-    read.and_then(|object| json.end().map(|()| object)).map_err(|error| {
+    // A body that is UTF-8 is checked for it once, and not text by text.
+    let read = match std::str::from_utf8(body) {
+        Ok(body) => whole(names, serde_json::Deserializer::from_str(body)),
+        Err(_) => whole(names, serde_json::Deserializer::from_slice(body)),
+    };
+    read.map_err(|error| {
         let (reason, what) = match error.classify() {
             serde_json::error::Category::Data => (Reason::BadShape, "the documented object"),
             _ => (Reason::BadJson, "JSON"),
@@ -37,10 +40,20 @@ pub(super) fn object<'a, const N: usize, L: List<'a>>(
     })
 }
 
+fn whole<'a, const N: usize, L: List<'a>>(
+    names: &'static [&'static str; N],
+    mut json: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
+) -> serde_json::Result<Object<'a, N, L>> {
+    let object = Object::of(names).deserialize(&mut json)?;
+    json.end().map(|()| object)
+}
+
 /// An object whose documented fields have these names; before it is read, all of them are null.
 pub(super) struct Object<'a, const N: usize, L = ()> {
     names: &'static [&'static str; N],
     values: [Scalar<'a>; N],
+    /// The place of the field after the one that was read last: usually the next one to come.
+    next: usize,
     pub(super) unknown_fields: UnknownFields<'a>,
     /// `None` if the object has no list, or null in its place.
     pub(super) list: Option<L>,
@@ -72,13 +85,17 @@ impl Field<'_> {
 impl<'a, const N: usize, L> Object<'a, N, L> {
     pub(super) fn of(names: &'static [&'static str; N]) -> Self {
         let values = [const { Scalar::Null }; N];
-        Self { names, values, unknown_fields: UnknownFields::default(), list: None }
+        Self { names, values, next: 0, unknown_fields: UnknownFields::default(), list: None }
     }
 
     /// Takes the value of a documented field out of the object.
     pub(super) fn take(&mut self, name: &'static str) -> Field<'a> {
-        let at = self.names.iter().position(|known| *known == name);
+        let at = self.place(name);
         Field { name, value: at.map(|at| take(&mut self.values[at])).unwrap_or_default() }
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|known| *known == name)
     }
 
     fn read_value<A: MapAccess<'a>>(
@@ -87,8 +104,13 @@ impl<'a, const N: usize, L> Object<'a, N, L> {
         members: &mut A,
     ) -> Result<(), A::Error> {
         let value = members.next_value()?;
-        match self.names.iter().position(|known| *known == name) {
-            Some(at) => self.values[at] = value,
+        let is_next = self.names.get(self.next).is_some_and(|known| *known == name);
+        let at = if is_next { Some(self.next) } else { self.place(&name) };
+        match at {
+            Some(at) => {
+                self.values[at] = value;
+                self.next = at + 1;
+            }
             None => self.unknown_fields.push(name, value),
         }
         Ok(())
