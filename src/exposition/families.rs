@@ -222,6 +222,15 @@ impl Shown {
             && self.expiry.is_none_or(|expiry| (now < expiry) == self.has_data())
     }
 
+    /// True if a later state of the same cluster has the same data. Their age is not compared.
+    pub(super) fn has_same_data(&self, state: &ClusterState) -> bool {
+        Arc::ptr_eq(&self.state.meta, &state.meta)
+            && match (&state.observation, &self.state.observation) {
+                (Some(data), Some(before)) => data.found_the_same(before),
+                (data, before) => data.is_none() && before.is_none(),
+            }
+    }
+
     pub(super) fn freshness(&self) -> Freshness {
         self.freshness
     }

@@ -35,7 +35,7 @@ impl Store {
     /// with a million series, so this must not run on a thread that serves others.
     pub fn page(&self, board: &Board, settings: &Settings, now: Timestamp) -> Arc<Page> {
         let mut blocks = self.0.lock();
-        blocks.follow(board, settings, now);
+        blocks.follow(board, settings, now, |group, states| group.is_current(states, now));
         blocks.page()
     }
 
@@ -43,7 +43,9 @@ impl Store {
     /// the next poll of another cluster would undo.
     pub fn prepare(&self, board: &Board, settings: &Settings, now: Timestamp) {
         let mut blocks = self.0.lock();
-        blocks.follow(board, settings, now);
+        // A group where every poll found the same is left to the scrape: it would be followed 60 times a
+        // minute for four pages.
+        blocks.follow(board, settings, now, Group::has_same_connections);
         for group in &mut blocks.groups {
             group.make(|per| per == Per::Connection);
         }
@@ -60,8 +62,15 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// Takes over the state of the board, and drops all blocks with a changed line.
-    fn follow(&mut self, board: &Board, settings: &Settings, now: Timestamp) {
+    /// Takes over the state of the board, except for groups that `may_stay`, and drops all blocks with a
+    /// changed line.
+    fn follow(
+        &mut self,
+        board: &Board,
+        settings: &Settings,
+        now: Timestamp,
+        may_stay: impl Fn(&Group, &[Arc<ClusterState>]) -> bool,
+    ) {
         // Taken inside the lock, so that the store never goes back to an older snapshot.
         let snapshot = board.snapshot();
         let groups = snapshot.clusters().chunks(CLUSTERS_A_GROUP);
@@ -71,7 +80,7 @@ impl Blocks {
             self.page = None;
         }
         for (group, states) in self.groups.iter_mut().zip(groups) {
-            if !is_same_choice || !group.is_current(states, now) {
+            if !is_same_choice || !may_stay(group, states) {
                 group.follow(states, settings, now);
                 self.page = None;
             }
@@ -111,6 +120,11 @@ impl Group {
     fn is_current(&self, states: &[Arc<ClusterState>], now: Timestamp) -> bool {
         self.clusters.len() == states.len()
             && self.clusters.iter().zip(states).all(|(shown, state)| shown.is_current(state, now))
+    }
+
+    fn has_same_connections(&self, states: &[Arc<ClusterState>]) -> bool {
+        self.clusters.len() == states.len()
+            && self.clusters.iter().zip(states).all(|(shown, state)| shown.has_same_data(state))
     }
 
     fn follow(&mut self, states: &[Arc<ClusterState>], settings: &Settings, now: Timestamp) {
