@@ -204,15 +204,17 @@ async fn killed_at_random() {
             lanes.spawn_local(killed_often(round * LANES + lane));
         }
         let of_round: Vec<_> = lanes.join_all().await.into_iter().flatten().collect();
-        // The kills struck after the intent often enough.
-        let (least, most) = (LANES * KILLS / 8, LANES * KILLS);
-        assert!((least..=most).contains(&of_round.len()), "{of_round:?}");
+        assert!(of_round.len() <= LANES * KILLS, "{of_round:?}");
         ends.extend(of_round);
-        if ["applied", "not_applied"].iter().all(|word| ends.iter().any(|end| end == word)) {
+        // Often enough after the intent, and on both sides. On a busy machine most kills of a round strike before.
+        let is_enough = ends.len() >= LANES * KILLS / 8;
+        if is_enough
+            && ["applied", "not_applied"].iter().all(|word| ends.iter().any(|end| end == word))
+        {
             return;
         }
     }
-    panic!("all on one side: {ends:?}");
+    panic!("too few, or all on one side: {ends:?}");
 }
 
 async fn killed_often(lane: usize) -> Vec<String> {
