@@ -73,19 +73,22 @@ pub struct Failure {
 
 /// A refusal (RFC 9457).
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct ProblemDocument {
     /// A relative reference that names the kind of problem, or `about:blank`.
     #[schema(required = true)]
+    #[serde(default)]
     pub r#type: String,
     /// The status in words.
     #[schema(required = true)]
+    #[serde(default)]
     pub title: String,
     /// The HTTP status.
+    #[serde(default)]
     #[schema(required = true, minimum = 400, maximum = 599)]
     pub status: u16,
     /// What is wrong.
     #[schema(required = true)]
+    #[serde(default)]
     pub detail: String,
     /// The rules that the body breaks.
     #[schema(nullable = false)]

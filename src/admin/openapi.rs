@@ -83,12 +83,5 @@ fn add(operation: &mut Operation, answers: &[(u16, &str)]) {
 
 /// The document as it is sent.
 pub(super) fn rendered(document: &utoipa::openapi::OpenApi) -> Value {
-    let mut document = serde_json::to_value(document).unwrap_or(Value::Null);
-    // utoipa takes the defaults with which our own client reads a refusal for defaults of the API.
-    let fields = document.pointer_mut("/components/schemas/ProblemDocument/properties");
-    for field in fields.and_then(Value::as_object_mut).into_iter().flat_map(|all| all.values_mut())
-    {
-        field.as_object_mut().and_then(|field| field.remove("default"));
-    }
-    document
+    serde_json::to_value(document).unwrap_or(Value::Null)
 }
