@@ -36,6 +36,7 @@ use tokio::{
 };
 
 use super::read_to_end;
+use crate::support::eventually;
 
 /// A service of project `prod` that is called `logs`.
 const LOGS: &str = "4189d3c2-8882-4871-a3c2-d380272eed88";
@@ -167,6 +168,14 @@ impl Admin {
             bound.with_limits(Limits::ADMIN).serve(router, std::future::pending()).await;
         });
         Self { address, stats, asked, log, writer }
+    }
+
+    async fn until_a_denial_is_recorded(&self) {
+        eventually("a recorded denial", async || {
+            let log = fs::read_to_string(&self.log).unwrap();
+            if log.contains(r#""denied""#) { Ok(()) } else { Err(log) }
+        })
+        .await;
     }
 
     /// Ends the log; its records of refusals.

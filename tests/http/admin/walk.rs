@@ -146,6 +146,8 @@ async fn nobody_learns_which_services_there_are() {
     for service in ["prod/logs", "prod/no-such", "no-such/logs", "test/%2e%2e"] {
         let path = format!("/api/v1/endpoint-services/{service}");
         answers.push(admin.ask("GET", &path, Some(NOWHERE), &[], "").await.body);
+        // The first is recorded at once, the others together.
+        admin.until_a_denial_is_recorded().await;
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     assert_eq!(admin.denials("service"), 4.0);
@@ -162,7 +164,6 @@ async fn nobody_learns_which_services_there_are() {
         let expected = [CHANGE_OF_LOGS, OLDER_CHANGE_OF_LOGS];
         assert_eq!(ids, expected[..if path.contains('?') { 1 } else { 2 }]);
     }
-    // The first is recorded at once, the others together.
     let row = |name: Option<&str>| {
         [Some("service"), Some("127.0.0.1"), Some("nowhere"), name].map(|text| text.map(Box::from))
     };
