@@ -10,6 +10,7 @@ mod convert;
 mod credentials;
 mod diagnostics;
 mod file;
+mod network;
 mod places;
 mod poll;
 mod project;

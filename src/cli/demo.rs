@@ -57,6 +57,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
         telemetry_path: "/metrics".into(),
         lifecycle: false,
         load,
+        metadata_url: sim.url(),
         clock: Clock::system(),
         changes: Timings::DEFAULT,
     };

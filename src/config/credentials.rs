@@ -1,16 +1,32 @@
 //! `projects[].credentials`: the word `chain`, or exactly one kind.
 
-use super::{diagnostics::Context, file};
+use std::time::Duration;
+
+use super::{
+    diagnostics::{Context, human},
+    file,
+};
 use crate::{
-    huawei::credentials::{PROFILE_SECTION, SecretText, Source, check_printable},
+    huawei::credentials::{
+        Agency, AgencyName, PROFILE_SECTION, SecretText, Source, check_printable,
+    },
     secret::Secret,
 };
 
 /// The characters that [`check_printable`] accepts.
 const PRINTABLE: &str = "ASCII characters without spaces";
-const KINDS: &str = "exactly one of static, environment, profile, password, token";
+const KINDS: &str = "exactly one of chain, static, environment, profile, password, token, metadata, \
+                     pod_identity, identity_provider, oidc";
 /// An access key is no secret, but it identifies an account, so it is not shown.
 const ACCESS_KEY: &str = "<access key>";
+
+const TOKEN_FILE: &str = "a file with a token, which nobody else may change";
+/// The limits of a life of an agency's keys, in the references of STS and IAM.
+const SHORTEST_AGENCY: Duration = Duration::from_secs(15 * 60);
+const LONGEST_OF_STS: Duration = Duration::from_secs(12 * 60 * 60);
+const LONGEST_OF_IAM: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest that temporary keys get from STS.
+const DEFAULT_AGENCY: Duration = Duration::from_secs(60 * 60);
 
 /// The source of a project's credentials. They are read once now, so that a mistake is found at the
 /// start and not at the first poll: those that are written here each at its key, the others here.
@@ -29,19 +45,27 @@ pub(super) fn source(
             context.mistake(path, found, format_args!("chain, or {KINDS}"));
             return None;
         }
-        file::Credentials::Kinds(kinds) => kind(context, path, kinds)?,
+        file::Credentials::Kinds(written) => kinds(context, path, written)?,
     };
-    let (key, expected) = match source {
-        Source::Chain(_) => {
-            ("", "an access key and a secret key in the environment or a profile file")
+    let (base, is_assumed) = match &source {
+        Source::Assumed { base, .. } => (&**base, true),
+        other => (other, false),
+    };
+    let (key, expected) = match base {
+        Source::Chain(_) if is_assumed => {
+            (".chain", "whole credentials in the environment or a profile file")
         }
+        Source::Chain(_) => ("", "whole credentials in the environment or a profile file"),
         Source::Environment(_) => {
             (".environment", "an access key and a secret key in the environment")
         }
         Source::Profile { .. } => {
             (".profile.file", "a file of mode 600 or 640 with ak and sk in the section")
         }
-        Source::Static { .. } | Source::Password { .. } | Source::Token(_) => return Some(source),
+        Source::PodIdentity(_) => (".pod_identity", "a pod of CCE that has a pod identity"),
+        Source::IdentityProvider { .. } => (".identity_provider.id_token_file", TOKEN_FILE),
+        Source::Oidc { .. } => (".oidc.token_file", TOKEN_FILE),
+        _ => return Some(source),
     };
     if !context.text_only
         && let Err(found) = source.resolve()
@@ -49,6 +73,66 @@ pub(super) fn source(
         context.mistake(&format!("{path}{key}"), found, expected);
     }
     Some(source)
+}
+
+/// The one kind, and the agency that is assumed with it.
+fn kinds(
+    context: &mut Context<'_>,
+    path: &str,
+    written: &mut file::CredentialKinds,
+) -> Option<Source> {
+    let base = kind(context, path, written);
+    let Some(assume) = &mut written.assume else { return base };
+    let has_keys = written.password.is_none() && written.token.is_none();
+    let agency = agency(context, &format!("{path}.assume"), assume, has_keys);
+    Some(Source::Assumed { base: Box::new(base?), agency: agency? })
+}
+
+/// Limits and default of the life of an agency's keys are those of the APIs.
+fn agency(
+    context: &mut Context<'_>,
+    path: &str,
+    written: &mut file::Assume,
+    has_keys: bool,
+) -> Option<Agency> {
+    let name = match (&written.agency_urn, &written.agency_name, &written.domain_name) {
+        (Some(urn), None, None) if has_keys => AgencyName::Urn(urn.clone()),
+        (Some(_), None, None) => {
+            let expected =
+                "agency_name and domain_name: STS knows an agency_urn, and takes keys only";
+            context.mistake(
+                &format!("{path}.agency_urn"),
+                "it with a token or a password",
+                expected,
+            );
+            return None;
+        }
+        (None, Some(agency), Some(domain)) => {
+            AgencyName::OfDomain { agency: agency.clone(), domain: domain.clone() }
+        }
+        _ => {
+            let found = "neither one nor the other, or parts of both";
+            context.mistake(path, found, "agency_urn, or agency_name and domain_name");
+            return None;
+        }
+    };
+    let (key, named) = match &name {
+        AgencyName::Urn(urn) => ("agency_urn", urn),
+        AgencyName::OfDomain { agency, .. } => ("agency_name", agency),
+    };
+    context.name(&format!("{path}.{key}"), named);
+    let longest = match &name {
+        AgencyName::Urn(_) => LONGEST_OF_STS,
+        AgencyName::OfDomain { .. } => LONGEST_OF_IAM,
+    };
+    let text = written.duration.get_or_insert_with(|| human(DEFAULT_AGENCY)).clone();
+    let path = format!("{path}.duration");
+    let duration = context.duration(&path, Some(&text))?;
+    if !(SHORTEST_AGENCY..=longest).contains(&duration) {
+        let expected = format!("{} to {}", human(SHORTEST_AGENCY), human(longest));
+        context.mistake(&path, format_args!("{text:?}"), expected);
+    }
+    Some(Agency { name, duration })
 }
 
 fn kind(
@@ -62,6 +146,11 @@ fn kind(
         ("profile", written.profile.is_some()),
         ("password", written.password.is_some()),
         ("token", written.token.is_some()),
+        ("chain", written.chain.is_some()),
+        ("metadata", written.metadata.is_some()),
+        ("pod_identity", written.pod_identity.is_some()),
+        ("identity_provider", written.identity_provider.is_some()),
+        ("oidc", written.oidc.is_some()),
     ];
     let found: Vec<_> = kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect();
     let [kind] = found[..] else {
@@ -77,6 +166,27 @@ fn kind(
         file::CredentialKinds { token: Some(written), .. } => {
             let file = SecretText::File(context.path(&mut written.file));
             read(context, &format!("{path}.file"), file, Kind::Key).map(Source::Token)
+        }
+        file::CredentialKinds { identity_provider: Some(written), .. } => {
+            context.name(&format!("{path}.idp_id"), &written.idp_id);
+            let id_token_file = context.path(&mut written.id_token_file);
+            Some(Source::IdentityProvider { idp_id: written.idp_id.clone(), id_token_file })
+        }
+        file::CredentialKinds { oidc: Some(written), .. } => {
+            context.name(&format!("{path}.provider_urn"), &written.provider_urn);
+            context.name(&format!("{path}.agency_urn"), &written.agency_urn);
+            Some(Source::Oidc {
+                provider_urn: written.provider_urn.clone(),
+                agency_urn: written.agency_urn.clone(),
+                token_file: context.path(&mut written.token_file),
+            })
+        }
+        file::CredentialKinds { metadata: Some(_), .. } => Some(Source::Metadata),
+        file::CredentialKinds { pod_identity: Some(_), .. } => {
+            Some(Source::PodIdentity(context.environment.clone()))
+        }
+        file::CredentialKinds { chain: Some(_), .. } => {
+            Some(Source::Chain(context.environment.clone()))
         }
         _ => Some(Source::Environment(context.environment.clone())),
     }

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use super::{
-    credentials::source, diagnostics::Context, file, poll::Intervals, settings::ProjectSettings,
+    credentials::source, diagnostics::Context, file, network::network, poll::Intervals,
+    settings::ProjectSettings,
 };
 use crate::{
     board::{ClusterMeta, ServiceMeta},
     huawei::{
         self,
+        credentials::Source,
         endpoints::{BaseUrl, Endpoints, Service, derived, is_known},
         paging::{LARGEST_LIMIT, Paging, Parameter},
     },
@@ -93,20 +95,32 @@ fn cloud(
         context.mistake(&at("name"), format_args!("{:?}", written.name), "a name without /");
     }
     let region = context.ok(&at("region"), &written.region, RegionId::parse(&written.region));
+    let credentials = source(context, &at("credentials"), &mut written.credentials);
+    let network = network(context, path, written);
+    let read = credentials.as_ref().filter(|_| !context.text_only);
+    let defaults = read.map(Source::defaults).unwrap_or_default();
+    if written.project_id.is_none() {
+        written.project_id = defaults.project_id;
+    }
     let project_id = match &written.project_id {
         Some(text) => context.ok(&at("project_id"), text, ProjectId::parse(text)).map(Some),
         None => Some(None),
     };
-    let credentials = source(context, &at("credentials"), &mut written.credentials);
     let paging = paging(context, &at("paging"), written.paging.get_or_insert_default());
     let region = region?;
-    let endpoints = endpoints(context, path, &mut written.api_endpoints, &region);
+    let from = Elsewhere {
+        iam: context.environment.iam_endpoint().or(defaults.iam_endpoint),
+        sts: context.environment.sts_endpoint(),
+    };
+    let endpoints = endpoints(context, path, &mut written.api_endpoints, &region, from);
     Some(huawei::Settings {
         name: written.name.as_str().into(),
         region,
         project_id: project_id?,
+        domain_id: defaults.domain_id.map(Into::into),
         endpoints: endpoints?,
         credentials: credentials?,
+        network: network?,
         paging,
     })
 }
@@ -173,11 +187,18 @@ fn endpoint_services(
     services
 }
 
+/// The endpoints that the environment or a profile names.
+struct Elsewhere {
+    iam: Option<String>,
+    sts: Option<String>,
+}
+
 fn endpoints(
     context: &mut Context<'_>,
     path: &str,
     written: &mut Option<file::ApiEndpoints>,
     region: &RegionId,
+    elsewhere: Elsewhere,
 ) -> Option<Endpoints> {
     let written = written.get_or_insert_default();
     if !is_known(region) && *written == file::ApiEndpoints::default() {
@@ -188,6 +209,8 @@ fn endpoints(
         );
         context.warning(&format!("{path}.region"), what);
     }
+    written.iam = written.iam.take().or(elsewhere.iam);
+    written.sts = written.sts.take().or(elsewhere.sts);
     let mut endpoint = |key: &str, written: &mut Option<String>, service| {
         let text = written.get_or_insert_with(|| derived(service, region));
         // A URL with a user name may have a password too.
@@ -200,7 +223,8 @@ fn endpoints(
     let css = endpoint("css", &mut written.css, Service::Css);
     let vpcep = endpoint("vpcep", &mut written.vpcep, Service::Vpcep);
     let iam = endpoint("iam", &mut written.iam, Service::Iam);
-    Some(Endpoints { css: css?, vpcep: vpcep?, iam: iam? })
+    let sts = endpoint("sts", &mut written.sts, Service::Sts);
+    Some(Endpoints { css: css?, vpcep: vpcep?, iam: iam?, sts: sts? })
 }
 
 /// This shard's part of a limit that all shards share.
