@@ -1,11 +1,12 @@
 //! The real cloud: one [`Client`] is a region, a project id and credentials.
 //!
-//! Reading order: `settings`, `endpoints` and `network` (of what, where and on which way), `credentials` (who),
-//! `sign` (how a request proves it), `transport` (sending, retrying, classifying), `codes` (what an error code
-//! means), `key_guard` and `key_check` (keys are not burned), `auth` (which credentials are in force, and
-//! their providers), `session`, `iam` (project ids), `api` (a request to a service), `wire` (JSON), `paging` (many pages, one list),
-//! `page_limits` (which page limit the API accepts), `connections` and `services` (what is read and
-//! changed), `client` (the traits of [`crate::cloud`]). Only `transport`, `endpoints` and `network` know reqwest;
+//! Reading order: `settings`, `endpoints` and `network` (of what, where and on which way), `credentials`
+//! (who), `sign` (how a request proves it), `transport` (sending, retrying, classifying), `codes` (what an
+//! error code means), `key_guard` and `key_check` (keys are not burned), `auth` (which credentials are in
+//! force, and their providers), `session`, `iam` (project ids), `api` (a request to a service), `wire` (JSON),
+//! `paging` (many pages, one list), `page_limits` (which page limit the API accepts), `page_memory` (pages
+//! that came before), `connections` and `services` (what is read and changed), `client` (the traits of
+//! [`crate::cloud`]). Only `transport`, `endpoints` and `network` know reqwest;
 //! nobody outside knows any of it.
 
 mod api;
@@ -22,6 +23,7 @@ mod key_guard;
 pub mod network;
 mod operation;
 mod page_limits;
+mod page_memory;
 pub mod paging;
 mod services;
 mod session;

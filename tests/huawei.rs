@@ -25,6 +25,8 @@ use serde_json::{Value, json};
 
 use crate::support::{cloud::Cloud as SimulatedCloud, process::Folder};
 
+mod cases;
+mod network;
 mod pages;
 mod providers;
 mod services;

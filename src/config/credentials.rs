@@ -7,16 +7,17 @@ use super::{
     file,
 };
 use crate::{
-    huawei::credentials::{
-        Agency, AgencyName, PROFILE_SECTION, SecretText, Source, check_printable,
+    huawei::{
+        credentials::{Agency, AgencyName, PROFILE_SECTION, SecretText, Source, check_printable},
+        endpoints::Service,
     },
     secret::Secret,
 };
 
 /// The characters that [`check_printable`] accepts.
 const PRINTABLE: &str = "ASCII characters without spaces";
-const KINDS: &str = "exactly one of chain, static, environment, profile, password, token, metadata, \
-                     pod_identity, identity_provider, oidc";
+const KINDS: &str = "exactly one of static, environment, profile, password, token, metadata, pod_identity, \
+                     identity_provider, oidc, chain";
 /// An access key is no secret, but it identifies an account, so it is not shown.
 const ACCESS_KEY: &str = "<access key>";
 
@@ -73,6 +74,22 @@ pub(super) fn source(
         context.mistake(&format!("{path}{key}"), found, expected);
     }
     Some(source)
+}
+
+/// True if a source needs the service; what is in the environment and in files is left to chance.
+pub(super) fn asks(source: &Source, service: Service) -> bool {
+    match (source, service) {
+        (Source::Password { .. } | Source::IdentityProvider { .. }, Service::Iam)
+        | (Source::Oidc { .. }, Service::Sts) => true,
+        (Source::Assumed { base, agency }, service) => {
+            let of_agency = match agency.name {
+                AgencyName::Urn(_) => Service::Sts,
+                AgencyName::OfDomain { .. } => Service::Iam,
+            };
+            of_agency == service || asks(base, service)
+        }
+        _ => false,
+    }
 }
 
 /// The one kind, and the agency that is assumed with it.

@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 
 use super::{
-    credentials::source, diagnostics::Context, file, network::network, poll::Intervals,
+    credentials::{asks, source},
+    diagnostics::Context,
+    file,
+    network::network,
+    poll::Intervals,
     settings::ProjectSettings,
 };
 use crate::{
@@ -11,7 +15,7 @@ use crate::{
     huawei::{
         self,
         credentials::Source,
-        endpoints::{BaseUrl, Endpoints, Service, derived, is_known},
+        endpoints::{BaseUrl, Endpoints, Service, derived, doubt, is_known},
         paging::{LARGEST_LIMIT, Paging, Parameter},
     },
     model::{ClusterId, ProjectId, RegionId, ServiceId},
@@ -108,7 +112,13 @@ fn cloud(
     };
     let paging = paging(context, &at("paging"), written.paging.get_or_insert_default());
     let region = region?;
-    let from = Elsewhere {
+    let asked = |service| credentials.as_ref().is_some_and(|source| asks(source, service));
+    let from = Around {
+        is_asked: [
+            !(written.clusters.as_ref().is_none_or(Vec::is_empty)),
+            project_id == Some(None) || asked(Service::Iam),
+            asked(Service::Sts),
+        ],
         iam: context.environment.iam_endpoint().or(defaults.iam_endpoint),
         sts: context.environment.sts_endpoint(),
     };
@@ -187,8 +197,11 @@ fn endpoint_services(
     services
 }
 
-/// The endpoints that the environment or a profile names.
-struct Elsewhere {
+/// What decides about endpoints that are not written.
+struct Around {
+    /// True for those of CSS, IAM and STS that are asked: only then a doubt about their hosts matters.
+    is_asked: [bool; 3],
+    /// The endpoints that the environment or a profile names.
     iam: Option<String>,
     sts: Option<String>,
 }
@@ -198,7 +211,7 @@ fn endpoints(
     path: &str,
     written: &mut Option<file::ApiEndpoints>,
     region: &RegionId,
-    elsewhere: Elsewhere,
+    around: Around,
 ) -> Option<Endpoints> {
     let written = written.get_or_insert_default();
     if !is_known(region) && *written == file::ApiEndpoints::default() {
@@ -209,8 +222,20 @@ fn endpoints(
         );
         context.warning(&format!("{path}.region"), what);
     }
-    written.iam = written.iam.take().or(elsewhere.iam);
-    written.sts = written.sts.take().or(elsewhere.sts);
+    written.iam = written.iam.take().or(around.iam);
+    written.sts = written.sts.take().or(around.sts);
+    let written_by_none = [&written.css, &written.iam, &written.sts].map(|url| url.is_none());
+    let services = [("css", Service::Css), ("iam", Service::Iam), ("sts", Service::Sts)];
+    for (index, (key, service)) in services.into_iter().enumerate() {
+        if let Some(why) = doubt(service, region).filter(|_| is_known(region))
+            && written_by_none[index]
+            && around.is_asked[index]
+        {
+            let host = derived(service, region);
+            let what = format!("{host} is not certain: {why}; set api_endpoints.{key}");
+            context.warning(&format!("{path}.region"), what);
+        }
+    }
     let mut endpoint = |key: &str, written: &mut Option<String>, service| {
         let text = written.get_or_insert_with(|| derived(service, region));
         // A URL with a user name may have a password too.

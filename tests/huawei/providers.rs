@@ -104,3 +104,124 @@ fn expiry(world: &World) -> Option<f64> {
 fn failures(world: &World) -> Option<f64> {
     gauge(world, "_credential_refresh_failures_total")
 }
+
+async fn change(world: &World, credentials: Value) {
+    world.control("PUT", "credentials", credentials).await;
+}
+
+fn soon() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(58 * 60)
+}
+
+#[tokio::test]
+async fn keys_are_renewed_before_they_end_and_serve_while_that_fails() {
+    let (folder, world) = (Folder::new("renewal"), world(1, 3).await);
+    let project = world.project(identity_provider(&folder));
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    let first = expiry(&world).unwrap();
+    project.renew_if_due(tokio::time::Instant::now() + Duration::from_secs(40 * 60)).await;
+    assert_eq!(world.sent("iam_id_token").await, 1, "a third of their life is left");
+
+    change(&world, json!({ "id_token": "another" })).await;
+    project.renew_if_due(soon()).await;
+    assert_eq!((world.sent("iam_id_token").await, failures(&world)), (2, Some(1.0)));
+    assert_eq!(reason(world.poll(&project).await), Ok(3), "the old keys serve");
+    assert_eq!(expiry(&world), Some(first));
+
+    folder.write("id-token", "another");
+    change(&world, json!({ "key_seconds": 7_200 })).await;
+    project.renew_if_due(soon()).await;
+    assert_eq!((world.sent("iam_id_token").await, failures(&world)), (3, Some(1.0)));
+    assert!(expiry(&world).unwrap() > first + 3_000.0);
+    change(&world, json!({ "end_keys": false })).await;
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    assert_eq!(world.sent("iam_id_token").await, 3);
+}
+
+#[tokio::test]
+async fn keys_that_end_are_exchanged_before_they_are_refused() {
+    let (folder, world) = (Folder::new("end-of-keys"), world(1, 3).await);
+    change(&world, json!({ "key_seconds": 2 })).await;
+    let project = world.project(identity_provider(&folder));
+    let exchanges = async || world.sent("iam_id_token").await;
+    while exchanges().await < 3 {
+        assert_eq!(reason(world.poll(&project).await), Ok(3));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn polls_in_flight_share_one_exchange_when_keys_are_refused() {
+    let (folder, world) = (Folder::new("shared-exchange"), world(1, 3).await);
+    let project = world.project(identity_provider(&folder));
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    change(&world, json!({ "end_keys": true })).await;
+    let mut polls = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (project, cluster) = (project.clone(), world.clusters[0].clone());
+        polls.spawn(async move {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+            reason(project.connections(&cluster, budget).await)
+        });
+    }
+    assert_eq!(polls.join_all().await, [Ok(3); 8]);
+    assert_eq!(world.sent("iam_id_token").await, 2);
+}
+
+#[tokio::test]
+async fn a_host_that_refuses_fresh_keys_gets_no_more_of_them_for_a_while() {
+    let (folder, world) = (Folder::new("fresh-refused"), world(1, 3).await);
+    let project = with_id(&world, identity_provider(&folder), &world.common, pacers());
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    let fault = json!({ "name": "unauthorized", "operation": "css_connections" });
+    world.control("PUT", "faults", json!({ "faults": [fault] })).await;
+    for _ in 0..5 {
+        assert_eq!(reason(world.poll(&project).await), Err(Reason::Auth));
+    }
+    assert_eq!(world.sent("iam_id_token").await, 2);
+    assert_eq!(world.sent("css_connections").await, 3);
+}
+
+#[tokio::test]
+async fn the_metadata_service_is_asked_once_a_minute_even_after_a_401() {
+    let world = world(1, 3).await;
+    let source = || Source::Chain(Environment::default());
+    let projects = [(); 3].map(|()| world.project(source()));
+    for project in &projects {
+        assert_eq!(reason(world.poll(project).await), Ok(3));
+    }
+    change(&world, json!({ "end_keys": true })).await;
+    for project in projects.iter().cycle().take(6) {
+        assert_eq!(reason(world.poll(project).await), Err(Reason::Auth));
+        project.renew_if_due(soon()).await;
+    }
+    assert_eq!(world.sent("metadata_keys").await, 1, "one for all projects");
+    let requests = world.control("GET", "requests", json!({})).await;
+    assert_eq!(requests["bad_signatures"], 1, "the key is not burned");
+}
+
+#[tokio::test]
+async fn a_server_without_an_agency_is_remembered_and_the_pod_is_asked() {
+    let (folder, world) = (Folder::new("no-agency"), world(1, 3).await);
+    change(&world, json!({ "has_agency": false })).await;
+    let source = Source::Chain(pod(&world, &folder, "sim-pod-token"));
+    let project = world.project(source);
+    assert_eq!(reason(world.poll(&project).await), Ok(3));
+    change(&world, json!({ "end_keys": true, "pod_token": "rotated" })).await;
+    folder.write("pod-token", "rotated");
+    assert_eq!(reason(world.poll(&project).await), Ok(3), "the token is read anew");
+    assert_eq!(world.sent("metadata_keys").await, 1);
+    assert_eq!(world.sent("pod_identity").await, 2);
+}
+
+#[tokio::test]
+async fn nothing_that_listens_is_no_metadata_service() {
+    let world = world(1, 3).await;
+    let metadata = Arc::new(huawei::Metadata::at("http://127.0.0.1:1"));
+    let common = Common { metadata, ..world.common.clone() };
+    let settings = world.settings("p", Source::Chain(Environment::default()));
+    let error = world.poll(&Client::new(settings, &common, pacers())).await.result.unwrap_err();
+    assert!(error.message.contains("no ECS metadata service at http://127.0.0.1:1"), "{error}");
+    assert_eq!(error.reason, Reason::Auth);
+}
