@@ -51,7 +51,7 @@ impl Auth {
     }
 
     pub(super) fn token(token: Secret) -> Self {
-        let credentials = all_lockable(&[token.clone()]);
+        let credentials = all_lockable(std::slice::from_ref(&token));
         Self { proof: Proof::Token(token), credentials }
     }
 }
