@@ -1,14 +1,9 @@
 //! `projects[].credentials`: the word `chain`, or exactly one kind.
 
-use std::time::Duration;
-
-use super::{
-    diagnostics::{Context, human},
-    file,
-};
+use super::{agency::agency, diagnostics::Context, file};
 use crate::{
     huawei::{
-        credentials::{Agency, AgencyName, PROFILE_SECTION, SecretText, Source, check_printable},
+        credentials::{AgencyName, PROFILE_SECTION, SecretText, Source, check_printable},
         endpoints::Service,
     },
     secret::Secret,
@@ -22,13 +17,6 @@ const KINDS: &str = "exactly one of static, environment, profile, password, toke
 const ACCESS_KEY: &str = "<access key>";
 
 const TOKEN_FILE: &str = "a file with a token, which nobody else may change";
-/// The limits of a life of an agency's keys, in the references of STS and IAM.
-const SHORTEST_AGENCY: Duration = Duration::from_secs(15 * 60);
-const LONGEST_OF_STS: Duration = Duration::from_secs(12 * 60 * 60);
-const LONGEST_OF_IAM: Duration = Duration::from_secs(24 * 60 * 60);
-/// The longest that temporary keys get from STS.
-const DEFAULT_AGENCY: Duration = Duration::from_secs(60 * 60);
-
 /// The source of a project's credentials. They are read once now, so that a mistake is found at the
 /// start and not at the first poll: those that are written here each at its key, the others here.
 pub(super) fn source(
@@ -48,15 +36,26 @@ pub(super) fn source(
         }
         file::Credentials::Kinds(written) => kinds(context, path, written)?,
     };
-    let (base, is_assumed) = match &source {
-        Source::Assumed { base, .. } => (&**base, true),
-        other => (other, false),
+    let base = match &source {
+        Source::Assumed { base, .. } => base,
+        other => other,
     };
-    let (key, expected) = match base {
-        Source::Chain(_) if is_assumed => {
-            (".chain", "whole credentials in the environment or a profile file")
-        }
-        Source::Chain(_) => ("", "whole credentials in the environment or a profile file"),
+    // A chain that is written as a word has no key of its own.
+    let is_word = matches!(written, Some(file::Credentials::Word(_)));
+    if let Some((key, expected)) = elsewhere(base)
+        && !context.text_only
+        && let Err(found) = source.resolve()
+    {
+        let key = if is_word { "" } else { key };
+        context.mistake(&format!("{path}{key}"), found, expected);
+    }
+    Some(source)
+}
+
+/// The key and the content of a source that is not in the configuration itself.
+const fn elsewhere(source: &Source) -> Option<(&'static str, &'static str)> {
+    Some(match source {
+        Source::Chain(_) => (".chain", "whole credentials in the environment or a profile file"),
         Source::Environment(_) => {
             (".environment", "an access key and a secret key in the environment")
         }
@@ -66,14 +65,8 @@ pub(super) fn source(
         Source::PodIdentity(_) => (".pod_identity", "a pod of CCE that has a pod identity"),
         Source::IdentityProvider { .. } => (".identity_provider.id_token_file", TOKEN_FILE),
         Source::Oidc { .. } => (".oidc.token_file", TOKEN_FILE),
-        _ => return Some(source),
-    };
-    if !context.text_only
-        && let Err(found) = source.resolve()
-    {
-        context.mistake(&format!("{path}{key}"), found, expected);
-    }
-    Some(source)
+        _ => return None,
+    })
 }
 
 /// True if a source needs the service; what is in the environment and in files is left to chance.
@@ -105,51 +98,21 @@ fn kinds(
     Some(Source::Assumed { base: Box::new(base?), agency: agency? })
 }
 
-/// Limits and default of the life of an agency's keys are those of the APIs.
-fn agency(
-    context: &mut Context<'_>,
-    path: &str,
-    written: &mut file::Assume,
-    has_keys: bool,
-) -> Option<Agency> {
-    let name = match (&written.agency_urn, &written.agency_name, &written.domain_name) {
-        (Some(urn), None, None) if has_keys => AgencyName::Urn(urn.clone()),
-        (Some(_), None, None) => {
-            let expected =
-                "agency_name and domain_name: STS knows an agency_urn, and takes keys only";
-            context.mistake(
-                &format!("{path}.agency_urn"),
-                "it with a token or a password",
-                expected,
-            );
-            return None;
-        }
-        (None, Some(agency), Some(domain)) => {
-            AgencyName::OfDomain { agency: agency.clone(), domain: domain.clone() }
-        }
-        _ => {
-            let found = "neither one nor the other, or parts of both";
-            context.mistake(path, found, "agency_urn, or agency_name and domain_name");
-            return None;
-        }
-    };
-    let (key, named) = match &name {
-        AgencyName::Urn(urn) => ("agency_urn", urn),
-        AgencyName::OfDomain { agency, .. } => ("agency_name", agency),
-    };
-    context.name(&format!("{path}.{key}"), named);
-    let longest = match &name {
-        AgencyName::Urn(_) => LONGEST_OF_STS,
-        AgencyName::OfDomain { .. } => LONGEST_OF_IAM,
-    };
-    let text = written.duration.get_or_insert_with(|| human(DEFAULT_AGENCY)).clone();
-    let path = format!("{path}.duration");
-    let duration = context.duration(&path, Some(&text))?;
-    if !(SHORTEST_AGENCY..=longest).contains(&duration) {
-        let expected = format!("{} to {}", human(SHORTEST_AGENCY), human(longest));
-        context.mistake(&path, format_args!("{text:?}"), expected);
-    }
-    Some(Agency { name, duration })
+/// The names of the kinds that are written.
+fn names(written: &file::CredentialKinds) -> Vec<&'static str> {
+    let kinds = [
+        ("static", written.fixed.is_some()),
+        ("environment", written.environment.is_some()),
+        ("profile", written.profile.is_some()),
+        ("password", written.password.is_some()),
+        ("token", written.token.is_some()),
+        ("metadata", written.metadata.is_some()),
+        ("pod_identity", written.pod_identity.is_some()),
+        ("identity_provider", written.identity_provider.is_some()),
+        ("oidc", written.oidc.is_some()),
+        ("chain", written.chain.is_some()),
+    ];
+    kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect()
 }
 
 fn kind(
@@ -157,19 +120,7 @@ fn kind(
     path: &str,
     written: &mut file::CredentialKinds,
 ) -> Option<Source> {
-    let kinds = [
-        ("static", written.fixed.is_some()),
-        ("environment", written.environment.is_some()),
-        ("profile", written.profile.is_some()),
-        ("password", written.password.is_some()),
-        ("token", written.token.is_some()),
-        ("chain", written.chain.is_some()),
-        ("metadata", written.metadata.is_some()),
-        ("pod_identity", written.pod_identity.is_some()),
-        ("identity_provider", written.identity_provider.is_some()),
-        ("oidc", written.oidc.is_some()),
-    ];
-    let found: Vec<_> = kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect();
+    let found = names(written);
     let [kind] = found[..] else {
         let found = if found.is_empty() { "none".to_owned() } else { found.join(" and ") };
         context.mistake(path, found, KINDS);
@@ -185,19 +136,9 @@ fn kind(
             read(context, &format!("{path}.file"), file, Kind::Key).map(Source::Token)
         }
         file::CredentialKinds { identity_provider: Some(written), .. } => {
-            context.name(&format!("{path}.idp_id"), &written.idp_id);
-            let id_token_file = context.path(&mut written.id_token_file);
-            Some(Source::IdentityProvider { idp_id: written.idp_id.clone(), id_token_file })
+            Some(identity_provider(context, &path, written))
         }
-        file::CredentialKinds { oidc: Some(written), .. } => {
-            context.name(&format!("{path}.provider_urn"), &written.provider_urn);
-            context.name(&format!("{path}.agency_urn"), &written.agency_urn);
-            Some(Source::Oidc {
-                provider_urn: written.provider_urn.clone(),
-                agency_urn: written.agency_urn.clone(),
-                token_file: context.path(&mut written.token_file),
-            })
-        }
+        file::CredentialKinds { oidc: Some(written), .. } => Some(oidc(context, &path, written)),
         file::CredentialKinds { metadata: Some(_), .. } => Some(Source::Metadata),
         file::CredentialKinds { pod_identity: Some(_), .. } => {
             Some(Source::PodIdentity(context.environment.clone()))
@@ -207,6 +148,26 @@ fn kind(
         }
         _ => Some(Source::Environment(context.environment.clone())),
     }
+}
+
+fn identity_provider(
+    context: &mut Context<'_>,
+    path: &str,
+    file::IdentityProvider { idp_id, id_token_file }: &mut file::IdentityProvider,
+) -> Source {
+    context.name(&format!("{path}.idp_id"), idp_id);
+    Source::IdentityProvider { idp_id: idp_id.clone(), id_token_file: context.path(id_token_file) }
+}
+
+fn oidc(
+    context: &mut Context<'_>,
+    path: &str,
+    file::Oidc { provider_urn, agency_urn, token_file }: &mut file::Oidc,
+) -> Source {
+    context.name(&format!("{path}.provider_urn"), provider_urn);
+    context.name(&format!("{path}.agency_urn"), agency_urn);
+    let token_file = context.path(token_file);
+    Source::Oidc { provider_urn: provider_urn.clone(), agency_urn: agency_urn.clone(), token_file }
 }
 
 fn static_keys(

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     credentials::{asks, source},
     diagnostics::Context,
+    endpoints::{Asked, endpoints},
     file,
     network::network,
     poll::Intervals,
@@ -15,7 +16,7 @@ use crate::{
     huawei::{
         self,
         credentials::Source,
-        endpoints::{BaseUrl, Endpoints, Service, derived, doubt, is_known},
+        endpoints::Service,
         paging::{LARGEST_LIMIT, Paging, Parameter},
     },
     model::{ClusterId, ProjectId, RegionId, ServiceId},
@@ -106,33 +107,39 @@ fn cloud(
     if written.project_id.is_none() {
         written.project_id = defaults.project_id;
     }
-    let project_id = match &written.project_id {
-        Some(text) => context.ok(&at("project_id"), text, ProjectId::parse(text)).map(Some),
-        None => Some(None),
-    };
+    let project_id = project_id(context, &at("project_id"), written.project_id.as_deref());
     let paging = paging(context, &at("paging"), written.paging.get_or_insert_default());
-    let region = region?;
-    let asked = |service| credentials.as_ref().is_some_and(|source| asks(source, service));
-    let from = Around {
-        is_asked: [
-            !(written.clusters.as_ref().is_none_or(Vec::is_empty)),
-            project_id == Some(None) || asked(Service::Iam),
-            asked(Service::Sts),
-        ],
-        iam: context.environment.iam_endpoint().or(defaults.iam_endpoint),
-        sts: context.environment.sts_endpoint(),
+    let (region, credentials) = (region?, credentials?);
+    let asked = Asked {
+        css: written.clusters.as_ref().is_some_and(|clusters| !clusters.is_empty()),
+        iam: project_id == Some(None) || asks(&credentials, Service::Iam),
+        sts: asks(&credentials, Service::Sts),
     };
-    let endpoints = endpoints(context, path, &mut written.api_endpoints, &region, from);
+    let of_profile = defaults.iam_endpoint;
+    let endpoints =
+        endpoints(context, path, &mut written.api_endpoints, &region, asked, of_profile);
     Some(huawei::Settings {
         name: written.name.as_str().into(),
         region,
         project_id: project_id?,
         domain_id: defaults.domain_id.map(Into::into),
         endpoints: endpoints?,
-        credentials: credentials?,
+        credentials,
         network: network?,
         paging,
     })
+}
+
+/// The id, if one is written; none at all where it is wrong.
+fn project_id(
+    context: &mut Context<'_>,
+    path: &str,
+    written: Option<&str>,
+) -> Option<Option<ProjectId>> {
+    match written {
+        Some(text) => context.ok(path, text, ProjectId::parse(text)).map(Some),
+        None => Some(None),
+    }
 }
 
 /// The cluster, if it is this shard's.
@@ -195,61 +202,6 @@ fn endpoint_services(
         }
     }
     services
-}
-
-/// What decides about endpoints that are not written.
-struct Around {
-    /// True for those of CSS, IAM and STS that are asked: only then a doubt about their hosts matters.
-    is_asked: [bool; 3],
-    /// The endpoints that the environment or a profile names.
-    iam: Option<String>,
-    sts: Option<String>,
-}
-
-fn endpoints(
-    context: &mut Context<'_>,
-    path: &str,
-    written: &mut Option<file::ApiEndpoints>,
-    region: &RegionId,
-    around: Around,
-) -> Option<Endpoints> {
-    let written = written.get_or_insert_default();
-    if !is_known(region) && *written == file::ApiEndpoints::default() {
-        let what = format!(
-            "{region} is not a region known here; its API hosts are derived, like {}: set \
-             api_endpoints if they are elsewhere",
-            derived(Service::Css, region)
-        );
-        context.warning(&format!("{path}.region"), what);
-    }
-    written.iam = written.iam.take().or(around.iam);
-    written.sts = written.sts.take().or(around.sts);
-    let written_by_none = [&written.css, &written.iam, &written.sts].map(|url| url.is_none());
-    let services = [("css", Service::Css), ("iam", Service::Iam), ("sts", Service::Sts)];
-    for (index, (key, service)) in services.into_iter().enumerate() {
-        if let Some(why) = doubt(service, region).filter(|_| is_known(region))
-            && written_by_none[index]
-            && around.is_asked[index]
-        {
-            let host = derived(service, region);
-            let what = format!("{host} is not certain: {why}; set api_endpoints.{key}");
-            context.warning(&format!("{path}.region"), what);
-        }
-    }
-    let mut endpoint = |key: &str, written: &mut Option<String>, service| {
-        let text = written.get_or_insert_with(|| derived(service, region));
-        // A URL with a user name may have a password too.
-        let shown = if text.contains('@') { "a URL with @" } else { &**text };
-        let path = format!("{path}.api_endpoints.{key}");
-        let url = context.ok(&path, shown, BaseUrl::parse(text))?;
-        *text = url.to_string();
-        Some(url)
-    };
-    let css = endpoint("css", &mut written.css, Service::Css);
-    let vpcep = endpoint("vpcep", &mut written.vpcep, Service::Vpcep);
-    let iam = endpoint("iam", &mut written.iam, Service::Iam);
-    let sts = endpoint("sts", &mut written.sts, Service::Sts);
-    Some(Endpoints { css: css?, vpcep: vpcep?, iam: iam?, sts: sts? })
 }
 
 /// This shard's part of a limit that all shards share.

@@ -68,3 +68,26 @@ async fn an_authority_of_the_configuration_is_trusted_inside_a_tunnel() {
     let heads = proxy.heads();
     assert!(heads.iter().all(|head| head.starts_with(&format!("CONNECT {host} "))), "{heads:?}");
 }
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_told_apart_from_the_api() {
+    let world = world(1, 3).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let router = axum::Router::new()
+            .fallback(async || axum::http::StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        axum::serve(listener, router).await
+    });
+    let url = ProxyUrl::parse(&format!("http://user:canary@{address}")).unwrap();
+    let network = Network { proxies: Proxies::both(url, None), ..Network::default() };
+    let base = BaseUrl::parse("https://css.example.com").unwrap();
+    let endpoints =
+        Endpoints { css: base.clone(), vpcep: base.clone(), iam: base.clone(), sts: base };
+    let source = keys(inline(&world.cloud.secret_key));
+    let settings = huawei::Settings { endpoints, network, ..world.settings("p", source) };
+    let polled = world.poll(&Client::new(settings, &world.common, pacers())).await;
+    let error = polled.result.unwrap_err();
+    let text = "the proxy makes no tunnel to the API: proxy authorization required";
+    assert_eq!((error.reason, &*error.message), (Reason::Connect, text));
+}

@@ -1,6 +1,6 @@
 //! An assumed agency: the keys of one identity ask for those of an agency.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Auth, Proof,
@@ -28,26 +28,21 @@ pub(super) async fn issue(
     Agency { name, duration }: &Agency,
     effort: &mut Effort,
 ) -> Result<Issued, CloudError> {
-    let endpoints = &issuer.settings.endpoints;
     let is_temporary = matches!(&base.proof, Proof::Keys(keys) if keys.security_token.is_some());
-    let seconds = duration.as_secs();
+    let most = if is_temporary { MOST_FOR_TEMPORARY } else { u64::MAX };
+    let endpoints = &issuer.settings.endpoints;
     let (operation, host, path, body) = match name {
         AgencyName::Urn(urn) => {
-            let most = if is_temporary { MOST_FOR_TEMPORARY } else { u64::MAX };
             let body = json!({
                 "agency_urn": urn,
                 "agency_session_name": SESSION,
-                "duration_seconds": seconds.min(most),
+                "duration_seconds": duration.as_secs().min(most),
             });
             (Operation::Assume, &endpoints.sts, "/v5/agencies/assume", body)
         }
         AgencyName::OfDomain { agency, domain } => {
-            let assume_role = json!({
-                "agency_name": agency, "domain_name": domain, "duration_seconds": seconds,
-            });
-            let identity = json!({ "methods": ["assume_role"], "assume_role": assume_role });
-            let body = json!({ "auth": { "identity": identity } });
             let path = "/v3.0/OS-CREDENTIAL/securitytokens";
+            let body = by_name(agency, domain, duration.as_secs());
             (Operation::SecurityTokens, &endpoints.iam, path, body)
         }
     };
@@ -65,4 +60,11 @@ pub(super) async fn issue(
     };
     let answer = issuer.ask(exchange, effort).await?;
     issuer.keys(&answer)
+}
+
+fn by_name(agency: &str, domain: &str, seconds: u64) -> Value {
+    let assume_role =
+        json!({ "agency_name": agency, "domain_name": domain, "duration_seconds": seconds });
+    let identity = json!({ "methods": ["assume_role"], "assume_role": assume_role });
+    json!({ "auth": { "identity": identity } })
 }

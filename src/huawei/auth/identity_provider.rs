@@ -22,33 +22,17 @@ const SECONDS: u32 = 6 * 60 * 60;
 /// for keys ("Obtaining a Temporary Access Key and Security Token Through a Token").
 pub(super) async fn issue(
     issuer: &Issuer,
-    IdToken { idp_id, id_token }: &IdToken,
+    id_token: &IdToken,
     credentials: Credentials,
     effort: &mut Effort,
 ) -> Result<Issued, CloudError> {
-    let iam = &issuer.settings.endpoints.iam;
-    let first = Exchange {
-        operation: Operation::IdToken,
-        base: iam,
-        path: "/v3.0/OS-AUTH/id-token/tokens",
-        query: &[],
-        body: body(id_token, &issuer.settings),
-        hidden: Some(id_token),
-        header: Some(("x-idp-id", idp_id)),
-        auth: None,
-        credentials,
-        host: iam.authority(),
-    };
-    let answer = issuer.ask(first, effort).await?;
-    let token = answer.subject_token.ok_or_else(|| CloudError {
-        request_id: answer.request_id,
-        ..CloudError::new(Reason::BadShape, "IAM gave no token for that of the identity provider")
-    })?;
+    let token = token(issuer, id_token, credentials, effort).await?;
     let identity = json!({
         "methods": ["token"],
         "token": { "id": token.expose(), "duration_seconds": SECONDS },
     });
-    let second = Exchange {
+    let iam = &issuer.settings.endpoints.iam;
+    let exchange = Exchange {
         operation: Operation::SecurityTokens,
         base: iam,
         path: "/v3.0/OS-CREDENTIAL/securitytokens",
@@ -60,8 +44,34 @@ pub(super) async fn issue(
         credentials,
         host: iam.authority(),
     };
-    let answer = issuer.ask(second, effort).await?;
+    let answer = issuer.ask(exchange, effort).await?;
     issuer.keys(&answer)
+}
+
+async fn token(
+    issuer: &Issuer,
+    IdToken { idp_id, id_token }: &IdToken,
+    credentials: Credentials,
+    effort: &mut Effort,
+) -> Result<Secret, CloudError> {
+    let iam = &issuer.settings.endpoints.iam;
+    let exchange = Exchange {
+        operation: Operation::IdToken,
+        base: iam,
+        path: "/v3.0/OS-AUTH/id-token/tokens",
+        query: &[],
+        body: body(id_token, &issuer.settings),
+        hidden: Some(id_token),
+        header: Some(("x-idp-id", idp_id)),
+        auth: None,
+        credentials,
+        host: iam.authority(),
+    };
+    let answer = issuer.ask(exchange, effort).await?;
+    answer.subject_token.ok_or_else(|| CloudError {
+        request_id: answer.request_id,
+        ..CloudError::new(Reason::BadShape, "IAM gave no token for that of the identity provider")
+    })
 }
 
 /// Without a project id the keys are for all projects of the account, if its id is known.
