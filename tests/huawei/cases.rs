@@ -1,6 +1,6 @@
 //! The cases of `tests/data/credentials`: an environment, files, the exchanges in their order, and what comes
 //! of it. `SERVER` stands for the address of the server that plays the cloud and its platform, `FOLDER` for
-//! that of the files. A header of a request may end in `*` for anything, or be null: it must not be there.
+//! that of the files. `sdk` is there if the official SDK does the same, true or but for what it says. A header of a request may end in `*` for anything, or be null: it must not be there.
 
 use std::{collections::VecDeque, fs, path::Path};
 

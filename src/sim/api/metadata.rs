@@ -24,7 +24,7 @@ pub(super) fn token(state: &State, received: &Received<'_>) -> Result<Reply, Rep
     if !seconds.is_some_and(|seconds| (1..=21_600).contains(&seconds)) {
         return Err(Reply::new(400, TEXT, "400 Bad Request"));
     }
-    Ok(Reply::new(200, TEXT, format!("{TOKEN}\n")))
+    Ok(Reply::new(200, TEXT, TOKEN))
 }
 
 /// The keys of the server's agency.
