@@ -133,7 +133,6 @@ async fn keys_are_renewed_before_they_end_and_serve_while_that_fails() {
     project.renew_if_due(soon()).await;
     assert_eq!((world.sent("iam_id_token").await, failures(&world)), (3, Some(1.0)));
     assert!(expiry(&world).unwrap() > first + 3_000.0);
-    change(&world, json!({ "end_keys": false })).await;
     assert_eq!(reason(world.poll(&project).await), Ok(3));
     assert_eq!(world.sent("iam_id_token").await, 3);
 }
@@ -224,4 +223,24 @@ async fn nothing_that_listens_is_no_metadata_service() {
     let error = world.poll(&Client::new(settings, &common, pacers())).await.result.unwrap_err();
     assert!(error.message.contains("no ECS metadata service at http://127.0.0.1:1"), "{error}");
     assert_eq!(error.reason, Reason::Auth);
+}
+
+#[tokio::test]
+async fn polls_that_wait_for_an_exchange_share_its_failure() {
+    let (folder, world) = (Folder::new("shared-failure"), world(1, 3).await);
+    let project = with_id(&world, identity_provider(&folder), &world.common, pacers());
+    let fault = json!({ "name": "unavailable", "operation": "iam_id_token" });
+    world.control("PUT", "faults", json!({ "faults": [fault] })).await;
+    let mut polls = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (project, cluster) = (project.clone(), world.clusters[0].clone());
+        polls.spawn(async move {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = Budget { deadline, first_token: None, priority: Priority::Poll };
+            reason(project.connections(&cluster, budget).await)
+        });
+    }
+    assert_eq!(polls.join_all().await, [Err(Reason::Http5xx); 8]);
+    assert_eq!(world.sent("iam_id_token").await, 3, "the tries of one exchange");
+    assert_eq!(failures(&world), Some(1.0));
 }

@@ -145,7 +145,12 @@ impl Keeper {
                 return Err(remembered(back_off, transport.clock()));
             }
         }
-        let fresh = self.obtain(identity, effort).await?;
+        let fresh = self.obtain(identity, effort).await.inspect_err(|error| {
+            // What is remembered was counted when it came.
+            if !(error.never_sent && error.retry_at.is_some()) {
+                self.count_failure();
+            }
+        })?;
         let auth = fresh.auth.clone();
         *self.current.lock() = Some(fresh);
         Ok(auth)
@@ -164,13 +169,7 @@ impl Keeper {
     async fn obtain(&self, identity: Identity, effort: &mut Effort) -> Result<Current, CloudError> {
         let asked = Instant::now();
         let (name, stats) = (&*self.settings().name, &self.issuer.common.stats);
-        let Issued { auth, lifetime } =
-            issue(&self.issuer, &identity, effort).await.inspect_err(|error| {
-                // What is remembered was counted when it came.
-                if !(error.never_sent && error.retry_at.is_some()) {
-                    stats.credential_refresh_failed(name);
-                }
-            })?;
+        let Issued { auth, lifetime } = issue(&self.issuer, &identity, effort).await?;
         match lifetime {
             Lifetime::Until { end, .. } => stats.credentials_expire(name, unix_seconds(end)),
             _ => stats.forget_expiry(name),
@@ -219,6 +218,9 @@ impl Keeper {
             Ok(identity) => self.obtain(identity, &mut effort).await,
             Err(error) => Err(error),
         };
+        if fresh.is_err() {
+            self.count_failure();
+        }
         self.tell(fresh.as_ref().err());
         let life =
             |life: Option<Life>| life.map(|life| life.renewed_after(Instant::now(), RENEW_AGAIN));
@@ -242,6 +244,10 @@ impl Keeper {
             None => tracing::debug!(project, "the credentials were renewed"),
             Some(_) => {}
         }
+    }
+
+    fn count_failure(&self) {
+        self.issuer.common.stats.credential_refresh_failed(&self.settings().name);
     }
 
     fn settings(&self) -> &Settings {
