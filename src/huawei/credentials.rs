@@ -166,16 +166,6 @@ impl fmt::Debug for Keys {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keys(_) => "Identity::Keys",
-            Self::Token(_) => "Identity::Token",
-            Self::Password(_) => "Identity::Password",
-            Self::Metadata => "Identity::Metadata",
-            Self::PodIdentity(_) => "Identity::PodIdentity",
-            Self::IdToken(_) => "Identity::IdToken",
-            Self::Oidc(_) => "Identity::Oidc",
-            Self::Platform { .. } => "Identity::Platform",
-            Self::Assumed { .. } => "Identity::Assumed",
-        })
+        f.write_str("Identity")
     }
 }

@@ -134,7 +134,10 @@ pub fn is_known(region: &RegionId) -> bool {
     REGIONS.contains(&region.as_str())
 }
 
-/// The regions with a host of STS in the official SDK's table, ...
+/// The host of STS that the official SDK asks in regions without one in its table.
+const OTHER_STS: &str = "https://sts.cn-north-4.myhuaweicloud.com";
+
+/// The regions with a host of STS in that table.
 const WITH_STS: [&str; 12] = [
     "af-south-1",
     "ap-southeast-1",
@@ -149,18 +152,6 @@ const WITH_STS: [&str; 12] = [
     "sa-brazil-1",
     "tr-west-1",
 ];
-/// ... and the host that it asks elsewhere.
-const OTHER_STS: &str = "https://sts.cn-north-4.myhuaweicloud.com";
-/// The known regions without a host of IAM in any table of the official clients.
-const WITHOUT_IAM: [&str; 7] = [
-    "af-north-1",
-    "ap-southeast-5",
-    "cn-north-11",
-    "cn-south-4",
-    "cn-southwest-3",
-    "ru-northwest-2",
-    "sa-argentina-1",
-];
 
 /// The reason to doubt the derived host of a service in a known region.
 pub fn doubt(service: Service, region: &RegionId) -> Option<&'static str> {
@@ -171,9 +162,11 @@ pub fn doubt(service: Service, region: &RegionId) -> Option<&'static str> {
         (Service::Css, "eu-west-0" | "ru-northwest-2" | "sa-argentina-1") => {
             Some("no official client knows a CSS there")
         }
-        (Service::Iam, region) if WITHOUT_IAM.contains(&region) => {
-            Some("no official client knows the IAM of this region")
-        }
+        (
+            Service::Iam,
+            "af-north-1" | "ap-southeast-5" | "cn-north-11" | "cn-south-4" | "cn-southwest-3"
+            | "ru-northwest-2" | "sa-argentina-1",
+        ) => Some("no official client knows the IAM of this region"),
         (Service::Sts, region) if !WITH_STS.contains(&region) => {
             Some("no official client knows the STS of this region; it is that of cn-north-4")
         }
@@ -262,6 +255,10 @@ mod tests {
             (Service::Vpcep, "eu-west-101", "https://vpcep.eu-west-101.myhuaweicloud.eu"),
             (Service::Iam, "eu-west-101", "https://iam.eu-west-101.myhuaweicloud.eu"),
             (Service::Vpcep, "eu-west-0", "https://vpcep.eu-west-0.myhuaweicloud.com"),
+            (Service::Sts, "ap-southeast-4", "https://sts.ap-southeast-4.myhuaweicloud.com"),
+            (Service::Sts, "tr-west-1", "https://sts.tr-west-1.myhuaweicloud.com"),
+            (Service::Sts, "ap-southeast-5", OTHER_STS),
+            (Service::Sts, "eu-west-101", OTHER_STS),
         ];
         for (service, region, expected) in cases {
             assert_eq!(derived(service, &RegionId::parse(region).unwrap()), expected);

@@ -73,12 +73,12 @@ async fn every_provider_gives_keys_that_the_cloud_takes() {
         let source = at(source, &world, &folder);
         let metadata = Arc::new(huawei::Metadata::at(&*world.cloud.url));
         let common = Common { metadata, ..world.common.clone() };
-        let project = Client::new(world.settings("p", source.clone()), &common, pacers());
+        let project = Client::new(world.settings("p", source), &common, pacers());
         for _ in 0..2 {
-            assert_eq!(reason(world.poll(&project).await), Ok(3), "{source:?}");
+            assert_eq!(reason(world.poll(&project).await), Ok(3), "{operation}");
         }
-        assert_eq!(world.sent(operation).await, 1, "{source:?}: the keys are kept");
-        assert!(expiry(&world).is_some_and(|expiry| expiry > 1e9), "{source:?}");
+        assert_eq!(world.sent(operation).await, 1, "{operation}: the keys are kept");
+        assert!(expiry(&world).is_some_and(|expiry| expiry > 1e9), "{operation}");
     }
 }
 

@@ -46,17 +46,10 @@ pub(super) async fn issue(
             (Operation::SecurityTokens, &endpoints.iam, path, body)
         }
     };
+    let body = Secret::new(body.to_string());
     let exchange = Exchange {
-        operation,
-        base: host,
-        path,
-        query: &[],
-        body: Secret::new(body.to_string()),
-        hidden: None,
-        header: None,
         auth: Some(base),
-        credentials: base.credentials,
-        host: host.authority(),
+        ..Exchange::new(operation, host, path, body, base.credentials)
     };
     let answer = issuer.ask(exchange, effort).await?;
     issuer.keys(&answer)

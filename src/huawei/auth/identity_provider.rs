@@ -31,18 +31,11 @@ pub(super) async fn issue(
         "methods": ["token"],
         "token": { "id": token.expose(), "duration_seconds": SECONDS },
     });
-    let iam = &issuer.settings.endpoints.iam;
+    let body = Secret::new(json!({ "auth": { "identity": identity } }).to_string());
+    let (iam, path) = (&issuer.settings.endpoints.iam, "/v3.0/OS-CREDENTIAL/securitytokens");
     let exchange = Exchange {
-        operation: Operation::SecurityTokens,
-        base: iam,
-        path: "/v3.0/OS-CREDENTIAL/securitytokens",
-        query: &[],
-        body: Secret::new(json!({ "auth": { "identity": identity } }).to_string()),
         hidden: Some(&token),
-        header: None,
-        auth: None,
-        credentials,
-        host: iam.authority(),
+        ..Exchange::new(Operation::SecurityTokens, iam, path, body, credentials)
     };
     let answer = issuer.ask(exchange, effort).await?;
     issuer.keys(&answer)
@@ -54,18 +47,12 @@ async fn token(
     credentials: Credentials,
     effort: &mut Effort,
 ) -> Result<Secret, CloudError> {
-    let iam = &issuer.settings.endpoints.iam;
+    let (iam, path) = (&issuer.settings.endpoints.iam, "/v3.0/OS-AUTH/id-token/tokens");
+    let body = body(id_token, &issuer.settings);
     let exchange = Exchange {
-        operation: Operation::IdToken,
-        base: iam,
-        path: "/v3.0/OS-AUTH/id-token/tokens",
-        query: &[],
-        body: body(id_token, &issuer.settings),
         hidden: Some(id_token),
         header: Some(("x-idp-id", idp_id)),
-        auth: None,
-        credentials,
-        host: iam.authority(),
+        ..Exchange::new(Operation::IdToken, iam, path, body, credentials)
     };
     let answer = issuer.ask(exchange, effort).await?;
     answer.subject_token.ok_or_else(|| CloudError {

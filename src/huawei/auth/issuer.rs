@@ -54,6 +54,21 @@ pub(super) struct Exchange<'a> {
     pub(super) host: &'a str,
 }
 
+impl<'a> Exchange<'a> {
+    /// A question that nobody signs; what it refuses is refused at its host.
+    pub(super) fn new(
+        operation: Operation,
+        base: &'a BaseUrl,
+        path: &'static str,
+        body: Secret,
+        credentials: Credentials,
+    ) -> Self {
+        let (query, hidden, header, auth): (&[_], _, _, _) = (&[], None, None, None);
+        let host = base.authority();
+        Self { operation, base, path, query, body, hidden, header, auth, credentials, host }
+    }
+}
+
 impl Issuer {
     pub(super) fn new(settings: Arc<Settings>, common: Common) -> Self {
         Self { settings, common, pacer: Pacer::new(RATE) }

@@ -32,17 +32,10 @@ pub(super) async fn issue(
         "id_token": id_token.expose(),
         "duration_seconds": SECONDS,
     });
+    let (body, path) = (Secret::new(body.to_string()), "/v5/agencies/assume-with-oidc");
     let exchange = Exchange {
-        operation: Operation::AssumeWithOidc,
-        base: sts,
-        path: "/v5/agencies/assume-with-oidc",
-        query: &[],
-        body: Secret::new(body.to_string()),
         hidden: Some(id_token),
-        header: None,
-        auth: None,
-        credentials,
-        host: sts.authority(),
+        ..Exchange::new(Operation::AssumeWithOidc, sts, path, body, credentials)
     };
     let answer = issuer.ask(exchange, effort).await?;
     issuer.keys(&answer)

@@ -30,17 +30,14 @@ pub(super) async fn issue(
     credentials: Credentials,
     effort: &mut Effort,
 ) -> Result<Issued, CloudError> {
+    let Issuer { settings, .. } = issuer;
+    let (iam, path) = (&settings.endpoints.iam, "/v3/auth/tokens");
+    let body = body(login, settings);
     let exchange = Exchange {
-        operation: Operation::Token,
-        base: &issuer.settings.endpoints.iam,
-        path: "/v3/auth/tokens",
         query: &[("nocatalog", "true")],
-        body: body(login, &issuer.settings),
         hidden: Some(&login.password),
-        header: None,
-        auth: None,
-        credentials,
         host: IAM_HOSTS,
+        ..Exchange::new(Operation::Token, iam, path, body, credentials)
     };
     issued(issuer.ask(exchange, effort).await?)
 }

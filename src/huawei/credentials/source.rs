@@ -74,22 +74,10 @@ pub enum Source {
     },
 }
 
-/// The kind only: access keys and users name an account.
+/// Nothing of it: access keys and users name an account.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Chain(_) => "Source::Chain",
-            Self::Static { .. } => "Source::Static",
-            Self::Environment(_) => "Source::Environment",
-            Self::Profile { .. } => "Source::Profile",
-            Self::Password { .. } => "Source::Password",
-            Self::Token(_) => "Source::Token",
-            Self::Metadata => "Source::Metadata",
-            Self::PodIdentity(_) => "Source::PodIdentity",
-            Self::IdentityProvider { .. } => "Source::IdentityProvider",
-            Self::Oidc { .. } => "Source::Oidc",
-            Self::Assumed { .. } => "Source::Assumed",
-        })
+        f.write_str("Source")
     }
 }
 
