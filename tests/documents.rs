@@ -4,6 +4,7 @@
 
 mod commands;
 mod configuration;
+mod language;
 mod promql;
 mod runbooks;
 mod tables;

@@ -58,7 +58,7 @@ PANELS = [
     ),
     (
         stat(
-            "Changes by somebody else",
+            "Changes by someone else",
             "Within the time range: times that a service moved, and not through this exporter. The table says which one.",
             in_range(SERVICES + "unattributed_changes_total", SERVICE),
             decimals=0,
@@ -152,7 +152,7 @@ PANELS = [
             "Each bar covers the rate interval, so bars of neighbours may share a change.",
             [
                 target(f"sum by (outcome) ({increase(ADMIN + 'changes_total')})", "{{outcome}}"),
-                target(f"sum({increase(SERVICES + 'unattributed_changes_total', SERVICE)})", "by somebody else", "B"),
+                target(f"sum({increase(SERVICES + 'unattributed_changes_total', SERVICE)})", "by someone else", "B"),
             ],
             bars=True,
             colours={
@@ -164,7 +164,7 @@ PANELS = [
                 "not_sent": "light-orange",
                 "planned": "blue",
                 "unchanged": "text",
-                "by somebody else": "purple",
+                "by someone else": "purple",
             },
         ),
         (12, 8),

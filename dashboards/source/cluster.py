@@ -54,7 +54,7 @@ PANELS = [
     (
         stat(
             "Rejected or failed",
-            "Connections that carry no traffic until somebody acts.",
+            "Connections that carry no traffic until someone acts.",
             connections("rejected|failed"),
             thresholds=steps((1, "red"), base="transparent"),
         ),
@@ -63,7 +63,7 @@ PANELS = [
     (
         stat(
             "Waiting",
-            "Connections that somebody has to accept or reject.",
+            "Connections that someone has to accept or reject.",
             connections("pendingAcceptance"),
             thresholds=steps((1, "orange"), base="transparent"),
         ),

@@ -212,7 +212,7 @@ PANELS = [
     ),
     (
         series(
-            "Surprises",
+            "Unexpected values",
             "Values of the cloud that were not as documented. Each was understood or left out; if it grows, the API has changed. "
             "Each bar covers the rate interval.",
             f"sum by (kind) (increase({PREFIX}api_surprises_total{{{EXPORTER}}}[$__rate_interval]))",

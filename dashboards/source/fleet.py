@@ -53,7 +53,7 @@ PANELS = [
     (
         stat(
             "Waiting",
-            "Connections in pendingAcceptance: somebody has to accept or reject them.",
+            "Connections in pendingAcceptance: someone has to accept or reject them.",
             connections("pendingAcceptance"),
             thresholds=steps((1, "orange"), base="transparent"),
         ),
@@ -100,7 +100,7 @@ PANELS = [
     ),
     (
         table(
-            "Connections that need somebody",
+            "Connections that need someone",
             "Connections that are rejected, failed, unknown or waiting for acceptance; the newest change first, at most 500. "
             "The time is when the exporter saw the change, else what the API says, else unknown.",
             {"A": TROUBLE_SINCE},
