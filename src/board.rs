@@ -26,7 +26,8 @@ use state_file::Restored;
 
 pub use services::{Attribution, SeenService, ServiceBoard, ServiceMeta, ServiceState};
 pub use state::{
-    Attempt, ClusterMeta, ClusterState, Freshness, Observation, PollRecord, Transition,
+    Attempt, ClusterMeta, ClusterState, Freshness, Observation, PollRecord, TRANSITIONS_KEPT,
+    Transition,
 };
 
 /// The states of all clusters at one moment.
