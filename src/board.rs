@@ -26,8 +26,7 @@ use state_file::Restored;
 
 pub use services::{Attribution, SeenService, ServiceBoard, ServiceMeta, ServiceState};
 pub use state::{
-    Attempt, ClusterMeta, ClusterState, Freshness, Observation, PollRecord, TRANSITIONS_KEPT,
-    Transition,
+    Attempt, ClusterMeta, ClusterState, Freshness, Observation, PollRecord, Transition,
 };
 
 /// The states of all clusters at one moment.

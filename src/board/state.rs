@@ -19,7 +19,7 @@ use crate::{
 /// Enough to see a pattern on the status page; the metrics hold the history.
 const POLLS_KEPT: usize = 10;
 /// A day of an uneasy cluster.
-pub const TRANSITIONS_KEPT: usize = 50;
+const TRANSITIONS_KEPT: usize = 50;
 
 /// The configuration of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

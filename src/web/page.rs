@@ -27,7 +27,7 @@ impl Frame {
         let style = format!("{STYLE}{more_style}");
         let policy = format!(
             "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; \
-             base-uri 'none'; form-action {form_action}; frame-ancestors 'none'",
+             img-src data:; base-uri 'none'; form-action {form_action}; frame-ancestors 'none'",
             hash(script),
             hash(&style),
         );

@@ -171,7 +171,10 @@ async fn the_status_page_shows_what_needs_somebody_first_and_since_when() {
         }
     }
     let changes = page.split("What changed recently").nth(1).unwrap();
-    assert!(changes.contains("the endpoint service</td><td data-label=\"Change\" class=\"\">on → off"), "{changes}");
+    assert!(
+        changes.contains("the endpoint service</td><td data-label=\"Change\" class=\"\">on → off"),
+        "{changes}"
+    );
 }
 
 #[tokio::test]

@@ -10,11 +10,11 @@ use super::{
     changes::Change,
     html::Html,
     status::as_of,
-    timeline,
+    timeline::Window,
     times::{ago, ahead, when},
 };
 use crate::{
-    board::{ClusterState, Observation, PollRecord, TRANSITIONS_KEPT},
+    board::{ClusterState, Observation, PollRecord},
     model::{Connection, Status},
 };
 
@@ -107,16 +107,20 @@ fn connections(page: &mut Html, state: &ClusterState, data: &Observation, now: T
         page.raw("<p class=\"quiet\">There are none.</p>\n");
         return;
     }
+    let window = Window::of(state, now);
     page.raw(
         "<table class=\"cards\"><thead><tr><th scope=\"col\">Status<th scope=\"col\">Endpoint\
-         <th scope=\"col\">Since<th scope=\"col\">Last 24 hours<th scope=\"col\" class=\"n\">Max sessions\
-         <th scope=\"col\">Addresses<th scope=\"col\">Account<th scope=\"col\">Created</tr></thead>\n<tbody>\n",
+         <th scope=\"col\">Since<th scope=\"col\">Last ",
+    );
+    page.text(&window.length()).raw(
+        "<th scope=\"col\" class=\"n\">Max sessions<th scope=\"col\">Addresses\
+         <th scope=\"col\">Account<th scope=\"col\">Created</tr></thead>\n<tbody>\n",
     );
     let mut rows: Vec<_> = data.connections().collect();
     // Rejected and waiting connections come first, the others in the order of their ids.
     rows.sort_by_key(|(connection, _)| urgency(connection.status));
     for (connection, since) in rows {
-        row(page, state, connection, since, now);
+        row(page, (state, window), connection, since, now);
     }
     page.raw("</tbody></table>\n");
 }
@@ -134,7 +138,7 @@ fn urgency(status: Status) -> u8 {
 
 fn row(
     page: &mut Html,
-    state: &ClusterState,
+    (state, window): (&ClusterState, Window),
     connection: &Connection,
     since: Option<Timestamp>,
     now: Timestamp,
@@ -152,13 +156,8 @@ fn row(
     if let Some(since) = since {
         ago(page, since, now);
     }
-    page.raw("</td>").labelled("Last 24 hours", "");
-    let transitions = &state.recent_transitions;
-    let own = transitions.iter().filter(|one| one.endpoint_id.as_str() == id);
-    // The oldest transitions of a busy cluster are not kept.
-    let oldest = transitions.front().filter(|_| transitions.len() == TRANSITIONS_KEPT);
-    let known_since = oldest.map(|one| one.at).max(connection.created);
-    timeline::draw(page, connection.status, own, known_since, now);
+    page.raw("</td>").labelled("Statuses", "");
+    window.draw(page, state, connection);
     page.raw("</td>").labelled("Max sessions", "n");
     if let Some(sessions) = connection.max_sessions {
         page.text(&sessions.to_string());
@@ -166,10 +165,10 @@ fn row(
     page.raw("</td>").labelled("Addresses", "long addresses");
     for address in [connection.ip(), connection.ipv6(), connection.dns_name()] {
         if !address.is_empty() {
-            page.raw("<div>").text(address).raw("</div>");
+            page.raw("<div title=\"").text(address).raw("\">").text(address).raw("</div>");
         }
     }
-    page.raw("</td>").labelled("Account", "").raw("<code>").text(connection.domain_id());
+    page.raw("</td>").labelled("Account", "clip").raw("<code>").text(connection.domain_id());
     page.raw("</code></td>").labelled("Created", "");
     if let Some(created) = connection.created {
         ago(page, created, now);

@@ -2,7 +2,8 @@
 // The page is complete without this script. With it, the page follows the exporter: at each event, and twice
 // a minute for the ages of the data, it is read again and what differs is put in place.
 (() => {
-  const main = document.querySelector("main");
+  const main = document.querySelector("main[data-events]");
+  if (!main) return;
   const live = document.getElementById("live");
   const table = document.getElementById("clusters");
   const filter = document.getElementById("filter");
@@ -133,7 +134,7 @@
   const concerns = (event) => { if (!only || JSON.parse(event.data).cluster_id === only) read(); };
   for (const kind of ["transition", "cluster", "gone"]) events.addEventListener(kind, concerns);
   events.addEventListener("reset", read);
-  events.addEventListener("open", () => say("Live"));
+  events.addEventListener("open", read);
   events.addEventListener("error", () => say("Not connected: this page may be old. Trying again\u2026", true));
   document.addEventListener("visibilitychange", () => { if (!document.hidden) read(); });
   setInterval(tick, 1000);

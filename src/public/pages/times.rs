@@ -35,7 +35,7 @@ pub(super) fn when(page: &mut Html, at: Timestamp, now: Timestamp) {
 
 /// Seconds matter for minutes, minutes for hours; of what is older the day is enough. Days are not
 /// gathered into months, which have no length.
-fn human(seconds: i64) -> String {
+pub(super) fn human(seconds: i64) -> String {
     let seconds = u64::try_from(seconds).unwrap_or(0);
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
