@@ -13,6 +13,7 @@ mod outage;
 mod pages;
 mod paging;
 mod permissions;
+mod recordings;
 mod regions;
 mod reload;
 mod restart;

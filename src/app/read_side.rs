@@ -23,7 +23,11 @@ use crate::{
     cloud::{Clouds, Reason},
     config::Config,
     exposition::Store,
-    huawei::{self, Common, transport::Transport, wire::Surprise},
+    huawei::{
+        self, Common,
+        transport::{Recorder, Transport},
+        wire::Surprise,
+    },
     label::words,
     poll::{self, PollHandle, RosterHandle, Scheduler, ServiceReader},
     public::{self, Events, Live, Readiness, ReloadHandle, Shared},
@@ -42,7 +46,8 @@ pub struct Collector {
     known: Projects,
 }
 
-/// Builds the parts that poll. `metadata_url` is the address of the ECS metadata service.
+/// Builds the parts that poll. `metadata_url` is the address of the ECS metadata service; `recorder` notes the
+/// answers of the cloud.
 ///
 /// # Errors
 /// If the TLS backend cannot start.
@@ -50,6 +55,7 @@ pub fn collector(
     config: &mut Config,
     clock: &Clock,
     metadata_url: &str,
+    recorder: Option<Arc<Recorder>>,
 ) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new(Lists {
         reasons: words::<Reason>(),
@@ -59,7 +65,8 @@ pub fn collector(
     }));
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
-    let transport = Transport::new(clock.clone(), stats.clone()).map_err(StartError::Machine)?;
+    let transport = Transport::recorded(clock.clone(), stats.clone(), recorder);
+    let transport = transport.map_err(StartError::Machine)?;
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
         guard: Arc::default(),
@@ -117,7 +124,7 @@ impl ReadSide {
             watch::channel(Live::of(&config.exposition, config.effective.clone()));
         let services = ServiceBoard::new(config.own_services());
         let Collector { projects, board, stats, known } =
-            collector(config, &clock, &options.metadata_url)?;
+            collector(config, &clock, &options.metadata_url, None)?;
         let state_file = state.map(|(file, restored)| {
             restore::restore(&file, restored, &board, &clock);
             file

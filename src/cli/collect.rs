@@ -1,10 +1,13 @@
 //! `collect`: every cluster once, then the metrics on stdout.
 
-use std::sync::Arc;
+mod recording;
+
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use self::recording::RecordingFile;
 use super::{
     args::ConfigArgs,
     exit::{self, Failure},
@@ -24,6 +27,9 @@ use crate::{
 pub(super) struct CollectArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Writes the cloud's answers to this new file, without secrets and with other ids, names and addresses
+    #[arg(long, value_name = "FILE", env = "CSS_VPCEP_EXPORTER_RECORD")]
+    record: Option<PathBuf>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -35,23 +41,30 @@ pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let recording = args.record.map(|path| RecordingFile::create(path, &config)).transpose()?;
     let (shutdown, others) = signals::listen()?.split(None);
     tokio::select! {
-        collected = collect(config, bar) => Ok(exit::code(collected?)),
+        collected = collect(config, recording, bar) => Ok(exit::code(collected?)),
         () = shutdown => Err("interrupted".to_owned().into()),
         never = others => match never {},
     }
 }
 
 /// Prints the page; false if a cluster was not read, or not whole.
-async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, Failure> {
+async fn collect(
+    mut config: Config,
+    recording: Option<RecordingFile>,
+    bar: ProgressBar,
+) -> Result<bool, Failure> {
     show(&bar, config.own_clusters().count() as u64);
-    let (board, stats) = poll_once(&mut config, || bar.inc(1)).await?;
+    let recorder = recording.as_ref().map(|file| file.recorder.clone());
+    let (board, stats) = poll_once(&mut config, recorder, || bar.inc(1)).await?;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);
     let page = Store::default().page(&board, &config.exposition, Clock::system().now());
     print(exposition::text(page, &Sources::own(stats), Format::Text004).trim_end());
+    recording.map(RecordingFile::write).transpose()?;
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 

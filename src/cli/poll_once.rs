@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
-    huawei::METADATA_URL,
+    huawei::{METADATA_URL, transport::Recorder},
     poll,
     stats::Stats,
 };
@@ -26,13 +26,14 @@ pub(super) struct Outage {
 }
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards. `polled` is called after
-/// each.
+/// each; `recorder` notes the answers.
 pub(super) async fn poll_once(
     config: &mut Config,
+    recorder: Option<Arc<Recorder>>,
     polled: impl Fn(),
 ) -> Result<(Board, Arc<Stats>), StartError> {
     let clock = Clock::system();
-    let collector = app::collector(config, &clock, METADATA_URL)?;
+    let collector = app::collector(config, &clock, METADATA_URL, recorder)?;
     let Collector { projects, board, stats, .. } = collector;
     poll::once(projects, &board, &clock, &stats, |_, _| polled()).await;
     Ok((board, stats))

@@ -21,7 +21,7 @@ pub(super) struct Read {
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards.
 pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, StartError> {
-    let (board, _) = poll_once(config, || {}).await?;
+    let (board, _) = poll_once(config, None, || {}).await?;
     let snapshot = board.snapshot();
     let mut known = HashMap::new();
     for state in snapshot.clusters() {
