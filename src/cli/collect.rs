@@ -27,7 +27,7 @@ use crate::{
 pub(super) struct CollectArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Writes the cloud's answers to this new file, without secrets and with other ids, names and addresses
+    /// Also writes the cloud's answers to this new file: no secrets, and other ids, names and addresses
     #[arg(long, value_name = "FILE", env = "CSS_VPCEP_EXPORTER_RECORD")]
     record: Option<PathBuf>,
     #[command(flatten)]

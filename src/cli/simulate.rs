@@ -66,7 +66,7 @@ pub(super) struct SimulateArgs {
         hide_possible_values = true
     )]
     fault: Vec<Fault>,
-    /// Answers from a recording that `collect --record` made, instead of simulating
+    /// Answers from this recording, made by collect --record, instead of simulating
     #[arg(
         long,
         value_name = "FILE",

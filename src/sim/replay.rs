@@ -5,16 +5,12 @@
 //! signature is judged.
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     io,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use hyper::{
-    HeaderMap, Response, StatusCode,
-    body::Bytes,
-    header::{HeaderName, HeaderValue},
-};
+use hyper::{HeaderMap, Response, StatusCode, body::Bytes};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -59,7 +55,7 @@ struct Line {
     query: String,
     status: Option<u16>,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: HashMap<String, String>,
     body: Option<String>,
 }
 
@@ -84,15 +80,9 @@ impl Replay {
         self.regions.extend(line.regions);
         let (Some(method), Some(path)) = (line.method, line.path) else { return Ok(()) };
         let status = line.status.ok_or("it has a path, but no status")?;
-        let wrong = |error: &dyn std::error::Error| error.to_string();
-        let mut headers = HeaderMap::new();
-        for (name, value) in line.headers {
-            let name = HeaderName::try_from(name).map_err(|error| wrong(&error))?;
-            headers.insert(name, HeaderValue::try_from(value).map_err(|error| wrong(&error))?);
-        }
         let answer = Answer {
-            status: StatusCode::from_u16(status).map_err(|error| wrong(&error))?,
-            headers,
+            status: StatusCode::from_u16(status).map_err(|error| error.to_string())?,
+            headers: HeaderMap::try_from(&line.headers).map_err(|error| error.to_string())?,
             body: line.body.unwrap_or_default().into(),
         };
         let request = request(&method, &path, &line.query);

@@ -123,7 +123,8 @@ fn personal(key: &str, value: &Value, found: &mut Vec<String>) {
         Value::Array(values) => values.iter().for_each(|value| personal(key, value, found)),
         Value::String(text) if !of_api.contains(&key) && !text.starts_with("20") => {
             let parts = text.split([':', '.']);
-            let parts = parts.filter(|part| part.len() > 4 && !part.starts_with("sim-region"));
+            let of_api = |part: &&str| part.starts_with("sim-region") || *part == "domain";
+            let parts = parts.filter(|part| part.len() > 4 && !of_api(part));
             found.extend(parts.map(str::to_owned));
             found.push(text.clone());
         }

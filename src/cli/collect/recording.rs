@@ -37,15 +37,14 @@ impl RecordingFile {
             config.projects.iter().map(|project| project.cloud.region.clone()).collect();
         regions.sort();
         regions.dedup();
-        Ok(Self { recorder: Arc::new(Recorder::new(regions)), path, file, is_written: false })
+        Ok(Self { recorder: Arc::new(Recorder::new(&regions)), path, file, is_written: false })
     }
 
     /// Writes the recording, and tells its reader about it.
     pub(super) fn write(mut self) -> Result<(), Failure> {
         let failed =
             |error| format!("{}: the recording is not written: {error}", self.path.display());
-        let Recording { text, exchanges, left_out } =
-            self.recorder.finish().map_err(|error| failed(error.into()))?;
+        let Recording { text, exchanges, left_out } = self.recorder.finish();
         self.file.write_all(&text).map_err(failed)?;
         self.is_written = true;
         let path = self.path.display();

@@ -11,7 +11,7 @@ use crate::{
 const CLUSTER: &str = "/v1.0/5131a7edc1004d0b9c0ffee051a1e5e0/clusters";
 
 fn recorder() -> Recorder {
-    Recorder::new(vec![RegionId::parse("cn-north-4").unwrap()])
+    Recorder::new(&[RegionId::parse("cn-north-4").unwrap()])
 }
 
 fn note(recorder: &Recorder, operation: Operation, body: &[u8]) {
@@ -42,7 +42,7 @@ fn note(recorder: &Recorder, operation: Operation, body: &[u8]) {
 
 /// The lines after the first one.
 fn lines(recorder: &Recorder) -> Vec<Value> {
-    let text = String::from_utf8(recorder.finish().unwrap().text).unwrap();
+    let text = String::from_utf8(recorder.finish().text).unwrap();
     text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -53,12 +53,12 @@ async fn a_recording_has_a_head_and_a_line_for_each_exchange() {
     note(&recorder, Operation::Connections, body.as_bytes());
     note(&recorder, Operation::Connections, b"<h1>prod</h1>");
     note(&recorder, Operation::Connections, b"");
-    let Recording { text, exchanges, left_out } = recorder.finish().unwrap();
+    let Recording { text, exchanges, left_out } = recorder.finish();
     let text = String::from_utf8(text).unwrap();
     let first = concat!(
-        r#"{"recording":1,"made_by":"css-vpcep-exporter/"#,
+        r#"{"made_by":"css-vpcep-exporter/"#,
         env!("CARGO_PKG_VERSION"),
-        r#"","regions":["cn-north-4"]}"#,
+        r#"","recording":1,"regions":["cn-north-4"]}"#,
     );
     let request = concat!(
         r#"{"operation":"css_connections","method":"GET","path":"/v1.0/00000000000000000000000000000001/clusters","#,
@@ -71,7 +71,8 @@ async fn a_recording_has_a_head_and_a_line_for_each_exchange() {
         text,
         format!(
             "{first}\n{request},\"body\":\"{body}\"}}\n\
-             {request},\"left_out\":\"13 bytes that are not JSON\"}}\n{request}}}\n"
+             {request},\"body\":null,\"left_out\":\"13 bytes that are not JSON\"}}\n\
+             {request},\"body\":null}}\n"
         )
     );
     assert_eq!((exchanges, left_out), (3, 0));
@@ -103,16 +104,18 @@ async fn of_an_exchange_that_issues_credentials_only_the_status_is_noted() {
     }
 }
 
-#[tokio::test]
-async fn a_recording_has_a_limit() {
-    let recorder = recorder();
-    let megabyte = vec![b' '; 1 << 20];
-    for _ in 0..40 {
-        note(&recorder, Operation::Connections, &megabyte);
+#[test]
+fn a_recording_has_a_limit() {
+    for (bytes, exchanges, fits) in [
+        (MOST_BYTES - 2, 0, true),
+        (MOST_BYTES - 1, 0, false),
+        (0, MOST_EXCHANGES - 1, true),
+        (0, MOST_EXCHANGES, false),
+    ] {
+        let mut recording = Recording { text: vec![b' '; bytes], exchanges, left_out: 0 };
+        recording.push(&json!(1));
+        let more = recording.exchanges - exchanges;
+        assert_eq!((more, recording.left_out), (usize::from(fits), usize::from(!fits)));
+        assert_eq!(recording.text.len(), bytes + 2 * more);
     }
-    for _ in 0..MOST_EXCHANGES {
-        note(&recorder, Operation::Connections, b"");
-    }
-    let Recording { exchanges, left_out, .. } = recorder.finish().unwrap();
-    assert_eq!((exchanges, left_out), (MOST_EXCHANGES, 40));
 }
