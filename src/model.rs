@@ -150,6 +150,27 @@ impl Status {
     }
 }
 
+labels! {
+    /// The decision of a service's owner about a connection (CSS API Reference, "Updating an Endpoint
+    /// Connection").
+    pub enum Decision {
+        /// It may be used.
+        Accept = "accept",
+        /// It is cut off; its addresses stay.
+        Reject = "reject",
+    }
+}
+
+impl Decision {
+    /// The status that a connection has afterwards.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Accept => Status::Accepted,
+            Self::Reject => Status::Rejected,
+        }
+    }
+}
+
 /// A value for each status, in the order of [`Status::ALL`]; `status as usize` is its place.
 pub type ByStatus<T> = [T; Status::ALL.len()];
 
