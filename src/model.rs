@@ -125,6 +125,8 @@ labels! {
     /// The status of a connection: the two that the CSS document lists, the four more of the endpoint
     /// service behind it (VPCEP API Reference, "Querying Connections of a VPC Endpoint Service"), and
     /// [`Status::Unknown`] for whatever comes one day.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
     pub enum Status {
         /// In use.
         Accepted = "accepted",
@@ -153,6 +155,8 @@ impl Status {
 labels! {
     /// The decision of a service's owner about a connection (CSS API Reference, "Updating an Endpoint
     /// Connection").
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
     pub enum Decision {
         /// It may be used.
         Accept = "accept",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Condition, Outcome, Report};
+use super::{Condition, ConnectionChange, Effect, Outcome, Report};
 use crate::{
     cloud::CloudError,
     model::{EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName},
@@ -119,10 +119,9 @@ impl CloudAnswer {
     }
 }
 
-/// How a change ended, or what a dry run found.
+/// How a change ended, or what a dry run found; `Effect` is what its kind has for itself.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = Change)]
-pub struct ChangeView {
+pub struct ChangeView<Effect> {
     /// The id under which it is recorded.
     pub change_id: String,
     /// `planned`, `unchanged`, `applied`, `not_applied`, `partial`, `unknown`, `rejected` or `not_sent`.
@@ -132,31 +131,68 @@ pub struct ChangeView {
     pub sent: bool,
     /// Whether the same request may be made again without harm.
     pub safe_to_retry: bool,
-    /// The state before.
-    pub before: ServiceView,
-    /// As it was read afterwards; null where it was not.
-    pub after: Option<ServiceView>,
-    /// What differs between before and wanted.
-    pub diff: Vec<Difference>,
+    /// What changes.
+    #[serde(flatten)]
+    pub effect: Effect,
     /// What the cloud answered; null where it did not.
     pub cloud: Option<CloudAnswer>,
     /// What the reader should know.
     pub warnings: Vec<String>,
 }
 
-impl From<&Report> for ChangeView {
-    fn from(report: &Report) -> Self {
-        Self {
-            change_id: report.change_id.clone(),
-            outcome: report.outcome,
-            sent: report.sent,
-            safe_to_retry: report.safe_to_retry,
-            before: (&report.before).into(),
-            after: report.after.as_ref().map(Into::into),
-            diff: report.diff.clone(),
-            cloud: report.cloud.clone(),
-            warnings: report.warnings.clone(),
+/// The effect on an endpoint service.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ServiceChangeView {
+    /// The state before.
+    pub before: ServiceView,
+    /// As it was read afterwards; null where it was not.
+    pub after: Option<ServiceView>,
+    /// What differs between before and wanted.
+    pub diff: Vec<Difference>,
+}
+
+/// The effect on connections.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ConnectionsView {
+    /// Each connection that was asked for, in the order of the request.
+    pub connections: Vec<ConnectionChange>,
+}
+
+/// The effect of a change as JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum EffectView {
+    /// On an endpoint service.
+    Service(Box<ServiceChangeView>),
+    /// On connections.
+    Connections(ConnectionsView),
+}
+
+impl From<&Effect> for EffectView {
+    fn from(effect: &Effect) -> Self {
+        match effect {
+            Effect::Service(effect) => Self::Service(Box::new(ServiceChangeView {
+                before: (&effect.before).into(),
+                after: effect.after.as_ref().map(Into::into),
+                diff: effect.diff.clone(),
+            })),
+            Effect::Connections(all) => {
+                Self::Connections(ConnectionsView { connections: all.clone() })
+            }
         }
+    }
+}
+
+/// A report as JSON.
+pub fn view(report: &Report) -> ChangeView<EffectView> {
+    ChangeView {
+        change_id: report.change_id.clone(),
+        outcome: report.outcome,
+        sent: report.sent,
+        safe_to_retry: report.safe_to_retry,
+        effect: (&report.effect).into(),
+        cloud: report.cloud.clone(),
+        warnings: report.warnings.clone(),
     }
 }
 
