@@ -18,7 +18,10 @@ use css_vpcep_exporter::{
     admin::{self, Access, AdminSettings, AdminToken, Parts, Role},
     audit::{self, Audit, AuditWriter, ChangeId, Content, Kind},
     board::{Board, ServiceBoard, ServiceMeta},
-    change::{ChangeRequest, Changes, Command, Condition, Current, Outcome, Refusal, Report},
+    change::{
+        ChangeRequest, Changes, Command, Condition, Current, Effect, Outcome, Refusal, Report,
+        ServiceEffect, Wanted,
+    },
     clock::Clock,
     model::{
         EndpointService, PortMapping, RegionId, ServiceFields, ServiceId, ServiceName,
@@ -135,6 +138,7 @@ impl Admin {
             sha256: Sha256::digest(text).into(),
             role,
             services: services.iter().map(|&pattern| pattern.to_owned()).collect(),
+            clusters: services.iter().map(|&pattern| pattern.to_owned()).collect(),
         };
         let (_, web) = tokio::sync::watch::channel(WebSettings::default());
         let admin = AdminSettings {
@@ -283,12 +287,30 @@ fn report(request: &ChangeRequest) -> Report {
         outcome: if request.dry_run { Outcome::Planned } else { Outcome::Applied },
         sent: !request.dry_run,
         safe_to_retry: true,
-        before: service(),
-        after: (!request.dry_run).then(service),
-        diff: Vec::new(),
+        effect: Effect::Service(Box::new(ServiceEffect {
+            before: service(),
+            after: (!request.dry_run).then(service),
+            diff: Vec::new(),
+        })),
         failure: None,
         cloud: None,
         warnings: Vec::new(),
+    }
+}
+
+/// The effect on the service that a report is about.
+fn effect(report: &mut Report) -> &mut ServiceEffect {
+    match &mut report.effect {
+        Effect::Service(effect) => effect,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The condition of a request about a service.
+fn condition(request: &ChangeRequest) -> &Condition {
+    match &request.wanted {
+        Wanted::Service { condition, .. } => condition,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -302,8 +324,11 @@ async fn engine(
             Command::Read { answer, .. } => {
                 let _ = answer.send(Ok(current()));
             }
+            Command::ReadConnections { answer, .. } => {
+                let _ = answer.send(Err(Refusal::Unknown));
+            }
             Command::Change(request, answer) => {
-                let said = match &request.condition {
+                let said = match condition(&request) {
                     _ if request.dry_run => says(&request),
                     Condition::None => Err(Refusal::ConditionRequired(Box::new(current()))),
                     Condition::Tags(tags) if !tags.contains(&ETAG.to_owned()) => {
