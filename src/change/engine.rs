@@ -85,10 +85,12 @@ impl Running {
     }
 }
 
+type TakeReading<R> = Box<dyn FnOnce(&Env<R>, u64) + Send>;
+
 enum Ended<R> {
     Change(Box<Result<Report, Refusal>>),
     /// Takes note of the reading and answers it, given the changes so far.
-    Read(Box<dyn FnOnce(&Env<R>, u64) + Send>),
+    Read(TakeReading<R>),
     Dangling,
 }
 

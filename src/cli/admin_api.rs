@@ -135,7 +135,8 @@ impl Out {
 
 /// Fails where there is nobody to ask.
 pub(super) fn may_ask(yes: bool, can_ask: bool) -> Result<(), End> {
-    if !yes && !(can_ask && std::io::stdin().is_terminal()) {
+    let can_ask = can_ask && std::io::stdin().is_terminal();
+    if !yes && !can_ask {
         let why = "there is no terminal to ask at: use --yes, after a look at what would change";
         return Err(End::Usage(why.into()));
     }
