@@ -2,6 +2,7 @@
 
 mod canaries;
 mod collect;
+mod events;
 mod faults;
 mod generate;
 mod golden;

@@ -9,7 +9,6 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Observation;
 use crate::model::{ConnectionList, Decision, EndpointId, Status};
 
 /// A transition that is seen this soon after a change of ours names it. The cluster is polled right after
@@ -92,10 +91,10 @@ impl OwnChanges {
     /// where the poll finds it rejected as before.
     pub(super) fn rejected_here(
         &self,
-        before: Option<&Observation>,
+        before: Option<&RejectedHere>,
         list: &ConnectionList,
     ) -> RejectedHere {
-        let known = before.map(|before| before.rejected_here.clone()).unwrap_or_default();
+        let known = before.cloned().unwrap_or_default();
         if known.is_empty() && self.0.is_empty() {
             return known;
         }

@@ -271,7 +271,9 @@ impl ClusterState {
     /// Takes over a list that was read, with the changes between it and the list before.
     fn observe(&mut self, at: Timestamp, list: Arc<ConnectionList>) {
         let previous = self.observation.take();
-        let rejected_here = self.own_changes.rejected_here(previous.as_deref(), &list);
+        let rejected_here = self
+            .own_changes
+            .rejected_here(previous.as_ref().map(|before| &before.rejected_here), &list);
         let is_same = |previous: &&Arc<Observation>| {
             previous.list == list && previous.rejected_here == rejected_here
         };

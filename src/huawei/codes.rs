@@ -50,6 +50,7 @@ fn refusal(reason: Reason, status: u16, code: &str) -> Option<Refusal> {
         (.., "ENDPOINT.3045" | "ENDPOINT.2018" | "ENDPOINT.2019" | "ENDPOINT.2004")
         | (_, 400, SERVICE_NOT_ENABLED | "CSS.5090" | "CSS.5301") => Refusal::State,
         (.., "ENDPOINT.2003" | "ENDPOINT.0005" | "ENDPOINT.3062")
+        | (_, 403, "CSS.0015")
         | (_, 400, "CSS.0047" | "CSS.0082") => Refusal::Missing,
         (.., code) if is_invalid(code) => Refusal::Invalid,
         (.., "APIGW.0101") => Refusal::WrongEndpoint,

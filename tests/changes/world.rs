@@ -292,7 +292,8 @@ impl World {
     pub(crate) async fn counted(&self, outcome: &str) -> f64 {
         let page = page(self.daemon.public).await;
         let name = "css_vpcep_exporter_admin_changes_total";
-        page.value(name, &[("outcome", outcome)]).expect("it is counted from the start")
+        page.value(name, &[("kind", "service"), ("outcome", outcome)])
+            .expect("it is counted from the start")
     }
 }
 
