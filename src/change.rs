@@ -6,8 +6,8 @@
 //! side `service` (with `plan`, which compares) and `connections` have what is their own, and `effect` what
 //! each does. `validate` checks a body, which `strict_json` reads; `record` writes to the audit log; `apply`
 //! is one change from its reading to its reading back; `verify` reads until the subject is as wanted;
-//! `engine` holds one writer per subject; `recovery` ends the changes that a crash cut short. `json` is how
-//! all of it is written and read.
+//! `engine` holds one writer per subject; `recovery` ends the changes that a crash cut short. `json` and
+//! `view` are how all of it is written and read.
 
 mod apply;
 mod connections;
@@ -24,6 +24,7 @@ mod subject;
 mod timings;
 mod validate;
 mod verify;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -42,19 +43,20 @@ use crate::{
 };
 
 pub use self::{
-    connections::{ConnectionChange, DecisionRequest, Seen},
+    connections::{DecisionRequest, Seen},
     effect::{Effect, Kind, ServiceEffect},
     engine::{Engine, MOST_CHANGES, MOST_READS},
     env::{Env, PacedCloud, PollSoon, Projects},
     json::{
-        ChangeView, CloudAnswer, ConnectionsView, Difference, EffectView, ServiceChangeView,
-        ServiceView, view,
+        ChangeView, CloudAnswer, ConnectionChange, ConnectionsView, Difference, ServiceChangeView,
+        ServiceView,
     },
     plan::{Plan, etag, plan},
     record::Recorder,
     subject::Changeable,
     timings::{LONGEST_CHANGE, Timings},
     validate::{BodyError, Rule, validate, validate_decision},
+    view::{EffectView, view},
 };
 
 /// Requests that may wait for the engine; it takes them within microseconds, but a hundred may come

@@ -1,17 +1,14 @@
 //! One change, step by step: read, plan, check the condition, record the intent, send once, read back,
 //! record the outcome.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::{Instant, timeout};
 
 use super::{
     CloudAnswer, Kind, Outcome, Recorder, Refusal, Report,
     env::Env,
-    record,
+    record::{self, Asker},
     subject::{Changeable, Planned, Subject},
     verify::{Reader, stopped},
 };
@@ -25,14 +22,6 @@ use crate::{
 
 /// The intent and the report so far, for the case that the task dies after the intent was recorded.
 pub(super) type Trail = Arc<OnceLock<(Content, Report)>>;
-
-/// Somebody who asks for a change.
-#[derive(Clone, Debug)]
-pub(super) struct Asker {
-    pub(super) dry_run: bool,
-    pub(super) actor: Arc<str>,
-    pub(super) remote: IpAddr,
-}
 
 /// One change.
 pub(super) struct Apply<S, C, R> {

@@ -4,10 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
 
 use super::{
-    Effect, Outcome, Refusal,
+    ConnectionChange, Effect, Outcome, Refusal,
     env::Env,
     json::value,
     plan::Verdict,
@@ -37,23 +36,6 @@ pub struct DecisionRequest {
     pub action: Decision,
     /// The connections, each once.
     pub connections: Vec<Seen>,
-}
-
-/// What becomes, or became, of one connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ConnectionChange {
-    /// The endpoint.
-    #[schema(value_type = String)]
-    pub endpoint_id: EndpointId,
-    /// The status before; null where the cluster has no such connection.
-    #[schema(value_type = Option<String>)]
-    pub from: Option<Status>,
-    /// The status that is wanted.
-    #[schema(value_type = String)]
-    pub to: Status,
-    /// How it ended for this connection: `applied` if reading back shows `to`.
-    #[schema(value_type = String)]
-    pub outcome: Outcome,
 }
 
 /// Connections of a cluster, and the decision about them.

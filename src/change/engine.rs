@@ -17,10 +17,11 @@ use tokio::{
 use super::{
     ChangeRequest, Changes, Command, Condition, Current, Outcome, Recorder, Refusal, Report,
     Wanted,
-    apply::{Apply, Asker, Trail},
+    apply::{Apply, Trail},
     connections::Connections,
     env::{Env, PacedCloud, Projects},
     plan::etag,
+    record::Asker,
     recovery::{self, Dangling},
     service::Service,
     subject::{Changeable, Key, Subject},

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Condition, ConnectionChange, Effect, Outcome, Report};
+use super::{Condition, Outcome};
 use crate::{
     cloud::CloudError,
-    model::{EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName},
+    model::{
+        EndpointId, EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName, Status,
+    },
 };
 
 /// An endpoint service. Every member is there; what the cloud does not say is null.
@@ -89,6 +91,23 @@ pub struct Difference {
     pub to: Option<FieldValue>,
 }
 
+/// What becomes, or became, of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConnectionChange {
+    /// The endpoint.
+    #[schema(value_type = String)]
+    pub endpoint_id: EndpointId,
+    /// The status before; null where the cluster has no such connection.
+    #[schema(value_type = Option<String>)]
+    pub from: Option<Status>,
+    /// The status that is wanted.
+    #[schema(value_type = String)]
+    pub to: Status,
+    /// How it ended for this connection: `applied` if reading back shows `to`.
+    #[schema(value_type = String)]
+    pub outcome: Outcome,
+}
+
 /// What the cloud answered to a change; what it did not say is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CloudAnswer {
@@ -156,44 +175,6 @@ pub struct ServiceChangeView {
 pub struct ConnectionsView {
     /// Each connection that was asked for, in the order of the request.
     pub connections: Vec<ConnectionChange>,
-}
-
-/// The effect of a change as JSON.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub enum EffectView {
-    /// On an endpoint service.
-    Service(Box<ServiceChangeView>),
-    /// On connections.
-    Connections(ConnectionsView),
-}
-
-impl From<&Effect> for EffectView {
-    fn from(effect: &Effect) -> Self {
-        match effect {
-            Effect::Service(effect) => Self::Service(Box::new(ServiceChangeView {
-                before: (&effect.before).into(),
-                after: effect.after.as_ref().map(Into::into),
-                diff: effect.diff.clone(),
-            })),
-            Effect::Connections(all) => {
-                Self::Connections(ConnectionsView { connections: all.clone() })
-            }
-        }
-    }
-}
-
-/// A report as JSON.
-pub fn view(report: &Report) -> ChangeView<EffectView> {
-    ChangeView {
-        change_id: report.change_id.clone(),
-        outcome: report.outcome,
-        sent: report.sent,
-        safe_to_retry: report.safe_to_retry,
-        effect: (&report.effect).into(),
-        cloud: report.cloud.clone(),
-        warnings: report.warnings.clone(),
-    }
 }
 
 /// Writes the members of every object in the order of the alphabet: mappings have another one in the

@@ -1,9 +1,17 @@
 //! The seam to the audit log, and the records of a change.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr, sync::Arc};
 
-use super::{Effect, Outcome, Report, apply::Asker, json::value, subject::Subject};
+use super::{Effect, Outcome, Report, json::value, subject::Subject};
 use crate::audit::{Audit, AuditError, ChangeId, Content, Kind};
+
+/// Somebody who asks for a change.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    pub(super) dry_run: bool,
+    pub(super) actor: Arc<str>,
+    pub(super) remote: IpAddr,
+}
 
 /// The audit log, or the stand-in of a test.
 pub trait Recorder: Send + Sync + 'static {

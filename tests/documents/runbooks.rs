@@ -15,13 +15,7 @@ const FOREIGN: [&str; 15] = [
     "df",
     "df -i",
     "dmesg",
-    "endpointIdList",
-    "https://css.REGION.myhuaweicloud.com/v1.0/PROJECT_ID/clusters/CLUSTER_ID/vpcepservice/connections",
-    "login.json",
-    "pip install huaweicloudsdkcss",
     "timedatectl",
-    "UpdateVpcepConnection",
-    "{\"action\": \"receive\", \"endpoint_id_list\": [\"ENDPOINT_ID\"]}",
     "\"reject\"",
 ];
 
