@@ -9,7 +9,8 @@ use super::{Condition, Outcome};
 use crate::{
     cloud::CloudError,
     model::{
-        EndpointId, EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName, Status,
+        EndpointId, EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName,
+        Status,
     },
 };
 

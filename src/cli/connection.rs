@@ -165,7 +165,7 @@ fn question(action: Decision, count: usize, cluster: &ReadConnections, listener:
     let noun = if count == 1 { "connection" } else { "connections" };
     visible(&format!(
         "{verb} {count} {noun} of the cluster {} ({}) of project {} in region {}, through {listener}? \
-         Only yes is taken for yes.",
+         Type yes to go on; anything else cancels.",
         cluster.cluster_name, cluster.cluster_id, cluster.project, cluster.region_id,
     ))
 }

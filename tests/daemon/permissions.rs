@@ -16,9 +16,12 @@ const PAGE: &str = include_str!("../../deploy/manual/huawei-cloud.md");
 
 /// The actions of the two policies: for reading, and additionally for changes.
 fn documented() -> [Vec<String>; 2] {
-    let section = section("\n## Permissions\n", "\n## ");
-    let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next());
-    let policies: Vec<_> = blocks
+    policies(section("\n## Permissions\n", "\n## ")).try_into().expect("two policies")
+}
+
+fn policies(text: &str) -> Vec<Vec<String>> {
+    let blocks = text.split("```json\n").skip(1).map(|block| block.split("```").next());
+    blocks
         .map(|block| {
             let policy: Value = serde_json::from_str(block.expect("it has an end")).expect("JSON");
             let statements = policy["Statement"].as_array().expect("a list");
@@ -27,8 +30,7 @@ fn documented() -> [Vec<String>; 2] {
                 statements.iter().flat_map(|one| one["Action"].as_array().expect("a list"));
             actions.map(|action| action.as_str().expect("a text").to_owned()).collect()
         })
-        .collect();
-    policies.try_into().expect("two policies")
+        .collect()
 }
 
 fn section(begin: &str, end: &str) -> &'static str {
@@ -49,6 +51,14 @@ fn the_table_of_calls_names_the_permissions_of_the_policies() {
     named.sort_unstable();
     policies.sort_unstable();
     assert_eq!(named, policies);
+}
+
+/// The README's first configuration has no endpoint services and no project id.
+#[test]
+fn the_policy_of_the_readme_is_enough_for_its_configuration() {
+    let [reading, _] = documented();
+    let readme = policies(include_str!("../../README.md"));
+    assert_eq!(readme, [without(&reading, "vpcep:endpointServices:list")]);
 }
 
 fn without(actions: &[String], one: &str) -> Vec<String> {
@@ -137,8 +147,11 @@ async fn changes_work_under_the_documented_policies_and_need_each_action_of_the_
         let listed = ask(Method::GET, &url, &headers[..1], String::new()).await;
         let listed = listed.expect("the daemon answers").json();
         let endpoint_id = &listed["connections"][0]["endpoint_id"];
-        let path =
-            format!("clusters/{}/connections/{}", cloud.id(0), endpoint_id.as_str().expect("an id"));
+        let path = format!(
+            "clusters/{}/connections/{}",
+            cloud.id(0),
+            endpoint_id.as_str().expect("an id")
+        );
         cloud.control(Method::POST, &path, &json!({ "status": status })).await;
         let seen = json!({ "endpoint_id": endpoint_id, "status": status });
         let body = json!({ "action": "accept", "connections": [seen] }).to_string();

@@ -7,7 +7,7 @@ use super::{MANUAL, commands::help, one_line};
 use crate::support::here;
 
 /// Quotations that belong to other programs, their protocols, or the reader's own machine.
-const FOREIGN: [&str; 15] = [
+const FOREIGN: [&str; 9] = [
     "chronyc tracking",
     "css.REGION.myhuaweicloud.com",
     "css:VPCEndpoint:manageConnection",
@@ -76,7 +76,7 @@ fn runbooks() -> Vec<(String, String)> {
 }
 
 /// The program without its comments and its tests, and with strings whole that are broken over lines.
-fn code() -> String {
+pub(super) fn code() -> String {
     fn add(folder: &Path, code: &mut String) {
         for entry in fs::read_dir(folder).expect("the folder is there") {
             let path = entry.expect("it can be listed").path();

@@ -121,7 +121,7 @@ pub(in crate::cli) fn meaning(outcome: Outcome) -> &'static str {
             "Reading back shows only a part of what was wanted. Look at it again, then plan again."
         }
         Outcome::Rejected => {
-            "The cloud refused it, and nothing changed. Mend what it says, then plan again."
+            "The cloud refused it, and nothing changed. Correct what it names, then plan again."
         }
         Outcome::NotSent => "Nothing was sent, and nothing changed.",
         Outcome::Unknown => {
@@ -174,7 +174,9 @@ pub(in crate::cli) fn refusal(
         }
         (412, _) => {
             lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));
-            lines.push("Somebody changed it meanwhile: look again, then plan again.".to_owned());
+            lines.push(
+                "Someone changed it meanwhile: look at it again, then plan again.".to_owned(),
+            );
         }
         (_, ended) => {
             lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));

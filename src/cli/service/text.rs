@@ -100,7 +100,7 @@ fn difference(change: &Difference, paint: &Paint) -> Vec<String> {
 pub(super) fn question(service: &ReadService, listener: &str) -> String {
     visible(&format!(
         "Apply this to the endpoint service {} ({}) of project {} in region {}, through {listener}? \
-         Only yes is taken for yes.",
+         Type yes to go on; anything else cancels.",
         service.name, service.service_id, service.project, service.region_id,
     ))
 }
