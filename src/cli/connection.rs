@@ -87,9 +87,8 @@ async fn list(api: &ApiArgs, out: &Out, cluster: &str) -> Result<u8, End> {
             }
         };
         if !answer.body.complete {
-            lines.push(
-                "These are not all: the cloud reports more than it lets anybody read.".into(),
-            );
+            lines
+                .push("These are not all: the cloud reports more than it lets anyone read.".into());
         }
         lines
     });
