@@ -21,6 +21,7 @@ mod services;
 mod settings;
 mod state;
 mod status;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -71,7 +72,9 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(changes::list))
         .routes(routes!(changes::one))
         .routes(routes!(connections::read, connections::decide))
+        .routes(routes!(clusters::list))
         .routes(routes!(clusters::poll_now))
+        .routes(routes!(whoami::whoami))
         .routes(routes!(healthy))
 }
 

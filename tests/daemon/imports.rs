@@ -35,7 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("poll", &["board", "clock", "cloud", "model", "pacing", "stats"]),
     ("change", &["audit", "board", "clock", "cloud", "label", "model", "pacing", "stats", "text"]),
     ("exposition", &["board", "clock", "cloud", "model", "stats"]),
-    ("public", &["board", "clock", "cloud", "exposition", "model", "stats", "web"]),
+    ("public", &["board", "clock", "cloud", "exposition", "model", "stats", "text", "web"]),
     ("admin", &["audit", "board", "change", "clock", "cloud", "model", "poll", "stats", "web"]),
     (
         "config",
