@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use crate::{
     label::{self, labels},
-    model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
+    model::{
+        ClusterId, ConnectionList, Decision, EndpointId, EndpointService, ServiceFields, ServiceId,
+    },
     pacing::{Priority, Token},
 };
 
@@ -23,6 +25,19 @@ pub trait Cloud: Send + Sync + 'static {
         cluster: &ClusterId,
         budget: Budget,
     ) -> impl Future<Output = Traced<Arc<ConnectionList>>> + Send;
+}
+
+/// The decisions about the connections of one project's clusters.
+pub trait Decisions: Cloud {
+    /// Accepts or rejects connections of a cluster. It is sent once, and never again, like
+    /// [`Services::update_service`].
+    fn decide(
+        &self,
+        cluster: &ClusterId,
+        decision: Decision,
+        connections: &[EndpointId],
+        budget: Budget,
+    ) -> impl Future<Output = Traced<()>> + Send;
 }
 
 /// The operations on the endpoint services of one project.

@@ -14,8 +14,10 @@ use super::{
     settings::{Common, Pacers, Settings},
 };
 use crate::{
-    cloud::{Budget, Cloud, CloudError, Listed, Reason, Services, Traced},
-    model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
+    cloud::{Budget, Cloud, CloudError, Decisions, Listed, Reason, Services, Traced},
+    model::{
+        ClusterId, ConnectionList, Decision, EndpointId, EndpointService, ServiceFields, ServiceId,
+    },
 };
 
 /// A client of the real cloud. Clones share its credentials and what was learnt of its region.
@@ -70,6 +72,22 @@ impl Cloud for Client {
         let Inner { api, limits, memory } = &*self.0;
         let reading = connections::read(api, limits, memory, cluster, &mut effort);
         let result = within(deadline, "the poll", reading).await;
+        Traced { result, trace: effort.trace }
+    }
+}
+
+impl Decisions for Client {
+    async fn decide(
+        &self,
+        cluster: &ClusterId,
+        decision: Decision,
+        connections: &[EndpointId],
+        budget: Budget,
+    ) -> Traced<()> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let sending = connections::decide(&self.0.api, cluster, decision, connections, &mut effort);
+        let result = within(deadline, "the change of the connections", sending).await;
         Traced { result, trace: effort.trace }
     }
 }

@@ -17,7 +17,7 @@ mod surprise;
 
 pub use self::{
     error_body::{ErrorBody, Hide, error_body},
-    page::page,
+    page::{decision, page},
     service::{ServicePage, service, services, update},
     surprise::{Oddity, Surprise, Surprises},
 };

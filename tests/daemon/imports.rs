@@ -88,6 +88,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "exposition",
             "files",
             "huawei",
+            "label",
             "model",
             "poll",
             "public",
