@@ -6,10 +6,13 @@
 //! `web` reads the other file, that of TLS and users, which other exporters have too.
 
 mod admin;
+mod agency;
 mod convert;
 mod credentials;
 mod diagnostics;
+mod endpoints;
 mod file;
+mod network;
 mod places;
 mod poll;
 mod project;

@@ -1,11 +1,12 @@
 //! The real cloud: one [`Client`] is a region, a project id and credentials.
 //!
-//! Reading order: `settings` and `endpoints` (of what and where), `credentials` (who), `sign` (how a
-//! request proves it), `transport` (sending, retrying, classifying), `codes` (what an error code
-//! means), `key_guard`, `key_check`, `auth` and `session` (which credentials are in force), `iam` (tokens and
-//! project ids), `api` (a request to a service), `wire` (JSON), `paging` (many pages, one list),
-//! `page_limits` (which page limit the API accepts), `page_memory` (pages that came before), `connections` and `services` (what is read and
-//! changed), `client` (the traits of [`crate::cloud`]). Only `transport` and `endpoints` know reqwest;
+//! Reading order: `settings`, `endpoints` and `network` (of what, where and on which way), `credentials`
+//! (who), `sign` (how a request proves it), `transport` (sending, retrying, classifying), `codes` (what an
+//! error code means), `key_guard` and `key_check` (keys are not burned), `auth` (which credentials are in
+//! force, and their providers), `session`, `iam` (project ids), `api` (a request to a service), `wire` (JSON),
+//! `paging` (many pages, one list), `page_limits` (which page limit the API accepts), `page_memory` (pages
+//! that came before), `connections` and `services` (what is read and changed), `client` (the traits of
+//! [`crate::cloud`]). Only `transport`, `endpoints` and `network` know reqwest;
 //! nobody outside knows any of it.
 
 mod api;
@@ -19,6 +20,7 @@ pub mod endpoints;
 mod iam;
 mod key_check;
 mod key_guard;
+pub mod network;
 mod operation;
 mod page_limits;
 mod page_memory;
@@ -33,6 +35,7 @@ pub mod transport;
 pub mod wire;
 
 pub use self::{
+    auth::{METADATA_URL, Metadata},
     client::Client,
     key_guard::KeyGuard,
     operation::Operation,

@@ -286,19 +286,19 @@ impl Stats {
         self.of_project(project, || self.api_clock_skew.with_label_values(&[project]).set(seconds));
     }
 
-    /// The token in use expires at this time.
+    /// The credentials in use expire at this time.
     pub fn credentials_expire(&self, project: &str, unix_seconds: f64) {
         self.of_project(project, || {
             self.credentials_expiry.with_label_values(&[project]).set(unix_seconds)
         });
     }
 
-    /// No token is in use any more.
+    /// The credentials in use do not expire.
     pub fn forget_expiry(&self, project: &str) {
         forget(&self.credentials_expiry, project);
     }
 
-    /// IAM did not give a token.
+    /// New credentials were asked for and did not come.
     pub fn credential_refresh_failed(&self, project: &str) {
         self.of_project(project, || self.credential_failures.with_label_values(&[project]).inc());
     }

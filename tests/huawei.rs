@@ -11,6 +11,7 @@ use css_vpcep_exporter::{
         self, Client, Common, Pacers,
         credentials::{Environment, SecretText, Source},
         endpoints::{BaseUrl, Endpoints},
+        network::Network,
         paging::Paging,
         transport::Transport,
     },
@@ -24,8 +25,11 @@ use serde_json::{Value, json};
 
 use crate::support::{cloud::Cloud as SimulatedCloud, process::Folder};
 
+mod cases;
 mod decisions;
+mod network;
 mod pages;
+mod providers;
 mod services;
 
 struct World {
@@ -42,7 +46,8 @@ async fn world(clusters: usize, connections: usize) -> World {
     stats.add_project("p");
     let transport = Arc::new(Transport::new(clock.clone(), stats.clone()).unwrap());
     let clusters = cloud.clusters.iter().map(|(id, _)| ClusterId::parse(id).unwrap()).collect();
-    let common = Common { transport, guard: Arc::default(), stats };
+    let metadata = Arc::new(huawei::Metadata::at(&*cloud.url));
+    let common = Common { transport, guard: Arc::default(), metadata, stats };
     World { cloud, clusters, common, clock }
 }
 
@@ -62,7 +67,14 @@ impl World {
             name: name.into(),
             region: RegionId::parse("sim-region-1").unwrap(),
             project_id: None,
-            endpoints: Endpoints { css: url.clone(), vpcep: url.clone(), iam: url },
+            domain_id: None,
+            network: Network::default(),
+            endpoints: Endpoints {
+                css: url.clone(),
+                vpcep: url.clone(),
+                iam: url.clone(),
+                sts: url,
+            },
             credentials,
             paging: Paging::default(),
         }

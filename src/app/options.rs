@@ -23,6 +23,8 @@ pub struct Options {
     pub lifecycle: bool,
     /// Reads the configuration again.
     pub load: Loader,
+    /// The address of the ECS metadata service.
+    pub metadata_url: String,
     /// The date.
     pub clock: Clock,
     /// The limits of a change's steps.

@@ -42,11 +42,15 @@ pub struct Collector {
     known: Projects,
 }
 
-/// Builds the parts that poll.
+/// Builds the parts that poll. `metadata_url` is the address of the ECS metadata service.
 ///
 /// # Errors
 /// If the TLS backend cannot start.
-pub fn collector(config: &mut Config, clock: &Clock) -> Result<Collector, StartError> {
+pub fn collector(
+    config: &mut Config,
+    clock: &Clock,
+    metadata_url: &str,
+) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new(Lists {
         reasons: words::<Reason>(),
         operations: words::<huawei::Operation>(),
@@ -60,6 +64,7 @@ pub fn collector(config: &mut Config, clock: &Clock) -> Result<Collector, StartE
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
         guard: Arc::default(),
+        metadata: Arc::new(huawei::Metadata::at(metadata_url)),
         stats: stats.clone(),
     });
     let board = Board::new(config.own_clusters().cloned());
@@ -112,7 +117,8 @@ impl ReadSide {
         let (live, live_in_force) =
             watch::channel(Live::of(&config.exposition, config.effective.clone()));
         let services = ServiceBoard::new(config.own_services());
-        let Collector { projects, board, stats, known } = collector(config, &clock)?;
+        let Collector { projects, board, stats, known } =
+            collector(config, &clock, &options.metadata_url)?;
         let state_file = state.map(|(file, restored)| {
             restore::restore(&file, restored, &board, &clock);
             file

@@ -48,7 +48,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     let sim = cloud().await?;
     let token = token()?;
     let folder = Folder::new()?;
-    let load = loader(&sim, configuration(&sim, &token, &folder));
+    let load = loader(configuration(&sim, &token, &folder));
     let config = load()?;
     let beginning = Beginning::of(&config);
     let options = Options {
@@ -57,6 +57,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
         telemetry_path: "/metrics".into(),
         lifecycle: false,
         load,
+        metadata_url: sim.url(),
         clock: Clock::system(),
         changes: Timings::DEFAULT,
     };
@@ -131,7 +132,7 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
          \x20 - name: demo\n\
          \x20   region: {region}\n\
          \x20   project_id: {project_id}\n\
-         \x20   credentials: {{ environment: {{}} }}\n\
+         \x20   credentials: {{ metadata: {{}} }}\n\
          \x20   api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n\
          \x20   clusters:\n",
         state = folder.0.join("state"),
@@ -150,17 +151,9 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
     yaml
 }
 
-/// Reads that text as a file is read, with the keys in the environment.
-fn loader(sim: &Sim, text: String) -> Loader {
-    let keys = [
-        ("HUAWEICLOUD_SDK_AK", sim.access_key().to_owned()),
-        ("HUAWEICLOUD_SDK_SK", sim.secret_key().to_owned()),
-    ];
-    Arc::new(move || {
-        let value = |(_, value): &(_, String)| value.clone();
-        let environment = |name: &str| keys.iter().find(|(key, _)| *key == name).map(value);
-        config::parse(&text, Path::new("demo"), &environment)
-    })
+/// Reads that text as a file is read. The keys are those of the agency of a simulated server.
+fn loader(text: String) -> Loader {
+    Arc::new(move || config::parse(&text, Path::new("demo"), &|_| None))
 }
 
 /// A folder of this process alone, gone at its end.

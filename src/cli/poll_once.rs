@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
+    huawei::METADATA_URL,
     poll,
     stats::Stats,
 };
@@ -31,7 +32,7 @@ pub(super) async fn poll_once(
     polled: impl Fn(),
 ) -> Result<(Board, Arc<Stats>), StartError> {
     let clock = Clock::system();
-    let collector = app::collector(config, &clock)?;
+    let collector = app::collector(config, &clock, METADATA_URL)?;
     let Collector { projects, board, stats, .. } = collector;
     poll::once(projects, &board, &clock, &stats, |_, _| polled()).await;
     Ok((board, stats))

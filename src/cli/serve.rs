@@ -15,6 +15,7 @@ use crate::{
     change::Timings,
     clock::Clock,
     config::{self, Config},
+    huawei::METADATA_URL,
     stats::{REVISION, VERSION},
 };
 
@@ -113,6 +114,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
         telemetry_path: args.telemetry_path,
         lifecycle: args.lifecycle,
         load,
+        metadata_url: METADATA_URL.into(),
         clock: Clock::system(),
         changes: Timings::DEFAULT,
     };

@@ -1,17 +1,22 @@
 //! `projects[].credentials`: the word `chain`, or exactly one kind.
 
-use super::{diagnostics::Context, file};
+use super::{agency::agency, diagnostics::Context, file};
 use crate::{
-    huawei::credentials::{PROFILE_SECTION, SecretText, Source, check_printable},
+    huawei::{
+        credentials::{AgencyName, PROFILE_SECTION, SecretText, Source, check_printable},
+        endpoints::Service,
+    },
     secret::Secret,
 };
 
 /// The characters that [`check_printable`] accepts.
 const PRINTABLE: &str = "ASCII characters without spaces";
-const KINDS: &str = "exactly one of static, environment, profile, password, token";
+const KINDS: &str = "exactly one of static, environment, profile, password, token, metadata, pod_identity, \
+                     identity_provider, oidc, chain";
 /// An access key is no secret, but it identifies an account, so it is not shown.
 const ACCESS_KEY: &str = "<access key>";
 
+const TOKEN_FILE: &str = "a file with a token, which nobody else may change";
 /// The source of a project's credentials. They are read once now, so that a mistake is found at the
 /// start and not at the first poll: those that are written here each at its key, the others here.
 pub(super) fn source(
@@ -29,26 +34,85 @@ pub(super) fn source(
             context.mistake(path, found, format_args!("chain, or {KINDS}"));
             return None;
         }
-        file::Credentials::Kinds(kinds) => kind(context, path, kinds)?,
+        file::Credentials::Kinds(written) => kinds(context, path, written)?,
     };
-    let (key, expected) = match source {
-        Source::Chain(_) => {
-            ("", "an access key and a secret key in the environment or a profile file")
-        }
+    let base = match &source {
+        Source::Assumed { base, .. } => base,
+        other => other,
+    };
+    // A chain that is written as a word has no key of its own.
+    let is_word = matches!(written, Some(file::Credentials::Word(_)));
+    if let Some((key, expected)) = elsewhere(base)
+        && !context.text_only
+        && let Err(found) = source.resolve()
+    {
+        let key = if is_word { "" } else { key };
+        context.mistake(&format!("{path}{key}"), found, expected);
+    }
+    Some(source)
+}
+
+/// The key and the content of a source that is not in the configuration itself.
+const fn elsewhere(source: &Source) -> Option<(&'static str, &'static str)> {
+    Some(match source {
+        Source::Chain(_) => (".chain", "whole credentials in the environment or a profile file"),
         Source::Environment(_) => {
             (".environment", "an access key and a secret key in the environment")
         }
         Source::Profile { .. } => {
             (".profile.file", "a file of mode 600 or 640 with ak and sk in the section")
         }
-        Source::Static { .. } | Source::Password { .. } | Source::Token(_) => return Some(source),
-    };
-    if !context.text_only
-        && let Err(found) = source.resolve()
-    {
-        context.mistake(&format!("{path}{key}"), found, expected);
+        Source::PodIdentity(_) => (".pod_identity", "a pod of CCE that has a pod identity"),
+        Source::IdentityProvider { .. } => (".identity_provider.id_token_file", TOKEN_FILE),
+        Source::Oidc { .. } => (".oidc.token_file", TOKEN_FILE),
+        _ => return None,
+    })
+}
+
+/// True if a source needs the service; what is in the environment and in files is left to chance.
+pub(super) fn asks(source: &Source, service: Service) -> bool {
+    match (source, service) {
+        (Source::Password { .. } | Source::IdentityProvider { .. }, Service::Iam)
+        | (Source::Oidc { .. }, Service::Sts) => true,
+        (Source::Assumed { base, agency }, service) => {
+            let of_agency = match agency.name {
+                AgencyName::Urn(_) => Service::Sts,
+                AgencyName::OfDomain { .. } => Service::Iam,
+            };
+            of_agency == service || asks(base, service)
+        }
+        _ => false,
     }
-    Some(source)
+}
+
+/// The one kind, and the agency that is assumed with it.
+fn kinds(
+    context: &mut Context<'_>,
+    path: &str,
+    written: &mut file::CredentialKinds,
+) -> Option<Source> {
+    let base = kind(context, path, written);
+    let Some(assume) = &mut written.assume else { return base };
+    let has_keys = written.password.is_none() && written.token.is_none();
+    let agency = agency(context, &format!("{path}.assume"), assume, has_keys);
+    Some(Source::Assumed { base: Box::new(base?), agency: agency? })
+}
+
+/// The names of the kinds that are written.
+fn names(written: &file::CredentialKinds) -> Vec<&'static str> {
+    let kinds = [
+        ("static", written.fixed.is_some()),
+        ("environment", written.environment.is_some()),
+        ("profile", written.profile.is_some()),
+        ("password", written.password.is_some()),
+        ("token", written.token.is_some()),
+        ("metadata", written.metadata.is_some()),
+        ("pod_identity", written.pod_identity.is_some()),
+        ("identity_provider", written.identity_provider.is_some()),
+        ("oidc", written.oidc.is_some()),
+        ("chain", written.chain.is_some()),
+    ];
+    kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect()
 }
 
 fn kind(
@@ -56,14 +120,7 @@ fn kind(
     path: &str,
     written: &mut file::CredentialKinds,
 ) -> Option<Source> {
-    let kinds = [
-        ("static", written.fixed.is_some()),
-        ("environment", written.environment.is_some()),
-        ("profile", written.profile.is_some()),
-        ("password", written.password.is_some()),
-        ("token", written.token.is_some()),
-    ];
-    let found: Vec<_> = kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect();
+    let found = names(written);
     let [kind] = found[..] else {
         let found = if found.is_empty() { "none".to_owned() } else { found.join(" and ") };
         context.mistake(path, found, KINDS);
@@ -78,8 +135,39 @@ fn kind(
             let file = SecretText::File(context.path(&mut written.file));
             read(context, &format!("{path}.file"), file, Kind::Key).map(Source::Token)
         }
+        file::CredentialKinds { identity_provider: Some(written), .. } => {
+            Some(identity_provider(context, &path, written))
+        }
+        file::CredentialKinds { oidc: Some(written), .. } => Some(oidc(context, &path, written)),
+        file::CredentialKinds { metadata: Some(_), .. } => Some(Source::Metadata),
+        file::CredentialKinds { pod_identity: Some(_), .. } => {
+            Some(Source::PodIdentity(context.environment.clone()))
+        }
+        file::CredentialKinds { chain: Some(_), .. } => {
+            Some(Source::Chain(context.environment.clone()))
+        }
         _ => Some(Source::Environment(context.environment.clone())),
     }
+}
+
+fn identity_provider(
+    context: &mut Context<'_>,
+    path: &str,
+    file::IdentityProvider { idp_id, id_token_file }: &mut file::IdentityProvider,
+) -> Source {
+    context.name(&format!("{path}.idp_id"), idp_id);
+    Source::IdentityProvider { idp_id: idp_id.clone(), id_token_file: context.path(id_token_file) }
+}
+
+fn oidc(
+    context: &mut Context<'_>,
+    path: &str,
+    file::Oidc { provider_urn, agency_urn, token_file }: &mut file::Oidc,
+) -> Source {
+    context.name(&format!("{path}.provider_urn"), provider_urn);
+    context.name(&format!("{path}.agency_urn"), agency_urn);
+    let token_file = context.path(token_file);
+    Source::Oidc { provider_urn: provider_urn.clone(), agency_urn: agency_urn.clone(), token_file }
 }
 
 fn static_keys(

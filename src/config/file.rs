@@ -51,6 +51,11 @@ pub(super) struct Project {
     pub(super) region: String,
     pub(super) project_id: Option<String>,
     pub(super) credentials: Option<Credentials>,
+    /// Shown without its user.
+    pub(super) proxy_url: Option<String>,
+    pub(super) no_proxy: Option<String>,
+    pub(super) proxy_from_environment: Option<bool>,
+    pub(super) ca_file: Option<String>,
     pub(super) api_endpoints: Option<ApiEndpoints>,
     pub(super) rate_limit: Option<RateLimits>,
     pub(super) paging: Option<Paging>,
@@ -79,11 +84,51 @@ pub(super) struct CredentialKinds {
     pub(super) password: Option<Password>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token: Option<TokenFile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) chain: Option<Nothing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metadata: Option<Nothing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pod_identity: Option<Nothing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) identity_provider: Option<IdentityProvider>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) oidc: Option<Oidc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) assume: Option<Assume>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentityProvider {
+    pub(super) idp_id: String,
+    pub(super) id_token_file: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oidc {
+    pub(super) provider_urn: String,
+    pub(super) agency_urn: String,
+    pub(super) token_file: String,
+}
+
+/// `agency_urn`, or `agency_name` and `domain_name`.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Assume {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) agency_urn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) agency_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) domain_name: Option<String>,
+    pub(super) duration: Option<String>,
+}
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -129,6 +174,7 @@ pub(super) struct ApiEndpoints {
     pub(super) css: Option<String>,
     pub(super) vpcep: Option<String>,
     pub(super) iam: Option<String>,
+    pub(super) sts: Option<String>,
 }
 
 #[derive(Default, Deserialize, Serialize)]

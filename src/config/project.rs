@@ -3,13 +3,20 @@
 use std::collections::HashMap;
 
 use super::{
-    credentials::source, diagnostics::Context, file, poll::Intervals, settings::ProjectSettings,
+    credentials::{asks, source},
+    diagnostics::Context,
+    endpoints::{Asked, endpoints},
+    file,
+    network::network,
+    poll::Intervals,
+    settings::ProjectSettings,
 };
 use crate::{
     board::{ClusterMeta, ServiceMeta},
     huawei::{
         self,
-        endpoints::{BaseUrl, Endpoints, Service, derived, is_known},
+        credentials::Source,
+        endpoints::Service,
         paging::{LARGEST_LIMIT, Paging, Parameter},
     },
     model::{ClusterId, ProjectId, RegionId, ServiceId},
@@ -93,22 +100,46 @@ fn cloud(
         context.mistake(&at("name"), format_args!("{:?}", written.name), "a name without /");
     }
     let region = context.ok(&at("region"), &written.region, RegionId::parse(&written.region));
-    let project_id = match &written.project_id {
-        Some(text) => context.ok(&at("project_id"), text, ProjectId::parse(text)).map(Some),
-        None => Some(None),
-    };
     let credentials = source(context, &at("credentials"), &mut written.credentials);
+    let network = network(context, path, written);
+    let read = credentials.as_ref().filter(|_| !context.text_only);
+    let defaults = read.map(Source::defaults).unwrap_or_default();
+    if written.project_id.is_none() {
+        written.project_id = defaults.project_id;
+    }
+    let project_id = project_id(context, &at("project_id"), written.project_id.as_deref());
     let paging = paging(context, &at("paging"), written.paging.get_or_insert_default());
-    let region = region?;
-    let endpoints = endpoints(context, path, &mut written.api_endpoints, &region);
+    let (region, credentials) = (region?, credentials?);
+    let asked = Asked {
+        css: written.clusters.as_ref().is_some_and(|clusters| !clusters.is_empty()),
+        iam: project_id == Some(None) || asks(&credentials, Service::Iam),
+        sts: asks(&credentials, Service::Sts),
+    };
+    let of_profile = defaults.iam_endpoint;
+    let endpoints =
+        endpoints(context, path, &mut written.api_endpoints, &region, asked, of_profile);
     Some(huawei::Settings {
         name: written.name.as_str().into(),
         region,
         project_id: project_id?,
+        domain_id: defaults.domain_id.map(Into::into),
         endpoints: endpoints?,
-        credentials: credentials?,
+        credentials,
+        network: network?,
         paging,
     })
+}
+
+/// The id, if one is written; none at all where it is wrong.
+fn project_id(
+    context: &mut Context<'_>,
+    path: &str,
+    written: Option<&str>,
+) -> Option<Option<ProjectId>> {
+    match written {
+        Some(text) => context.ok(path, text, ProjectId::parse(text)).map(Some),
+        None => Some(None),
+    }
 }
 
 /// The cluster, if it is this shard's.
@@ -171,36 +202,6 @@ fn endpoint_services(
         }
     }
     services
-}
-
-fn endpoints(
-    context: &mut Context<'_>,
-    path: &str,
-    written: &mut Option<file::ApiEndpoints>,
-    region: &RegionId,
-) -> Option<Endpoints> {
-    let written = written.get_or_insert_default();
-    if !is_known(region) && *written == file::ApiEndpoints::default() {
-        let what = format!(
-            "{region} is not a region known here; its API hosts are derived, like {}: set \
-             api_endpoints if they are elsewhere",
-            derived(Service::Css, region)
-        );
-        context.warning(&format!("{path}.region"), what);
-    }
-    let mut endpoint = |key: &str, written: &mut Option<String>, service| {
-        let text = written.get_or_insert_with(|| derived(service, region));
-        // A URL with a user name may have a password too.
-        let shown = if text.contains('@') { "a URL with @" } else { &**text };
-        let path = format!("{path}.api_endpoints.{key}");
-        let url = context.ok(&path, shown, BaseUrl::parse(text))?;
-        *text = url.to_string();
-        Some(url)
-    };
-    let css = endpoint("css", &mut written.css, Service::Css);
-    let vpcep = endpoint("vpcep", &mut written.vpcep, Service::Vpcep);
-    let iam = endpoint("iam", &mut written.iam, Service::Iam);
-    Some(Endpoints { css: css?, vpcep: vpcep?, iam: iam? })
 }
 
 /// This shard's part of a limit that all shards share.

@@ -95,6 +95,7 @@ impl Api {
             query: call.query,
             body: call.body,
             secret: None,
+            header: None,
             project_id: Some(project_id),
             pacer,
         };

@@ -1,7 +1,25 @@
-//! The proof of who sends a request.
+//! The proof of who sends a request, and the ways to come by one: a file for each provider.
+//!
+//! `issued` is what every provider gives, `life` says when it is renewed, `issuer` asks IAM and STS,
+//! `provider` finds the provider of an identity, `keeper` keeps a project's credentials in force.
+
+mod assume;
+mod identity_provider;
+mod issued;
+mod issuer;
+mod keeper;
+mod life;
+mod metadata;
+mod oidc;
+mod password;
+mod pod_identity;
+mod provider;
+
+pub use self::metadata::{METADATA_URL, Metadata};
+pub(super) use self::{issuer::tell, keeper::Keeper};
 
 use super::{
-    credentials::{Keys, Login},
+    credentials::{AgencyName, IdToken, Identity, Keys, Login, Oidc},
     key_guard::{Credentials, Fingerprint},
 };
 use crate::secret::Secret;
@@ -33,23 +51,54 @@ impl Auth {
     }
 
     pub(super) fn token(token: Secret) -> Self {
-        let credentials = all_lockable(&[&token]);
+        let credentials = all_lockable(std::slice::from_ref(&token));
         Self { proof: Proof::Token(token), credentials }
     }
 }
 
-/// The credentials of a login at IAM.
-pub(super) fn login(login: &Login) -> Credentials {
-    tokens_of(login, "")
+/// An identity, where it is exchanged for keys or a token.
+fn whole(identity: &Identity) -> Credentials {
+    all_lockable(&parts_of(identity))
 }
 
-/// The tokens of a login at a host that refuses them fresh from IAM: IAM took the password, so this
-/// says nothing of it at other hosts.
-pub(super) fn tokens_of(Login { domain, user, password }: &Login, host: &str) -> Credentials {
-    all_lockable(&[&domain.as_str().into(), &user.as_str().into(), password, &host.into()])
+/// What an identity was exchanged for, at a host that refuses it fresh: the exchange went well, so this
+/// says nothing of other hosts.
+fn fresh_at(identity: &Identity, host: &str) -> Credentials {
+    let mut parts = parts_of(identity);
+    parts.push(host.into());
+    all_lockable(&parts)
 }
 
-fn all_lockable(parts: &[&Secret]) -> Credentials {
-    let whole = Fingerprint::of(parts);
+/// The texts that make an identity another one.
+fn parts_of(identity: &Identity) -> Vec<Secret> {
+    match identity {
+        Identity::Keys(keys) => vec![keys.access_key.as_str().into(), keys.secret_key.clone()],
+        Identity::Token(token) => vec![token.clone()],
+        Identity::Password(Login { domain, user, password }) => {
+            vec![domain.as_str().into(), user.as_str().into(), password.clone()]
+        }
+        Identity::Metadata | Identity::Platform { .. } => vec!["the platform".into()],
+        Identity::PodIdentity(pod) => vec![pod.url.as_str().into(), pod.token.clone()],
+        Identity::IdToken(IdToken { idp_id, id_token }) => {
+            vec![idp_id.as_str().into(), id_token.clone()]
+        }
+        Identity::Oidc(Oidc { provider_urn, agency_urn, id_token }) => {
+            vec![provider_urn.as_str().into(), agency_urn.as_str().into(), id_token.clone()]
+        }
+        Identity::Assumed { base, agency } => {
+            let mut parts = parts_of(base);
+            match &agency.name {
+                AgencyName::Urn(urn) => parts.push(urn.as_str().into()),
+                AgencyName::OfDomain { agency, domain } => {
+                    parts.extend([agency.as_str().into(), domain.as_str().into()]);
+                }
+            }
+            parts
+        }
+    }
+}
+
+fn all_lockable(parts: &[Secret]) -> Credentials {
+    let whole = Fingerprint::of(&parts.iter().collect::<Vec<_>>());
     Credentials { whole, lockable: whole }
 }

@@ -40,7 +40,7 @@ impl Client {
 
     /// Reads secret files anew, as a reload of the configuration asks.
     pub fn reread_credentials(&self) {
-        self.0.api.session.reread();
+        self.0.api.session.keeper.reread();
     }
 
     /// Forgets what came of clusters that are not among these.
@@ -55,9 +55,9 @@ impl Client {
         &self.0.api.settings
     }
 
-    /// Replaces the token if it is due at `now`.
-    pub(super) async fn renew_token_if_due(&self, now: Instant) {
-        self.0.api.session.renew_if_due(now).await;
+    /// Replaces credentials that are to be renewed at `now`.
+    pub async fn renew_if_due(&self, now: Instant) {
+        self.0.api.session.keeper.renew_if_due(now).await;
     }
 }
 

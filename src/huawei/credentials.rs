@@ -1,18 +1,21 @@
 //! Credentials and their sources.
 //!
 //! A [`Source`] is configured; [`Source::resolve`] reads it, and reads it again when the cloud refuses
-//! the credentials. In a chain, a source that is not configured hands on to the next one; a source
-//! that is configured but broken stops the chain with its mistake.
+//! the credentials. It asks nobody: an [`Identity`] may still have to be exchanged for keys. In a chain, a
+//! source that is not configured hands on to the next one; a source that is configured but broken stops
+//! the chain with its mistake.
 
+mod checks;
+mod environment;
 mod profile;
 mod secret_text;
 mod source;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 pub use self::{
-    secret_text::SecretText,
-    source::{Environment, PROFILE_SECTION, Source, check_printable},
+    checks::check_printable, environment::Environment, profile::PROFILE_SECTION,
+    secret_text::SecretText, source::Source,
 };
 
 use crate::secret::Secret;
@@ -38,6 +41,91 @@ pub enum Identity {
     /// IAM gives a token for these (IAM API Reference, "Obtaining a User Token Through Password
     /// Authentication").
     Password(Login),
+    /// The ECS metadata service gives keys of the server's agency.
+    Metadata,
+    /// The pod identity agent of CCE gives keys.
+    PodIdentity(PodIdentity),
+    /// IAM gives keys for the token of an identity provider.
+    IdToken(IdToken),
+    /// STS gives keys for the token of an OIDC provider.
+    Oidc(Oidc),
+    /// The end of a chain: the metadata service, then pod identity; the first that is there.
+    Platform {
+        /// The attempts before, for the error if there is nothing here either.
+        tried: String,
+        /// Pod identity, or why there is none. It is broken only if the metadata service is not there.
+        pod: Result<PodIdentity, CredentialsError>,
+    },
+    /// Keys of an agency, given to those of another identity.
+    Assumed {
+        /// The identity that asks.
+        base: Box<Identity>,
+        /// The agency.
+        agency: Agency,
+    },
+}
+
+/// The agent that CCE runs beside a pod.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PodIdentity {
+    /// Its address, as the platform put it into the environment.
+    pub url: String,
+    /// The token of the pod.
+    pub token: Secret,
+}
+
+/// The token of an identity provider that IAM knows ("Obtaining a Token with an OpenID Connect ID Token").
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdToken {
+    /// The id of the identity provider.
+    pub idp_id: String,
+    /// Its token.
+    pub id_token: Secret,
+}
+
+/// The token of an OIDC provider that STS knows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Oidc {
+    /// The provider.
+    pub provider_urn: String,
+    /// The agency whose keys are wanted.
+    pub agency_urn: String,
+    /// The provider's token.
+    pub id_token: Secret,
+}
+
+/// An agency to assume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agency {
+    /// Its name.
+    pub name: AgencyName,
+    /// The life of its keys.
+    pub duration: Duration,
+}
+
+/// The name of an agency decides which API gives its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgencyName {
+    /// STS, by `iam::<account id>:agency:<name>`.
+    Urn(String),
+    /// IAM, by its name and the name of the account that delegates.
+    OfDomain {
+        /// The agency's name.
+        agency: String,
+        /// The account's name.
+        domain: String,
+    },
+}
+
+/// What an environment or a profile says beside the credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// The project's id.
+    pub project_id: Option<String>,
+    /// The account's id.
+    pub domain_id: Option<String>,
+    /// The address of IAM.
+    pub iam_endpoint: Option<String>,
 }
 
 /// An IAM user with a password.
@@ -78,10 +166,6 @@ impl fmt::Debug for Keys {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keys(_) => "Identity::Keys",
-            Self::Token(_) => "Identity::Token",
-            Self::Password(_) => "Identity::Password",
-        })
+        f.write_str("Identity")
     }
 }

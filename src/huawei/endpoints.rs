@@ -57,6 +57,8 @@ pub struct Endpoints {
     pub vpcep: BaseUrl,
     /// Identity and Access Management.
     pub iam: BaseUrl,
+    /// Security Token Service.
+    pub sts: BaseUrl,
 }
 
 /// Scheme, host and port of a service; nothing else.
@@ -122,6 +124,8 @@ pub enum Service {
     Vpcep,
     /// Identity and Access Management.
     Iam,
+    /// Security Token Service.
+    Sts,
 }
 
 /// Returns true for a known region of the public cloud. Others may exist: new regions, and those of
@@ -130,15 +134,59 @@ pub fn is_known(region: &RegionId) -> bool {
     REGIONS.contains(&region.as_str())
 }
 
+/// The host of STS that the official SDK asks in regions without one in its table.
+const OTHER_STS: &str = "https://sts.cn-north-4.myhuaweicloud.com";
+
+/// The regions with a host of STS in that table.
+const WITH_STS: [&str; 12] = [
+    "af-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "cn-east-3",
+    "cn-north-4",
+    "cn-south-1",
+    "cn-southwest-2",
+    "la-south-2",
+    "sa-brazil-1",
+    "tr-west-1",
+];
+
+/// The reason to doubt the derived host of a service in a known region.
+pub fn doubt(service: Service, region: &RegionId) -> Option<&'static str> {
+    match (service, region.as_str()) {
+        (Service::Css, "eu-west-101") => {
+            Some("the official SDKs say css.eu-west-101.myhuaweicloud.com, Terraform says .eu")
+        }
+        (Service::Css, "eu-west-0" | "ru-northwest-2" | "sa-argentina-1") => {
+            Some("no official client knows a CSS there")
+        }
+        (
+            Service::Iam,
+            "af-north-1" | "ap-southeast-5" | "cn-north-11" | "cn-south-4" | "cn-southwest-3"
+            | "ru-northwest-2" | "sa-argentina-1",
+        ) => Some("no official client knows the IAM of this region"),
+        (Service::Sts, region) if !WITH_STS.contains(&region) => {
+            Some("no official client knows the STS of this region; it is that of cn-north-4")
+        }
+        _ => None,
+    }
+}
+
 /// The base URL of a service in a region, without a slash at the end.
 pub fn derived(service: Service, region: &RegionId) -> String {
     let region = region.as_str();
+    if service == Service::Sts && !WITH_STS.contains(&region) {
+        return OTHER_STS.into();
+    }
     let host = match (service, region) {
         // The service once was called "Elasticsearch", and two regions kept the host.
         (Service::Css, "cn-north-1" | "cn-east-2") => "es",
         (Service::Css, _) => "css",
         (Service::Vpcep, _) => "vpcep",
         (Service::Iam, _) => "iam",
+        (Service::Sts, _) => "sts",
     };
     let domain = match region {
         region if region.starts_with("eu-west-1") => "myhuaweicloud.eu",
@@ -207,6 +255,10 @@ mod tests {
             (Service::Vpcep, "eu-west-101", "https://vpcep.eu-west-101.myhuaweicloud.eu"),
             (Service::Iam, "eu-west-101", "https://iam.eu-west-101.myhuaweicloud.eu"),
             (Service::Vpcep, "eu-west-0", "https://vpcep.eu-west-0.myhuaweicloud.com"),
+            (Service::Sts, "ap-southeast-4", "https://sts.ap-southeast-4.myhuaweicloud.com"),
+            (Service::Sts, "tr-west-1", "https://sts.tr-west-1.myhuaweicloud.com"),
+            (Service::Sts, "ap-southeast-5", OTHER_STS),
+            (Service::Sts, "eu-west-101", OTHER_STS),
         ];
         for (service, region, expected) in cases {
             assert_eq!(derived(service, &RegionId::parse(region).unwrap()), expected);

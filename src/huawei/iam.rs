@@ -1,75 +1,13 @@
-//! The questions to IAM and its answers: a token for a user, and the id of a project.
+//! The answer of IAM that tells the id of a project.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
 
-use super::{credentials::Login, settings::Settings, transport::Answer};
+use super::transport::Answer;
 use crate::{
     cloud::{CloudError, Reason},
     model::{ProjectId, RegionId},
-    secret::Secret,
     text::shown,
 };
-
-/// A token that IAM gave.
-pub(super) struct Issued {
-    pub(super) token: Secret,
-    /// By IAM's clock.
-    pub(super) expires: Timestamp,
-    /// Its life from now on.
-    pub(super) life: Duration,
-}
-
-/// The body that asks for a token for a user and a password (IAM API Reference, "Obtaining a User
-/// Token Through Password Authentication"). Without a project id the token is for the project that is
-/// named like the region: its main project.
-pub(super) fn login_body(login: &Login, settings: &Settings) -> Secret {
-    let Login { domain, user, password } = login;
-    let project = match &settings.project_id {
-        Some(id) => json!({ "id": id.as_str() }),
-        None => json!({ "name": settings.region.as_str() }),
-    };
-    let user = json!({
-        "name": user, "password": password.expose(), "domain": { "name": domain }
-    });
-    let body = json!({ "auth": {
-        "identity": { "methods": ["password"], "password": { "user": user } },
-        "scope": { "project": project },
-    }});
-    Secret::new(body.to_string())
-}
-
-/// The token in an answer to [`login_body`].
-pub(super) fn issued(answer: Answer) -> Result<Issued, CloudError> {
-    match (answer.subject_token, lifetime(&answer.body)) {
-        (Some(token), Some((expires, life))) => Ok(Issued { token, expires, life }),
-        _ => Err(CloudError {
-            request_id: answer.request_id,
-            ..CloudError::new(Reason::BadShape, "IAM gave no token, or none that ever expires")
-        }),
-    }
-}
-
-/// When a token expires, and how long it lives: both ends are told by IAM's clock, so that a wrong
-/// clock here makes no token look dead.
-fn lifetime(body: &[u8]) -> Option<(Timestamp, Duration)> {
-    #[derive(Deserialize)]
-    struct Body {
-        token: Token,
-    }
-    #[derive(Deserialize)]
-    struct Token {
-        issued_at: String,
-        expires_at: String,
-    }
-    let Body { token } = serde_json::from_slice(body).ok()?;
-    let expires: Timestamp = token.expires_at.parse().ok()?;
-    let life = expires.duration_since(token.issued_at.parse().ok()?);
-    Some((expires, Duration::try_from(life).ok()?))
-}
 
 /// The one project that is named like the region (IAM API Reference, "Querying Project Information").
 pub(super) fn one_project(answer: &Answer, region: &RegionId) -> Result<ProjectId, CloudError> {
@@ -117,6 +55,7 @@ mod tests {
         let answer = Answer {
             body: body.as_bytes().to_vec().into(),
             request_id: None,
+            seconds_ahead: 0.0,
             subject_token: None,
             redaction: Redaction::default(),
         };
@@ -139,17 +78,5 @@ mod tests {
             Reason::BadShape
         );
         assert_eq!(projects("{}").unwrap_err().reason, Reason::BadShape);
-    }
-
-    #[test]
-    fn a_token_lives_from_when_it_was_issued() {
-        let body = br#"{"token":{"issued_at":"2015-11-08T01:42:57.527363Z",
-                                 "expires_at":"2015-11-09T01:42:57.527363Z"}}"#;
-        let (expires, life) = lifetime(body).unwrap();
-        assert_eq!((expires.as_second(), life.as_secs()), (1_447_033_377, 24 * 3600));
-        let backwards = br#"{"token":{"issued_at":"2015-11-08T01:42:57Z",
-                                      "expires_at":"2015-11-07T01:42:57Z"}}"#;
-        assert_eq!(lifetime(backwards), None);
-        assert_eq!(lifetime(b"{}"), None);
     }
 }

@@ -19,10 +19,34 @@ labels! {
         Token = "iam_token",
         /// Asks IAM for the id of a project.
         Projects = "iam_projects",
+        /// Asks IAM for a token by that of an identity provider.
+        IdToken = "iam_id_token",
+        /// Asks IAM for temporary keys.
+        SecurityTokens = "iam_security_tokens",
+        /// Asks STS for the keys of an agency.
+        Assume = "sts_assume",
+        /// Asks STS for the keys of an agency by the token of an OIDC provider.
+        AssumeWithOidc = "sts_assume_with_oidc",
+        /// Asks the ECS metadata service for keys.
+        Metadata = "metadata",
+        /// Asks the pod identity agent of CCE for keys.
+        PodIdentity = "pod_identity",
     }
 }
 
 impl Operation {
+    /// Returns true if it asks IAM or STS for credentials: with POST, and twice brings no harm.
+    pub(super) fn is_exchange(self) -> bool {
+        matches!(
+            self,
+            Self::Token
+                | Self::IdToken
+                | Self::SecurityTokens
+                | Self::Assume
+                | Self::AssumeWithOidc
+        )
+    }
+
     /// Returns true if sending it twice may do more than sending it once.
     pub(super) fn is_change(self) -> bool {
         matches!(self, Self::UpdateConnections | Self::UpdateService)

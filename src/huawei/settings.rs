@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    credentials::Source, endpoints::Endpoints, key_guard::KeyGuard, paging::Paging,
-    transport::Transport,
+    auth::Metadata, credentials::Source, endpoints::Endpoints, key_guard::KeyGuard,
+    network::Network, paging::Paging, transport::Transport,
 };
 use crate::{
     model::{ProjectId, RegionId},
@@ -21,10 +21,14 @@ pub struct Settings {
     pub region: RegionId,
     /// The project id; `None`: IAM is asked for the project that is named like the region.
     pub project_id: Option<ProjectId>,
+    /// The account's id, if the source of the credentials says it.
+    pub domain_id: Option<Arc<str>>,
     /// The addresses of the services.
     pub endpoints: Endpoints,
     /// The source of the credentials.
     pub credentials: Source,
+    /// The way to the cloud.
+    pub network: Network,
     /// The paging of the region.
     pub paging: Paging,
 }
@@ -36,6 +40,8 @@ pub struct Common {
     pub transport: Arc<Transport>,
     /// Keeps access keys from being locked.
     pub guard: Arc<KeyGuard>,
+    /// The ECS metadata service.
+    pub metadata: Arc<Metadata>,
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
 }

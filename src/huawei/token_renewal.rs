@@ -1,4 +1,4 @@
-//! Renews tokens in the background, so that no poll has to wait for IAM.
+//! Renews credentials in the background, so that no poll has to wait for them.
 
 use std::{future::Future, time::Duration};
 
@@ -7,10 +7,10 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use super::client::Client;
 use crate::cloud::Clouds;
 
-/// The interval of the checks. A token that is due has a fifth of its life left, which is hours.
+/// The interval of the checks. Credentials that are due live for some minutes more.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// Renews the tokens of the clients that have one, until `shutdown` is ready.
+/// Renews the credentials of the clients whose end, until `shutdown` is ready.
 pub async fn keep_fresh(
     clients: watch::Receiver<Clouds<Client>>,
     shutdown: impl Future<Output = ()>,
@@ -26,7 +26,7 @@ pub async fn keep_fresh(
         let all = clients.borrow().clone();
         for client in all.values() {
             let client = client.clone();
-            renewals.spawn(async move { client.renew_token_if_due(now).await });
+            renewals.spawn(async move { client.renew_if_due(now).await });
         }
         tokio::select! {
             () = &mut shutdown => {

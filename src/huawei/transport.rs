@@ -2,18 +2,23 @@
 //!
 //! This is the only place that retries (reads, and asking for a token, which may be done twice; a
 //! change never is), and the only one that knows reqwest's traps: it follows no redirection, takes no
-//! proxy from the environment, asks for no compression, and reads no body without a cap.
+//! proxy but the configured one, asks for no compression, and reads no body without a cap.
 
 mod classify;
 mod failure;
+mod platform;
 mod redaction;
 mod request;
 mod resolver;
 mod skew;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use reqwest::{
     StatusCode,
     header::{CONTENT_ENCODING, HeaderMap},
@@ -21,7 +26,10 @@ use reqwest::{
 use tokio::time::Instant;
 
 use self::{classify::classify, failure::CONNECT_TIMEOUT, resolver::Resolver, skew::Skew};
-use super::{auth::Auth, codes, effort::Effort, key_check::KeyCheck, operation::Operation, wire};
+use super::{
+    auth::Auth, codes, effort::Effort, key_check::KeyCheck, network::Network, operation::Operation,
+    wire,
+};
 use crate::{
     clock::Clock,
     cloud::{Budget, CloudError, Reason},
@@ -31,6 +39,7 @@ use crate::{
     text::shown,
 };
 
+pub(super) use self::platform::{PlatformAnswer, PlatformRequest};
 pub use self::{redaction::Redaction, request::Request};
 
 /// A full page of 1,000 connections has about 225 KB.
@@ -39,16 +48,27 @@ const LARGEST_BODY: usize = 8 * 1024 * 1024;
 const MAX_TRIES: u32 = 3;
 /// Full jitter between nothing and this, doubled for each further try.
 const BACKOFF: Duration = Duration::from_millis(400);
+const USER_AGENT: &str = concat!("css-vpcep-exporter/", env!("CARGO_PKG_VERSION"));
 /// Idle connections are closed before a gateway's usual 60 s, so that none is used as it closes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// The connections to the cloud, shared by all projects.
+/// The connections to the cloud on one way through the network, shared by the projects that go it.
 #[derive(Debug)]
 pub struct Transport {
-    http: reqwest::Client,
+    /// Or why it cannot start, which the configuration has found out before.
+    http: Result<reqwest::Client, String>,
+    shared: Arc<Shared>,
+}
+
+/// What is the same on every way.
+#[derive(Debug)]
+struct Shared {
+    platform: reqwest::Client,
     clock: Clock,
     stats: Arc<Stats>,
     skew: Skew,
+    /// The ways in use.
+    ways: Mutex<Vec<(Network, Weak<Transport>)>>,
 }
 
 /// A success with its whole body.
@@ -58,6 +78,8 @@ pub struct Answer {
     pub body: Bytes,
     /// The cloud's id of the request.
     pub request_id: Option<String>,
+    /// How far the cloud's clock is ahead of ours; 0 where it does not tell.
+    pub seconds_ahead: f64,
     /// `X-Subject-Token`, by which IAM gives a token.
     pub subject_token: Option<Secret>,
     /// The secrets of the request.
@@ -80,28 +102,41 @@ impl Answer {
 }
 
 impl Transport {
-    /// Prepares a client.
+    /// Prepares a client that goes straight to the cloud.
     ///
     /// # Errors
     /// When the TLS backend cannot start, for instance for lack of root certificates.
     pub fn new(clock: Clock, stats: Arc<Stats>) -> Result<Self, String> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("css-vpcep-exporter/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Resolver::new())
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tcp_keepalive(Duration::from_secs(30))
-            .build()
-            .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
-        Ok(Self { http, clock, stats, skew: Skew::default() })
+        let shared = Shared {
+            platform: platform::client().map_err(|error| cannot_start(&error))?,
+            clock,
+            stats,
+            skew: Skew::default(),
+            ways: Mutex::default(),
+        };
+        let http = Ok(client(&Network::default())?);
+        Ok(Self { http, shared: Arc::new(shared) })
+    }
+
+    /// The same on another way.
+    pub(super) fn through(self: &Arc<Self>, network: &Network) -> Arc<Self> {
+        if *network == Network::default() {
+            return self.clone();
+        }
+        let mut ways = self.shared.ways.lock();
+        ways.retain(|(_, transport)| transport.strong_count() > 0);
+        let known = ways.iter().find(|(way, _)| way == network);
+        if let Some(known) = known.and_then(|(_, transport)| transport.upgrade()) {
+            return known;
+        }
+        let new = Arc::new(Self { http: client(network), shared: self.shared.clone() });
+        ways.push((network.clone(), Arc::downgrade(&new)));
+        new
     }
 
     /// The clock that dates requests.
     pub(super) fn clock(&self) -> &Clock {
-        &self.clock
+        &self.shared.clock
     }
 
     /// Sends a request, and sends it again where that may help, within the deadline.
@@ -130,7 +165,7 @@ impl Transport {
             };
             if tries_before > 0 {
                 effort.trace.retries += 1;
-                self.stats.api_retry(call.project, call.operation);
+                self.shared.stats.api_retry(call.project, call.operation);
             }
             effort.trace.requests += 1;
             let mut result = self.try_once(call, auth, token, effort.budget.deadline).await;
@@ -161,7 +196,7 @@ impl Transport {
         let asked = Instant::now();
         let drawn =
             tokio::time::timeout_at(budget.deadline, call.pacer.acquire(budget.priority)).await;
-        self.stats.api_waited(call.project, asked.elapsed());
+        self.shared.stats.api_waited(call.project, asked.elapsed());
         drawn.ok()
     }
 
@@ -179,7 +214,7 @@ impl Transport {
         );
         let now = Instant::now();
         if error.reason == Reason::Throttled {
-            self.stats.api_throttled(call.project);
+            self.shared.stats.api_throttled(call.project);
             call.pacer.throttled(error.retry_after);
             return call.pacer.closed_until().unwrap_or(now);
         }
@@ -202,7 +237,7 @@ impl Transport {
             Ok(result) => result,
             Err(_) => Err(CloudError::new(Reason::Timeout, "the cloud did not answer in time")),
         };
-        self.stats.api_request(&ApiRequest {
+        self.shared.stats.api_request(&ApiRequest {
             project: call.project,
             operation: call.operation,
             status,
@@ -217,16 +252,19 @@ impl Transport {
         auth: Option<&Auth>,
         status: &mut Option<u16>,
     ) -> Result<Answer, CloudError> {
-        let (request, redaction) = request::build(call, auth, self.clock.now())?;
-        let response = self.http.execute(request).await.map_err(|error| failure::of(&error))?;
-        self.skew.note(call.project, response.headers(), self.clock.now(), &self.stats);
+        let (request, redaction) = request::build(call, auth, self.shared.clock.now())?;
+        let http =
+            self.http.as_ref().map_err(|why| CloudError::new(Reason::Internal, why).unsent())?;
+        let response = http.execute(request).await.map_err(|error| failure::of(&error))?;
+        let Shared { clock, stats, skew, .. } = &*self.shared;
+        let seconds_ahead = skew.note(call.project, response.headers(), clock.now(), stats);
         let code = response.status().as_u16();
         *status = Some(code);
         let request_id = request_id(response.headers(), &redaction);
         let subject_token = response.headers().get("x-subject-token");
         let subject_token = subject_token.and_then(|value| value.to_str().ok()).map(Secret::new);
         match self.body(call, response, &redaction).await {
-            Ok(body) => Ok(Answer { body, request_id, subject_token, redaction }),
+            Ok(body) => Ok(Answer { body, request_id, seconds_ahead, subject_token, redaction }),
             Err(error) => {
                 let request_id = request_id.or(error.request_id);
                 Err(codes::answered(CloudError { request_id, ..error }, code))
@@ -244,22 +282,58 @@ impl Transport {
         if response.headers().contains_key(CONTENT_ENCODING) {
             return Err(CloudError::new(Reason::BadShape, "the answer is compressed, unasked"));
         }
-        let body = read_capped(&mut response).await?;
+        let body = read_capped(&mut response, LARGEST_BODY).await?;
         let expected = match call.operation {
-            Operation::Token => StatusCode::CREATED,
+            Operation::Token | Operation::IdToken | Operation::SecurityTokens => {
+                StatusCode::CREATED
+            }
             _ => StatusCode::OK,
         };
         if response.status() == expected {
             return Ok(body);
         }
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         let said = wire::error_body(&body, &|text| redaction.hide(text));
         let error = classify(response.status(), response.headers(), said, now);
         if error.reason == Reason::ClockSkew {
-            self.skew.note_refusal(call.project, &error.message, now, &self.stats);
+            let Shared { stats, skew, .. } = &*self.shared;
+            skew.note_refusal(call.project, &error.message, now, stats);
         }
         Err(error)
     }
+}
+
+/// Checks that a way can be gone.
+///
+/// # Errors
+/// The TLS backend cannot start with these authorities.
+pub fn check(network: &Network) -> Result<(), String> {
+    client(network).map(drop)
+}
+
+/// A client that goes this way.
+fn client(network: &Network) -> Result<reqwest::Client, String> {
+    let mut builder = reqwest::Client::builder().no_proxy();
+    if let Some(proxy) = network.proxies.for_reqwest() {
+        builder = builder.proxy(proxy);
+    }
+    let certificates = network.authorities.iter().map(|der| reqwest::Certificate::from_der(der));
+    let certificates: Result<Vec<_>, _> = certificates.collect();
+    builder
+        .tls_certs_merge(certificates.map_err(|error| cannot_start(&error))?)
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Resolver::new())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tcp_keepalive(Duration::from_secs(30))
+        .build()
+        .map_err(|error| cannot_start(&error))
+}
+
+fn cannot_start(error: &reqwest::Error) -> String {
+    format!("the HTTP client cannot start: {error}")
 }
 
 /// The services answer with `X-Request-Id`, IAM with `X-IAM-Trace-Id`.
@@ -270,15 +344,19 @@ fn request_id(headers: &HeaderMap, redaction: &Redaction) -> Option<String> {
 
 /// Reads a body. One that comes in one piece is not copied; others are put together in a buffer of the
 /// announced size.
-async fn read_capped(response: &mut reqwest::Response) -> Result<Bytes, CloudError> {
+async fn read_capped(
+    response: &mut reqwest::Response,
+    largest: usize,
+) -> Result<Bytes, CloudError> {
     let too_large = || {
-        CloudError::new(
-            Reason::TooLarge,
-            format!("the answer is larger than {} MiB", LARGEST_BODY >> 20),
-        )
+        let message = match largest >> 20 {
+            0 => format!("the answer is larger than {} KiB", largest >> 10),
+            mebibytes => format!("the answer is larger than {mebibytes} MiB"),
+        };
+        CloudError::new(Reason::TooLarge, message)
     };
     let announced = response.content_length().unwrap_or(0);
-    if announced > LARGEST_BODY as u64 {
+    if announced > largest as u64 {
         return Err(too_large());
     }
     let mut body = BytesMut::new();
@@ -287,7 +365,7 @@ async fn read_capped(response: &mut reqwest::Response) -> Result<Bytes, CloudErr
             return Ok(chunk);
         }
         body.reserve((announced as usize).saturating_sub(body.len()));
-        if body.len() + chunk.len() > LARGEST_BODY {
+        if body.len() + chunk.len() > largest {
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);

@@ -3,9 +3,11 @@
 mod clusters;
 mod connection_changes;
 mod connections;
+mod exchange;
 mod iam;
 mod ids;
 mod listing;
+mod metadata;
 mod request;
 mod service_body;
 mod service_lists;
@@ -55,7 +57,7 @@ pub(super) fn answer(cloud: &Cloud, received: &Received<'_>) -> (Reply, String) 
     let mut effect = Effect::default();
     let reply = match admitted(&mut state, received, &request) {
         Err(refused) => refused,
-        Ok(()) => judged(&mut state, &request, &mut effect),
+        Ok(()) => judged(&mut state, received, &request, &mut effect),
     };
     if matches!(route.operation, Operation::VpcepUpdate | Operation::CssUpdateConnections) {
         state.puts.note(Put {
@@ -82,8 +84,8 @@ fn admitted(
     let Route { operation, project, .. } = request.route;
     match operation {
         Operation::Unknown => return Err(no_such_api()),
-        // Asking for a token is how one comes by credentials.
-        Operation::IamToken => return Ok(()),
+        // Asking for credentials is how one comes by them.
+        operation if operation.is_its_own_door() => return Ok(()),
         _ => {}
     }
     state.gate.admit(received, project, request.now)?;
@@ -95,7 +97,12 @@ fn admitted(
 }
 
 /// Answers a request that was let in: its faults first, then the operation.
-fn judged(state: &mut State, request: &Request<'_>, effect: &mut Effect) -> Reply {
+fn judged(
+    state: &mut State,
+    received: &Received<'_>,
+    request: &Request<'_>,
+    effect: &mut Effect,
+) -> Reply {
     let hits = state.faults.draw(&request.route);
     effect.faults.extend(hits.names());
     let reply = transport::answer(&hits, request.base_url).unwrap_or_else(|| {
@@ -116,6 +123,14 @@ fn judged(state: &mut State, request: &Request<'_>, effect: &mut Effect) -> Repl
             Operation::IamProjects => iam::projects(request),
             Operation::IamDomains => Ok(iam::domains(request)),
             Operation::IamToken => Ok(iam::token(state, request)),
+            Operation::IamIdToken => exchange::id_token(state, received, request.now),
+            Operation::IamSecurityTokens => exchange::security_tokens(state, received, request.now),
+            Operation::StsAssume => exchange::assume(state, request),
+            Operation::StsAssumeWithOidc => exchange::assume_with_oidc(state, request),
+            Operation::StsCaller => Ok(exchange::caller()),
+            Operation::MetadataToken => metadata::token(state, received),
+            Operation::MetadataKeys => metadata::keys(state, received, request.now),
+            Operation::PodIdentity => metadata::pod_identity(state, received, request.now),
             Operation::Unknown => Err(no_such_api()),
         });
         operated.unwrap_or_else(|refused| refused)

@@ -138,15 +138,18 @@ fn faults(state: &State) -> Value {
     json!({"active": state.faults.list, "known": known.collect::<Vec<_>>()})
 }
 
-/// Rotates and expires. `end_tokens` ends all tokens now; an empty security token makes the keys
+/// Rotates and expires. `end_tokens` and `end_keys` end all tokens and temporary keys now; an empty security token makes the keys
 /// permanent again.
 fn put_credentials(state: &mut State, mut patch: Patch) -> Result<Value, Reply> {
-    let end_tokens = patch.remove("end_tokens");
+    let [end_tokens, end_keys] = ["end_tokens", "end_keys"].map(|name| patch.remove(name));
     let mut new = patched(&state.gate.credentials, patch)?;
     new.security_token = new.security_token.filter(|token| !token.is_empty());
     state.gate.credentials = new;
     if end_tokens == Some(json!(true)) {
         state.gate.end_tokens();
+    }
+    if end_keys == Some(json!(true)) {
+        state.gate.end_keys();
     }
     Ok(credentials(state))
 }

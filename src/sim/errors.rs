@@ -29,6 +29,11 @@ pub(super) fn keystone(status: u16, title: &str, message: &str) -> Reply {
     Reply::json(status, &json!({"error": {"code": status, "message": message, "title": title}}))
 }
 
+/// An error of STS.
+pub(super) fn sts(status: u16, code: &str, message: &str) -> Reply {
+    Reply::json(status, &json!({"error_code": code, "error_msg": message}))
+}
+
 /// A refused control request.
 pub(super) fn control(status: u16, message: impl Into<String>) -> Reply {
     Reply::json(status, &json!({"error": message.into()}))

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    account::{ACCESS_KEY, PASSWORD, PROJECT_ID, SECRET_KEY},
+    account::{ACCESS_KEY, ID_TOKEN, PASSWORD, POD_TOKEN, PROJECT_ID, SECRET_KEY},
     clock::{basic_date, parse_basic_date, shifted},
     errors::{expired_token, unauthenticated},
     reply::Reply,
@@ -23,7 +23,11 @@ const LOCK_SECONDS: i64 = 5 * 60;
 /// A token lives for a day (IAM API Reference, Obtaining a User Token Through Password
 /// Authentication).
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
-/// More tokens are not remembered: the oldest goes.
+/// Keys of an agency live for an hour or so, and new ones come ten minutes before their end (ECS User
+/// Guide, obtaining metadata).
+const KEY_SECONDS: i64 = 60 * 60;
+const OVERLAP_SECONDS: i64 = 10 * 60;
+/// More tokens or keys are not remembered: the oldest goes.
 const TOKENS: usize = 1_000;
 
 /// The credentials that are valid at the moment; a test may rotate them.
@@ -41,6 +45,27 @@ pub(super) struct Credentials {
     pub(super) tokens_end_after: Option<u64>,
     /// The actions that the user may take; absent, all of them.
     pub(super) actions: Option<HashSet<String>>,
+    /// The life of temporary keys that are given from now on.
+    pub(super) key_seconds: i64,
+    /// The time before the end of the server's keys at which it gets new ones.
+    pub(super) overlap_seconds: i64,
+    /// True if the server has an agency.
+    pub(super) has_agency: bool,
+    /// True if the metadata service gives tokens, and wants them.
+    pub(super) has_metadata_tokens: bool,
+    /// The token that the identity provider and the OIDC provider give.
+    pub(super) id_token: String,
+    /// The token that the platform gives a pod.
+    pub(super) pod_token: String,
+}
+
+/// Temporary keys that were given out.
+#[derive(Clone, Debug)]
+pub(super) struct TemporaryKeys {
+    pub(super) access_key: String,
+    pub(super) secret_key: String,
+    pub(super) security_token: String,
+    pub(super) expires: Timestamp,
 }
 
 /// The credentials, the tokens given out, and the lock after too many bad signatures.
@@ -50,6 +75,9 @@ pub(super) struct Gate {
     bad_in_a_row: u32,
     locked_until: Option<Timestamp>,
     tokens: VecDeque<(String, Timestamp)>,
+    temporary: VecDeque<TemporaryKeys>,
+    /// The access key that the server has.
+    of_server: Option<String>,
     rng: Rng,
     /// Signed requests that were refused, whatever the reason.
     pub(super) bad_signatures: u64,
@@ -66,10 +94,18 @@ impl Gate {
                 token_seconds: TOKEN_SECONDS,
                 tokens_end_after: None,
                 actions: None,
+                key_seconds: KEY_SECONDS,
+                overlap_seconds: OVERLAP_SECONDS,
+                has_agency: true,
+                has_metadata_tokens: false,
+                id_token: ID_TOKEN.to_owned(),
+                pod_token: POD_TOKEN.to_owned(),
             },
             bad_in_a_row: 0,
             locked_until: None,
             tokens: VecDeque::new(),
+            temporary: VecDeque::new(),
+            of_server: None,
             rng,
             bad_signatures: 0,
         }
@@ -120,13 +156,58 @@ impl Gate {
         (token, expires)
     }
 
+    /// New temporary keys.
+    pub(super) fn issue_keys(&mut self, now: Timestamp) -> TemporaryKeys {
+        if self.temporary.len() >= TOKENS {
+            self.temporary.pop_front();
+        }
+        let keys = TemporaryKeys {
+            access_key: format!("HST{}", &self.rng.hex32().to_uppercase()[..17]),
+            secret_key: format!("tmp{}{}", self.rng.hex32(), &self.rng.hex32()[..5]),
+            security_token: format!("hQ{}{}", self.rng.hex32(), self.rng.hex32()),
+            expires: shifted(now, self.credentials.key_seconds),
+        };
+        self.temporary.push_back(keys.clone());
+        keys
+    }
+
+    /// The keys of the server, which are new ones shortly before the end of the old ones.
+    pub(super) fn keys_of_server(&mut self, now: Timestamp) -> TemporaryKeys {
+        let known = self.temporary.iter().find(|keys| {
+            Some(&keys.access_key) == self.of_server.as_ref()
+                && now < shifted(keys.expires, -self.credentials.overlap_seconds)
+        });
+        if let Some(keys) = known {
+            return keys.clone();
+        }
+        let keys = self.issue_keys(now);
+        self.of_server = Some(keys.access_key.clone());
+        keys
+    }
+
+    /// All temporary keys given out so far end now.
+    pub(super) fn end_keys(&mut self) {
+        self.temporary.clear();
+    }
+
+    /// True for a token that was given out and lives.
+    pub(super) fn knows_token(&self, token: &str, now: Timestamp) -> bool {
+        self.tokens.iter().any(|(one, expires)| same(one, token) && now < *expires)
+    }
+
     /// The error is in the words of the gateway.
     fn check_signature(&mut self, received: &Received<'_>, now: Timestamp) -> Result<(), String> {
         let headers = received.headers;
         let text = only_value(headers, AUTHORIZATION.as_str());
         let authorization = Authorization::parse(text.ok_or("authorization format is wrong")?)?;
+        let given = |keys: &&TemporaryKeys| same(&keys.access_key, authorization.access_key);
+        let temporary = self.temporary.iter().find(given).filter(|keys| now < keys.expires);
         let valid = &self.credentials;
-        if !same(authorization.access_key, &valid.access_key) {
+        let (secret_key, token) = match temporary {
+            Some(keys) => (&keys.secret_key, Some(&*keys.security_token)),
+            None => (&valid.secret_key, valid.security_token.as_deref()),
+        };
+        if temporary.is_none() && !same(authorization.access_key, &valid.access_key) {
             return Err(format!("ak {} not exist", authorization.access_key));
         }
         if self.locked_until.is_some_and(|until| now < until) {
@@ -136,7 +217,6 @@ impl Gate {
         if !authorization.signs("x-sdk-date") {
             return Err("signed headers lack x-sdk-date".to_owned());
         }
-        let token = valid.security_token.as_deref();
         if token.is_some() && only_value(headers, "x-security-token") != token {
             return Err("x-security-token is missing or wrong".to_owned());
         }
@@ -149,7 +229,7 @@ impl Gate {
                 basic_date(now)
             ));
         }
-        if same(&signature(&valid.secret_key, date, &canonical), authorization.signature) {
+        if same(&signature(secret_key, date, &canonical), authorization.signature) {
             (self.bad_in_a_row, self.locked_until) = (0, None);
             return Ok(());
         }

@@ -71,6 +71,14 @@ calls! {
         &[&["iam:projects:list", "iam:projects:listProjects"]];
     IamDomains "GET" "/v3/auth/domains" &[];
     IamToken "POST" "/v3/auth/tokens" &[];
+    IamIdToken "POST" "/v3.0/OS-AUTH/id-token/tokens" &[];
+    IamSecurityTokens "POST" "/v3.0/OS-CREDENTIAL/securitytokens" &[];
+    StsAssume "POST" "/v5/agencies/assume" &[];
+    StsAssumeWithOidc "POST" "/v5/agencies/assume-with-oidc" &[];
+    StsCaller "GET" "/v5/caller-identity" &[];
+    MetadataToken "PUT" "/meta-data/latest/api/token" &[];
+    MetadataKeys "GET" "/openstack/latest/securitykey" &[];
+    PodIdentity "POST" "/pod-identity/credentials" &[];
 }
 
 impl Operation {
@@ -88,6 +96,20 @@ impl Operation {
 
     pub(super) fn is_vpcep(self) -> bool {
         self.path().starts_with("/v1/")
+    }
+
+    /// True if it looks at the proof of the request itself, or wants none.
+    pub(super) fn is_its_own_door(self) -> bool {
+        matches!(
+            self,
+            Self::IamToken
+                | Self::IamIdToken
+                | Self::IamSecurityTokens
+                | Self::StsAssumeWithOidc
+                | Self::MetadataToken
+                | Self::MetadataKeys
+                | Self::PodIdentity
+        )
     }
 
     /// True if its path names a cluster or an endpoint service.

@@ -113,9 +113,9 @@ definitions! {
     API_CLOCK_SKEW = "api_clock_skew_seconds", Gauge, ["project"],
         "How far the cloud's clock is ahead of this machine's, as of the last answer; past 900 either way signatures are refused.";
     CREDENTIALS_EXPIRY = "credentials_expiry_timestamp_seconds", Gauge, ["project"],
-        "When the token in use expires; absent for credentials that do not.";
+        "When the credentials in use expire; absent for those that do not.";
     CREDENTIAL_FAILURES = "credential_refresh_failures_total", Counter, ["project"],
-        "Times that IAM did not give a token.";
+        "Times that new credentials were asked for and did not come.";
     API_SURPRISES = "api_surprises_total", Counter, ["kind"],
         "Values of the cloud that were not as documented; each was understood, or left out.";
     HTTP_REQUESTS = "http_requests_total", Counter, ["handler", "code"],

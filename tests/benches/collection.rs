@@ -31,6 +31,7 @@ use css_vpcep_exporter::{
         Client, Common, Pacers, Settings,
         credentials::{SecretText, Source},
         endpoints::{BaseUrl, Endpoints},
+        network::Network,
         paging::Paging,
         transport::Transport,
     },
@@ -188,7 +189,8 @@ async fn collect(server: &Server, page: bool) -> Duration {
     let stats = Arc::new(Stats::default());
     stats.add_project("production");
     let transport = Arc::new(Transport::new(clock.clone(), stats.clone()).unwrap());
-    let common = Common { transport, guard: Arc::default(), stats: stats.clone() };
+    let common =
+        Common { transport, guard: Arc::default(), metadata: Arc::default(), stats: stats.clone() };
     let pacer = || Pacer::new(RateLimit { requests_per_second: 1e9, burst: 1_000_000 });
     let pacers = Pacers { css: pacer(), vpcep: pacer() };
     let css_pacer = pacers.css.clone();
@@ -197,7 +199,9 @@ async fn collect(server: &Server, page: bool) -> Duration {
         name: "production".into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         project_id: Some(ProjectId::parse(PROJECT_ID).unwrap()),
-        endpoints: Endpoints { css: url.clone(), vpcep: url.clone(), iam: url },
+        domain_id: None,
+        network: Network::default(),
+        endpoints: Endpoints { css: url.clone(), vpcep: url.clone(), iam: url.clone(), sts: url },
         credentials: Source::Static {
             access_key: "SIMAK0123456789ABCDE".into(),
             secret_key: SecretText::Inline(Secret::new("a-secret-key-of-forty-characters-length")),

@@ -31,6 +31,9 @@ fn it_has_every_default_and_reads_back_as_yaml() {
         ("/projects/0/credentials", "chain".into()),
         ("/projects/0/api_endpoints/css", "https://css.cn-north-4.myhuaweicloud.com".into()),
         ("/projects/0/api_endpoints/iam", "https://iam.cn-north-4.myhuaweicloud.com".into()),
+        ("/projects/0/api_endpoints/sts", "https://sts.cn-north-4.myhuaweicloud.com".into()),
+        ("/projects/0/proxy_url", Value::Null),
+        ("/projects/0/proxy_from_environment", false.into()),
         ("/projects/0/rate_limit/css/burst", 10.into()),
         ("/projects/0/rate_limit/vpcep/requests_per_second", 0.5.into()),
         ("/projects/0/paging/parameter", "offset".into()),
@@ -88,6 +91,7 @@ fn no_secret_is_in_it() {
         ("/projects/0/credentials/static/security_token", "<secret>"),
         ("/projects/1/credentials/password/password", "<secret>"),
         ("/projects/1/credentials/password/user", "u"),
+        ("/projects/1/proxy_url", "http://<secret>@proxy.example.com:3128"),
         ("/admin/listen", "127.0.0.1:10068"),
         ("/admin/tokens/0/name", "oncall"),
         ("/admin/tokens/0/sha256", "<digest>"),
@@ -117,6 +121,16 @@ fn it_shows_every_key_and_the_files_that_hold_secrets() {
         ("{ password: { domain: d, user: u, password_file: secret } }", "password/password_file"),
         ("{ token: { file: secret } }", "token/file"),
         ("{ profile: { file: profile, section: x } }", "profile/file"),
+        (
+            "{ identity_provider: { idp_id: i, id_token_file: secret } }",
+            "identity_provider/id_token_file",
+        ),
+        ("{ oidc: { provider_urn: p, agency_urn: a, token_file: secret } }", "oidc/token_file"),
+    ];
+    let others = [
+        "{ metadata: {}, assume: { agency_urn: a } }",
+        "{ chain: {}, assume: { agency_name: a, domain_name: d, duration: 2h } }",
+        "{ pod_identity: {} }",
     ];
     for (credentials, place) in cases {
         let text = format!(
@@ -131,6 +145,19 @@ fn it_shows_every_key_and_the_files_that_hold_secrets() {
         assert_eq!(found, Some(&expected.to_str().unwrap().into()), "{effective}");
         assert!(!effective.contains(CANARY), "{effective}");
         paths("", &yaml, &mut shown);
+    }
+    for credentials in others {
+        let text = format!(
+            "projects: [{{ name: a, region: cn-north-4, credentials: {credentials}, \
+             clusters: [] }}]"
+        );
+        let path = folder.write("config.yml", text);
+        let pod = [
+            ("HC_CONTAINER_CREDENTIALS_FULL_URI", "http://agent.example.com"),
+            ("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", secret.to_str().unwrap()),
+        ];
+        let effective = load(&path, &variables(&pod)).unwrap().effective;
+        paths("", &serde_saphyr::from_str(&effective).unwrap(), &mut shown);
     }
     // What the index was found from is shown as the index.
     let missing: Vec<_> = known_keys().difference(&shown).cloned().collect();

@@ -73,13 +73,16 @@ fn continuation(line: &str, indent: usize) -> Option<&str> {
 /// The variants, loadable on this machine.
 fn loadable(folder: &Folder) -> (Vec<String>, Variables) {
     let text = fs::read_to_string(here(REFERENCE)).unwrap();
-    for name in ["secret_key", "security_token", "password", "token"] {
+    for name in ["secret_key", "security_token", "password", "token", "id_token"] {
         folder.write(name, "example");
     }
     folder.write(".huaweicloud/credentials", "[basic]\nak = AK\nsk = SK\n");
     let home = folder.path.to_str().unwrap();
+    let pod_token = folder.path.join("token");
+    let pod = ("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", pod_token.to_str().unwrap());
+    let agent = ("HC_CONTAINER_CREDENTIALS_FULL_URI", "http://agent.example.com");
     let text = text.replace("/run/secrets", home);
-    (variants(&text), variables(&[("HOME", home), ("HOSTNAME", "exporter-3")]))
+    (variants(&text), variables(&[("HOME", home), ("HOSTNAME", "exporter-3"), pod, agent]))
 }
 
 #[test]

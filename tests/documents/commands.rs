@@ -91,11 +91,14 @@ fn commands_and_flags_are_those_of_the_help() {
 fn the_environment_variables_of_credentials_are_those_that_are_read() {
     let read = RefCell::new(BTreeSet::new());
     credentials::Environment::capture(&|name| {
-        read.borrow_mut().insert(name.to_owned());
+        // Proxies have their names in lower case too.
+        read.borrow_mut().insert(name.to_ascii_uppercase());
         None
     });
     let is_one = |word: &&str| {
-        ["HUAWEICLOUD_SDK_", "CLOUD_SDK_", "HOME"].iter().any(|p| word.starts_with(p))
+        let starts = ["HUAWEICLOUD_SDK_", "CLOUD_SDK_", "HC_CONTAINER_", "HOME"];
+        let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+        proxies.contains(word) || starts.iter().any(|start| word.starts_with(start))
     };
     let written: BTreeSet<_> = words(|byte| byte.is_ascii_uppercase() || byte == b'_')
         .filter(is_one)

@@ -123,6 +123,11 @@ fn least() -> Vec<Value> {
         credentials(json!({ "profile": { "file": "secrets/profile" } })),
         credentials(json!({ "password": { "domain": "d", "user": "u", "password_file": file } })),
         credentials(json!({ "token": { "file": file } })),
+        credentials(json!({ "identity_provider": { "idp_id": "i", "id_token_file": file } })),
+        credentials(json!({
+            "oidc": { "provider_urn": "p", "agency_urn": "a", "token_file": file },
+        })),
+        credentials(json!({ "chain": {}, "assume": { "agency_urn": "a" } })),
     ]
 }
 
@@ -193,6 +198,10 @@ fn examples_of_configurations_are_accepted() {
             let lookup = |name: &str| match name {
                 "HOME" => Some(home.to_str()?.to_owned()),
                 "HOSTNAME" => Some("exporter-3".to_owned()),
+                "HC_CONTAINER_CREDENTIALS_FULL_URI" => Some("http://agent.example.com".to_owned()),
+                "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE" => {
+                    Some(here.join("token").to_str()?.to_owned())
+                }
                 other => fake_keys(other),
             };
             if let Err(error) = config::parse(&text, &folder.file("c.yml"), &lookup) {
@@ -236,16 +245,16 @@ fn code_blocks_of_data_can_be_read() {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of a lookup")]
-fn fake_keys(_: &str) -> Option<String> {
-    Some("fake".to_owned())
+fn fake_keys(name: &str) -> Option<String> {
+    let keys = ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"];
+    keys.contains(&name).then(|| "fake".to_owned())
 }
 
 /// A folder with the secret files that the examples name.
 fn secrets() -> Folder {
     let folder = Folder::new("documents");
     let profile = "[basic]\nak = fake\nsk = fake\n";
-    for name in ["secret_key", "security_token", "password", "token"] {
+    for name in ["secret_key", "security_token", "password", "token", "id_token"] {
         folder.write(&format!("secrets/{name}"), "fake\n");
     }
     folder.write("secrets/profile", profile);

@@ -72,13 +72,16 @@ async fn served() -> (Arc<Answers>, Client, ClusterId, Arc<Stats>) {
     let stats = Arc::new(Stats::default());
     stats.add_project("p");
     let transport = Arc::new(Transport::new(clock, stats.clone()).unwrap());
-    let common = Common { transport, guard: Arc::default(), stats: stats.clone() };
+    let common =
+        Common { transport, guard: Arc::default(), metadata: Arc::default(), stats: stats.clone() };
     let url = BaseUrl::parse(&url).unwrap();
     let settings = huawei::Settings {
         name: "p".into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         project_id: Some(ProjectId::parse("6e9dfd51d1124e8d8498dce894923a0d").unwrap()),
-        endpoints: Endpoints { css: url.clone(), vpcep: url.clone(), iam: url },
+        domain_id: None,
+        network: Network::default(),
+        endpoints: Endpoints { css: url.clone(), vpcep: url.clone(), iam: url.clone(), sts: url },
         credentials: keys(inline("secret")),
         paging: Paging::default(),
     };

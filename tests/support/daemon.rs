@@ -110,6 +110,7 @@ impl Daemon {
                 telemetry_path: "/metrics".into(),
                 lifecycle: false,
                 load,
+                metadata_url: "http://127.0.0.1:9".into(),
                 clock: clock.clone(),
                 changes,
             },

@@ -5,6 +5,7 @@ pub(crate) mod cloud;
 pub(crate) mod daemon;
 pub(crate) mod page;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod serve;
 
 use std::{

@@ -19,6 +19,7 @@ mod admin_api;
 mod alerts;
 mod audit;
 mod changes;
+mod credentials;
 mod curl;
 mod formats;
 mod prometheus;

@@ -1,37 +1,78 @@
-//! The official SDK's profile file: INI, with `ak`, `sk` and perhaps `security_token` in a section.
+//! The official SDK's profile file: INI, with an identity provider or keys in a section.
 
 use std::{collections::HashMap, io, path::Path};
 
-use super::{CredentialsError, Keys, secret_text::read_private};
+use super::{
+    CredentialsError, Defaults, IdToken, Identity, Keys,
+    checks::checked,
+    secret_text::{read_private, read_token},
+};
 use crate::secret::Secret;
 
-/// Reads the keys of a section.
-pub(super) fn keys(path: &Path, section: &str) -> Result<Keys, CredentialsError> {
-    let place = format!("{}, section [{section}]", path.display());
-    if std::fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        return Err(CredentialsError::Absent(format!("{} does not exist", path.display())));
-    }
-    let text = read_private(path)
-        .map_err(|mistake| CredentialsError::Broken(format!("{}: {mistake}", path.display())))?;
-    let Some(mut values) = section_of(text.expose(), section) else {
-        return Err(CredentialsError::Absent(format!("{place} does not exist")));
-    };
-    for unsupported in ["idp_id", "id_token_file"] {
-        if values.contains_key(unsupported) {
-            let mistake = format!("{place}: {unsupported} is not supported; use ak and sk");
-            return Err(CredentialsError::Broken(mistake));
+/// The section of the profile file that is for one region and project (the other is `global`).
+pub const PROFILE_SECTION: &str = "basic";
+
+/// A section of a profile file.
+pub(super) struct Profile {
+    place: String,
+    values: HashMap<String, String>,
+}
+
+impl Profile {
+    /// Reads a section.
+    pub(super) fn read(path: &Path, section: &str) -> Result<Self, CredentialsError> {
+        let place = format!("{}, section [{section}]", path.display());
+        if std::fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Err(CredentialsError::Absent(format!("{} does not exist", path.display())));
+        }
+        let text = read_private(path).map_err(|mistake| {
+            CredentialsError::Broken(format!("{}: {mistake}", path.display()))
+        })?;
+        match section_of(text.expose(), section) {
+            Some(values) => Ok(Self { place, values }),
+            None => Err(CredentialsError::Absent(format!("{place} does not exist"))),
         }
     }
-    let mut take = |name: &str| values.remove(name).filter(|value| !value.is_empty());
-    match (take("ak"), take("sk")) {
-        (Some(access_key), Some(secret_key)) => Ok(Keys {
-            access_key,
-            secret_key: Secret::new(secret_key),
-            security_token: take("security_token").map(Secret::new),
-        }),
-        (None, None) => Err(CredentialsError::Absent(format!("{place} has neither ak nor sk"))),
-        (Some(_), None) => Err(CredentialsError::Broken(format!("{place} has ak, but no sk"))),
-        (None, Some(_)) => Err(CredentialsError::Broken(format!("{place} has sk, but no ak"))),
+
+    fn get(&self, name: &str) -> Option<String> {
+        self.values.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    /// The identity provider's token, else the keys.
+    pub(super) fn identity(&self) -> Result<Identity, CredentialsError> {
+        let place = &self.place;
+        let half = |has: &str, lacks: &str| {
+            Err(CredentialsError::Broken(format!("{place} has {has}, but no {lacks}")))
+        };
+        match (self.get("idp_id"), self.get("id_token_file")) {
+            (Some(idp_id), Some(file)) => {
+                let id_token = read_token(Path::new(&file))?;
+                return Ok(Identity::IdToken(IdToken { idp_id, id_token }));
+            }
+            (Some(_), None) => return half("idp_id", "id_token_file"),
+            (None, Some(_)) => return half("id_token_file", "idp_id"),
+            (None, None) => {}
+        }
+        match (self.get("ak"), self.get("sk")) {
+            (Some(access_key), Some(secret_key)) => checked(Keys {
+                access_key,
+                secret_key: Secret::new(secret_key),
+                security_token: self.get("security_token").map(Secret::new),
+            })
+            .map(Identity::Keys),
+            (None, None) => Err(CredentialsError::Absent(format!("{place} has neither ak nor sk"))),
+            (Some(_), None) => half("ak", "sk"),
+            (None, Some(_)) => half("sk", "ak"),
+        }
+    }
+
+    /// What it says beside the credentials.
+    pub(super) fn defaults(&self) -> Defaults {
+        Defaults {
+            project_id: self.get("project_id"),
+            domain_id: self.get("domain_id"),
+            iam_endpoint: self.get("iam_endpoint"),
+        }
     }
 }
 

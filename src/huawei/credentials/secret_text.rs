@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CredentialsError;
+use super::{CredentialsError, checks::check_printable};
 use crate::{
     files::{Others, read_capped},
     secret::Secret,
@@ -45,10 +45,25 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }
 
+/// Reads the token that a platform keeps fresh in a file. Kubernetes lets every user of the pod read it, so
+/// that is no mistake; it lives for an hour or so.
+pub(super) fn read_token(path: &Path) -> Result<Secret, CredentialsError> {
+    let broken =
+        |mistake: String| CredentialsError::Broken(format!("{}: {mistake}", path.display()));
+    let text = read(path, Others::MayRead).map_err(broken)?;
+    let token = text.expose().trim();
+    check_printable(token).map_err(|found| broken(format!("a token with {found}")))?;
+    Ok(Secret::new(token))
+}
+
 /// Reads a small file that is closed to other users of the machine.
 pub(super) fn read_private(path: &Path) -> Result<Secret, String> {
-    let bytes = read_capped(path, LARGEST_SECRET_BYTES, Others::MayNothing)
-        .map_err(|error| error.to_string())?;
+    read(path, Others::MayNothing)
+}
+
+fn read(path: &Path, others: Others) -> Result<Secret, String> {
+    let bytes =
+        read_capped(path, LARGEST_SECRET_BYTES, others).map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(&bytes).map_err(|_| "cannot be read: not UTF-8")?;
     Ok(Secret::new(text))
 }

@@ -1,29 +1,20 @@
 //! Reading credentials from where they are configured to be.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
+use std::{fmt, path::PathBuf};
+
+use super::{
+    Agency, CredentialsError, Defaults, Environment, IdToken, Identity, Keys, Login, Oidc,
+    PROFILE_SECTION, SecretText,
+    checks::{checked, checked_text},
+    environment::PROFILE_VARIABLE,
+    profile::Profile,
+    secret_text::read_token,
 };
-
-use super::{CredentialsError, Identity, Keys, Login, SecretText, profile};
-use crate::secret::Secret;
-
-/// The names that the official SDK reads, then those of the API documents' sample code.
-const KEY_VARIABLES: [(&str, &str, Option<&str>); 2] = [
-    ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", Some("HUAWEICLOUD_SDK_SECURITY_TOKEN")),
-    ("CLOUD_SDK_AK", "CLOUD_SDK_SK", None),
-];
-/// The variable that names the official SDK's profile file, and the file below the home without it.
-const PROFILE_VARIABLE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
-const PROFILE_DEFAULT: &str = ".huaweicloud/credentials";
-/// The section of the profile file that is for one region and project (the other is `global`).
-pub const PROFILE_SECTION: &str = "basic";
 
 /// A source of credentials, as configured.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The environment, then the profile file: the first that is there.
+    /// The environment, the profile file, the ECS metadata service, pod identity: the first that is there.
     Chain(Environment),
     /// Keys from the configuration.
     Static {
@@ -34,9 +25,9 @@ pub enum Source {
         /// Present with temporary keys.
         security_token: Option<SecretText>,
     },
-    /// Keys from environment variables.
+    /// An identity provider or keys from environment variables.
     Environment(Environment),
-    /// Keys from a profile file of the official SDK.
+    /// An identity provider or keys from a profile file of the official SDK.
     Profile {
         /// The file.
         file: PathBuf,
@@ -54,76 +45,39 @@ pub enum Source {
     },
     /// A token that somebody else keeps fresh in a file.
     Token(SecretText),
+    /// Keys of the server's agency, from the ECS metadata service.
+    Metadata,
+    /// Keys from the pod identity agent that the environment names.
+    PodIdentity(Environment),
+    /// Keys that IAM gives for the token of an identity provider.
+    IdentityProvider {
+        /// The id of the identity provider.
+        idp_id: String,
+        /// The file that the platform keeps its token in.
+        id_token_file: PathBuf,
+    },
+    /// Keys that STS gives for the token of an OIDC provider.
+    Oidc {
+        /// The provider.
+        provider_urn: String,
+        /// The agency whose keys are wanted.
+        agency_urn: String,
+        /// The file that the platform keeps the token in.
+        token_file: PathBuf,
+    },
+    /// Keys of an agency, for which the credentials of another source ask.
+    Assumed {
+        /// The other source.
+        base: Box<Source>,
+        /// The agency.
+        agency: Agency,
+    },
 }
 
-/// The environment variables that matter here, as they were when the configuration was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<&'static str, Secret>);
-
-/// The kind only: access keys and users name an account.
+/// Nothing of it: access keys and users name an account.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Chain(_) => "Source::Chain",
-            Self::Static { .. } => "Source::Static",
-            Self::Environment(_) => "Source::Environment",
-            Self::Profile { .. } => "Source::Profile",
-            Self::Password { .. } => "Source::Password",
-            Self::Token(_) => "Source::Token",
-        })
-    }
-}
-
-impl Environment {
-    /// Takes the variables that matter, read through `lookup`. An empty one is no variable.
-    pub fn capture(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
-        let keys = KEY_VARIABLES.into_iter();
-        let names = keys.flat_map(|(access, secret, token)| [Some(access), Some(secret), token]);
-        let names = names.flatten().chain([PROFILE_VARIABLE, "HOME"]);
-        let value = |name: &'static str| Some((name, Secret::new(lookup(name)?)));
-        Self(names.filter_map(value).filter(|(_, value)| !value.expose().is_empty()).collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&Secret> {
-        self.0.get(name)
-    }
-
-    fn keys(&self) -> Result<Keys, CredentialsError> {
-        for (access_key, secret_key, security_token) in KEY_VARIABLES {
-            let half =
-                |set, missing| Err(CredentialsError::Broken(format!("{set} without {missing}")));
-            match (self.get(access_key), self.get(secret_key)) {
-                (Some(access), Some(secret)) => {
-                    return checked(Keys {
-                        access_key: access.expose().to_owned(),
-                        secret_key: secret.clone(),
-                        security_token: security_token.and_then(|name| self.get(name)).cloned(),
-                    });
-                }
-                (Some(_), None) => return half(access_key, secret_key),
-                (None, Some(_)) => return half(secret_key, access_key),
-                (None, None) => {}
-            }
-        }
-        let names = KEY_VARIABLES.map(|(access, secret, _)| format!("{access} and {secret}"));
-        Err(CredentialsError::Absent(format!("neither {}", names.join(" nor "))))
-    }
-
-    /// The profile file that the official SDK would read.
-    pub fn profile_file(&self) -> Option<PathBuf> {
-        match (self.get(PROFILE_VARIABLE), self.get("HOME")) {
-            (Some(file), _) => Some(file.expose().into()),
-            (None, Some(home)) => Some(Path::new(home.expose()).join(PROFILE_DEFAULT)),
-            (None, None) => None,
-        }
-    }
-
-    /// A path that may begin with `~/`.
-    pub fn expand_home(&self, path: &str) -> PathBuf {
-        match (path.strip_prefix("~/"), self.get("HOME")) {
-            (Some(rest), Some(home)) => Path::new(home.expose()).join(rest),
-            _ => path.into(),
-        }
+        f.write_str("Source")
     }
 }
 
@@ -144,10 +98,8 @@ impl Source {
                 })
                 .map(Identity::Keys)
             }
-            Self::Environment(environment) => environment.keys().map(Identity::Keys),
-            Self::Profile { file, section } => {
-                profile::keys(file, section).and_then(checked).map(Identity::Keys)
-            }
+            Self::Environment(environment) => environment.identity(),
+            Self::Profile { file, section } => Profile::read(file, section)?.identity(),
             Self::Password { domain, user, password } => Ok(Identity::Password(Login {
                 domain: domain.clone(),
                 user: user.clone(),
@@ -158,57 +110,68 @@ impl Source {
                 checked_text("a token", token.expose())?;
                 Ok(Identity::Token(token))
             }
+            Self::Metadata => Ok(Identity::Metadata),
+            Self::PodIdentity(environment) => environment.pod_identity().map(Identity::PodIdentity),
+            Self::IdentityProvider { idp_id, id_token_file } => Ok(Identity::IdToken(IdToken {
+                idp_id: idp_id.clone(),
+                id_token: read_token(id_token_file)?,
+            })),
+            Self::Oidc { provider_urn, agency_urn, token_file } => Ok(Identity::Oidc(Oidc {
+                provider_urn: provider_urn.clone(),
+                agency_urn: agency_urn.clone(),
+                id_token: read_token(token_file)?,
+            })),
+            Self::Assumed { base, agency } => {
+                Ok(Identity::Assumed { base: Box::new(base.resolve()?), agency: agency.clone() })
+            }
+        }
+    }
+
+    /// What the source of the credentials says beside them; a chain by the first that has any.
+    pub fn defaults(&self) -> Defaults {
+        let profile = |file, section: &str| {
+            Profile::read(file, section).map(|profile| profile.defaults()).unwrap_or_default()
+        };
+        match self {
+            Self::Chain(environment) => {
+                match (environment.identity(), environment.profile_file()) {
+                    (Err(CredentialsError::Absent(_)), Some(file)) => {
+                        profile(&file, PROFILE_SECTION)
+                    }
+                    (Err(CredentialsError::Absent(_)), None) => Defaults::default(),
+                    _ => environment.defaults(),
+                }
+            }
+            Self::Environment(environment) => environment.defaults(),
+            Self::Profile { file, section } => profile(file, section),
+            Self::Assumed { base, .. } => base.defaults(),
+            _ => Defaults::default(),
         }
     }
 }
 
 fn chain(environment: &Environment) -> Result<Identity, CredentialsError> {
     let mut attempts = Vec::new();
-    match environment.keys() {
-        Ok(keys) => return Ok(Identity::Keys(keys)),
+    match environment.identity() {
         Err(CredentialsError::Absent(why)) => attempts.push(why),
-        Err(broken) => return Err(broken),
+        found => return found,
     }
     match environment.profile_file() {
-        Some(file) => match profile::keys(&file, PROFILE_SECTION).and_then(checked) {
-            Ok(keys) => return Ok(Identity::Keys(keys)),
-            Err(CredentialsError::Absent(why)) => attempts.push(why),
-            Err(broken) => return Err(broken),
-        },
+        Some(file) => {
+            match Profile::read(&file, PROFILE_SECTION).and_then(|profile| profile.identity()) {
+                Err(CredentialsError::Absent(why)) => attempts.push(why),
+                found => return found,
+            }
+        }
         None => attempts.push(format!("neither {PROFILE_VARIABLE} nor HOME is set")),
     }
-    Err(CredentialsError::Absent(attempts.join("; ")))
-}
-
-fn checked(keys: Keys) -> Result<Keys, CredentialsError> {
-    checked_text("an access key", &keys.access_key)?;
-    checked_text("a secret key", keys.secret_key.expose())?;
-    if let Some(token) = &keys.security_token {
-        checked_text("a security token", token.expose())?;
-    }
-    Ok(keys)
-}
-
-fn checked_text(what: &str, text: &str) -> Result<(), CredentialsError> {
-    let broken = |found| CredentialsError::Broken(format!("{what} with {found}"));
-    check_printable(text).map_err(broken)
-}
-
-/// Keys and tokens become header values, so they must be printable; a stray line break is the usual
-/// mistake.
-///
-/// # Errors
-/// The fault of the text, without the text itself.
-pub fn check_printable(text: &str) -> Result<(), &'static str> {
-    match text {
-        "" => Err("an empty text"),
-        text if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(()),
-        _ => Err("characters that no key has"),
-    }
+    Ok(Identity::Platform { tried: attempts.join("; "), pod: environment.pod_identity() })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::{super::secret_text::tests::Home, *};
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -224,40 +187,14 @@ mod tests {
     }
 
     #[test]
-    fn the_sdk_names_come_before_those_of_the_documents() {
-        let all = environment(&[
-            ("CLOUD_SDK_AK", "doc"),
-            ("CLOUD_SDK_SK", "doc-secret"),
-            ("HUAWEICLOUD_SDK_AK", "sdk"),
-            ("HUAWEICLOUD_SDK_SK", "sdk-secret"),
-            ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "token"),
-        ]);
-        let keys = all.keys().unwrap();
-        assert_eq!((keys.access_key.as_str(), keys.secret_key.expose()), ("sdk", "sdk-secret"));
-        assert_eq!(keys.security_token.as_ref().map(Secret::expose), Some("token"));
-        assert!(!format!("{keys:?} {all:?}").contains("sdk-secret"));
-        let documents = environment(&[("CLOUD_SDK_AK", "doc"), ("CLOUD_SDK_SK", "s")]);
-        assert_eq!(documents.keys().unwrap().access_key, "doc");
-    }
-
-    #[test]
-    fn nothing_is_absent_and_half_a_pair_is_broken() {
-        let empty = environment(&[("HUAWEICLOUD_SDK_AK", ""), ("HUAWEICLOUD_SDK_SK", "")]);
-        assert!(matches!(empty.keys(), Err(CredentialsError::Absent(_))));
-        let half = environment(&[("HUAWEICLOUD_SDK_AK", "canary")]).keys().unwrap_err();
-        let text = "HUAWEICLOUD_SDK_AK without HUAWEICLOUD_SDK_SK";
-        assert_eq!(half, CredentialsError::Broken(text.into()));
-        let line = environment(&[("CLOUD_SDK_AK", "a"), ("CLOUD_SDK_SK", "canary\n")]).keys();
-        assert!(matches!(&line, Err(CredentialsError::Broken(text)) if !text.contains("canary")));
-    }
-
-    #[test]
     fn a_chain_goes_on_past_what_is_absent_and_stops_at_what_is_broken() {
         let home = Home::new("chain");
         let path = home.0.to_str().unwrap().to_owned();
         let only_home = Source::Chain(environment(&[("HOME", &path)]));
-        let error = only_home.resolve().unwrap_err().to_string();
-        assert!(error.contains("neither HUAWEICLOUD_SDK_AK") && error.contains(".huaweicloud"));
+        let Ok(Identity::Platform { tried, pod: Err(_) }) = only_home.resolve() else {
+            panic!("the metadata service comes next")
+        };
+        assert!(tried.contains("neither HUAWEICLOUD_SDK_AK") && tried.contains(".huaweicloud"));
 
         home.write(".huaweicloud/credentials", "[basic]\nak = file\nsk = s\n", 0o600);
         assert_eq!(access_key(&only_home), "file");

@@ -4,7 +4,7 @@
 //! failures are examined first, and then the innermost error of the chain. reqwest's texts name the URL;
 //! ours do not.
 
-use std::{io, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use tokio_rustls::rustls::{self, AlertDescription, PeerIncompatible};
 
@@ -41,6 +41,12 @@ fn not_connected(error: &reqwest::Error) -> CloudError {
     if causes.clone().any(|cause| cause.to_string().starts_with("dns error")) {
         return CloudError::new(Reason::Dns, "the host name of the API cannot be resolved");
     }
+    if let Some(why) = causes.clone().find_map(of_tunnel) {
+        return CloudError::new(
+            Reason::Connect,
+            format!("the proxy makes no tunnel to the API: {why}"),
+        );
+    }
     if let Some(tls) = tls::error_in(error) {
         return CloudError::new(Reason::Tls, tls_error(tls));
     }
@@ -52,6 +58,14 @@ fn not_connected(error: &reqwest::Error) -> CloudError {
         );
     }
     CloudError::new(Reason::Connect, "no connection to the API")
+}
+
+/// A proxy that did not do what `CONNECT` asks for (RFC 9110, section 9.3.6); hyper-util shows that in its texts
+/// only.
+fn of_tunnel(cause: &(dyn Error + 'static)) -> Option<String> {
+    let text = cause.to_string();
+    let why = text.strip_prefix("tunnel error: ")?;
+    Some(if why == "unsuccessful" { "it refuses".to_owned() } else { why.to_owned() })
 }
 
 fn tls_error(error: &rustls::Error) -> String {

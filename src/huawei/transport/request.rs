@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub body: Option<&'a Secret>,
     /// The part of the body that nobody may see.
     pub secret: Option<&'a Secret>,
+    /// A header beside the usual ones; it is not signed.
+    pub header: Option<(&'static str, &'a str)>,
     /// For the `X-Project-Id` header, which project-level services want with signed requests.
     pub project_id: Option<&'a ProjectId>,
     /// Every try costs one of its tokens.
@@ -50,7 +52,8 @@ impl Request<'_> {
     pub(super) fn method(&self) -> Method {
         match self.operation {
             Operation::UpdateService => Method::PUT,
-            Operation::Token | Operation::UpdateConnections => Method::POST,
+            Operation::UpdateConnections => Method::POST,
+            operation if operation.is_exchange() => Method::POST,
             _ => Method::GET,
         }
     }
@@ -74,6 +77,9 @@ pub(super) fn build(
     headers.insert(ACCEPT, HeaderValue::from_static(JSON));
     if call.body.is_some() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    }
+    if let Some((name, value)) = call.header {
+        insert_secret(headers, name, value)?;
     }
     let mut secrets = Vec::new();
     match auth.map(|auth| &auth.proof) {
@@ -179,6 +185,7 @@ mod tests {
             query: &[],
             body: None,
             secret,
+            header: None,
             project_id: None,
             pacer: &pacer,
         };

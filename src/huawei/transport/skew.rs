@@ -19,11 +19,18 @@ const WORTH_A_WARNING_SECONDS: f64 = 60.0;
 pub(super) struct Skew(Mutex<HashMap<Box<str>, bool>>);
 
 impl Skew {
-    /// Takes the date of an answer. The log hears of a wrong clock once, and of its end.
-    pub(super) fn note(&self, project: &str, headers: &HeaderMap, now: Timestamp, stats: &Stats) {
-        if let Some(skew) = seconds_ahead(headers, now) {
-            self.take(project, skew, stats);
-        }
+    /// Takes the date of an answer, and returns how many seconds it is ahead: 0 without a date. The log
+    /// hears of a wrong clock once, and of its end.
+    pub(super) fn note(
+        &self,
+        project: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+        stats: &Stats,
+    ) -> f64 {
+        let skew = seconds_ahead(headers, now);
+        skew.iter().for_each(|skew| self.take(project, *skew, stats));
+        skew.unwrap_or(0.0)
     }
 
     /// Takes a refusal that tells the gateway's time; proxies may leave `Date` out, or set their own.
@@ -52,7 +59,7 @@ impl Skew {
 }
 
 /// The seconds that the cloud's clock is ahead. Within the second of a `Date` there is no skew.
-fn seconds_ahead(headers: &HeaderMap, now: Timestamp) -> Option<f64> {
+pub(super) fn seconds_ahead(headers: &HeaderMap, now: Timestamp) -> Option<f64> {
     let date = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?.timestamp();
     let behind = now.duration_since(date).as_secs_f64();
     Some(if (0.0..1.0).contains(&behind) { 0.0 } else { -behind })

@@ -1,0 +1,69 @@
+//! `projects[].credentials.assume`: the agency whose keys are used.
+
+use std::time::Duration;
+
+use super::{
+    diagnostics::{Context, human},
+    file,
+};
+use crate::huawei::credentials::{Agency, AgencyName};
+
+/// The limits of a life of an agency's keys, in the references of STS and IAM.
+const SHORTEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST_OF_STS: Duration = Duration::from_secs(12 * 60 * 60);
+const LONGEST_OF_IAM: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest that temporary keys get from STS.
+const DEFAULT: Duration = Duration::from_secs(60 * 60);
+
+/// The agency; `has_keys` tells if it is keys that ask, and not a token.
+pub(super) fn agency(
+    context: &mut Context<'_>,
+    path: &str,
+    written: &mut file::Assume,
+    has_keys: bool,
+) -> Option<Agency> {
+    let name = name(context, path, written, has_keys)?;
+    let longest = match &name {
+        AgencyName::Urn(_) => LONGEST_OF_STS,
+        AgencyName::OfDomain { .. } => LONGEST_OF_IAM,
+    };
+    let text = written.duration.get_or_insert_with(|| human(DEFAULT)).clone();
+    let path = format!("{path}.duration");
+    let duration = context.duration(&path, Some(&text))?;
+    if !(SHORTEST..=longest).contains(&duration) {
+        let expected = format!("{} to {}", human(SHORTEST), human(longest));
+        context.mistake(&path, format_args!("{text:?}"), expected);
+    }
+    Some(Agency { name, duration })
+}
+
+fn name(
+    context: &mut Context<'_>,
+    path: &str,
+    written: &file::Assume,
+    has_keys: bool,
+) -> Option<AgencyName> {
+    match (&written.agency_urn, &written.agency_name, &written.domain_name) {
+        (Some(urn), None, None) if has_keys => {
+            context.name(&format!("{path}.agency_urn"), urn);
+            Some(AgencyName::Urn(urn.clone()))
+        }
+        (Some(_), None, None) => {
+            let expected =
+                "agency_name and domain_name: STS knows an agency_urn, and takes keys only";
+            let path = format!("{path}.agency_urn");
+            context.mistake(&path, "it with a token or a password", expected);
+            None
+        }
+        (None, Some(agency), Some(domain)) => {
+            context.name(&format!("{path}.agency_name"), agency);
+            context.name(&format!("{path}.domain_name"), domain);
+            Some(AgencyName::OfDomain { agency: agency.clone(), domain: domain.clone() })
+        }
+        _ => {
+            let found = "neither one nor the other, or parts of both";
+            context.mistake(path, found, "agency_urn, or agency_name and domain_name");
+            None
+        }
+    }
+}
