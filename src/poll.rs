@@ -118,6 +118,9 @@ impl<C: Cloud> Scheduler<C> {
     }
 
     fn replace(&mut self, targets: Vec<Target<C>>) {
+        for Target { cloud, clusters, .. } in &targets {
+            cloud.keep_only(&clusters.iter().map(|(cluster, _)| cluster).collect());
+        }
         let (board, now) = (self.board.snapshot(), self.clock.now());
         let has_data = |cluster: &ClusterId, interval: Duration| {
             board.cluster(cluster).is_some_and(|state| has_data(state, interval, now))

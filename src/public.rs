@@ -215,6 +215,8 @@ mod tests {
             id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
             name: "c".into(),
             interval: Duration::from_secs(12 * 3600),
+            labels: Default::default(),
+            listed: None,
         }
     }
 

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::support::{cloud::Cloud as SimulatedCloud, process::Folder};
 
+mod clusters;
 mod pages;
 mod services;
 
@@ -135,6 +136,8 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
         id: id.clone(),
         name: id.as_str().into(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     });
     let board = Board::new(metas.collect::<Vec<_>>());
     let mut reasons = Vec::new();

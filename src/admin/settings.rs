@@ -2,8 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use super::globs::fits;
-use crate::{board::ServiceMeta, web::WebSettings};
+use crate::{board::ServiceMeta, globs::fits, web::WebSettings};
 
 /// The admin listener, as configured.
 #[derive(Debug)]

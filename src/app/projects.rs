@@ -55,7 +55,6 @@ impl Projects {
             };
             let clusters: Vec<_> =
                 project.clusters.into_iter().map(|meta| (meta.id, meta.interval)).collect();
-            known.cloud.keep_only(clusters.iter().map(|(cluster, _)| cluster));
             projects.push(poll::Target {
                 name: name.clone(),
                 region: project.cloud.region.clone(),

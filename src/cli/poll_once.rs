@@ -87,6 +87,8 @@ pub(super) mod tests {
             id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
             name: format!("c{number}").into(),
             interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
         };
         let request_id = Some(format!("request-{number}"));
         (Arc::new(cluster), CloudError { request_id, ..error.clone() })

@@ -132,6 +132,8 @@ fn cluster(
         id: id.filter(|id| fleet.shard.owns(id))?,
         name: name.as_str().into(),
         interval,
+        labels: Default::default(),
+        listed: None,
     })
 }
 

@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use super::{
     api::Api,
-    connections,
+    clusters, connections,
     effort::Effort,
     page_limits::PageLimits,
     services,
     settings::{Common, Pacers, Settings},
 };
 use crate::{
-    cloud::{Budget, Cloud, CloudError, Listed, Reason, Services, Traced},
-    model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
+    cloud::{Budget, Cloud, CloudError, Directory, Listed, Reason, Services, Traced},
+    model::{ClusterId, ClusterList, ConnectionList, EndpointService, ServiceFields, ServiceId},
 };
 
 /// A client of the real cloud. Clones share its credentials and what was learnt of its region.
@@ -37,11 +37,6 @@ impl Client {
     /// Reads secret files anew, as a reload of the configuration asks.
     pub fn reread_credentials(&self) {
         self.0.api.session.reread();
-    }
-
-    /// Forgets what came of clusters that are not among these.
-    pub fn keep_only<'a>(&self, clusters: impl IntoIterator<Item = &'a ClusterId>) {
-        self.0.limits.keep_only(&clusters.into_iter().collect::<HashSet<_>>());
     }
 
     /// The settings that the client was made with.
@@ -67,6 +62,20 @@ impl Cloud for Client {
         let reading = connections::read(api, limits, cluster, &mut effort);
         let result = within(deadline, "the poll", reading).await;
         Traced { result: result.map(Arc::new), trace: effort.trace }
+    }
+
+    fn keep_only(&self, clusters: &HashSet<&ClusterId>) {
+        self.0.limits.keep_only(clusters);
+    }
+}
+
+impl Directory for Client {
+    async fn clusters(&self, budget: Budget) -> Traced<ClusterList> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let reading = clusters::list(&self.0.api, &mut effort);
+        let result = within(deadline, "the reading of the list of clusters", reading).await;
+        Traced { result, trace: effort.trace }
     }
 }
 

@@ -7,6 +7,8 @@ labels! {
     pub enum Operation {
         /// Lists the connections of a cluster.
         Connections = "css_connections",
+        /// Lists the clusters of a project.
+        Clusters = "css_clusters",
         /// Lists the endpoint services of a project.
         Services = "vpcep_services",
         /// Reads one endpoint service.

@@ -142,6 +142,8 @@ fn metas(projects: &[Target<Fake>]) -> Vec<ClusterMeta> {
             id: id.clone(),
             name: id.as_str().into(),
             interval: *interval,
+            labels: Default::default(),
+            listed: None,
         })
     });
     metas.collect()

@@ -25,6 +25,8 @@ fn board() -> Board {
         project: "prod".into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_millis(30_500),
+        labels: Default::default(),
+        listed: None,
     }));
     let connections = Status::ALL.map(|status| {
         Connection::from(ConnectionFields {

@@ -49,6 +49,8 @@ fn meta(number: u64, name: &str) -> ClusterMeta {
         project: format!("project \"{}\"", number % 3).into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_secs(60 + number),
+        labels: Default::default(),
+        listed: None,
     }
 }
 

@@ -166,6 +166,8 @@ mod tests {
             id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
             name: "logs".into(),
             interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
         }
     }
 

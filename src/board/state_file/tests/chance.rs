@@ -157,6 +157,8 @@ impl Chance {
             id: ClusterId::parse(&id).unwrap(),
             name: self.text().into(),
             interval: self.duration(),
+            labels: Default::default(),
+            listed: None,
         };
         ClusterState {
             meta: Arc::new(meta),
