@@ -4,8 +4,9 @@
 //! request proves it), `transport` (sending, retrying, classifying), `codes` (what an error code
 //! means), `key_guard`, `key_check`, `auth` and `session` (which credentials are in force), `iam` (tokens and
 //! project ids), `api` (a request to a service), `wire` (JSON), `paging` (many pages, one list),
-//! `page_limits` (which page limit the API accepts), `connections`, `clusters` and `services` (what is read
-//! and changed), `client` (the traits of [`crate::cloud`]). Only `transport` and `endpoints` know reqwest;
+//! `page_limits` (which page limit the API accepts), `page_memory` (pages that came before), `connections`,
+//! `clusters` and `services` (what is read and changed), `client` (the traits of [`crate::cloud`]). Only
+//! `transport` and `endpoints` know reqwest;
 //! nobody outside knows any of it.
 
 mod api;
@@ -22,6 +23,7 @@ mod key_check;
 mod key_guard;
 mod operation;
 mod page_limits;
+mod page_memory;
 pub mod paging;
 mod services;
 mod session;

@@ -1,5 +1,5 @@
 //! Changes of endpoint services over real sockets: the rows P1 to P21 and C9 to C14 of "Faults of
-//! changes" in README.md, each by its id. After each of them the books balance: what the cloud saw, what the audit
+//! changes" in the manual, each by its id. After each of them the books balance: what the cloud saw, what the audit
 //! log says and what callers were told is the same.
 
 mod callers;

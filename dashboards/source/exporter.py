@@ -126,7 +126,7 @@ PANELS = [
     (
         series(
             "Failed polls by reason",
-            "What each reason means, and what to do, is in the exporter's README under what to do when.",
+            "What each reason means, and what to do, is in the exporter's manual, under troubleshooting.",
             FAILED_POLLS,
             unit="ops",
             colours={"all": "text"},

@@ -222,7 +222,7 @@ PANELS = [
     (
         series(
             "Failed polls by reason",
-            "Why clusters cannot be read. Each reason is explained in the exporter's README under what to do when.",
+            "Why clusters cannot be read. Each reason is explained in the exporter's manual, under troubleshooting.",
             FAILED_POLLS,
             unit="ops",
             colours={"all": "text"},

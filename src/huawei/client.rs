@@ -9,6 +9,7 @@ use super::{
     clusters, connections,
     effort::Effort,
     page_limits::PageLimits,
+    page_memory::PageMemory,
     services,
     settings::{Common, Pacers, Settings},
 };
@@ -25,13 +26,14 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     api: Api,
     limits: PageLimits,
+    memory: PageMemory,
 }
 
 impl Client {
     /// A client that calls the services at the pace of `pacers`.
     pub fn new(settings: Settings, common: &Common, pacers: Pacers) -> Self {
         let api = Api::new(settings, common, pacers);
-        Self(Arc::new(Inner { api, limits: PageLimits::default() }))
+        Self(Arc::new(Inner { api, limits: PageLimits::default(), memory: PageMemory::default() }))
     }
 
     /// Reads secret files anew, as a reload of the configuration asks.
@@ -58,14 +60,15 @@ impl Cloud for Client {
     ) -> Traced<Arc<ConnectionList>> {
         let mut effort = Effort::new(budget);
         let deadline = effort.budget.deadline;
-        let Inner { api, limits } = &*self.0;
-        let reading = connections::read(api, limits, cluster, &mut effort);
+        let Inner { api, limits, memory } = &*self.0;
+        let reading = connections::read(api, limits, memory, cluster, &mut effort);
         let result = within(deadline, "the poll", reading).await;
-        Traced { result: result.map(Arc::new), trace: effort.trace }
+        Traced { result, trace: effort.trace }
     }
 
     fn keep_only(&self, clusters: &HashSet<&ClusterId>) {
         self.0.limits.keep_only(clusters);
+        self.0.memory.keep_only(clusters);
     }
 }
 

@@ -1,11 +1,14 @@
 //! The connections of a cluster: all of its pages, made one list.
 
+use std::sync::Arc;
+
 use super::{
     api::{Api, Call},
     codes,
     effort::Effort,
     operation::Operation,
     page_limits::PageLimits,
+    page_memory::{PageDigest, PageMemory},
     paging::{self, FALLBACK_LIMIT, LargeLimit, Page, Pages},
     wire::{self, Surprise, Surprises},
 };
@@ -18,18 +21,25 @@ use crate::{
 pub(super) async fn read(
     api: &Api,
     limits: &PageLimits,
+    memory: &PageMemory,
     cluster: &ClusterId,
     effort: &mut Effort,
-) -> Result<ConnectionList, CloudError> {
+) -> Result<Arc<ConnectionList>, CloudError> {
     let known = limits.recall(cluster);
     let mut large_limit = known;
-    let mut pages = ClusterPages { api, cluster, effort };
+    let mut pages = ClusterPages { api, memory, cluster, decoded: None, effort };
     let walked = paging::walk(&api.settings.paging, &mut large_limit, &mut pages).await;
     if large_limit != known {
         learn(api, limits, cluster, large_limit);
     }
+    let ClusterPages { decoded, effort, .. } = pages;
     match walked {
         Ok(walked) => {
+            if let (1, 0, Some((digest, surprises))) =
+                (effort.trace.pages, walked.duplicates, decoded)
+            {
+                memory.remember(cluster, digest, &walked.list, surprises);
+            }
             let mut surprises = Surprises::default();
             surprises.count(Surprise::DuplicateId, walked.duplicates);
             if let Some(id) = walked.duplicate_id {
@@ -39,7 +49,7 @@ pub(super) async fn read(
             Ok(walked.list)
         }
         Err(error) if effort.trace.pages == 0 && codes::says_not_enabled(&error) => {
-            Ok(ConnectionList::service_not_enabled())
+            Ok(Arc::new(ConnectionList::service_not_enabled()))
         }
         Err(error) => Err(error),
     }
@@ -59,7 +69,10 @@ fn learn(api: &Api, limits: &PageLimits, cluster: &ClusterId, limit: LargeLimit)
 
 struct ClusterPages<'a> {
     api: &'a Api,
+    memory: &'a PageMemory,
     cluster: &'a ClusterId,
+    /// The last page, unless it was remembered.
+    decoded: Option<(PageDigest, Surprises)>,
     effort: &'a mut Effort,
 }
 
@@ -75,7 +88,18 @@ impl Pages for &mut ClusterPages<'_> {
             query: &query,
             body: None,
         };
-        let (page, _) = self.api.read(call, wire::page, self.effort).await?;
+        let is_first = self.effort.trace.pages == 0;
+        let decode = |body: &[u8]| {
+            let digest = PageDigest::of(body);
+            let remembered = self.memory.recall(self.cluster, digest).filter(|_| is_first);
+            if let Some((list, surprises)) = remembered {
+                return Ok((Page { whole: Some(list), ..Page::default() }, surprises));
+            }
+            let (page, surprises) = wire::page(body)?;
+            self.decoded = Some((digest, surprises.clone()));
+            Ok((page, surprises))
+        };
+        let (page, _) = self.api.read(call, decode, self.effort).await?;
         self.effort.trace.pages += 1;
         Ok(page)
     }

@@ -3,7 +3,7 @@
 //! The walk is pure but for the pages, which come through a trait: a test can play any odd server in a
 //! few lines. It knows neither HTTP nor JSON.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use super::codes::{refuses_a_parameter, says_not_enabled};
 use crate::{
@@ -83,13 +83,15 @@ pub struct Page {
     pub permissions: Option<u64>,
     /// `vpcServiceName`, if sent.
     pub service_name: Option<ServiceName>,
+    /// The list that this page was the whole of when it came before. The other fields are then unused.
+    pub whole: Option<Arc<ConnectionList>>,
 }
 
 /// The result of a walk.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Walked {
     /// The list.
-    pub list: ConnectionList,
+    pub list: Arc<ConnectionList>,
     /// Rows that came more than once.
     pub duplicates: u64,
     /// The id of one of them.
@@ -145,6 +147,9 @@ pub async fn walk(
         }
         other => other?,
     };
+    if let Some(list) = first_page.whole {
+        return Ok(Walked { list, duplicates: 0, duplicate_id: None });
+    }
     let mut round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
     let mut duplicates = round.duplicates;
     let mut duplicate_id = round.duplicate_id.take();
@@ -154,7 +159,7 @@ pub async fn walk(
         duplicates += round.duplicates;
         duplicate_id = duplicate_id.or(round.duplicate_id.take());
     }
-    Ok(Walked { list: round.into_list(), duplicates, duplicate_id })
+    Ok(Walked { list: Arc::new(round.into_list()), duplicates, duplicate_id })
 }
 
 /// One walk from the first page to the last.

@@ -4,7 +4,7 @@ use prometheus::{Counter, Gauge, Opts, core::Collector as _, proto::MetricFamily
 
 use crate::label::labels;
 
-/// A metric's name, type, labels and help: what the reference in the README shows.
+/// A metric's name, type, labels and help: what the reference in the manual shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// Full name.

@@ -1,4 +1,4 @@
-//! The policies under "Permissions" in README.md: they are sufficient, and each of their actions is needed.
+//! The policies under "Permissions" in the manual: they are sufficient, and each of their actions is needed.
 
 use css_vpcep_exporter::clock::Clock;
 use reqwest::Method;
@@ -12,11 +12,11 @@ use crate::support::{
     process::Folder,
 };
 
-const README: &str = include_str!("../../README.md");
+const PAGE: &str = include_str!("../../deploy/manual/huawei-cloud.md");
 
 /// The actions of the two policies: for reading, and additionally for changes.
 fn documented() -> [Vec<String>; 2] {
-    let section = section("\n### Permissions\n", "\n### ");
+    let section = section("\n## Permissions\n", "\n## ");
     let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next());
     let policies: Vec<_> = blocks
         .map(|block| {
@@ -32,13 +32,13 @@ fn documented() -> [Vec<String>; 2] {
 }
 
 fn section(begin: &str, end: &str) -> &'static str {
-    let rest = README.split(begin).nth(1).expect("a section");
+    let rest = PAGE.split(begin).nth(1).expect("a section");
     rest.split(end).next().expect("it has an end")
 }
 
 #[test]
 fn the_table_of_calls_names_the_permissions_of_the_policies() {
-    let mut named: Vec<_> = section("\n## Pointing it at the real cloud\n", "\n### ")
+    let mut named: Vec<_> = section("# The real cloud\n", "\n## ")
         .lines()
         .filter_map(|line| line.trim_end_matches(" |").rsplit_once("| "))
         .flat_map(|(_, permission)| permission.split('`').skip(1).step_by(2))

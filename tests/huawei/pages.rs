@@ -133,6 +133,31 @@ async fn all_pages_are_read_each_time() {
 }
 
 #[tokio::test]
+async fn a_page_that_came_before_is_not_decoded_again() {
+    let (answers, project, cluster, _) = served().await;
+    let body = page(0..3, "accepted", 3);
+    answers.are(&[(0, body.clone())]);
+    let (first, _) = poll(&project, &cluster).await;
+    let (again, pages) = poll(&project, &cluster).await;
+    assert!(Arc::ptr_eq(&first, &again));
+    assert_eq!((pages, answers.requests.load(Ordering::Relaxed)), (1, 2));
+
+    answers.are(&[(0, body.replace("accepted", "rejected"))]);
+    let (changed, _) = poll(&project, &cluster).await;
+    assert_eq!(changed.counts()[1], 3);
+
+    // The page before the last is not kept.
+    answers.are(&[(0, body)]);
+    let (back, _) = poll(&project, &cluster).await;
+    assert!(back == first && !Arc::ptr_eq(&back, &first));
+    drop((first, again, back));
+    assert_eq!(poll(&project, &cluster).await.0.connections.len(), 3);
+
+    project.keep_only([]);
+    assert_eq!(poll(&project, &cluster).await.0.connections.len(), 3);
+}
+
+#[tokio::test]
 async fn an_incomplete_walk_is_made_again_and_oddities_are_counted_each_time() {
     let (answers, project, cluster, stats) = served().await;
     answers.are(&[(0, page(0..5, "accepted", 6)), (5, page(0..0, "accepted", 6))]);

@@ -31,7 +31,7 @@ const REMEMBERED: &str =
 const RUNBOOKS: &str = "https://git.example.com/css-vpcep-exporter/blob/main/";
 
 /// The files are the shipped ones, but for addresses, for the front of the runbooks' addresses, which
-/// the README says to replace, and for **times**: scrapes, rules and groups of alerts come each second,
+/// the documents say to replace, and for **times**: scrapes, rules and groups of alerts come each second,
 /// and an alert goes on for 6 s after its reason has ended, where the shipped file says 5 min.
 #[tokio::test]
 async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {

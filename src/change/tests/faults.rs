@@ -1,4 +1,4 @@
-//! The rows P1 to P21 of "Faults of changes" in README.md, as the engine meets them.
+//! The rows P1 to P21 of "Faults of changes" in the manual, as the engine meets them.
 
 use std::time::Duration;
 

@@ -62,6 +62,7 @@ pub fn page(body: &[u8]) -> Result<(Page, Surprises), CloudError> {
             _ => return Err(bad_shape("the answer has something else than a list of permissions")),
         },
         service_name: lenient.text(head.take("vpcServiceName")).map(|name| ServiceName::new(&name)),
+        whole: None,
     };
     Ok((page, lenient.surprises))
 }

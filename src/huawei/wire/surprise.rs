@@ -52,7 +52,7 @@ impl Oddity {
 }
 
 /// The surprises of an answer.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surprises {
     counts: [u64; Surprise::ALL.len()],
     /// Each once, and the first ones of each kind.

@@ -1,4 +1,4 @@
-//! All PromQL in the alert rules and their tests, the runbooks, the dashboards and the README. Its
+//! All PromQL in the alert rules and their tests, the runbooks, the dashboards and the manual. Its
 //! selectors must name metrics, labels and label values that the code has.
 
 use std::{
@@ -19,8 +19,13 @@ use css_vpcep_exporter::{
 };
 
 /// The folders with PromQL; the README is read separately.
-const FOLDERS: [&str; 4] =
-    ["deploy/prometheus", "deploy/prometheus/tests", "deploy/runbooks", "dashboards"];
+const FOLDERS: [&str; 5] = [
+    "deploy/manual",
+    "deploy/prometheus",
+    "deploy/prometheus/tests",
+    "deploy/runbooks",
+    "dashboards",
+];
 /// The labels that Prometheus adds to every series.
 const OF_PROMETHEUS: [&str; 2] = ["job", "instance"];
 /// Labels whose values are not a closed list: names, ids, versions and files.

@@ -16,7 +16,7 @@ use css_vpcep_exporter::{
 };
 
 use super::{
-    README, cells, code, codes, commands::help, expect_table, one_line, row, table, words,
+    MANUAL, cells, code, codes, commands::help, expect_table, one_line, row, table, words,
 };
 
 #[test]
@@ -24,7 +24,7 @@ fn the_metric_tables_are_those_of_the_code() {
     let data = families::FAMILIES.iter().map(|family| {
         let definition = &family.definition;
         let help = definition.help.strip_suffix(CACHED);
-        // The README says once which help texts end so.
+        // The manual says once which help texts end so.
         assert_eq!(help.is_some(), !family.presence.starts_with('L'), "{}", definition.name);
         let help = help.map_or_else(|| definition.help.to_owned(), |help| format!("{help}."));
         let Definition { name, kind, labels, .. } = *definition;
@@ -32,8 +32,8 @@ fn the_metric_tables_are_those_of_the_code() {
     });
     expect_table("Data metrics", data);
     let promised = format!("`{}`", CACHED.trim_start_matches(". "));
-    assert!(one_line(README).contains(&promised), "the README shows: {promised}");
-    assert!(README.contains(&codes(&families::CLUSTER_LABELS)), "the README shows their labels");
+    assert!(one_line(&MANUAL).contains(&promised), "the manual shows: {promised}");
+    assert!(MANUAL.contains(&codes(&families::CLUSTER_LABELS)), "the manual shows their labels");
 
     let services = services::SERVICE_FAMILIES.iter().map(|family| {
         let definition = &family.definition;
@@ -44,7 +44,7 @@ fn the_metric_tables_are_those_of_the_code() {
         row(&[&code(name), kind.as_str(), &codes(labels), family.presence, &help])
     });
     expect_table("Metrics of endpoint services", services);
-    assert!(README.contains(&codes(&services::SERVICE_LABELS)), "the README shows their labels");
+    assert!(MANUAL.contains(&codes(&services::SERVICE_LABELS)), "the manual shows their labels");
 
     let own = stats::DEFINITIONS.iter().chain(&exposition::DEFINITIONS);
     expect_table(
@@ -170,7 +170,7 @@ fn faults_are_named_and_explained_as_the_simulator_does() {
     };
     let rows: Vec<_> = shown.map(|name| row(&[&code(&name), meaning(&name)])).collect();
     expect_table("Faults", rows.into_iter());
-    assert!(README.contains("`simulate --help`"), "the README says where all faults are listed");
+    assert!(MANUAL.contains("`simulate --help`"), "the manual says where all faults are listed");
     let help = help(&["simulate"]);
     assert!(Fault::NAMES.iter().all(|(name, _)| help.contains(&format!("\n  {name} "))));
 }

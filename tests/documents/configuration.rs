@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use css_vpcep_exporter::config::{self, ConfigError};
 use serde_json::{Value, json};
 
-use super::{README, cells, code_blocks};
+use super::{MANUAL, cells, code_blocks};
 use crate::support::{
     certificates::{self, Authority},
     process::Folder,
@@ -16,7 +16,7 @@ fn the_configuration_reference_has_every_key_once() {
     let mut accepted = BTreeSet::new();
     discover("", &|inner| inner.to_owned(), &accepted_keys, &mut accepted);
     assert!(accepted.len() > 20 && accepted.contains("projects[].rate_limit.css.burst"));
-    expect_reference("### Configuration reference", &accepted);
+    expect_reference("## Configuration reference", &accepted);
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn the_web_configuration_reference_has_every_key_once() {
     let mut accepted = BTreeSet::new();
     discover("", &|inner| inner.to_owned(), &accepted_web_keys, &mut accepted);
     assert!(accepted.contains("http_server_config.headers.X-Frame-Options"));
-    expect_reference("#### Web configuration reference", &accepted);
+    expect_reference("### Web configuration reference", &accepted);
 }
 
 fn expect_reference(heading: &str, accepted: &BTreeSet<String>) {
@@ -40,7 +40,7 @@ fn expect_reference(heading: &str, accepted: &BTreeSet<String>) {
 #[test]
 fn the_example_of_a_web_configuration_is_accepted() {
     let folder = secrets();
-    let authority = Authority::new("readme");
+    let authority = Authority::new("documents");
     let issued = authority.issue(&["exporter.example.com"]);
     certificates::place(&folder.file("server.crt"), &issued.certificate);
     certificates::place(&folder.file("server.key"), &issued.key);
@@ -66,7 +66,7 @@ fn the_configuration_reference_has_the_defaults() {
         .into_iter()
         .map(|value| (effective(&value).expect("it has what is required"), value))
         .collect();
-    for (key, default) in reference("### Configuration reference") {
+    for (key, default) in reference("## Configuration reference") {
         let mut was_looked_at = false;
         for (meaning, value) in &least {
             let mut without = value.clone();
@@ -161,7 +161,7 @@ fn set(value: &mut Value, key: &str, new: Value) -> bool {
 
 /// Key and default of each row of a reference.
 fn reference(heading: &str) -> Vec<(String, String)> {
-    let mut lines = README.lines().skip_while(|line| *line != heading);
+    let mut lines = MANUAL.lines().skip_while(|line| *line != heading);
     assert!(lines.next().is_some(), "there is a reference");
     let section = lines.take_while(|line| !line.starts_with('#'));
     let rows = section.filter(|line| line.starts_with("| `")).map(cells);
@@ -221,7 +221,7 @@ fn what_check_config_says_of_the_example_is_shown() {
     let said = String::from_utf8(output.stdout).expect("it is text");
     assert!(output.status.success(), "{said}");
     let shown = format!("\n```console\n$ css-vpcep-exporter check-config\n{said}```\n");
-    assert!(README.contains(&shown), "the README should show:\n{said}");
+    assert!(MANUAL.contains(&shown), "the manual should show:\n{said}");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn fake_keys(_: &str) -> Option<String> {
 
 /// A folder with the secret files that the examples name.
 fn secrets() -> Folder {
-    let folder = Folder::new("readme");
+    let folder = Folder::new("documents");
     let profile = "[basic]\nak = fake\nsk = fake\n";
     for name in ["secret_key", "security_token", "password", "token"] {
         folder.write(&format!("secrets/{name}"), "fake\n");

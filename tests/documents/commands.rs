@@ -68,8 +68,8 @@ fn commands_and_flags_are_those_of_the_help() {
         "--peer",
         "--stop-timeout",
     ];
-    // A token is never an argument.
-    let no_flag = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
+    // A token is never an argument; a revision is built in.
+    let no_flags = ["CSS_VPCEP_EXPORTER_ADMIN_TOKEN", "CSS_VPCEP_EXPORTER_REVISION"];
     for word in words(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         let word = word.trim_end_matches('.');
         let is_flag =
@@ -77,7 +77,7 @@ fn commands_and_flags_are_those_of_the_help() {
         assert!(!is_flag || names.contains(word) || others.contains(&word), "no flag {word}");
         let is_variable = word.starts_with("CSS_VPCEP_EXPORTER_") && !word.ends_with('_');
         let is_known = || {
-            word == no_flag
+            no_flags.contains(&word)
                 || flags.iter().any(|(flag, _)| flag.environment.as_deref() == Some(word))
         };
         assert!(!is_variable || is_known(), "no environment variable {word}");
