@@ -127,6 +127,7 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
             pacer: fast(),
             concurrency: 8,
             timeout: Duration::from_secs(10),
+            discovery: None,
             clusters: half.iter().map(|id| (id.clone(), Duration::from_secs(60))).collect(),
         });
     }

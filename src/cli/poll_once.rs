@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
-    poll,
+    poll::{self, Polled},
     stats::Stats,
 };
 
@@ -24,17 +24,30 @@ pub(super) struct Outage {
     pub(super) clusters: Vec<Arc<ClusterMeta>>,
 }
 
-/// Polls all clusters of the configuration, whose projects are gone afterwards. `polled` is called after
-/// each.
+/// The end of one round.
+pub(super) struct Round {
+    pub(super) board: Board,
+    pub(super) stats: Arc<Stats>,
+    /// True if every list of clusters that discovery reads was read whole.
+    pub(super) is_all_discovered: bool,
+}
+
+/// Polls all clusters of the configuration, whose projects are gone afterwards, and those that discovery
+/// finds. `known` is called with their number, `polled` after each.
 pub(super) async fn poll_once(
     config: &mut Config,
+    known: impl Fn(usize),
     polled: impl Fn(),
-) -> Result<(Board, Arc<Stats>), StartError> {
+) -> Result<Round, StartError> {
     let clock = Clock::system();
-    let collector = app::collector(config, &clock)?;
-    let Collector { projects, board, stats, .. } = collector;
-    poll::once(projects, &board, &clock, &stats, |_, _| polled()).await;
-    Ok((board, stats))
+    let collector = app::collector(config, [], &clock)?;
+    let Collector { mut fleet, board, stats, .. } = collector;
+    let is_all_discovered = fleet.read_once().await;
+    let Polled { targets, clusters } = fleet.polled();
+    known(clusters.len());
+    board.reconfigure(clusters);
+    poll::once(targets, &board, &clock, &stats, |_, _| polled()).await;
+    Ok(Round { board, stats, is_all_discovered })
 }
 
 /// The clusters that were read, but not whole.

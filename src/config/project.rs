@@ -76,6 +76,7 @@ pub(super) fn project(
         css_rate_limit,
         vpcep_rate_limit,
         clusters: own_clusters,
+        discovery: None,
         endpoint_services: if fleet.shard.index == 0 { services } else { Vec::new() },
     })
 }

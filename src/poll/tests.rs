@@ -115,6 +115,7 @@ fn project(name: &str, cloud: &Fake, clusters: impl IntoIterator<Item = u32>) ->
         pacer: Pacer::new(RateLimit { requests_per_second: 100.0, burst: 100 }),
         concurrency: 8,
         timeout: Duration::from_secs(30),
+        discovery: None,
         clusters: clusters.into_iter().map(|number| (cluster(number), MINUTE)).collect(),
     }
 }
