@@ -9,6 +9,7 @@ mod admin;
 mod convert;
 mod credentials;
 mod diagnostics;
+mod discovery;
 mod file;
 mod places;
 mod poll;

@@ -48,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "board",
             "exposition",
             "files",
+            "globs",
             "huawei",
             "model",
             "pacing",
