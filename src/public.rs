@@ -1,6 +1,7 @@
 //! The public routes. GET and HEAD only: nothing here changes anything, but for a reload where that is
 //! switched on.
 
+mod events;
 mod negotiation;
 mod pages;
 mod reload;
@@ -14,11 +15,12 @@ use std::sync::{
 
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
     response::Response,
     routing::{get, post},
 };
+use serde::Deserialize;
 use tokio::time::{Duration, Instant};
 
 use self::scrape::Scrapes;
@@ -35,6 +37,7 @@ use crate::{
 };
 
 pub use self::{
+    events::{Events, follow_board},
     reload::{ReloadHandle, ReloadRequest},
     scrape::{MAX_SCRAPES, keep_pages_made},
     state::{Live, Shared},
@@ -127,11 +130,14 @@ pub fn router(
         .route("/config", get(configuration))
         .route("/api/v1/clusters", get(clusters))
         .route("/api/v1/clusters/{cluster_id}", get(cluster))
+        .route("/api/v1/events", get(events))
         .route("/clusters/{cluster_id}", get(cluster_page));
     if telemetry_path != "/" {
         router = router.route("/", get(status));
     }
-    let router = router.fallback(async || answer(StatusCode::NOT_FOUND, TEXT, "not found\n"));
+    let router = router.fallback(async |headers: HeaderMap| {
+        pages::not_found(&headers, "there is nothing at this path")
+    });
     web::protected(router, web, stats).with_state(state)
 }
 
@@ -150,18 +156,39 @@ async fn metrics(State(public): State<Public>, headers: HeaderMap) -> Response {
     public.scrapes.answer(public.shared, &headers).await
 }
 
-async fn status(State(public): State<Public>) -> Response {
-    let Public { shared, telemetry_path, .. } = public;
-    let stale_after = shared.settings().stale_after;
-    pages::status(&shared.board.snapshot(), shared.clock.now(), stale_after, &telemetry_path)
+#[derive(Deserialize)]
+struct StatusQuery {
+    #[serde(default)]
+    filter: String,
 }
 
-async fn cluster_page(State(public): State<Public>, Path(id): Path<String>) -> Response {
+async fn status(State(public): State<Public>, Query(query): Query<StatusQuery>) -> Response {
+    let Public { shared, telemetry_path, .. } = public;
+    // Before the snapshot: what comes in between is in both, and nothing is in neither.
+    let event = shared.events.newest();
+    pages::StatusPage {
+        snapshot: &shared.board.snapshot(),
+        now: shared.clock.now(),
+        stale_after: shared.settings().stale_after,
+        telemetry_path: &telemetry_path,
+        event,
+        filter: &query.filter,
+    }
+    .answer()
+}
+
+async fn cluster_page(
+    State(public): State<Public>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let Public { shared, .. } = public;
+    let event = shared.events.newest();
     let snapshot = shared.board.snapshot();
+    let (now, stale_after) = (shared.clock.now(), shared.settings().stale_after);
     match ClusterId::parse(&id).ok().and_then(|id| snapshot.cluster(&id)) {
-        Some(state) => pages::cluster(state, shared.clock.now(), shared.settings().stale_after),
-        None => answer(StatusCode::NOT_FOUND, TEXT, "no cluster with this id is configured\n"),
+        Some(state) => pages::cluster(state, event, now, stale_after),
+        None => pages::not_found(&headers, "no cluster with this id is configured"),
     }
 }
 
@@ -197,6 +224,21 @@ async fn clusters(State(public): State<Public>) -> Response {
     let snapshot = shared.board.snapshot();
     let clusters = Clusters::new(&snapshot, shared.clock.now(), shared.settings().stale_after);
     json(StatusCode::OK, JSON, &clusters)
+}
+
+/// A browser cannot name the last event of a page that it has just loaded in a header, but in the query.
+#[derive(Deserialize)]
+struct EventsQuery {
+    last_event_id: Option<String>,
+}
+
+async fn events(
+    State(public): State<Public>,
+    headers: HeaderMap,
+    Query(query): Query<EventsQuery>,
+) -> Response {
+    let last = events::last_event_id(&headers, query.last_event_id.as_deref());
+    public.shared.events.answer(last)
 }
 
 async fn cluster(State(public): State<Public>, Path(id): Path<String>) -> Response {

@@ -7,6 +7,7 @@ mod access;
 pub mod answers;
 mod basic_auth;
 mod listener;
+pub mod page;
 mod rate_limit;
 pub mod tls;
 
@@ -14,6 +15,3 @@ pub use access::{Web, WebSettings, protected};
 pub use basic_auth::{AT_ONCE as LOGINS_AT_ONCE, MOST_LOGINS, PasswordHash, Users, authorization};
 pub use listener::{Bound, Limits, MAX_HEADER_BYTES, Peer};
 pub use rate_limit::RequestLimit;
-
-/// The style sheet of every page of both listeners.
-pub const STYLE: &str = include_str!("web/style.css");

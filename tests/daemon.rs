@@ -2,6 +2,8 @@
 
 mod canaries;
 mod collect;
+mod discovery;
+mod events;
 mod faults;
 mod generate;
 mod golden;

@@ -18,7 +18,7 @@ use css_vpcep_exporter::{
     board::{Board, ServiceBoard},
     clock::Clock,
     exposition::{Settings, Store},
-    public::{self, Live, Readiness, Shared},
+    public::{self, Events, Live, Readiness, Shared},
     stats::Stats,
     web::{Bound, Limits, Web, WebSettings},
 };
@@ -54,7 +54,8 @@ impl Server {
         };
         let live = watch::channel(Live::of(&exposition, String::new())).1;
         let (services, pages) = (ServiceBoard::new([]), Store::default());
-        let shared = Shared { board, services, pages, live, stats, clock };
+        let events = Events::new(clock.now());
+        let shared = Shared { board, services, pages, events, live, stats, clock };
         let readiness = Readiness::from_now();
         let web = watch::channel(WebSettings::default()).1;
         Self::start(public::router(shared, readiness, "/metrics", None, web), limits).await

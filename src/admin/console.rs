@@ -5,69 +5,24 @@
 
 use std::sync::LazyLock;
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sha2::{Digest, Sha256};
+use axum::{http::StatusCode, response::Response};
 
-use crate::web::{STYLE, answers::answer};
+use crate::web::page::Frame;
 
 const SCRIPT: &str = include_str!("console/console.js");
 const BODY: &str = include_str!("console/console.html");
-const MORE_STYLE: &str = include_str!("console/console.css");
+const STYLE: &str = include_str!("console/console.css");
 
-static PAGE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\">\
-         <title>css-vpcep-exporter admin</title>\
-         <style>{STYLE}{MORE_STYLE}</style></head>\n<body>\n{BODY}\
-         <script>{SCRIPT}</script>\n</body>\n</html>\n"
-    )
-});
-
-/// Only this script, this style, and requests to this listener.
-static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
-    let script = hash(SCRIPT);
-    let style = hash(&format!("{STYLE}{MORE_STYLE}"));
-    let policy = format!(
-        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    HeaderValue::from_str(&policy).ok()
-});
+static FRAME: LazyLock<Frame> = LazyLock::new(|| Frame::new(STYLE, SCRIPT, "'none'"));
 
 /// The console.
 pub(super) fn page() -> Response {
-    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", PAGE.as_str());
-    let headers = response.headers_mut();
-    if let Some(policy) = POLICY.clone() {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
-}
-
-/// The SHA-256 of a text, as a Content-Security-Policy names it (CSP Level 3, 2.3.1).
-fn hash(text: &str) -> String {
-    STANDARD.encode(Sha256::digest(text))
+    FRAME.answer(StatusCode::OK, "css-vpcep-exporter admin", BODY)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_policy_lets_only_this_script_run() {
-        // FIPS 180-2, B.1, in base64.
-        assert_eq!(hash("abc"), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
-        let policy = POLICY.clone().unwrap();
-        let policy = policy.to_str().unwrap();
-        assert!(policy.contains(&format!("script-src 'sha256-{}'", hash(SCRIPT))), "{policy}");
-        assert!(!policy.contains("unsafe"), "{policy}");
-    }
 
     /// Texts stand where line breaks are kept: one with a break could forge a line of a difference.
     #[test]

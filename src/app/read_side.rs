@@ -26,7 +26,7 @@ use crate::{
     huawei::{self, Common, transport::Transport, wire::Surprise},
     label::words,
     poll::{Discovery, DiscoveryHandle, Fleet, PollHandle, Scheduler, ServiceReader},
-    public::{self, Live, Readiness, ReloadHandle, Shared},
+    public::{self, Events, Live, Readiness, ReloadHandle, Shared},
     stats::{Lists, Stats},
     web::{Bound, WebSettings},
 };
@@ -130,6 +130,7 @@ impl ReadSide {
             board,
             services: services.clone(),
             pages: Store::default(),
+            events: Events::new(clock.now()),
             live: live_in_force,
             stats: stats.clone(),
             clock: clock.clone(),
@@ -159,7 +160,8 @@ impl ReadSide {
         let reader = ServiceReader::new(clouds.clone(), services, shared.clock.clone());
         let work = &mut tasks.work;
         work.spawn("public listener", |stop| listener.serve(router, stop));
-        work.spawn("maker of pages", |stop| public::keep_pages_made(shared, stop));
+        work.spawn("maker of pages", |stop| public::keep_pages_made(shared.clone(), stop));
+        work.spawn("maker of events", |stop| public::follow_board(shared, stop));
         work.spawn("token refresher", |stop| huawei::keep_fresh(clouds, stop));
         work.spawn("reader of services", |stop| reader.run(stop));
         work.spawn("scheduler", |stop| scheduler.run(stop));

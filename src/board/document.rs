@@ -18,8 +18,9 @@ pub struct Clusters<'a> {
     clusters: Vec<Cluster<'a>>,
 }
 
+/// A cluster's entry in it.
 #[derive(Serialize, ToSchema)]
-struct Cluster<'a> {
+pub struct Cluster<'a> {
     project: &'a str,
     region_id: &'a str,
     cluster_id: &'a str,
@@ -132,7 +133,8 @@ impl<'a> OneCluster<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    fn new(state: &'a ClusterState, now: Timestamp, stale_after: Duration) -> Self {
+    /// The entry of a cluster. Data older than `stale_after` are left out.
+    pub fn new(state: &'a ClusterState, now: Timestamp, stale_after: Duration) -> Self {
         let meta = &state.meta;
         let list = state.shown(now, stale_after).map(|data| &data.list);
         let freshness = state.freshness(now, stale_after);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::events::Events;
 use crate::{
     board::{Board, ServiceBoard},
     clock::Clock,
@@ -20,6 +21,10 @@ pub struct Shared {
     pub services: ServiceBoard,
     /// The pages for Prometheus. [`keep_pages_made`] has them ready before a scrape.
     pub pages: Store,
+    /// The events of the board. [`follow_board`] adds to them.
+    ///
+    /// [`follow_board`]: super::follow_board
+    pub events: Events,
     /// The settings that a reload may change.
     pub live: watch::Receiver<Live>,
     /// The exporter's own metrics.

@@ -178,7 +178,8 @@ fn connections(
     page.raw("<b>").text(&count.to_string()).raw(noun).raw(are).raw("</b>:<ul>\n");
     let of_status = data.connections().filter(|(connection, _)| connection.status == status);
     for (connection, since) in of_status.take(NAMED) {
-        page.raw("<li><code>").text(connection.endpoint_id()).raw("</code>");
+        let id = connection.endpoint_id();
+        page.raw("<li><a href=\"#").text(id).raw("\"><code>").text(id).raw("</code></a>");
         if let Some(since) = since {
             page.raw(" since ");
             when(page, since, now);

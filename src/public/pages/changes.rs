@@ -34,15 +34,16 @@ impl<'a> Change<'a> {
 
     /// The cells for when, what, and how.
     pub(super) fn cells(&self, page: &mut Html, now: Timestamp, cluster: impl FnOnce(&mut Html)) {
-        page.raw("<td>");
+        page.labelled("Seen", "");
         ago(page, self.at, now);
         page.raw("</td>");
         cluster(page);
+        page.labelled("Endpoint", "");
         match self.endpoint_id {
-            Some(id) => page.raw("<td><code>").text(id).raw("</code></td><td>"),
-            None => page.raw("<td>the endpoint service</td><td>"),
+            Some(id) => page.raw("<code>").text(id).raw("</code></td>"),
+            None => page.raw("the endpoint service</td>"),
         };
-        page.raw(self.from).raw(" → ").raw(self.to).raw("</td>");
+        page.labelled("Change", "").raw(self.from).raw(" → ").raw(self.to).raw("</td>");
     }
 }
 

@@ -9,22 +9,20 @@ use super::html::Html;
 /// The time since a moment, to the second, with the date in the tooltip.
 pub(super) fn ago(page: &mut Html, at: Timestamp, now: Timestamp) {
     let seconds = now.duration_since(at).as_secs();
-    moment(page, at, seconds, "", " ago");
+    moment(page, at, "ago", &[&human(seconds), " ago"]);
 }
 
 /// The time that a state has lasted.
 pub(super) fn lasting(page: &mut Html, since: Timestamp, now: Timestamp) {
     let seconds = now.duration_since(since).as_secs();
-    moment(page, since, seconds, "for ", "");
+    moment(page, since, "for", &["for ", &human(seconds)]);
 }
 
 /// The time until a moment.
 pub(super) fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
-    let seconds = at.duration_since(now).as_secs();
-    if seconds > 0 {
-        moment(page, at, seconds, "in ", "");
-    } else {
-        page.raw("<time title=\"").text(&at.to_string()).raw("\">now</time>");
+    match at.duration_since(now).as_secs() {
+        ..=0 => moment(page, at, "in", &["now"]),
+        seconds => moment(page, at, "in", &["in ", &human(seconds)]),
     }
 }
 
@@ -37,7 +35,8 @@ pub(super) fn when(page: &mut Html, at: Timestamp, now: Timestamp) {
 
 /// Seconds matter for minutes, minutes for hours; of what is older the day is enough. Days are not
 /// gathered into months, which have no length.
-fn human(seconds: u64) -> String {
+pub(super) fn human(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -51,10 +50,15 @@ fn human(seconds: u64) -> String {
     humantime::format_duration(Duration::from_secs(length)).to_string()
 }
 
-fn moment(page: &mut Html, at: Timestamp, seconds: i64, before: &'static str, after: &'static str) {
-    let length = human(u64::try_from(seconds).unwrap_or(0));
-    page.raw("<time title=\"").text(&at.to_string()).raw("\">").raw(before);
-    page.text(&length).raw(after).raw("</time>");
+/// `form` tells the page's script how to write it a second later.
+fn moment(page: &mut Html, at: Timestamp, form: &'static str, texts: &[&str]) {
+    let date = format!("{at:.0}");
+    page.raw("<time data-form=\"").raw(form).raw("\" datetime=\"").text(&date).raw("\" title=\"");
+    page.text(&date).raw("\">");
+    for text in texts {
+        page.text(text);
+    }
+    page.raw("</time>");
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use axum::{
 use css_vpcep_exporter::{
     board::ServiceBoard,
     clock::Clock,
-    public::{self, Live, Readiness, Shared, keep_pages_made},
+    public::{self, Events, Live, Readiness, Shared, keep_pages_made},
     web::{Bound, Limits, WebSettings},
 };
 use flate2::{Compression, write::GzEncoder};
@@ -36,6 +36,7 @@ pub(crate) fn ours(clusters: usize, series: usize, connections: usize, publish_e
             board: world.board.clone(),
             services: ServiceBoard::new([]),
             pages: world.store.clone(),
+            events: Events::new(clock.now()),
             live: watch::channel(Live::of(&SETTINGS, String::new())).1,
             stats,
             clock,

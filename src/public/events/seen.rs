@@ -1,0 +1,165 @@
+//! The difference between two looks at the board, as events.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    board::{ClusterState, Freshness, Snapshot, Transition, document::Cluster},
+    cloud::Reason,
+    model::{ByStatus, ClusterId},
+    text::json_line,
+};
+
+/// An event without its number.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) kind: &'static str,
+    /// JSON on one line.
+    pub(super) data: String,
+}
+
+/// The board as it was seen last.
+#[derive(Default)]
+pub(super) struct Seen {
+    clusters: HashMap<ClusterId, (Arc<ClusterState>, Facts)>,
+}
+
+/// The facts of a cluster whose change is an event; its dates are none.
+#[derive(PartialEq)]
+struct Facts {
+    freshness: Freshness,
+    up: Option<bool>,
+    error: Option<Reason>,
+    list: Option<ListFacts>,
+}
+
+#[derive(PartialEq)]
+struct ListFacts {
+    service_enabled: bool,
+    complete: bool,
+    update_switch: Option<bool>,
+    reported: Option<u64>,
+    counts: ByStatus<u64>,
+}
+
+impl Facts {
+    fn of(state: &ClusterState, now: Timestamp, stale_after: Duration) -> Self {
+        let list = state.shown(now, stale_after).map(|data| &*data.list);
+        Self {
+            freshness: state.freshness(now, stale_after),
+            up: state.up(),
+            error: state.last_error().map(|error| error.reason),
+            list: list.map(|list| ListFacts {
+                service_enabled: list.service_enabled,
+                complete: list.complete,
+                update_switch: list.update_switch,
+                reported: list.reported,
+                counts: list.counts(),
+            }),
+        }
+    }
+}
+
+/// The data of `event: transition`.
+#[derive(Serialize)]
+struct Moved<'a> {
+    at: String,
+    project: &'a str,
+    region_id: &'a str,
+    cluster_id: &'a str,
+    cluster_name: &'a str,
+    endpoint_id: &'a str,
+    from: &'static str,
+    to: &'static str,
+    change_id: Option<&'a str>,
+}
+
+/// The data of `event: gone`.
+#[derive(Serialize)]
+struct Gone<'a> {
+    cluster_id: &'a str,
+}
+
+impl Seen {
+    /// The events since the last look: for each cluster its transitions, then its new state.
+    pub(super) fn events(
+        &mut self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+        stale_after: Duration,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        for state in snapshot.clusters() {
+            self.look_at(state, now, stale_after, &mut events);
+        }
+        if self.clusters.len() > snapshot.clusters().len() {
+            self.clusters.retain(|id, _| {
+                let stays = snapshot.cluster(id).is_some();
+                if !stays {
+                    events.extend(event("gone", &Gone { cluster_id: id.as_str() }));
+                }
+                stays
+            });
+        }
+        events
+    }
+
+    fn look_at(
+        &mut self,
+        state: &Arc<ClusterState>,
+        now: Timestamp,
+        stale_after: Duration,
+        events: &mut Vec<Event>,
+    ) {
+        let freshness = state.freshness(now, stale_after);
+        let before = self.clusters.get_mut(&state.meta.id);
+        // Most clusters are as they were half a second ago: this is quick.
+        let is_same = |(seen, facts): &(Arc<ClusterState>, Facts)| {
+            Arc::ptr_eq(seen, state) && facts.freshness == freshness
+        };
+        if before.as_deref().is_some_and(is_same) {
+            return;
+        }
+        let facts = Facts::of(state, now, stale_after);
+        let has_moved = match &before {
+            Some((seen, before)) => {
+                let known = &seen.recent_transitions;
+                let new = state.recent_transitions.iter().filter(|one| !known.contains(one));
+                events.extend(new.filter_map(|one| event("transition", &Moved::new(state, one))));
+                *before != facts || seen.meta != state.meta
+            }
+            None => true,
+        };
+        if has_moved {
+            events.extend(event("cluster", &Cluster::new(state, now, stale_after)));
+        }
+        self.clusters.insert(state.meta.id.clone(), (state.clone(), facts));
+    }
+}
+
+impl<'a> Moved<'a> {
+    fn new(state: &'a ClusterState, transition: &'a Transition) -> Self {
+        let meta = &state.meta;
+        Self {
+            at: transition.at.to_string(),
+            project: &meta.project,
+            region_id: meta.region.as_str(),
+            cluster_id: meta.id.as_str(),
+            cluster_name: &meta.name,
+            endpoint_id: transition.endpoint_id.as_str(),
+            from: transition.from.as_str(),
+            to: transition.to.as_str(),
+            change_id: None,
+        }
+    }
+}
+
+fn event(kind: &'static str, data: &impl Serialize) -> Option<Event> {
+    let data = String::from_utf8(json_line(data).ok()?).ok()?;
+    Some(Event { kind, data })
+}
+
+#[cfg(test)]
+mod tests;
