@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{
     api::{Api, Call},
+    codes,
     effort::Effort,
     operation::Operation,
-    paging::{LARGEST_LIMIT, LARGEST_OFFSET},
+    paging::{FALLBACK_LIMIT, LARGEST_LIMIT, LARGEST_OFFSET},
     wire::{self, ClusterPage},
 };
 use crate::{
@@ -26,9 +27,16 @@ const FIRST: u32 = 1;
 pub(super) async fn list(api: &Api, effort: &mut Effort) -> Result<ClusterList, CloudError> {
     let mut clusters = BTreeMap::new();
     let (mut start, mut received, mut without_id, mut total) = (FIRST, 0_u32, 0, None);
-    let mut reached_the_end = false;
+    let (mut reached_the_end, mut limit) = (false, LARGEST_LIMIT);
     for _ in 0..MAX_PAGES {
-        let page = page(api, start, effort).await?;
+        let page = match page(api, start, limit, effort).await {
+            // Rows have all nodes of their clusters: a thousand of these may be too much for one answer.
+            Err(error) if limit > FALLBACK_LIMIT && is_too_much(&error) => {
+                limit = FALLBACK_LIMIT;
+                page(api, start, limit, effort).await?
+            }
+            other => other?,
+        };
         received = received.saturating_add(page.received);
         without_id += page.without_id;
         total = page.total.or(total);
@@ -58,9 +66,18 @@ pub(super) async fn list(api: &Api, effort: &mut Effort) -> Result<ClusterList, 
     Ok(ClusterList { clusters, incomplete })
 }
 
-async fn page(api: &Api, start: u32, effort: &mut Effort) -> Result<ClusterPage, CloudError> {
+fn is_too_much(error: &CloudError) -> bool {
+    error.reason == Reason::TooLarge || codes::refuses_a_parameter(error)
+}
+
+async fn page(
+    api: &Api,
+    start: u32,
+    limit: u32,
+    effort: &mut Effort,
+) -> Result<ClusterPage, CloudError> {
     // The older name of `offset`, which every client sent until 2025 and some still send.
-    let query = [("start", &*start.to_string()), ("limit", &*LARGEST_LIMIT.to_string())];
+    let query = [("start", &*start.to_string()), ("limit", &*limit.to_string())];
     let operation = Operation::Clusters;
     let call = Call { operation, cluster: None, path: "clusters", query: &query, body: None };
     let (page, _) = api.read(call, wire::clusters, effort).await?;

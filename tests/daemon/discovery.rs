@@ -11,7 +11,7 @@ use crate::support::{
     eventually,
     page::Page,
     process::{Ended, Folder, exporter, run},
-    serve::Serve,
+    serve::{Scraper, Serve},
 };
 
 const LABELS: &str = "huaweicloud_css_vpcep_cluster_labels";
@@ -85,6 +85,42 @@ async fn a_restart_shows_what_was_discovered_while_the_cloud_cannot_be_asked() {
     }
     after.process.terminate().await;
     after.process.end().await;
+}
+
+#[tokio::test]
+async fn a_reload_brings_clusters_renames_them_and_ends_them_and_a_configured_one_has_no_gap() {
+    let folder = Folder::new("a_reload_brings_clusters");
+    let cloud = Cloud::start(3, 2).await;
+    let (mine, other) = (cloud.id(0).to_owned(), cloud.id(1).to_owned());
+    let mut configuration = configuration(&cloud);
+    configuration["projects"][0]["clusters"] = json!([{"id": mine, "name": "mine"}]);
+    let mut serve = Serve::start(&folder, "serve", &configuration, &[]).await;
+    serve.page_where("the first poll", |page| page.value(UP, &[]) == Some(1.0)).await;
+    let scraper = Scraper::start(&serve.public, |_, page, _| {
+        let up = page.value(UP, &[("cluster_name", "mine")]);
+        if up == Some(1.0) { Ok(()) } else { Err(format!("a gap: {up:?}")) }
+    });
+    configuration["projects"][0]["discovery"] = json!({});
+    serve.write(&configuration.to_string());
+    serve.hang_up().await;
+    let page = serve.page_where("the others", |page| names(page).len() == 3).await;
+    assert!(names(&page).contains(&cloud.clusters[1].1) && names(&page).contains(&"mine".into()));
+    let renamed = json!({"name": "renamed"});
+    cloud.control(Method::PUT, &format!("clusters/{other}"), &renamed).await;
+    // Another configuration reads the list anew.
+    configuration["projects"][0]["discovery"] = json!({"limit": 10});
+    serve.write(&configuration.to_string());
+    serve.hang_up().await;
+    serve.page_where("the new name", |page| names(page).contains(&"renamed".into())).await;
+    configuration["projects"][0]["discovery"] = Value::Null;
+    serve.write(&configuration.to_string());
+    serve.hang_up().await;
+    let page = serve.metrics().await;
+    assert_eq!(names(&page), ["mine"]);
+    assert!(page.all("css_vpcep_exporter_discovery_clusters", &[]).is_empty());
+    assert!(scraper.stop().await > 0);
+    serve.process.terminate().await;
+    serve.process.end().await;
 }
 
 async fn collect(folder: &Folder, cloud: &Cloud) -> Ended {

@@ -1,5 +1,10 @@
 //! The list of clusters, whose pages count from one.
 
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
 use css_vpcep_exporter::{cloud::Directory, model::ClusterList};
 
 use super::*;
@@ -48,4 +53,46 @@ async fn a_cluster_comes_with_its_name_its_engine_its_tags_and_its_enterprise_pr
         cluster.enterprise_project_id,
         new["enterprise_project_id"].as_str().unwrap().into()
     );
+}
+
+/// Answers what asks for a thousand rows with this, and everything else with one cluster.
+async fn served(refusal: &'static str) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = BaseUrl::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let row = r#"{"totalSize":1,"clusters":[{"id":"5c77b71c-5b35-4f50-8984-76387e42451a"}]}"#;
+    let page = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{row}", row.len());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let is_large = String::from_utf8(request).unwrap().contains("limit=1000");
+            let answer = if is_large { refusal } else { &page };
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let world = world(0, 0).await;
+    let mut settings = world.settings("p", keys(inline("secret")));
+    settings.project_id = ProjectId::parse("0123456789abcdef0123456789abcdef").ok();
+    settings.endpoints = Endpoints { css: url.clone(), vpcep: url.clone(), iam: url };
+    Client::new(settings, &world.common, pacers())
+}
+
+#[tokio::test]
+async fn a_thousand_rows_that_are_too_much_become_a_hundred() {
+    for refusal in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 9000000\r\n\r\n",
+        "HTTP/1.1 400 Bad Request\r\ncontent-length: 44\r\n\r\n\
+         {\"errCode\":\"CSS.0001\",\"externalMessage\":\"x\"}",
+    ] {
+        let project = served(refusal).await;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let budget = Budget { deadline, first_token: None, priority: Priority::Begun };
+        let listed = project.clusters(budget).await;
+        let found = listed.result.unwrap();
+        assert_eq!((found.clusters.len(), found.incomplete), (1, None), "{refusal}");
+        assert_eq!(listed.trace.requests, 2);
+    }
 }
