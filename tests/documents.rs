@@ -4,6 +4,7 @@
 
 mod commands;
 mod configuration;
+mod language;
 mod promql;
 mod runbooks;
 mod tables;
@@ -98,6 +99,15 @@ fn without_dots(path: &Path) -> PathBuf {
         }
     }
     plain
+}
+
+/// It is the door to the manual, not a second one.
+#[test]
+fn the_readme_is_short_and_begins_with_pictures() {
+    let readme = read(Path::new("README.md"));
+    assert!(readme.lines().count() <= 250, "{} lines", readme.lines().count());
+    let first_screen: Vec<_> = readme.lines().take(12).collect();
+    assert_eq!(first_screen.concat().matches("![").count(), 2);
 }
 
 /// A heading is looked for in all pages, so a table or a link would find the wrong one.

@@ -5,10 +5,10 @@
     tests/run --quick    cargo test: all tests that need nothing but this repository
     tests/run --help     this text, and the names of the phases
 
-Beside `cargo test`, outside witnesses are heard (a real Prometheus with promtool, a real Alertmanager,
-curl, and the official Huawei Cloud SDKs for Go and Python), and what is in deploy/ and dashboards/ is
-checked. What is missing for that is brought first: curl, fish, Go, npm, systemd and Python's venv are
-installed as Debian packages, the Alertmanager's templates are copied to
+Beside `cargo test`, outside witnesses are heard (a real Prometheus with promtool, a real Alertmanager, a
+real browser, curl, and the official Huawei Cloud SDKs for Go and Python), and what is in deploy/ and
+dashboards/ is checked. What is missing for that is brought first: Chromium, curl, fish, Go, npm, systemd
+and Python's venv are installed as Debian packages, the Alertmanager's templates are copied to
 /usr/share/prometheus/alertmanager, the rest stays below the target folder.
 
 A phase begins when those that it needs have ended: downloads go on while the compiler works, and test
@@ -103,6 +103,7 @@ politely() { renice -n 10 $$ >/dev/null; }
 """
 
 DEBIAN = """
+installed chromium chromium --version
 installed curl curl --version
 installed fish fish --version
 installed golang-go go version
@@ -112,6 +113,18 @@ installed systemd systemd-analyze --version
 unpacked mandoc mandoc
 unpacked prometheus prometheus
 alertmanager_unpacked
+"""
+
+BROWSER_TOOLS = """
+node_modules "$target/witnesses/browser" tests/browser
+"""
+
+BROWSER = """
+export BROWSER_TOOLS=$target/witnesses/browser BROWSER_FILES=$target/tests/browser
+BROWSER=$(command -v chromium)
+EXPORTER=$(realpath $target/debug/css-vpcep-exporter)
+export BROWSER EXPORTER
+node --test --test-concurrency=1 tests/browser/
 """
 
 WITNESSES = """
@@ -136,6 +149,8 @@ def phases():
     yield Phase("tools", "deploy_tools", ["debian"])
     yield Phase("sdk-go", "politely; go_built $sdk_go tests/witnesses/go", ["debian"])
     yield Phase("sdk-python", "environment $sdk_python tests/witnesses/requirements.txt", ["debian"])
+    yield Phase("browser-tools", BROWSER_TOOLS, ["debian"])
+    yield Phase("browser", BROWSER, ["build", "browser-tools"])
     for name, option in test_programs():
         yield Phase(f"test-{name}", f"cargo test --locked {option}", ["compile"])
     yield Phase("witnesses", WITNESSES, ["compile", "sdk-go", "sdk-python"])

@@ -79,3 +79,16 @@ environment() {
         cp "$requirements" "$folder/made-from.txt"
     fi
 }
+
+# node_modules FOLDER PACKAGE: installs what a package.json and its lock name, or keeps what is there.
+node_modules() {
+    local folder=$1 package=$2
+    installed npm npm --version
+    # The copy is made last, as in `environment`.
+    if ! cmp -s "$package/package-lock.json" "$folder/made-from.json"; then
+        mkdir -p "$folder"
+        cp "$package/package.json" "$package/package-lock.json" "$folder"
+        npm ci --prefix "$folder" --silent --no-audit --no-fund
+        cp "$package/package-lock.json" "$folder/made-from.json"
+    fi
+}

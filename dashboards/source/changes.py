@@ -49,7 +49,7 @@ PANELS = [
     (
         stat(
             "Unclear changes",
-            "Within the time range: changes whose outcome is unknown or partial. Read the service again before anything is repeated.",
+            "Within the time range: changes whose outcome is unknown or partial. Read the service before anything is repeated.",
             in_range(ADMIN + "changes_total", EXPORTER + ', outcome=~"unknown|partial"'),
             decimals=0,
             thresholds=steps((1, "red"), base="transparent"),
@@ -58,8 +58,8 @@ PANELS = [
     ),
     (
         stat(
-            "Changes by somebody else",
-            "Within the time range: times that a service moved, and not through this exporter. The table says which one.",
+            "Changes by someone else",
+            "Within the time range: changes of a service that did not go through this exporter. The table says which one.",
             in_range(SERVICES + "unattributed_changes_total", SERVICE),
             decimals=0,
             thresholds=steps((1, "orange"), base="transparent"),
@@ -69,7 +69,7 @@ PANELS = [
     (
         stat(
             "Unreadable services",
-            "Their last read failed; what is shown of them is old.",
+            "Their last reading failed, so the values shown here are old.",
             f"sum(max by (project, service_id) ({SERVICES}up{{{SERVICE}}} == bool 0))",
             thresholds=steps((1, "orange"), base="transparent"),
         ),
@@ -78,7 +78,7 @@ PANELS = [
     (
         stat(
             "Services not available",
-            "Endpoint services in another status than available.",
+            "Endpoint services whose status is not available.",
             f'count(max by (project, service_id) ({SERVICES}up{{{SERVICE}}})) - count(max by (project, service_id) ({SERVICES}status{{{SERVICE}, status="available"}}))',
             thresholds=steps((1, "red"), base="transparent"),
         ),
@@ -152,7 +152,7 @@ PANELS = [
             "Each bar covers the rate interval, so bars of neighbours may share a change.",
             [
                 target(f"sum by (outcome) ({increase(ADMIN + 'changes_total')})", "{{outcome}}"),
-                target(f"sum({increase(SERVICES + 'unattributed_changes_total', SERVICE)})", "by somebody else", "B"),
+                target(f"sum({increase(SERVICES + 'unattributed_changes_total', SERVICE)})", "by someone else", "B"),
             ],
             bars=True,
             colours={
@@ -164,7 +164,7 @@ PANELS = [
                 "not_sent": "light-orange",
                 "planned": "blue",
                 "unchanged": "text",
-                "by somebody else": "purple",
+                "by someone else": "purple",
             },
         ),
         (12, 8),
@@ -172,7 +172,7 @@ PANELS = [
     (
         series(
             "Denied requests",
-            "Requests that the admin listener turned away: a wrong token, a role or service that the token does not have, a wrong Host, or too many.",
+            "Requests that the admin listener refused: a wrong token, a role or service that the token does not cover, a wrong Host, or too many requests.",
             f"sum by (reason) ({increase(ADMIN + 'denied_total')})",
             legend="{{reason}}",
             bars=True,
@@ -214,7 +214,7 @@ PANELS = [
 DASHBOARD = dashboard(
     "changes",
     "CSS VPC endpoints / Changes and audit",
-    "Who changes endpoint services with what outcome, whether the record can be trusted, and what moved otherwise.",
+    "Changes of endpoint services and their outcomes, the health of the audit log, and changes that were made without the exporter.",
     ["region", "project", "service"],
     PANELS,
 )

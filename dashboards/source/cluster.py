@@ -54,7 +54,7 @@ PANELS = [
     (
         stat(
             "Rejected or failed",
-            "Connections that carry no traffic until somebody acts.",
+            "Connections that carry no traffic until someone acts.",
             connections("rejected|failed"),
             thresholds=steps((1, "red"), base="transparent"),
         ),
@@ -63,7 +63,7 @@ PANELS = [
     (
         stat(
             "Waiting",
-            "Connections that somebody has to accept or reject.",
+            "Connections that someone has to accept or reject.",
             connections("pendingAcceptance"),
             thresholds=steps((1, "orange"), base="transparent"),
         ),
@@ -83,7 +83,7 @@ PANELS = [
     (
         stat(
             "Read whole",
-            "Whether every connection that the API reports was read. If not for long: wrong paging in the configuration, or more than 2,000 connections.",
+            "Whether every connection that the API reports was read. If this lasts: the paging in the configuration is wrong, or there are more than 2,000 connections.",
             worst("complete"),
             thresholds=steps(base="transparent"),
             mappings=value_map([(1, "yes", "transparent"), (0, "no", "orange")]),
@@ -93,7 +93,7 @@ PANELS = [
     (
         stat(
             "Endpoint service",
-            "Whether the cluster has an endpoint service (else the cloud answers CSS.5182 and all counts are 0).",
+            "Whether the cluster has an endpoint service. Without one, the cloud answers CSS.5182 and all counts are 0.",
             worst("service_enabled"),
             mappings=yes("enabled", "none"),
         ),
@@ -112,7 +112,7 @@ PANELS = [
         table(
             "Connections",
             "Every connection; the newest change first. Empty for a cluster with more connections than poll.per_connection_limit. "
-            "Since: when the exporter saw the change, else what the API says. Max sessions: maxSession of the API.",
+            "Since: when the exporter saw the change, or else the time that the API gives. Max sessions: maxSession of the API.",
             {
                 "A": of_connections("connection_status", "status"),
                 "B": f"max by ({CLUSTER_KEY}, endpoint_id) ({SINCE}) * 1000",
@@ -166,7 +166,7 @@ PANELS = [
         timeline(
             "Connections that were not accepted for some of the time",
             "One line for each connection that had another status than accepted within the time range: what changed, and when. "
-            "Those that changed last, at most 20.",
+            "The latest changes, at most 20.",
             CHANGED,
             "{{endpoint_id}}",
             value_map([(n, s, c) for n, (s, c) in enumerate(STATUS_COLOURS.items(), 1)]),
@@ -213,7 +213,7 @@ PANELS = [
     (
         timeline(
             "State over time",
-            "The worst that held of each cluster, as in the fleet's dashboard. Why polls fail is on the status page.",
+            "The worst state of the cluster, as in the fleet's dashboard. The status page says why polls fail.",
             CLUSTER_STATE,
             "{{cluster_name}}",
             STATE_MAP,
@@ -234,7 +234,7 @@ PANELS = [
         table(
             "Endpoint services behind the clusters",
             "What the API reports of the service: its name and ID, entries of its whitelist, and how many connections it counts. "
-            "No rows: 1 if the cluster has too many connections for series of their own.",
+            "Suppressed: 1 if the cluster has too many connections for a series each.",
             {
                 "A": f"max by ({CLUSTER_KEY}, vpc_service_name, service_id) ({PREFIX}service_info{{{CLUSTER}}})",
                 "B": f"max by ({CLUSTER_KEY}) ({PREFIX}connections_reported{{{CLUSTER}}})",
@@ -246,7 +246,7 @@ PANELS = [
                 "cluster_name": "Cluster",
                 "Value #B": "Reported",
                 "Value #C": "Whitelist",
-                "Value #D": "No rows",
+                "Value #D": "Suppressed",
                 "Value #E": "Last poll",
                 "project": "Project",
                 "region_id": "Region",
@@ -262,7 +262,7 @@ PANELS = [
                 column("Cluster ID", custom__width=UUID_WIDTH),
                 column("Reported", custom__width=95),
                 column("Whitelist", custom__width=95),
-                column("No rows", custom__width=90),
+                column("Suppressed", custom__width=90),
                 column("Last poll", unit="dateTimeFromNow", custom__width=150),
                 column("Project", custom__width=100),
                 column("Region", custom__width=120),
@@ -278,7 +278,7 @@ PANELS = [
 DASHBOARD = dashboard(
     "cluster",
     "CSS VPC endpoints / Cluster",
-    "The connections of one cluster, what changed, and how old that knowledge is.",
+    "The connections of one cluster, what changed, and how old the data are.",
     ["region", "project", "cluster"],
     PANELS,
 )

@@ -63,7 +63,7 @@ PANELS = [
     (
         stat(
             "Polls overdue",
-            "Clusters whose next poll is due while the one before runs. For long: the interval is too short for the rate limit; check-config computes it.",
+            "Clusters whose next poll is due while the previous one runs. If this lasts, the interval is too short for the rate limit: check-config computes it.",
             f"sum({PREFIX}polls_overdue{{{PROJECT}}})",
             thresholds=steps((1, "orange"), base="transparent"),
         ),
@@ -72,7 +72,7 @@ PANELS = [
     (
         stat(
             "Configuration",
-            "Whether the last reload was good. If not, the one before is in force: check-config says what is wrong.",
+            "Whether the last reload succeeded. If not, the previous configuration is in force: check-config says what is wrong.",
             f"min({PREFIX}config_last_reload_successful{{{EXPORTER}}})",
             thresholds=steps(base="transparent"),
             mappings=value_map([(1, "good", "transparent"), (0, "refused", "red")]),
@@ -82,7 +82,7 @@ PANELS = [
     (
         stat(
             "Clock skew",
-            "How far the cloud's clock is from this machine's, at most, either way. Past 900 s signatures are refused: correct the time before.",
+            "The largest difference between the cloud's clock and the exporters'. Beyond 900 s signatures are refused.",
             f"max(abs({PREFIX}api_clock_skew_seconds{{{PROJECT}}}))",
             unit="s",
             thresholds=steps((60, "orange"), (600, "red"), base="transparent"),
@@ -92,7 +92,7 @@ PANELS = [
     (
         stat(
             "Token expires in",
-            "The token that ends first. It is renewed after four fifths of its life.",
+            "The token that expires first. A token is renewed after four fifths of its life.",
             f"min({PREFIX}credentials_expiry_timestamp_seconds{{{PROJECT}}}) - time()",
             unit="s",
             thresholds=steps((3600, "transparent"), base="red"),
@@ -136,7 +136,7 @@ PANELS = [
     (
         series(
             "Polls",
-            "Polls that ended, well or not, by project.",
+            "Polls that ended, successful or not, by project.",
             f"sum by (project) ({rate('polls_total')})",
             unit="ops",
             legend="{{project}}",
@@ -158,7 +158,7 @@ PANELS = [
     (
         series(
             "Polls overdue",
-            "Clusters whose next poll is due while the one before runs, by project. For long: the interval is too short for the rate limit.",
+            "Clusters whose next poll is due while the previous one runs, by project. If this lasts, the interval is too short for the rate limit.",
             f"sum by (project) ({PREFIX}polls_overdue{{{PROJECT}}})",
             legend="{{project}}",
             step=True,
@@ -169,7 +169,7 @@ PANELS = [
     (
         series(
             "Requests by operation and answer",
-            "Every try counts. The code is the HTTP status, or none where no answer came.",
+            "Every attempt counts. The code is the HTTP status, or none if no answer came.",
             f"sum by (operation, code) ({rate('api_requests_total')})",
             unit="reqps",
             legend="{{operation}} {{code}}",
@@ -190,7 +190,7 @@ PANELS = [
         series(
             "Throttled, repeated, without a token",
             "Throttled: the cloud asked to call less often; lower requests_per_second or lengthen the interval. Repeated: a failure that may pass. "
-            "Without a token: IAM gave none; the old one is used as long as it lives.",
+            "Without a token: IAM gave none; the old one is used until it expires.",
             [
                 target(f"sum by (project) ({rate('api_throttled_total')})", "throttled {{project}}"),
                 target(f"sum by (project) ({rate('api_retries_total')})", "repeated {{project}}", "B"),
@@ -203,7 +203,7 @@ PANELS = [
     (
         series(
             "Wait for our own rate limit",
-            "Seconds that requests waited per second, all requests of a project together. It grows before polls are overdue.",
+            "Seconds of waiting per second, for all requests of a project together. It grows before polls are overdue.",
             f"sum by (project) ({rate('api_rate_limit_wait_seconds_total')})",
             unit="s",
             legend="{{project}}",
@@ -212,7 +212,7 @@ PANELS = [
     ),
     (
         series(
-            "Surprises",
+            "Unexpected values",
             "Values of the cloud that were not as documented. Each was understood or left out; if it grows, the API has changed. "
             "Each bar covers the rate interval.",
             f"sum by (kind) (increase({PREFIX}api_surprises_total{{{EXPORTER}}}[$__rate_interval]))",
@@ -320,7 +320,7 @@ PANELS = [
     (
         series(
             "File descriptors",
-            "The part of the allowed ones that is open, by exporter.",
+            "Open file descriptors as a part of those allowed, by exporter.",
             f"max by (instance) ({process('open_fds')} / {process('max_fds')})",
             unit="percentunit",
             legend="{{instance}}",
@@ -342,7 +342,7 @@ PANELS = [
 DASHBOARD = dashboard(
     "exporter",
     "CSS VPC endpoints / Exporter",
-    "Whether the exporters poll in time, what the cloud answers, and what they need.",
+    "Whether the exporters poll in time, what the cloud answers, and what CPU and memory they use.",
     ["project"],
     PANELS,
 )

@@ -53,7 +53,7 @@ PANELS = [
     (
         stat(
             "Waiting",
-            "Connections in pendingAcceptance: somebody has to accept or reject them.",
+            "Connections in pendingAcceptance: someone has to accept or reject them.",
             connections("pendingAcceptance"),
             thresholds=steps((1, "orange"), base="transparent"),
         ),
@@ -62,7 +62,7 @@ PANELS = [
     (
         stat(
             "Blind clusters",
-            "Blind: no poll succeeded yet, or the last success is more than three intervals ago. What the other panels say of them is old.",
+            "Blind: no poll has succeeded yet, or the last success is more than three intervals ago. The other panels show old data for them.",
             BLIND,
             thresholds=steps((1, "red"), base="transparent"),
         ),
@@ -71,7 +71,7 @@ PANELS = [
     (
         stat(
             "Polls failing",
-            "Their data are still those of the last success. The reason is in the panel of failed polls and on the status page.",
+            "They still show the data of the last success. The panel of failed polls and the status page give the reason.",
             f"sum(max by (project, cluster_id) (huaweicloud_css_vpcep_up{{{CLUSTER}}} == bool 0))",
             thresholds=steps((1, "orange"), base="transparent"),
         ),
@@ -89,7 +89,7 @@ PANELS = [
     (
         stat(
             "Clusters",
-            "Clusters that are configured. One that two exporters poll counts once.",
+            "Clusters that are configured. A cluster that two exporters poll counts once.",
             f"count(max by (project, cluster_id) (huaweicloud_css_vpcep_poll_interval_seconds{{{CLUSTER}}}))",
         ),
         (3, 4),
@@ -100,9 +100,9 @@ PANELS = [
     ),
     (
         table(
-            "Connections that need somebody",
+            "Connections that need attention",
             "Connections that are rejected, failed, unknown or waiting for acceptance; the newest change first, at most 500. "
-            "The time is when the exporter saw the change, else what the API says, else unknown.",
+            "The time is when the exporter saw the change, or else the time that the API gives.",
             {"A": TROUBLE_SINCE},
             {
                 "status": "Status",

@@ -169,7 +169,7 @@ pub(super) fn judge(
         }));
     }
     if found.iter().any(|(_, found)| *found == Found::Other) {
-        warnings.push("conflict suspected: somebody else may have changed the service".to_owned());
+        warnings.push("conflict suspected: someone else may have changed the service".to_owned());
     }
     warnings.extend(side_effects(&was, update, after));
     Verdict { outcome, warnings }

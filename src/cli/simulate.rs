@@ -64,7 +64,9 @@ pub(super) struct SimulateArgs {
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_loopback() => Ok(address),
-        Ok(_) => Err("it accepts anybody's changes, so only a loopback address is allowed".into()),
+        Ok(_) => {
+            Err("it accepts changes from anyone, so only a loopback address is allowed".into())
+        }
         Err(error) => Err(format!("{error}; expected an address like 127.0.0.1:10069")),
     }
 }

@@ -46,7 +46,7 @@ impl SurpriseLog {
                 tracing::info!(
                     project,
                     kind = oddity.kind.as_str(),
-                    "further surprises of this kind are only counted, in css_vpcep_exporter_api_surprises_total"
+                    "further unexpected values of this kind are only counted, in css_vpcep_exporter_api_surprises_total"
                 );
             }
         }

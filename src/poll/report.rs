@@ -69,7 +69,7 @@ fn incomplete(cluster: &ClusterMeta, list: &ConnectionList, request_ids: &[Strin
         read = list.connections.len(),
         reported = list.reported,
         request_ids = request_ids.join(","),
-        "the connections of a cluster are incomplete: it has more than the API lets anybody read \
+        "the connections of a cluster are incomplete: it has more than the API lets anyone read \
          (about 2000), or its pages are counted otherwise than configured (paging.parameter and \
          paging.first of the project)"
     );

@@ -192,7 +192,7 @@ async fn applying_a_change_asks_by_name() {
     let apply = ["apply", "demo/logs-01", "-f", update.to_str().expect("a plain path")];
     let question = format!(
         "Apply this to the endpoint service logs-01 ({}) of project demo in region sim-region-1, through \
-         {admin}? Only yes is taken for yes.",
+         {admin}? Type yes to go on; anything else cancels.",
         service["service_id"].as_str().expect("an id")
     );
     let fault = json!({"name": "forbidden", "operation": "vpcep_update", "times": 1});

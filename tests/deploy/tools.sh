@@ -11,15 +11,8 @@ deploy_tools() {
     mkdir -p "$tools"
     environment "$tools/venv" tests/deploy/requirements.txt
     installed fish fish --version
-    installed npm npm --version
     installed systemd systemd-analyze --version
-    # The copy is made last, as in `environment`.
-    if ! cmp -s tests/deploy/package-lock.json "$tools/node/made-from.json"; then
-        mkdir -p "$tools/node"
-        cp tests/deploy/package.json tests/deploy/package-lock.json "$tools/node"
-        npm ci --prefix "$tools/node" --silent --no-audit --no-fund
-        cp tests/deploy/package-lock.json "$tools/node/made-from.json"
-    fi
+    node_modules "$tools/node" tests/deploy
     # Its Python comes first: it has PyYAML.
     PATH=$tools/venv/bin:$PATH
     unpacked promtool prometheus

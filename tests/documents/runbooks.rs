@@ -82,7 +82,7 @@ fn runbooks() -> Vec<(String, String)> {
 }
 
 /// The program without its comments and its tests, and with strings whole that are broken over lines.
-fn code() -> String {
+pub(super) fn code() -> String {
     fn add(folder: &Path, code: &mut String) {
         for entry in fs::read_dir(folder).expect("the folder is there") {
             let path = entry.expect("it can be listed").path();

@@ -153,7 +153,7 @@ fn the_limits_of_the_listeners_are_those_of_the_code() {
         seconds(write),
         format!("{} MiB", unsent_bytes >> 20),
         MAX_SCRAPES.to_string(),
-        format!("{MOST_LOGINS}, compared {LOGINS_AT_ONCE} at a time"),
+        format!("{MOST_LOGINS}, checked {LOGINS_AT_ONCE} at a time"),
         seconds(drain),
     ];
     let rows: Vec<_> = table("Limits of the listeners").map(cells).collect();

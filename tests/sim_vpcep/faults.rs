@@ -93,7 +93,7 @@ async fn somebody_else_may_write_too() {
     assert_eq!(echo["tcp_proxy"], "open");
     cloud.faults(json!([{"name": "second-writer-after"}])).await;
     cloud.put(json!({"description": "mine again"})).await;
-    assert_eq!(cloud.truth(0).await["description"], "changed by somebody else");
+    assert_eq!(cloud.truth(0).await["description"], "changed by someone else");
 }
 
 #[tokio::test]

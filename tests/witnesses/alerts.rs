@@ -80,7 +80,7 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     assert!(text_of(path).contains(ALERT), "{path} is about something else");
     let words = annotations["description"].as_str().unwrap_or_default();
     let start = format!(
-        "Endpoint {} of cluster {} ({}, project demo, sim-region-1) is rejected since ",
+        "Endpoint {} of cluster {} ({}, project demo, sim-region-1) has been rejected since ",
         connection.id, connection.cluster_name, connection.cluster_id
     );
     let rest = words.strip_prefix(&start).unwrap_or_else(|| panic!("{words}"));

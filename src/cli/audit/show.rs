@@ -124,7 +124,7 @@ pub(super) fn show(args: &ShowArgs) -> bool {
     }
     show.without_outcome();
     if show.is_empty && show.is_whole {
-        complain("no record is as asked for");
+        complain("no record matches");
     }
     show.is_whole
 }

@@ -153,7 +153,7 @@ fn warnings(warnings: &[String], said: &[String], paint: &Paint) -> Vec<String> 
 pub(super) fn question(service: &ReadService, listener: &str) -> String {
     visible(&format!(
         "Apply this to the endpoint service {} ({}) of project {} in region {}, through {listener}? \
-         Only yes is taken for yes.",
+         Type yes to go on; anything else cancels.",
         service.name, service.service_id, service.project, service.region_id,
     ))
 }
@@ -203,7 +203,7 @@ fn meaning(outcome: Outcome) -> &'static str {
             "Reading back shows only a part of what was wanted. Look with show, then plan again."
         }
         Outcome::Rejected => {
-            "The cloud refused it, and nothing changed. Mend what it says, then plan again."
+            "The cloud refused it, and nothing changed. Correct what it names, then plan again."
         }
         Outcome::NotSent => "Nothing was sent, and nothing changed.",
         Outcome::Unknown => {
@@ -254,7 +254,7 @@ pub(super) fn refusal(
         (401, _) => {
             lines.push("Is it the right token, and is it still in admin.tokens?".to_owned())
         }
-        (412, _) => lines.push("Somebody changed the service meanwhile: plan again.".to_owned()),
+        (412, _) => lines.push("Someone changed the service meanwhile: plan again.".to_owned()),
         (_, ended) => lines.extend(ended.into_iter().flat_map(|it| outcome(&it, said, paint))),
     }
     lines

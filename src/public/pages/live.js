@@ -52,6 +52,11 @@
 
   // The filter and the order that the reader chose.
   let column = -1, direction = 1;
+  let texts = new WeakMap(); // of rows, to filter by
+  const textOf = (row) => {
+    if (!texts.has(row)) texts.set(row, `${row.textContent} ${row.id}`.toLowerCase());
+    return texts.get(row);
+  };
   const key = (row) => {
     const cell = row.cells[column];
     const time = cell?.querySelector("time");
@@ -59,23 +64,37 @@
     const text = cell?.textContent ?? "";
     return /^\d+$/.test(text) ? Number(text) : text.toLowerCase();
   };
+  // A browser lays out a few hundred rows at once, and thousands with a pause.
+  let most = 250;
   const arrange = () => {
     if (!table) return;
     const words = filter.elements.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const rows = [...table.tBodies[0].rows];
-    let shown = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase() + row.id;
-      const hidden = !words.every((word) => text.includes(word));
-      if (row.hidden !== hidden) row.hidden = hidden;
-      if (!hidden) shown += 1;
+    const body = table.tBodies[0];
+    let rows = [...body.rows];
+    if (column >= 0) {
+      const compare = (a, b) => typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? 1 : -1;
+      const wanted = rows.map((row) => [key(row), row]).sort(([a], [b]) => direction * compare(a, b)).map(([, row]) => row);
+      if (wanted.some((row, at) => row !== rows[at])) body.append(...wanted);
+      rows = wanted;
     }
-    document.getElementById("found").textContent = words.length ? `${shown} of ${rows.length}` : "";
-    if (column < 0) return;
-    const compare = (a, b) => typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? 1 : -1;
-    const wanted = rows.map((row) => [key(row), row]).sort(([a], [b]) => direction * compare(a, b));
-    wanted.forEach(([, row], at) => { if (table.tBodies[0].rows[at] !== row) table.tBodies[0].insertBefore(row, table.tBodies[0].rows[at]); });
+    let found = 0;
+    for (const row of rows) {
+      const text = textOf(row);
+      const fits = words.every((word) => text.includes(word));
+      const hidden = !fits || found >= most;
+      if (fits) found += 1;
+      if (row.hidden !== hidden) row.hidden = hidden;
+    }
+    document.getElementById("found").textContent =
+      found > most ? `the first ${most} of ${found}` : words.length ? `${found} of ${rows.length}` : "";
+    all.hidden = found <= most;
   };
+  const all = document.createElement("button");
+  all.type = "button";
+  all.textContent = "Show all";
+  all.hidden = true;
+  all.addEventListener("click", () => { most = Infinity; arrange(); });
+  filter?.append(all);
 
   let wanted = false, reading = false, pause = 400;
   const read = async () => {
@@ -96,6 +115,7 @@
         page.getElementById("filter")?.replaceWith(filter.cloneNode(true));
         page.getElementById("clusters")?.tHead.replaceWith(table.tHead.cloneNode(true));
         patch(main, next);
+        texts = new WeakMap();
         arrange();
         tick();
       }

@@ -83,8 +83,7 @@ fn answer(service: &Service, hits: &Hits) -> Reply {
 /// Somebody else's change: the one that the fault names, otherwise another description.
 fn meddle(state: &mut State, request: &Request<'_>, second: &Fault) {
     let id = request.service();
-    let usual =
-        || Patch::from_iter([("description".to_owned(), "changed by somebody else".into())]);
+    let usual = || Patch::from_iter([("description".to_owned(), "changed by someone else".into())]);
     let mut change = second.change.clone().unwrap_or_else(usual);
     let now = || whole_seconds(request.now).to_string().into();
     change.entry("updated_at").or_insert_with(now);

@@ -115,8 +115,8 @@ faults! {
         NotAppliedThenHang "not-applied-then-hang" "the PUT is not applied and never answered"
         NotAppliedThenReset "not-applied-then-reset" "the PUT is not applied and the connection closed"
         NotAppliedThen500 "not-applied-then-500" "the PUT is not applied: 500 EndPoint.0001"
-        SecondWriter "second-writer" "right before the PUT somebody else makes another `change`"
-        SecondWriterAfter "second-writer-after" "right after the PUT somebody else makes another `change`"
+        SecondWriter "second-writer" "right before the PUT someone else makes another `change`"
+        SecondWriterAfter "second-writer-after" "right after the PUT someone else makes another `change`"
         ForbiddenState "forbidden-state" "the state of the service forbids changes: 400 EndPoint.3045"
     }
 }

@@ -116,7 +116,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{/* Files of secrets are for the group of the pod: the exporter refuses those that everybody can read. */}}
+{{/* Files of secrets are for the group of the pod: the exporter refuses those that everyone can read. */}}
 {{- define "css-vpcep-exporter.volumes" -}}
 - name: config
   configMap:
