@@ -23,7 +23,17 @@ pub(super) struct Event {
 /// The board as it was seen last.
 #[derive(Default)]
 pub(super) struct Seen {
-    clusters: HashMap<ClusterId, (Arc<ClusterState>, Facts)>,
+    /// In the order of the board.
+    clusters: Vec<SeenCluster>,
+    stale_after: Duration,
+}
+
+struct SeenCluster {
+    id: ClusterId,
+    /// `None` for one that was not looked at yet.
+    state: Option<(Arc<ClusterState>, Facts)>,
+    /// When its data become too old to be shown, if they are not yet.
+    stale_at: Option<Timestamp>,
 }
 
 /// The facts of a cluster whose change is an event; its dates are none.
@@ -91,39 +101,56 @@ impl Seen {
         stale_after: Duration,
     ) -> Vec<Event> {
         let mut events = Vec::new();
-        for state in snapshot.clusters() {
-            self.look_at(state, now, stale_after, &mut events);
+        if !self.has_clusters_of(snapshot) {
+            self.rearrange(snapshot, &mut events);
         }
-        if self.clusters.len() > snapshot.clusters().len() {
-            self.clusters.retain(|id, _| {
-                let stays = snapshot.cluster(id).is_some();
-                if !stays {
-                    events.extend(event("gone", &Gone { cluster_id: id.as_str() }));
-                }
-                stays
-            });
+        let looks_again = std::mem::replace(&mut self.stale_after, stale_after) != stale_after;
+        for (seen, state) in self.clusters.iter_mut().zip(snapshot.clusters()) {
+            if looks_again || !seen.is(state, now) {
+                seen.look(state, now, stale_after, &mut events);
+            }
         }
         events
     }
 
-    fn look_at(
+    fn has_clusters_of(&self, snapshot: &Snapshot) -> bool {
+        let mut pairs = self.clusters.iter().zip(snapshot.clusters());
+        self.clusters.len() == snapshot.clusters().len()
+            && pairs.all(|(seen, state)| seen.has_state(state) || seen.id == state.meta.id)
+    }
+
+    fn rearrange(&mut self, snapshot: &Snapshot, events: &mut Vec<Event>) {
+        let before = std::mem::take(&mut self.clusters).into_iter();
+        let mut before: HashMap<_, _> = before.map(|seen| (seen.id.clone(), seen)).collect();
+        let of = |state: &Arc<ClusterState>| {
+            let new = || SeenCluster { id: state.meta.id.clone(), state: None, stale_at: None };
+            before.remove(&state.meta.id).unwrap_or_else(new)
+        };
+        self.clusters = snapshot.clusters().iter().map(of).collect();
+        let gone = before.keys().filter_map(|id| event("gone", &Gone { cluster_id: id.as_str() }));
+        events.extend(gone);
+    }
+}
+
+impl SeenCluster {
+    /// Compares addresses: most clusters are as they were half a second ago, and their memory is cold.
+    fn has_state(&self, state: &Arc<ClusterState>) -> bool {
+        self.state.as_ref().is_some_and(|(seen, _)| Arc::ptr_eq(seen, state))
+    }
+
+    fn is(&self, state: &Arc<ClusterState>, now: Timestamp) -> bool {
+        self.has_state(state) && self.stale_at.is_none_or(|at| now < at)
+    }
+
+    fn look(
         &mut self,
         state: &Arc<ClusterState>,
         now: Timestamp,
         stale_after: Duration,
         events: &mut Vec<Event>,
     ) {
-        let freshness = state.freshness(now, stale_after);
-        let before = self.clusters.get_mut(&state.meta.id);
-        // Most clusters are as they were half a second ago: this is quick.
-        let is_same = |(seen, facts): &(Arc<ClusterState>, Facts)| {
-            Arc::ptr_eq(seen, state) && facts.freshness == freshness
-        };
-        if before.as_deref().is_some_and(is_same) {
-            return;
-        }
         let facts = Facts::of(state, now, stale_after);
-        let has_moved = match &before {
+        let has_moved = match &self.state {
             Some((seen, before)) => {
                 let known = &seen.recent_transitions;
                 let new = state.recent_transitions.iter().filter(|one| !known.contains(one));
@@ -135,7 +162,9 @@ impl Seen {
         if has_moved {
             events.extend(event("cluster", &Cluster::new(state, now, stale_after)));
         }
-        self.clusters.insert(state.meta.id.clone(), (state.clone(), facts));
+        let shown = state.shown(now, stale_after);
+        self.stale_at = shown.and_then(|data| data.at.checked_add(stale_after).ok());
+        self.state = Some((state.clone(), facts));
     }
 }
 
