@@ -1,13 +1,15 @@
 //! The admin listener: who may enter, and what there is to do.
 //!
 //! Every request passes the same checks, in this order: exactly one `Host` that is on the list (`auth`),
-//! then, below `/api/`, a bearer token (`auth`, `failed_logins`). The routes (`services`, `changes`,
-//! `clusters`) ask for the role and for the service before they read a body. `status` says what an
+//! then, below `/api/`, a bearer token (`auth`, `failed_logins`). The routes (`services`,
+//! `connections`, `changes`, `clusters`) ask for the role and for the service or the cluster before they
+//! read a body. `status` says what an
 //! outcome means in HTTP, `openapi` describes the routes, and `console` is the page for people.
 
 mod auth;
 mod changes;
 mod clusters;
+mod connections;
 mod console;
 mod documents;
 mod extract;
@@ -34,7 +36,10 @@ use crate::web::{
 };
 
 pub use self::{
-    documents::{Failure, KnownService, ProblemDocument, ReadService, ServiceList},
+    documents::{
+        Failure, KnownService, ProblemDocument, ReadConnection, ReadConnections, ReadService,
+        ServiceList,
+    },
     globs::can_fit,
     settings::{Access, AdminSettings, AdminToken, Role},
     state::Parts,
@@ -65,6 +70,7 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(services::read, services::change))
         .routes(routes!(changes::list))
         .routes(routes!(changes::one))
+        .routes(routes!(connections::read, connections::decide))
         .routes(routes!(clusters::poll_now))
         .routes(routes!(healthy))
 }

@@ -17,7 +17,10 @@ use tokio::time::Instant;
 
 use crate::{
     label::{self, labels},
-    model::{ClusterId, ClusterList, ConnectionList, EndpointService, ServiceFields, ServiceId},
+    model::{
+        ClusterId, ClusterList, ConnectionList, Decision, EndpointId, EndpointService,
+        ServiceFields, ServiceId,
+    },
     pacing::{Priority, Token},
 };
 
@@ -38,6 +41,19 @@ pub trait Cloud: Send + Sync + 'static {
 pub trait Directory: Send + Sync + 'static {
     /// Reads the list. One that is not whole says so.
     fn clusters(&self, budget: Budget) -> impl Future<Output = Traced<ClusterList>> + Send;
+}
+
+/// The decisions about the connections of one project's clusters.
+pub trait Decisions: Cloud {
+    /// Accepts or rejects connections of a cluster. It is sent once, and never again, like
+    /// [`Services::update_service`].
+    fn decide(
+        &self,
+        cluster: &ClusterId,
+        decision: Decision,
+        connections: &[EndpointId],
+        budget: Budget,
+    ) -> impl Future<Output = Traced<()>> + Send;
 }
 
 /// The operations on the endpoint services of one project.

@@ -64,6 +64,8 @@ pub struct Lists {
     pub operations: Vec<&'static str>,
     /// Kinds of surprises.
     pub surprises: Vec<&'static str>,
+    /// Kinds of changes.
+    pub changes: Vec<&'static str>,
     /// Outcomes of changes.
     pub outcomes: Vec<&'static str>,
 }
@@ -169,7 +171,11 @@ impl Stats {
         gauges(&definitions::BUILD_INFO).with_label_values(&[VERSION, REVISION]).set(1.0);
         start(&stats.admin_denied, &Denied::ALL.map(Denied::as_str));
         start(&stats.api_surprises, &stats.lists.surprises);
-        start(&stats.admin_changes, &stats.lists.outcomes);
+        for kind in &stats.lists.changes {
+            for outcome in &stats.lists.outcomes {
+                stats.admin_changes.with_label_values(&[kind, outcome]);
+            }
+        }
         start(&stats.api_duration, &stats.lists.operations);
         stats
     }
@@ -361,9 +367,9 @@ impl Stats {
         self.admin_denied.with_label_values(&[reason.as_str()]).inc();
     }
 
-    /// A change of an endpoint service ended, in one of the outcomes.
-    pub fn admin_change(&self, outcome: impl Label) {
-        self.admin_changes.with_label_values(&[outcome.as_str()]).inc();
+    /// A change of this kind ended, in one of the outcomes.
+    pub fn admin_change(&self, kind: impl Label, outcome: impl Label) {
+        self.admin_changes.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
     }
 
     /// Shows the state of the audit log from now on. Called once, where there is one.

@@ -1,5 +1,5 @@
 //! The client of the real cloud over the wire, against the simulated one: credentials (rotation,
-//! expiry, tokens, back-off), and the endpoint services in `services`.
+//! expiry, tokens, back-off), the endpoint services in `services`, and connections in `decisions`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use crate::support::{cloud::Cloud as SimulatedCloud, process::Folder};
 
 mod clusters;
+mod decisions;
 mod pages;
 mod services;
 

@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::{board::ServiceMeta, globs::fits, web::WebSettings};
+use crate::{
+    board::{ClusterMeta, ServiceMeta},
+    globs::fits,
+    web::WebSettings,
+};
 
 /// The admin listener, as configured.
 #[derive(Debug)]
@@ -30,19 +34,35 @@ pub struct AdminToken {
     pub role: Role,
     /// The endpoint services that it may see and change, as `project/name` globs.
     pub services: Vec<String>,
+    /// The clusters whose connections it may see and decide on, likewise.
+    pub clusters: Vec<String>,
 }
 
 impl AdminToken {
     /// True if the token may see this service, by its name or by its id.
     pub(super) fn sees(&self, meta: &ServiceMeta) -> bool {
-        self.sees_one_of(&meta.project, &[&meta.name, meta.id.as_str()])
+        one_fits(&self.services, &meta.project, &[&meta.name, meta.id.as_str()])
     }
 
-    /// True if the token may see a service with one of these names.
-    pub(super) fn sees_one_of(&self, project: &str, words: &[&str]) -> bool {
-        let mut paths = words.iter().map(|word| format!("{project}/{word}"));
-        paths.any(|path| self.services.iter().any(|pattern| fits(pattern, &path)))
+    /// The same of a service that is no longer configured.
+    pub(super) fn sees_former(&self, project: &str, service_id: &str) -> bool {
+        one_fits(&self.services, project, &[service_id])
     }
+
+    /// True if the token may see the connections of this cluster, by its name or by its id.
+    pub(super) fn sees_cluster(&self, meta: &ClusterMeta) -> bool {
+        one_fits(&self.clusters, &meta.project, &[&meta.name, meta.id.as_str()])
+    }
+
+    /// The same of a cluster that is no longer polled.
+    pub(super) fn sees_former_cluster(&self, project: &str, cluster_id: &str) -> bool {
+        one_fits(&self.clusters, project, &[cluster_id])
+    }
+}
+
+fn one_fits(patterns: &[String], project: &str, words: &[&str]) -> bool {
+    let mut paths = words.iter().map(|word| format!("{project}/{word}"));
+    paths.any(|path| patterns.iter().any(|pattern| fits(pattern, &path)))
 }
 
 /// The role of a token.

@@ -88,11 +88,12 @@ impl Projects {
         Arc::new(clouds.collect())
     }
 
-    /// All of them by name, for changes of their endpoint services.
+    /// All of them by name, for changes.
     pub(super) fn for_changes(&self) -> change::Projects<huawei::Client> {
         let project = |known: &Known| change::PacedCloud {
             cloud: Arc::new(known.cloud.clone()),
-            pacer: known.pacers.vpcep.clone(),
+            vpcep: known.pacers.vpcep.clone(),
+            css: known.pacers.css.clone(),
         };
         Arc::new(self.known.iter().map(|(name, known)| (name.clone(), project(known))).collect())
     }

@@ -18,7 +18,7 @@ use crate::{
         Board, ClusterMeta, ServiceBoard,
         state_file::{self, StateFile},
     },
-    change::{self, Outcome},
+    change::{self, Kind, Outcome},
     clock::{Clock, unix_seconds},
     cloud::{Clouds, Reason},
     config::Config,
@@ -56,6 +56,7 @@ pub fn collector<'a>(
         reasons: words::<Reason>(),
         operations: words::<huawei::Operation>(),
         surprises: words::<Surprise>(),
+        changes: words::<Kind>(),
         outcomes: words::<Outcome>(),
     }));
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));

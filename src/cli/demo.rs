@@ -129,7 +129,7 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
          admin:\n\
          \x20 listen: 127.0.0.1:{ADMIN_PORT}\n\
          \x20 audit_log: {audit:?}\n\
-         \x20 tokens: [{{ name: demo, sha256: {sha256}, role: editor, services: [\"*\"] }}]\n\
+         \x20 tokens: [{{ name: demo, sha256: {sha256}, role: editor, services: [\"*\"], clusters: [\"*\"] }}]\n\
          projects:\n\
          \x20 - name: demo\n\
          \x20   region: {region}\n\

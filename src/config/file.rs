@@ -235,6 +235,7 @@ pub(super) struct Token {
     pub(super) sha256: String,
     pub(super) role: String,
     pub(super) services: Option<Vec<String>>,
+    pub(super) clusters: Option<Vec<String>>,
 }
 
 // An untagged enum would lose the place of a mistake inside it.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     board::{ClusterMeta, ClusterState, Freshness, Observation},
     clock::unix_seconds,
-    model::{Connection, Status},
+    model::{Connection, EndpointId, Status},
     stats::{Definition, Kind},
 };
 
@@ -152,6 +152,11 @@ pub const FAMILIES: &[Family<Shown>] = &[
             "engine_version" = &row.engine_version,
             "enterprise_project_id" = &row.enterprise_project_id
         ] Some(true)
+    ),
+    family!(
+        Connection, Gauge, "huaweicloud_css_vpcep_connection_rejected_here", "C, if so",
+        cached!("1 if the connection was rejected through the admin listener, and still is"),
+        |cluster| cluster.rejected_here(), |id| ["endpoint_id" = id.as_str()] Some(true)
     ),
     family!(
         Target, Gauge, "huaweicloud_css_vpcep_connections_suppressed", "D",
@@ -308,6 +313,12 @@ impl Shown {
     fn connections(&self) -> impl Iterator<Item = (&Connection, Option<Timestamp>)> {
         let data = self.data().filter(|_| self.rows > 0);
         data.into_iter().flat_map(Observation::connections)
+    }
+
+    /// Those of them that were rejected through the admin listener.
+    fn rejected_here(&self) -> impl Iterator<Item = &EndpointId> {
+        let data = self.data().filter(|_| self.rows > 0);
+        data.into_iter().flat_map(|data| data.rejected_here.keys())
     }
 }
 

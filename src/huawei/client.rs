@@ -14,8 +14,11 @@ use super::{
     settings::{Common, Pacers, Settings},
 };
 use crate::{
-    cloud::{Budget, Cloud, CloudError, Directory, Listed, Reason, Services, Traced},
-    model::{ClusterId, ClusterList, ConnectionList, EndpointService, ServiceFields, ServiceId},
+    cloud::{Budget, Cloud, CloudError, Decisions, Directory, Listed, Reason, Services, Traced},
+    model::{
+        ClusterId, ClusterList, ConnectionList, Decision, EndpointId, EndpointService,
+        ServiceFields, ServiceId,
+    },
 };
 
 /// A client of the real cloud. Clones share its credentials and what was learnt of its region.
@@ -78,6 +81,22 @@ impl Directory for Client {
         let deadline = effort.budget.deadline;
         let reading = clusters::list(&self.0.api, &mut effort);
         let result = within(deadline, "the reading of the list of clusters", reading).await;
+        Traced { result, trace: effort.trace }
+    }
+}
+
+impl Decisions for Client {
+    async fn decide(
+        &self,
+        cluster: &ClusterId,
+        decision: Decision,
+        connections: &[EndpointId],
+        budget: Budget,
+    ) -> Traced<()> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let sending = connections::decide(&self.0.api, cluster, decision, connections, &mut effort);
+        let result = within(deadline, "the change of the connections", sending).await;
         Traced { result, trace: effort.trace }
     }
 }

@@ -19,7 +19,7 @@ mod surprise;
 pub use self::{
     cluster::{ClusterPage, clusters},
     error_body::{ErrorBody, Hide, error_body},
-    page::page,
+    page::{decision, page},
     service::{ServicePage, service, services, update},
     surprise::{Oddity, Surprise, Surprises},
 };

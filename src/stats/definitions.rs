@@ -130,8 +130,8 @@ definitions! {
         "How long the exporter took to begin its answers, by route pattern.";
     ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
         "Requests that the admin listener turned away.";
-    ADMIN_CHANGES = "admin_changes_total", Counter, ["outcome"],
-        "Changes of endpoint services that were asked for and not turned away, by how they ended.";
+    ADMIN_CHANGES = "admin_changes_total", Counter, ["kind", "outcome"],
+        "Changes that were asked for and not turned away, by what they were about and how they ended.";
     AUDIT_HEALTHY = "audit_healthy", Gauge, [],
         "1 if the audit log takes records; at 0 no change is made. Absent without an audit log.";
     AUDIT_RECORDS = "audit_records_total", Counter, ["kind"],

@@ -19,6 +19,7 @@ fn lists() -> Lists {
         reasons: vec!["dns", "auth"],
         operations: words::<Connections>(),
         surprises: vec!["unknown_field"],
+        changes: vec!["service"],
         outcomes: vec!["applied"],
     }
 }

@@ -31,6 +31,7 @@ admin:
       sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
       role: editor
       services: ['prod/*']
+      clusters: ['prod/*']
 ";
 
 fn parse(text: &str, variables: &Variables) -> Result<Config, ConfigError> {

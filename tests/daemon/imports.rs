@@ -93,6 +93,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "exposition",
             "files",
             "huawei",
+            "label",
             "model",
             "poll",
             "public",

@@ -142,7 +142,7 @@ async fn changes_work_under_the_documented_policies_and_need_each_action_of_the_
     let token = "the-editor-of-the-tests";
     configuration["admin"]["audit_log"] = json!(folder.path.join("audit.jsonl"));
     configuration["admin"]["tokens"] = json!([{
-        "name": "editor", "sha256": sha256(token), "role": "editor", "services": ["*"],
+        "name": "editor", "sha256": sha256(token), "role": "editor", "services": ["*"], "clusters": ["*"],
     }]);
     let daemon = Daemon::start(&configuration, &Clock::system()).await;
     let change = async |description: &str| -> Answer {
@@ -153,11 +153,33 @@ async fn changes_work_under_the_documented_policies_and_need_each_action_of_the_
         let body = json!({ "description": description }).to_string();
         ask(Method::PUT, &url, &headers, body).await.expect("the daemon answers")
     };
+    let decide = async |status: &str| -> Answer {
+        let url = format!("http://{}/api/v1/clusters/{}/connections", daemon.admin, cloud.id(0));
+        let token = format!("Bearer {token}");
+        let headers = [("authorization", &*token), ("content-type", "application/json")];
+        let listed = ask(Method::GET, &url, &headers[..1], String::new()).await;
+        let listed = listed.expect("the daemon answers").json();
+        let endpoint_id = &listed["connections"][0]["endpoint_id"];
+        let path = format!(
+            "clusters/{}/connections/{}",
+            cloud.id(0),
+            endpoint_id.as_str().expect("an id")
+        );
+        cloud.control(Method::POST, &path, &json!({ "status": status })).await;
+        let seen = json!({ "endpoint_id": endpoint_id, "status": status });
+        let body = json!({ "action": "accept", "connections": [seen] }).to_string();
+        ask(Method::POST, &url, &headers, body).await.expect("the daemon answers")
+    };
+    let answer = decide("rejected").await;
+    assert_eq!((answer.status, &answer.json()["outcome"]), (200, &json!("applied")), "{answer:?}");
     let answer = change("allowed").await;
     assert_eq!((answer.status, &answer.json()["outcome"]), (200, &json!("applied")), "{answer:?}");
     for action in &changing {
         allow(&cloud, &without(&all, action)).await;
-        let answer = change(action).await;
+        let answer = match &**action {
+            "css:VPCEndpoint:manageConnection" => decide("rejected").await,
+            action => change(action).await,
+        };
         assert_eq!(answer.status, 502, "{action}: {answer:?}");
         assert!(answer.text.contains(&**action), "the missing action is named: {answer:?}");
         let truth = cloud.control(Method::GET, "services", &json!({})).await;

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
-    board::{Attempt, Board, ClusterMeta},
+    board::{Attempt, Board, ClusterMeta, OwnChange},
     cloud::{CloudError, Reason, Trace, Traced},
     exposition::{Format, Settings, Sources, Store, families::FAMILIES, text},
     model::{
-        ClusterId, Connection, ConnectionFields, ConnectionList, Labels, ListedCluster, RegionId,
-        ServiceName, Status,
+        ClusterId, Connection, ConnectionFields, ConnectionList, Decision, EndpointId, Labels,
+        ListedCluster, RegionId, ServiceName, Status,
     },
     stats::{Lists, Stats},
 };
@@ -60,6 +60,13 @@ fn board() -> Board {
         ..ConnectionList::service_not_enabled()
     };
     let results = [Ok(list.into()), Err(CloudError::new(Reason::Timeout, "no"))];
+    let rejected = OwnChange {
+        change_id: "c".into(),
+        actor: "oncall".into(),
+        at: NOW,
+        decided: Some((Decision::Reject, [EndpointId::new("rejected")].into())),
+    };
+    board.change_begins(&[id(0)], &rejected);
     for (number, result) in (0..).zip(results) {
         let outcome = Traced { result, trace: Trace::default() };
         let attempt = Attempt { at: NOW, duration: Duration::from_millis(1234), outcome };

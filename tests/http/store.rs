@@ -186,6 +186,11 @@ fn samples<'a>(
         "last_attempt_timestamp_seconds" => one(last.map(|poll| text(unix_seconds(poll.at)))),
         "poll_interval_seconds" => one(Some(text(state.meta.interval.as_secs_f64()))),
         "poll_duration_seconds" => one(last.map(|poll| text(poll.duration.as_secs_f64()))),
+        "connection_rejected_here" => rows
+            .iter()
+            .flat_map(|data| data.rejected_here.keys())
+            .map(|id| (vec![id.as_str()], "1".to_owned()))
+            .collect(),
         name => rows
             .iter()
             .flat_map(|data| data.connections())

@@ -255,6 +255,7 @@ fn example() -> Vec<ClusterState> {
         endpoint_id: EndpointId::new("705290f3-0d00-41f2-aedc-71f09844e879"),
         from: Status::Creating,
         to: Status::PendingAcceptance,
+        change_id: None,
     };
     let bare = CloudError::new(Reason::Http5xx, "no");
     vec![
@@ -263,6 +264,7 @@ fn example() -> Vec<ClusterState> {
                 at: at(3),
                 list: list.into(),
                 seen_changed: [Some(at(2)), None].into(),
+                rejected_here: Arc::default(),
             })),
             service_switched: Some(at(1)),
             failing_since: Some(at(4)),

@@ -50,7 +50,7 @@ impl Request<'_> {
     pub(super) fn method(&self) -> Method {
         match self.operation {
             Operation::UpdateService => Method::PUT,
-            Operation::Token => Method::POST,
+            Operation::Token | Operation::UpdateConnections => Method::POST,
             _ => Method::GET,
         }
     }

@@ -180,7 +180,7 @@ impl<'a> Moved<'a> {
             endpoint_id: transition.endpoint_id.as_str(),
             from: transition.from.as_str(),
             to: transition.to.as_str(),
-            change_id: None,
+            change_id: transition.change_id.as_deref(),
         }
     }
 }

@@ -105,7 +105,7 @@ mod tests {
 
     fn transition(hour: i64, from: Status, to: Status) -> Transition {
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour);
-        Transition { at, endpoint_id: EndpointId::new("e"), from, to }
+        Transition { at, endpoint_id: EndpointId::new("e"), from, to, change_id: None }
     }
 
     #[test]

@@ -56,6 +56,22 @@ const ROUTES: &[(&str, Methods)] = &[
         "/api/v1/clusters/5c77b71c-5b35-4f50-8984-76387e42451a/poll",
         &[("POST", [401, 401, 404, 404, 404])],
     ),
+    (
+        "/api/v1/clusters/8189d3c2-8882-4871-a3c2-d380272eed88/connections",
+        &[("GET", [401, 401, 200, 200, 403]), ("POST", [401, 401, 403, 422, 403])],
+    ),
+    (
+        "/api/v1/clusters/prod%2Fsearch/connections?dry_run=true",
+        &[("GET", [401, 401, 400, 400, 400]), ("POST", [401, 401, 422, 422, 403])],
+    ),
+    (
+        "/api/v1/clusters/prod%2Fno-such/connections",
+        &[("GET", [401, 401, 403, 403, 403]), ("POST", [401, 401, 403, 403, 403])],
+    ),
+    (
+        "/api/v1/clusters/%ff/connections",
+        &[("GET", [401, 401, 403, 403, 403]), ("POST", [401, 401, 403, 403, 403])],
+    ),
     ("/api/v1/clusters/%ff/poll", &[("POST", [401, 401, 404, 404, 404])]),
 ];
 
@@ -116,6 +132,7 @@ async fn the_walk_misses_no_route() {
         }
     }
     let fits = |pattern: &str, path: &str| {
+        let path = path.split('?').next().unwrap_or_default();
         let (pattern, path): (Vec<_>, Vec<_>) =
             (pattern.split('/').collect(), path.split('/').collect());
         let pair = |(pattern, path): (&&str, &&str)| pattern.starts_with('{') || pattern == path;
