@@ -39,6 +39,7 @@
 //! # Modules, in reading order
 
 pub mod files;
+pub mod globs;
 pub mod label;
 pub mod model;
 pub mod secret;

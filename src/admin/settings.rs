@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use super::globs::fits;
 use crate::{
     board::{ClusterMeta, ServiceMeta},
+    globs::fits,
     web::WebSettings,
 };
 
