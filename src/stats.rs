@@ -46,7 +46,7 @@ labels! {
         Token = "token",
         /// The token's role does not allow it.
         Role = "role",
-        /// The token may not see the service, or there is no such service.
+        /// The token may not see the service or the cluster, or there is none.
         Service = "service",
         /// The `Host` is not one of the listener's.
         Host = "host",

@@ -189,7 +189,7 @@
       const outcome = change.outcome?.outcome ?? "not known yet";
       const row = make("tr");
       cell(row, record.time, "quiet when");
-      cell(row, `${change.project}/${change.service_id}`);
+      cell(row, `${change.project}/${change.service_id ?? change.cluster_id}`);
       cell(row, record.actor);
       cell(row, make("span", outcome, ["applied", "unchanged", "planned"].includes(outcome) ? "b good" : "b bad"));
       cell(row, (Array.isArray(diff) ? diff : []).map((one) => one.field).join(", "));
