@@ -22,6 +22,7 @@ mod services;
 mod settings;
 mod state;
 mod status;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -70,7 +71,9 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(changes::list))
         .routes(routes!(changes::one))
         .routes(routes!(connections::read, connections::decide))
+        .routes(routes!(clusters::list))
         .routes(routes!(clusters::poll_now))
+        .routes(routes!(whoami::whoami))
         .routes(routes!(healthy))
 }
 

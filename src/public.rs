@@ -2,6 +2,7 @@
 //! switched on.
 
 mod events;
+mod follow;
 mod negotiation;
 mod pages;
 mod reload;
@@ -37,7 +38,8 @@ use crate::{
 };
 
 pub use self::{
-    events::{Events, follow_board},
+    events::Events,
+    follow::follow_board,
     reload::{ReloadHandle, ReloadRequest},
     scrape::{MAX_SCRAPES, keep_pages_made},
     state::{Live, Shared},

@@ -2,6 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::{
     board::{ClusterMeta, ServiceMeta},
     globs::fits,
@@ -66,7 +69,8 @@ fn one_fits(patterns: &[String], project: &str, words: &[&str]) -> bool {
 }
 
 /// The role of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// May read, plan changes, and ask for a poll.
     Viewer,

@@ -36,7 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("poll", &["board", "clock", "cloud", "globs", "model", "pacing", "stats"]),
     ("change", &["audit", "board", "clock", "cloud", "label", "model", "pacing", "stats", "text"]),
     ("exposition", &["board", "clock", "cloud", "model", "stats"]),
-    ("public", &["board", "clock", "cloud", "exposition", "model", "stats", "web"]),
+    ("public", &["board", "clock", "cloud", "exposition", "model", "stats", "text", "web"]),
     (
         "admin",
         &["audit", "board", "change", "clock", "cloud", "globs", "model", "poll", "stats", "web"],
