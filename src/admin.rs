@@ -1,13 +1,16 @@
 //! The admin listener: who may enter, and what there is to do.
 //!
 //! Every request passes the same checks, in this order: exactly one `Host` that is on the list (`auth`),
-//! then, below `/api/`, a bearer token (`auth`, `failed_logins`). The routes (`services`, `changes`,
-//! `clusters`) ask for the role and for the service before they read a body. `status` says what an
+//! then, below `/api/`, a bearer token (`auth`, `failed_logins`). The routes (`services`,
+//! `connections`, `changes`, `clusters`) ask for the role and for the service or the cluster before they
+//! read a body. `status` says what an
 //! outcome means in HTTP, `openapi` describes the routes, and `console` is the page for people.
 
 mod auth;
 mod changes;
 mod clusters;
+mod connection_documents;
+mod connections;
 mod console;
 mod documents;
 mod extract;
@@ -19,6 +22,7 @@ mod services;
 mod settings;
 mod state;
 mod status;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -34,6 +38,7 @@ use crate::web::{
 };
 
 pub use self::{
+    connection_documents::{ReadConnection, ReadConnections},
     documents::{Failure, KnownService, ProblemDocument, ReadService, ServiceList},
     globs::can_fit,
     settings::{Access, AdminSettings, AdminToken, Role},
@@ -65,7 +70,10 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(services::read, services::change))
         .routes(routes!(changes::list))
         .routes(routes!(changes::one))
+        .routes(routes!(connections::read, connections::decide))
+        .routes(routes!(clusters::list))
         .routes(routes!(clusters::poll_now))
+        .routes(routes!(whoami::whoami))
         .routes(routes!(healthy))
 }
 

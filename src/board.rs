@@ -11,6 +11,7 @@
 //! clusters in about 20 µs.
 
 pub mod document;
+mod own_change;
 mod services;
 mod state;
 pub mod state_file;
@@ -24,6 +25,7 @@ use crate::model::ClusterId;
 
 use state_file::Restored;
 
+pub use own_change::{OwnChange, OwnChanges, RejectedHere, Rejection};
 pub use services::{Attribution, SeenService, ServiceBoard, ServiceMeta, ServiceState};
 pub use state::{
     Attempt, ClusterMeta, ClusterState, Freshness, Observation, PollRecord, Transition,
@@ -127,6 +129,28 @@ impl Board {
     /// Records when the first poll of a cluster is due.
     pub fn schedule(&self, cluster: &ClusterId, next_poll: Timestamp) {
         self.update(cluster, |state| ClusterState { next_poll: Some(next_poll), ..state.clone() });
+    }
+
+    /// Notes that a change of ours is about to be sent that may show in these clusters.
+    pub fn change_begins(&self, clusters: &[ClusterId], change: &OwnChange) {
+        for cluster in clusters {
+            self.update(cluster, |state| {
+                let mut next = state.clone();
+                next.own_changes.begin(change.clone());
+                next
+            });
+        }
+    }
+
+    /// Notes that a change of ours has ended; `at` is `None` if it did nothing.
+    pub fn change_ends(&self, clusters: &[ClusterId], change_id: &str, at: Option<Timestamp>) {
+        for cluster in clusters {
+            self.update(cluster, |state| {
+                let mut next = state.clone();
+                next.own_changes.end(change_id, at);
+                next
+            });
+        }
     }
 
     /// The board as it is now.

@@ -1,22 +1,30 @@
-//! Changes of endpoint services: planned, applied once, verified by reading back, recorded.
+//! Changes of endpoint services, and decisions about connections: planned, applied once, verified by
+//! reading back, recorded.
 //!
 //! The admin listener holds [`Changes`]; behind it the [`Engine`] owns every change, so that a change
-//! ends even if its caller hangs up. `validate` checks a body, which `strict_json` reads; `plan` compares;
-//! `record` writes to the audit log; `apply` is one change from its reading to its reading back; `verify`
-//! reads until the service is as wanted; `engine` holds one writer per service; `recovery` ends the
-//! changes that a crash cut short. `json` is how all of it is written and read.
+//! ends even if its caller hangs up. It is one engine for both kinds: `subject` is the seam, on whose other
+//! side `service` (with `plan`, which compares) and `connections` have what is their own, and `effect` what
+//! each does. `validate` checks a body, which `strict_json` reads; `record` writes to the audit log; `apply`
+//! is one change from its reading to its reading back; `verify` reads until the subject is as wanted;
+//! `engine` holds one writer per subject; `recovery` ends the changes that a crash cut short. `json` and
+//! `view` are how all of it is written and read.
 
 mod apply;
+mod connections;
+mod effect;
 mod engine;
 mod env;
 mod json;
 mod plan;
 mod record;
 mod recovery;
+mod service;
 mod strict_json;
+mod subject;
 mod timings;
 mod validate;
 mod verify;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -31,17 +39,24 @@ use crate::{
     audit::NOT_SENT,
     cloud::CloudError,
     label::{Label as _, labels},
-    model::{EndpointService, ServiceFields, ServiceId},
+    model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
 };
 
 pub use self::{
+    connections::{DecisionRequest, Seen},
+    effect::{Effect, Kind, ServiceEffect},
     engine::{Engine, MOST_CHANGES, MOST_READS},
-    env::{Env, PacedCloud, PollBehind, Projects},
-    json::{ChangeView, CloudAnswer, Difference, ServiceView},
+    env::{Env, PacedCloud, PollSoon, Projects},
+    json::{
+        ChangeView, CloudAnswer, ConnectionChange, ConnectionsView, Difference, ServiceChangeView,
+        ServiceView,
+    },
     plan::{Plan, etag, plan},
     record::Recorder,
+    subject::Changeable,
     timings::{LONGEST_CHANGE, Timings},
-    validate::{BodyError, Rule, validate},
+    validate::{BodyError, Rule, validate, validate_decision},
+    view::{EffectView, view},
 };
 
 /// Requests that may wait for the engine; it takes them within microseconds, but a hundred may come
@@ -51,20 +66,37 @@ const QUEUE: usize = 128;
 /// A change that somebody asks for.
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
-    /// Configured name of the project.
-    pub project: Arc<str>,
-    /// The service; it is on the service board.
-    pub service: ServiceId,
-    /// The fields to change: validated, at least one.
-    pub update: ServiceFields,
-    /// `If-Match`.
-    pub condition: Condition,
+    /// The subject, and what is wanted of it.
+    pub wanted: Wanted,
     /// Only plan it.
     pub dry_run: bool,
     /// The name of the token, for the record.
     pub actor: Arc<str>,
     /// The address of the client, for the record.
     pub remote: IpAddr,
+}
+
+/// The subject of a change, and what is wanted of it.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// Other fields of an endpoint service.
+    Service {
+        /// Configured name of the project.
+        project: Arc<str>,
+        /// The service; it is on the service board.
+        service: ServiceId,
+        /// The fields to change: validated, at least one.
+        update: ServiceFields,
+        /// `If-Match`.
+        condition: Condition,
+    },
+    /// A decision about connections.
+    Connections {
+        /// The cluster; it is on the board.
+        cluster: ClusterId,
+        /// The decision: validated, about at least one connection.
+        decision: DecisionRequest,
+    },
 }
 
 /// `If-Match` of a request.
@@ -125,12 +157,8 @@ pub struct Report {
     pub sent: bool,
     /// True if the same request may be made again without harm.
     pub safe_to_retry: bool,
-    /// The service before.
-    pub before: EndpointService,
-    /// The service as it was read afterwards, if it was.
-    pub after: Option<EndpointService>,
-    /// The differences between before and wanted.
-    pub diff: Vec<Difference>,
+    /// What it shall change, or changed.
+    pub effect: Effect,
     /// The error of the request, if it failed.
     pub failure: Option<CloudError>,
     /// The cloud's answer to the request, if there was one.
@@ -142,14 +170,16 @@ pub struct Report {
 /// The reason why there was no change, and no report of one.
 #[derive(Clone, Debug)]
 pub enum Refusal {
-    /// The service is not configured (any more).
-    UnknownService,
-    /// Another change of the service is under way.
+    /// The service or the cluster is not configured (any more).
+    Unknown,
+    /// Another change of the same service or cluster is under way.
     InProgress,
     /// There is something to change, and the request has no `If-Match`.
     ConditionRequired(Box<Current>),
     /// `If-Match` names another state than the present one.
     ConditionFailed(Box<Current>),
+    /// Connections have another status than the caller saw; all of them as they are now.
+    StatusMoved(Box<Effect>),
     /// The audit log does not take records.
     AuditUnavailable(String),
     /// The present state cannot be read.
@@ -187,6 +217,13 @@ pub enum Command {
         /// Takes the answer.
         answer: oneshot::Sender<Result<Current, Refusal>>,
     },
+    /// Read the connections of a cluster now.
+    ReadConnections {
+        /// The cluster.
+        cluster: ClusterId,
+        /// Takes the answer.
+        answer: oneshot::Sender<Result<Arc<ConnectionList>, Refusal>>,
+    },
 }
 
 impl Changes {
@@ -212,6 +249,18 @@ impl Changes {
     pub async fn read(&self, project: Arc<str>, service: ServiceId) -> Result<Current, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(Command::Read { project, service, answer }, answered).await
+    }
+
+    /// Reads the connections of a cluster from the cloud.
+    ///
+    /// # Errors
+    /// The reason why they could not be read.
+    pub async fn read_connections(
+        &self,
+        cluster: ClusterId,
+    ) -> Result<Arc<ConnectionList>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Command::ReadConnections { cluster, answer }, answered).await
     }
 
     async fn ask<T>(

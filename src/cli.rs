@@ -1,9 +1,11 @@
 //! The command line: flags in, a command run, an exit code out.
 
+mod admin_api;
 mod args;
 mod audit;
 mod check_config;
 mod collect;
+mod connection;
 mod demo;
 mod exit;
 mod log;
@@ -55,6 +57,8 @@ enum Command {
     CheckConfig(check_config::CheckConfigArgs),
     /// Looks at endpoint services and changes them, through the admin listener
     Service(service::ServiceArgs),
+    /// Looks at connections of clusters, and accepts or rejects them, through the admin listener
+    Connection(connection::ConnectionArgs),
     /// Checks the audit log, or shows what it says
     Audit(audit::AuditArgs),
     /// Prints a script that completes commands and flags in a shell
@@ -102,6 +106,7 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Completions(args) => Ok(man::completions(&args)),
         Command::Man(args) => man::man(&args),
         Command::Service(args) => Ok(service::run(args).await),
+        Command::Connection(args) => Ok(connection::run(args).await),
         Command::Token(args) => token::run(&args),
     }
 }

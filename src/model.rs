@@ -3,6 +3,7 @@
 //! Ids are checked when they are made, so that every later use (a URL path, a label) is safe. Serde is
 //! there for the state file only; what the cloud and the API's callers send is decoded elsewhere.
 
+mod cluster;
 mod connection;
 mod service;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::label::labels;
 
+pub use cluster::{ClusterList, Label, Labels, ListedCluster};
 pub use connection::{Connection, ConnectionFields, Connections};
 pub use service::{
     EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,
@@ -125,6 +127,8 @@ labels! {
     /// The status of a connection: the two that the CSS document lists, the four more of the endpoint
     /// service behind it (VPCEP API Reference, "Querying Connections of a VPC Endpoint Service"), and
     /// [`Status::Unknown`] for whatever comes one day.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
     pub enum Status {
         /// In use.
         Accepted = "accepted",
@@ -147,6 +151,29 @@ impl Status {
     /// The status of that word, if it is one of the documented six.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL[..6].iter().copied().find(|status| status.as_str() == word)
+    }
+}
+
+labels! {
+    /// The decision of a service's owner about a connection (CSS API Reference, "Updating an Endpoint
+    /// Connection").
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Decision {
+        /// It may be used.
+        Accept = "accept",
+        /// It is cut off; its addresses stay.
+        Reject = "reject",
+    }
+}
+
+impl Decision {
+    /// The status that a connection has afterwards.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Accept => Status::Accepted,
+            Self::Reject => Status::Rejected,
+        }
     }
 }
 

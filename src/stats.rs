@@ -46,7 +46,7 @@ labels! {
         Token = "token",
         /// The token's role does not allow it.
         Role = "role",
-        /// The token may not see the service, or there is no such service.
+        /// The token may not see the service or the cluster, or there is none.
         Service = "service",
         /// The `Host` is not one of the listener's.
         Host = "host",
@@ -64,6 +64,8 @@ pub struct Lists {
     pub operations: Vec<&'static str>,
     /// Kinds of surprises.
     pub surprises: Vec<&'static str>,
+    /// Kinds of changes.
+    pub changes: Vec<&'static str>,
     /// Outcomes of changes.
     pub outcomes: Vec<&'static str>,
 }
@@ -92,6 +94,9 @@ pub struct Stats {
     poll_failures: IntCounterVec,
     poll_duration: Histogram,
     polls_overdue: IntGaugeVec,
+    discovery_clusters: IntGaugeVec,
+    discovery_success: GaugeVec,
+    discovery_failures: IntCounterVec,
     api_requests: IntCounterVec,
     api_duration: HistogramVec,
     api_retries: IntCounterVec,
@@ -137,6 +142,9 @@ impl Stats {
                 Histogram::with_opts(buckets(&definitions::POLL_DURATION)),
             ),
             polls_overdue: int_gauges(&definitions::POLLS_OVERDUE),
+            discovery_clusters: int_gauges(&definitions::DISCOVERY_CLUSTERS),
+            discovery_success: gauges(&definitions::DISCOVERY_SUCCESS),
+            discovery_failures: counters(&definitions::DISCOVERY_FAILURES),
             api_requests: counters(&definitions::API_REQUESTS),
             api_duration: histograms(&definitions::API_DURATION),
             api_retries: counters(&definitions::API_RETRIES),
@@ -163,7 +171,11 @@ impl Stats {
         gauges(&definitions::BUILD_INFO).with_label_values(&[VERSION, REVISION]).set(1.0);
         start(&stats.admin_denied, &Denied::ALL.map(Denied::as_str));
         start(&stats.api_surprises, &stats.lists.surprises);
-        start(&stats.admin_changes, &stats.lists.outcomes);
+        for kind in &stats.lists.changes {
+            for outcome in &stats.lists.outcomes {
+                stats.admin_changes.with_label_values(&[kind, outcome]);
+            }
+        }
         start(&stats.api_duration, &stats.lists.operations);
         stats
     }
@@ -204,6 +216,43 @@ impl Stats {
         forget(&self.api_wait, project);
         forget(&self.api_clock_skew, project);
         forget(&self.credentials_expiry, project);
+        self.discover_no_more(project);
+    }
+
+    /// The clusters of the project are discovered, of which so many are known.
+    pub fn discover(&self, project: &str, clusters: usize) {
+        self.of_project(project, || {
+            self.discovery_clusters.with_label_values(&[project]).set(count(clusters));
+            for reason in &self.lists.reasons {
+                self.discovery_failures.with_label_values(&[project, reason]);
+            }
+        });
+    }
+
+    /// The reading of a list ended; `reason` tells why, if it failed.
+    pub fn discovered(
+        &self,
+        project: &str,
+        clusters: usize,
+        unix_seconds: f64,
+        reason: Option<impl Label>,
+    ) {
+        self.of_project(project, || {
+            self.discovery_clusters.with_label_values(&[project]).set(count(clusters));
+            match reason {
+                None => self.discovery_success.with_label_values(&[project]).set(unix_seconds),
+                Some(reason) => {
+                    self.discovery_failures.with_label_values(&[project, reason.as_str()]).inc()
+                }
+            }
+        });
+    }
+
+    /// Clusters of the project are no longer discovered.
+    pub fn discover_no_more(&self, project: &str) {
+        forget(&self.discovery_clusters, project);
+        forget(&self.discovery_success, project);
+        forget(&self.discovery_failures, project);
     }
 
     /// Reports something of a project, if it is configured still.
@@ -241,8 +290,8 @@ impl Stats {
 
     /// So many polls of the project are overdue now.
     pub fn polls_overdue(&self, project: &str, count: usize) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.of_project(project, || self.polls_overdue.with_label_values(&[project]).set(count));
+        let overdue = self::count(count);
+        self.of_project(project, || self.polls_overdue.with_label_values(&[project]).set(overdue));
     }
 
     /// A request to the cloud ended.
@@ -318,9 +367,9 @@ impl Stats {
         self.admin_denied.with_label_values(&[reason.as_str()]).inc();
     }
 
-    /// A change of an endpoint service ended, in one of the outcomes.
-    pub fn admin_change(&self, outcome: impl Label) {
-        self.admin_changes.with_label_values(&[outcome.as_str()]).inc();
+    /// A change of this kind ended, in one of the outcomes.
+    pub fn admin_change(&self, kind: impl Label, outcome: impl Label) {
+        self.admin_changes.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
     }
 
     /// Shows the state of the audit log from now on. Called once, where there is one.
@@ -343,6 +392,10 @@ impl Default for Stats {
     fn default() -> Self {
         Self::new(Lists::default())
     }
+}
+
+fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Registers a metric. The definitions are constants, so a failure is a fault of this file, and its

@@ -71,7 +71,7 @@ async fn the_bytes_are_those_of_the_golden_log() {
     clock.set(at("10"));
     let (reason, remote) = ("token", "10.0.0.9");
     let (actor, project, service_id, service_name) = (None, None, None, None);
-    audit.deny(&Denial { reason, remote, actor, project, service_id, service_name });
+    audit.deny(&Denial { actor, project, service_id, service_name, ..Denial::of(reason, remote) });
     writer.close().await.unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), GOLDEN);
 }

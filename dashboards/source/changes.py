@@ -149,10 +149,10 @@ PANELS = [
             "Changes",
             "What became of changes that were asked of this exporter, and services that moved otherwise: console, Terraform, another tool. "
             "unknown and partial need a person: read the service, then the audit log. "
-            "Each bar covers the rate interval, so bars of neighbours may share a change.",
+            "Each change is in one bar.",
             [
-                target(f"sum by (outcome) ({increase(ADMIN + 'changes_total')})", "{{outcome}}"),
-                target(f"sum({increase(SERVICES + 'unattributed_changes_total', SERVICE)})", "by someone else", "B"),
+                target(events(ADMIN + "changes_total", EXPORTER, "outcome"), "{{outcome}}"),
+                target(events(SERVICES + "unattributed_changes_total", SERVICE, ""), "by someone else", "B"),
             ],
             bars=True,
             colours={

@@ -189,8 +189,8 @@ PANELS = [
         series(
             "Changes of status",
             "Changes that the exporter saw, by the status that they led to. Appearing and vanishing is none. "
-            "Each bar covers the rate interval, so bars of neighbours may share a change.",
-            f"sum by (to) (increase({PREFIX}connection_transitions_total{{{CLUSTER}}}[$__rate_interval]))",
+            "Each change is in one bar.",
+            events(f"{PREFIX}connection_transitions_total", CLUSTER, "to"),
             legend="{{to}}",
             colours=STATUS_COLOURS,
             bars=True,
@@ -281,4 +281,5 @@ DASHBOARD = dashboard(
     "The connections of one cluster, what changed, and how old the data are.",
     ["region", "project", "cluster"],
     PANELS,
+    one="cluster",
 )

@@ -211,8 +211,8 @@ PANELS = [
         series(
             "Changes of status",
             "Changes that the exporter saw, by the status that they led to. Appearing and vanishing is none. "
-            "Each bar covers the rate interval, so bars of neighbours may share a change.",
-            f"sum by (to) (increase(huaweicloud_css_vpcep_connection_transitions_total{{{CLUSTER}}}[$__rate_interval]))",
+            "Each change is in one bar.",
+            events("huaweicloud_css_vpcep_connection_transitions_total", CLUSTER, "to"),
             legend="{{to}}",
             colours=STATUS_COLOURS,
             bars=True,

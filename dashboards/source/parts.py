@@ -272,7 +272,7 @@ def _query_variable(name, label, metric, of):
     }
 
 
-def variables(*wanted):
+def variables(*wanted, one=None):
     """Those of `wanted`, each narrowed by those before it, between the data source and the links."""
     own = "css_vpcep_exporter_build_info"
     cluster = "huaweicloud_css_vpcep_poll_interval_seconds"
@@ -298,7 +298,7 @@ def variables(*wanted):
         },
         _query_variable("job", "Job", own, "job"),
         _query_variable("instance", "Exporter", own + '{job=~"$job"}', "instance"),
-        *(_query_variable(name, *known[name]) for name in wanted),
+        *(_query_variable(name, *known[name]) | ({"current": {"text": [], "value": []}} if name == one else {}) for name in wanted),
         {
             "type": "textbox",
             "name": "link_prefix",
@@ -310,8 +310,64 @@ def variables(*wanted):
     ]
 
 
-def dashboard(name, title, description, wanted, panels):
-    """Panels, each with its size `(width, height)`, laid out in reading order."""
+def events(metric, selector, by):
+    """How often a counter rose between two points of a graph: one event is one bar of height 1. `increase` would
+    extrapolate, and show it in several bars."""
+    counter = f"{metric}{{{selector}}}"
+    grouped = f"sum by ({by})" if by else "sum"
+    return f"clamp_min({grouped} ({counter}) - {grouped} ({counter} offset $__interval), 0)"
+
+
+def _annotation(name, expr, colour, title, text):
+    return {
+        "name": name,
+        "datasource": DATASOURCE,
+        "enable": True,
+        "hide": False,
+        "iconColor": colour,
+        "target": {"expr": expr, "interval": "60s", "refId": "Anno"},
+        "titleFormat": title,
+        "textFormat": text,
+        "tagKeys": "",
+    }
+
+
+# Each is drawn for the minute in which it happened.
+ANNOTATIONS = [
+    _annotation(
+        "Alerts",
+        'ALERTS{alertname=~"HuaweiCssVpcep.+", alertstate="firing"}',
+        "red",
+        "{{alertname}}",
+        "{{project}} {{cluster_name}} {{endpoint_id}}",
+    ),
+    _annotation(
+        "Restarts",
+        f"time() - process_start_time_seconds{{{EXPORTER}}} < 60",
+        "purple",
+        "{{instance}} started",
+        "",
+    ),
+    _annotation(
+        "Reloads",
+        f"time() - css_vpcep_exporter_config_last_reload_success_timestamp_seconds{{{EXPORTER}}} < 60",
+        "blue",
+        "{{instance}} loaded its configuration",
+        "",
+    ),
+    _annotation(
+        "Changes",
+        f'increase(css_vpcep_exporter_admin_changes_total{{{EXPORTER}, outcome!~"planned|unchanged"}}[1m]) > 0',
+        "orange",
+        "A change: {{outcome}}",
+        "{{kind}}, by {{instance}}",
+    ),
+]
+
+
+def dashboard(name, title, description, wanted, panels, one=None):
+    """Panels, each with its size `(width, height)`, laid out in reading order. Of the variable `one` a single value is
+    chosen at first, not all."""
     x = y = height = 0
     placed = []
     for number, (panel, (w, h)) in enumerate(panels, 1):
@@ -344,7 +400,7 @@ def dashboard(name, title, description, wanted, panels):
                 "url": "",
             }
         ],
-        "annotations": {"list": []},
-        "templating": {"list": variables(*wanted)},
+        "annotations": {"list": ANNOTATIONS},
+        "templating": {"list": variables(*wanted, one=one)},
         "panels": placed,
     }

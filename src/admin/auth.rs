@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{
     extract::Refused,
     settings::{Access, AdminToken},
-    state::{Admin, Caller},
+    state::{Admin, Caller, Subject},
 };
 use crate::{
     stats::Denied,
@@ -50,7 +50,7 @@ fn admit(admin: &Admin, request: &Request) -> Result<Option<Caller>, Refused> {
     let remote = request.extensions().get::<Peer>();
     let remote = remote.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip().to_canonical());
     if !knows_host(&admin.access.borrow(), request) {
-        admin.deny(Denied::Host, remote, None, None);
+        admin.deny(Denied::Host, remote, None, Subject::None);
         let detail = "the Host header is not one of admin.hosts in the configuration";
         return Err(problem(StatusCode::MISDIRECTED_REQUEST, detail).into());
     }
@@ -108,7 +108,7 @@ fn refuse_token(admin: &Admin, remote: IpAddr) -> Response {
                 HeaderValue::from(wait.as_secs() + 1),
             ),
         };
-    admin.deny(reason, remote, None, None);
+    admin.deny(reason, remote, None, Subject::None);
     refusal.headers_mut().insert(header, value);
     refusal
 }

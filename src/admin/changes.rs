@@ -32,10 +32,14 @@ struct LoggedChange {
     change_id: String,
     /// Configured name of the project.
     project: String,
-    /// The endpoint service.
-    service_id: String,
+    /// The endpoint service; null where it is about connections.
+    service_id: Option<String>,
     /// The configured name of the service at that time; null in records of older versions.
     service_name: Option<String>,
+    /// The cluster, where the change is about its connections.
+    cluster_id: Option<String>,
+    /// The name of the cluster at that time.
+    cluster_name: Option<String>,
     /// The record before it was sent; null where nothing had to be sent.
     #[schema(value_type = Option<Object>)]
     intent: Option<Value>,
@@ -45,18 +49,25 @@ struct LoggedChange {
 }
 
 impl LoggedChange {
-    /// `None` if the records do not name the service, or name one that the caller may not see.
+    /// `None` if the records name neither a service nor a cluster, or one that the caller may not see.
     fn seen_by(caller: &Caller, admin: &Admin, change: &audit::Change) -> Option<Self> {
         let content = &change.intent.as_ref().or(change.outcome.as_ref())?.content;
-        let (project, service_id) = (content.project.as_deref()?, content.service_id.as_ref()?);
+        let project = content.project.as_deref()?;
+        let is_seen = match (&content.service_id, &content.cluster_id) {
+            (Some(id), _) => admin.may_see(caller, project, id.as_str()),
+            (None, Some(id)) => admin.may_see_cluster(caller, project, id),
+            (None, None) => false,
+        };
         let json = |record: &Option<Record>| {
             record.as_ref().and_then(|record| serde_json::to_value(record).ok())
         };
-        admin.may_see(caller, project, service_id.as_str()).then(|| Self {
+        is_seen.then(|| Self {
             change_id: change.id.as_str().to_owned(),
             project: project.to_owned(),
-            service_id: service_id.as_str().to_owned(),
+            service_id: content.service_id.as_ref().map(ToString::to_string),
             service_name: content.service_name.as_deref().map(str::to_owned),
+            cluster_id: content.cluster_id.as_ref().map(ToString::to_string),
+            cluster_name: content.cluster_name.as_deref().map(str::to_owned),
             intent: json(&change.intent),
             outcome: json(&change.outcome),
         })
@@ -69,7 +80,7 @@ pub(super) struct ChangeList {
     changes: Vec<LoggedChange>,
 }
 
-/// The newest changes of the services that the token may see
+/// The newest changes of the services and clusters that the token may see
 #[utoipa::path(
     get,
     operation_id = "list_changes",

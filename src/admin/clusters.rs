@@ -1,15 +1,18 @@
-//! Polls out of turn.
+//! The clusters that a token covers, and polls out of turn.
 
 use axum::{
+    Extension,
     extract::{Path, State, rejection::PathRejection},
     http::{HeaderValue, StatusCode, Uri, header},
     response::Response,
 };
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     documents::ProblemDocument,
     extract::{Refused, query},
-    state::Admin,
+    state::{Admin, Caller},
 };
 use crate::{
     board::document::OneCluster,
@@ -17,6 +20,51 @@ use crate::{
     poll::{POLL_NOW_AT_MOST_EVERY, PollNowError},
     web::answers::{JSON, json, problem},
 };
+
+/// A cluster that the token covers.
+#[derive(Serialize, ToSchema)]
+struct KnownCluster<'a> {
+    /// Configured name of the project.
+    project: &'a str,
+    /// The region of the project.
+    region_id: &'a str,
+    /// The cluster's id.
+    cluster_id: &'a str,
+    /// Its name; the id where there is none.
+    cluster_name: &'a str,
+}
+
+/// The clusters that the token covers.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ClusterList<'a> {
+    /// By project and id.
+    clusters: Vec<KnownCluster<'a>>,
+}
+
+/// The clusters whose connections the token may see
+#[utoipa::path(
+    get,
+    operation_id = "list_clusters",
+    path = "/api/v1/clusters",
+    tag = "clusters",
+    responses((status = 200, description = "The clusters that the token covers", body = ClusterList)),
+)]
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Refused> {
+    query(&uri, None)?;
+    let snapshot = admin.parts.board.snapshot();
+    let metas = snapshot.clusters().iter().map(|state| &*state.meta);
+    let clusters = metas.filter(|meta| caller.token.sees_cluster(meta)).map(|meta| KnownCluster {
+        project: &meta.project,
+        region_id: meta.region.as_str(),
+        cluster_id: meta.id.as_str(),
+        cluster_name: &meta.name,
+    });
+    Ok(json(StatusCode::OK, JSON, &ClusterList { clusters: clusters.collect() }))
+}
 
 /// Poll a cluster now
 ///

@@ -6,7 +6,10 @@ use utoipa::ToSchema;
 
 use crate::{
     board::ServiceState,
-    change::{CloudAnswer, Current, Difference, Outcome, ServiceView, Violation},
+    change::{
+        CloudAnswer, ConnectionChange, Current, Difference, EffectView, Outcome, ServiceView,
+        Violation,
+    },
     cloud::CloudError,
 };
 
@@ -105,6 +108,9 @@ pub struct ProblemDocument {
     /// Whether the same request may be made again without harm.
     #[schema(nullable = false)]
     pub safe_to_retry: Option<bool>,
+    /// What became of each connection, or the status that each has now.
+    #[schema(nullable = false)]
+    pub connections: Option<Vec<ConnectionChange>>,
     /// The state before the change.
     #[schema(nullable = false)]
     pub before: Option<ServiceView>,
@@ -138,6 +144,8 @@ pub(super) struct NoChange {
     pub(super) etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) current: Option<ServiceView>,
+    #[serde(flatten)]
+    pub(super) moved: Option<EffectView>,
 }
 
 /// The rules that a body breaks, all at once.

@@ -15,11 +15,14 @@ use super::{
     extract::{Refused, json_body, query},
     if_match::if_match,
     settings::Role,
-    state::{Admin, Caller, ServicePath},
+    state::{Admin, Caller, ServicePath, Subject},
     status::{self, kind},
 };
 use crate::{
-    change::{BodyError, ChangeRequest, ChangeView, CloudAnswer, Outcome, Refusal, validate},
+    change::{
+        BodyError, ChangeRequest, ChangeView, CloudAnswer, EffectView, Kind, Outcome, Refusal,
+        Report, ServiceChangeView, Wanted, validate, view,
+    },
     stats,
     web::answers::{JSON, json, problem, problem_with},
 };
@@ -81,7 +84,7 @@ pub(super) async fn read(
         .changes
         .read(meta.project.clone(), meta.id.clone())
         .await
-        .map_err(|refusal| refused(&refusal))?;
+        .map_err(|refusal| change_refused(&refusal, Kind::Service))?;
     let answer = json(StatusCode::OK, JSON, &ReadService::new(&state, &current));
     Ok(with_tag(answer, &current.etag))
 }
@@ -116,7 +119,7 @@ pub(super) async fn read(
     )),
     responses(
         (status = 200, description = "`applied`: reading back shows what was wanted. `unchanged`: it \
-             was so already, and nothing was sent. `planned`: a dry run", body = ChangeView),
+             was so already, and nothing was sent. `planned`: a dry run", body = ChangeView<ServiceChangeView>),
         (status = 404, description = "The cloud does not know the service",
             body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "Another change is under way, or the cloud says that the change \
@@ -158,11 +161,7 @@ async fn validated_change(
     body: Body,
 ) -> Result<Response, Refused> {
     let dry_run = dry_run(uri)?;
-    if caller.token.role < Role::Editor && !dry_run {
-        admin.deny(stats::Denied::Role, caller.remote, Some(caller), None);
-        let detail = "only an editor may change something; a viewer may plan, with dry_run=true";
-        return Err(problem(StatusCode::FORBIDDEN, detail).into());
-    }
+    may_change(admin, caller, dry_run)?;
     let state = admin.service(caller, path)?;
     let body = json_body(headers, body).await?;
     let condition = if_match(headers).ok_or_else(|| {
@@ -170,7 +169,31 @@ async fn validated_change(
         problem(StatusCode::BAD_REQUEST, expected)
     })?;
     let allow_proxy_vni = admin.access.borrow().allow_proxy_vni;
-    let update = validate(&body, allow_proxy_vni).map_err(|error| match error {
+    let update = validate(&body, allow_proxy_vni).map_err(body_refused)?;
+    let (project, service) = (state.meta.project.clone(), state.meta.id.clone());
+    let request = ChangeRequest {
+        wanted: Wanted::Service { project, service, update, condition },
+        dry_run,
+        actor: caller.token.name.as_str().into(),
+        remote: caller.remote,
+    };
+    let report = admin.parts.changes.change(request).await;
+    ended(&report.map_err(|refusal| change_refused(&refusal, Kind::Service))?)
+}
+
+/// Refuses a viewer who wants more than a plan.
+pub(super) fn may_change(admin: &Admin, caller: &Caller, dry_run: bool) -> Result<(), Refused> {
+    if caller.token.role < Role::Editor && !dry_run {
+        admin.deny(stats::Denied::Role, caller.remote, Some(caller), Subject::None);
+        let detail = "only an editor may change something; a viewer may plan, with dry_run=true";
+        return Err(problem(StatusCode::FORBIDDEN, detail).into());
+    }
+    Ok(())
+}
+
+/// The answer to a body that asks for no change.
+pub(super) fn body_refused(error: BodyError) -> Response {
+    match error {
         BodyError::Syntax { message } => {
             problem(StatusCode::BAD_REQUEST, &format!("the body is not JSON: {message}"))
         }
@@ -180,32 +203,27 @@ async fn validated_change(
             "the body breaks the rules in errors; nothing was sent",
             &Violations { errors: violations },
         ),
-    })?;
-    let request = ChangeRequest {
-        project: state.meta.project.clone(),
-        service: state.meta.id.clone(),
-        update,
-        condition,
-        dry_run,
-        actor: caller.token.name.as_str().into(),
-        remote: caller.remote,
-    };
-    let report = admin.parts.changes.change(request).await.map_err(|refusal| refused(&refusal))?;
-    match status::of_report(&report) {
-        None => Ok(json(StatusCode::OK, JSON, &ChangeView::from(&report))),
-        Some(verdict) => Err(verdict.answer(&ChangeView::from(&report)).into()),
     }
 }
 
-/// The answer to a change that the engine did not begin.
-fn refused(refusal: &Refusal) -> Response {
-    let verdict = status::of_refusal(refusal);
-    let (error, current) = match refusal {
-        Refusal::Unreadable(error) => (Some(&**error), None),
+/// The answer to a change that has ended.
+pub(super) fn ended(report: &Report) -> Result<Response, Refused> {
+    match status::of_report(report) {
+        None => Ok(json(StatusCode::OK, JSON, &view(report))),
+        Some(verdict) => Err(verdict.answer(&view(report)).into()),
+    }
+}
+
+/// The answer to a change or a reading of this kind that the engine did not begin.
+pub(super) fn change_refused(refusal: &Refusal, kind: Kind) -> Response {
+    let verdict = status::of_refusal(refusal, kind);
+    let (error, current, moved) = match refusal {
+        Refusal::Unreadable(error) => (Some(&**error), None, None),
         Refusal::ConditionRequired(current) | Refusal::ConditionFailed(current) => {
-            (None, Some(&**current))
+            (None, Some(&**current), None)
         }
-        _ => (None, None),
+        Refusal::StatusMoved(moved) => (None, None, Some(EffectView::from(&**moved))),
+        _ => (None, None, None),
     };
     let members = NoChange {
         outcome: Outcome::NotSent,
@@ -214,6 +232,7 @@ fn refused(refusal: &Refusal) -> Response {
         cloud: error.and_then(CloudAnswer::of),
         etag: current.map(|current| current.etag.clone()),
         current: current.map(|current| (&current.service).into()),
+        moved,
     };
     let answer = verdict.answer(&members);
     match current {
@@ -222,7 +241,7 @@ fn refused(refusal: &Refusal) -> Response {
     }
 }
 
-fn dry_run(uri: &Uri) -> Result<bool, Refused> {
+pub(super) fn dry_run(uri: &Uri) -> Result<bool, Refused> {
     match query(uri, Some("dry_run"))?.as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),

@@ -2,8 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use super::globs::fits;
-use crate::{board::ServiceMeta, web::WebSettings};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    board::{ClusterMeta, ServiceMeta},
+    globs::fits,
+    web::WebSettings,
+};
 
 /// The admin listener, as configured.
 #[derive(Debug)]
@@ -31,23 +37,40 @@ pub struct AdminToken {
     pub role: Role,
     /// The endpoint services that it may see and change, as `project/name` globs.
     pub services: Vec<String>,
+    /// The clusters whose connections it may see and decide on, likewise.
+    pub clusters: Vec<String>,
 }
 
 impl AdminToken {
     /// True if the token may see this service, by its name or by its id.
     pub(super) fn sees(&self, meta: &ServiceMeta) -> bool {
-        self.sees_one_of(&meta.project, &[&meta.name, meta.id.as_str()])
+        one_fits(&self.services, &meta.project, &[&meta.name, meta.id.as_str()])
     }
 
-    /// True if the token may see a service with one of these names.
-    pub(super) fn sees_one_of(&self, project: &str, words: &[&str]) -> bool {
-        let mut paths = words.iter().map(|word| format!("{project}/{word}"));
-        paths.any(|path| self.services.iter().any(|pattern| fits(pattern, &path)))
+    /// The same of a service that is no longer configured.
+    pub(super) fn sees_former(&self, project: &str, service_id: &str) -> bool {
+        one_fits(&self.services, project, &[service_id])
+    }
+
+    /// True if the token may see the connections of this cluster, by its name or by its id.
+    pub(super) fn sees_cluster(&self, meta: &ClusterMeta) -> bool {
+        one_fits(&self.clusters, &meta.project, &[&meta.name, meta.id.as_str()])
+    }
+
+    /// The same of a cluster that is no longer polled.
+    pub(super) fn sees_former_cluster(&self, project: &str, cluster_id: &str) -> bool {
+        one_fits(&self.clusters, project, &[cluster_id])
     }
 }
 
+fn one_fits(patterns: &[String], project: &str, words: &[&str]) -> bool {
+    let mut paths = words.iter().map(|word| format!("{project}/{word}"));
+    paths.any(|path| patterns.iter().any(|pattern| fits(pattern, &path)))
+}
+
 /// The role of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// May read, plan changes, and ask for a poll.
     Viewer,

@@ -14,15 +14,26 @@ use super::{
 };
 use crate::{
     audit::{Audit, Denial},
-    board::{Board, ServiceBoard, ServiceMeta, ServiceState},
+    board::{Board, ClusterMeta, ClusterState, ServiceBoard, ServiceMeta, ServiceState},
     change::Changes,
     clock::Clock,
+    model::ClusterId,
     poll::PollHandle,
     stats::{self, Stats},
 };
 
 /// The project and the service in a path, as far as the path can be read.
 pub(super) type ServicePath = Result<Path<(String, String)>, PathRejection>;
+
+/// The cluster in a path, likewise.
+pub(super) type ClusterPath = Result<Path<String>, PathRejection>;
+
+/// The subject of a request that was turned away, where one was named that is configured.
+pub(super) enum Subject<'a> {
+    None,
+    Service(&'a ServiceMeta),
+    Cluster(&'a ClusterMeta),
+}
 
 /// The parts of the exporter that the admin routes use.
 #[derive(Clone)]
@@ -65,17 +76,27 @@ impl Admin {
         reason: stats::Denied,
         remote: IpAddr,
         caller: Option<&Caller>,
-        service: Option<&ServiceMeta>,
+        subject: Subject<'_>,
     ) {
         self.parts.stats.admin_denied(reason);
         let Some(audit) = &self.parts.audit else { return };
-        audit.deny(&Denial {
-            reason: reason.as_str(),
-            remote: &remote.to_string(),
-            actor: caller.map(|caller| caller.token.name.as_str()),
-            project: service.map(|meta| &*meta.project),
-            service_id: service.map(|meta| &meta.id),
-            service_name: service.map(|meta| &*meta.name),
+        let remote = remote.to_string();
+        let actor = caller.map(|caller| caller.token.name.as_str());
+        let denial = Denial { actor, ..Denial::of(reason.as_str(), &remote) };
+        audit.deny(&match subject {
+            Subject::None => denial,
+            Subject::Service(meta) => Denial {
+                project: Some(&meta.project),
+                service_id: Some(&meta.id),
+                service_name: Some(&meta.name),
+                ..denial
+            },
+            Subject::Cluster(meta) => Denial {
+                project: Some(&meta.project),
+                cluster_id: Some(&meta.id),
+                cluster_name: Some(&meta.name),
+                ..denial
+            },
         });
     }
 
@@ -91,10 +112,54 @@ impl Admin {
         match found {
             Some(state) if caller.token.sees(&state.meta) => Ok(state),
             other => {
-                let meta = other.as_ref().map(|state| &*state.meta);
-                self.deny(stats::Denied::Service, caller.remote, Some(caller), meta);
-                Err(status::not_yours().answer(&serde_json::Map::new()).into())
+                let subject =
+                    other.as_ref().map_or(Subject::None, |state| Subject::Service(&state.meta));
+                Err(self.not_yours(caller, subject))
             }
+        }
+    }
+
+    /// The cluster of a path, if the caller may see its connections.
+    pub(super) fn cluster(
+        &self,
+        caller: &Caller,
+        path: ClusterPath,
+    ) -> Result<Arc<ClusterState>, Refused> {
+        match path.ok().and_then(|Path(cluster)| self.find_cluster(&cluster)) {
+            Some(state) if caller.token.sees_cluster(&state.meta) => Ok(state),
+            other => {
+                let subject =
+                    other.as_ref().map_or(Subject::None, |state| Subject::Cluster(&state.meta));
+                Err(self.not_yours(caller, subject))
+            }
+        }
+    }
+
+    /// The cluster of that id, or of `project/name`; none where several are called so.
+    fn find_cluster(&self, id_or_name: &str) -> Option<Arc<ClusterState>> {
+        let snapshot = self.parts.board.snapshot();
+        let Some((project, word)) = id_or_name.split_once('/') else {
+            return snapshot.cluster(&ClusterId::parse(id_or_name).ok()?).cloned();
+        };
+        let of_project = snapshot.clusters().iter().filter(|it| *it.meta.project == *project);
+        let mut called =
+            of_project.filter(|state| *state.meta.name == *word || state.meta.id.as_str() == word);
+        called.next().filter(|_| called.next().is_none()).cloned()
+    }
+
+    /// The one answer for what is not there and for what the token may not see.
+    fn not_yours(&self, caller: &Caller, subject: Subject<'_>) -> Refused {
+        self.deny(stats::Denied::Service, caller.remote, Some(caller), subject);
+        status::not_yours().answer(&serde_json::Map::new()).into()
+    }
+
+    /// True if the caller may see a change of this cluster's connections, which may no longer be polled.
+    pub(super) fn may_see_cluster(&self, caller: &Caller, project: &str, id: &ClusterId) -> bool {
+        match self.parts.board.snapshot().cluster(id) {
+            Some(state) if *state.meta.project == *project => {
+                caller.token.sees_cluster(&state.meta)
+            }
+            _ => caller.token.sees_former_cluster(project, id.as_str()),
         }
     }
 
@@ -105,7 +170,7 @@ impl Admin {
         match found.filter(|state| state.meta.id.as_str() == service_id) {
             Some(state) => caller.token.sees(&state.meta),
             // A service that is no longer configured is known by its id alone.
-            None => caller.token.sees_one_of(project, &[service_id]),
+            None => caller.token.sees_former(project, service_id),
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    change::{Outcome, Refusal, Report},
+    change::{Kind, Outcome, Refusal, Report},
     cloud::{self, CloudError, Reason},
     web::answers::problem_with,
 };
@@ -27,6 +27,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The kinds of problems, the last part of their `type`.
 pub(super) mod kind {
     pub(in crate::admin) const AUDIT_UNAVAILABLE: &str = "/problems/audit_unavailable";
+    pub(in crate::admin) const CLUSTER_NOT_FOUND: &str = "/problems/cluster_not_found";
     pub(in crate::admin) const CLOCK_SKEW: &str = "/problems/clock_skew";
     pub(in crate::admin) const CONDITION_FAILED: &str = "/problems/condition_failed";
     pub(in crate::admin) const CONDITION_REQUIRED: &str = "/problems/condition_required";
@@ -87,13 +88,20 @@ impl Verdict {
 
 /// `None` where the report is a success.
 pub(super) fn of_report(report: &Report) -> Option<Verdict> {
-    let bad = StatusCode::BAD_GATEWAY;
+    let (bad, about) = (StatusCode::BAD_GATEWAY, report.effect.kind());
     let verdict = match (report.outcome, &report.failure) {
         (Outcome::Planned | Outcome::Unchanged | Outcome::Applied, _) => return None,
         (Outcome::Partial, _) => Verdict::new(
             bad,
             kind::PARTIAL,
-            "reading back shows only a part of what was wanted; compare after with diff",
+            match about {
+                Kind::Service => {
+                    "reading back shows only a part of what was wanted; compare after with diff"
+                }
+                Kind::Connections => {
+                    "reading back shows only some connections as wanted; connections says which"
+                }
+            },
         ),
         (Outcome::NotApplied, _) => Verdict::new(
             bad,
@@ -103,10 +111,13 @@ pub(super) fn of_report(report: &Report) -> Option<Verdict> {
         (Outcome::Unknown, _) => Verdict::new(
             StatusCode::GATEWAY_TIMEOUT,
             kind::UNKNOWN,
-            "the change was sent, and what became of it could not be read; read the service before \
-             trying again",
+            format!(
+                "the change was sent, and what became of it could not be read; read the {} before \
+                 trying again",
+                noun(about)
+            ),
         ),
-        (Outcome::Rejected | Outcome::NotSent, Some(error)) => of_error(error, Call::Change),
+        (Outcome::Rejected | Outcome::NotSent, Some(error)) => of_error(error, Call::Change, about),
         (Outcome::Rejected, None) => {
             Verdict::new(bad, kind::UPSTREAM, "the cloud refused the change")
         }
@@ -115,15 +126,15 @@ pub(super) fn of_report(report: &Report) -> Option<Verdict> {
     Some(Verdict { safe_to_retry: report.safe_to_retry, ..verdict })
 }
 
-pub(super) fn of_refusal(refusal: &Refusal) -> Verdict {
+pub(super) fn of_refusal(refusal: &Refusal, about: Kind) -> Verdict {
     use StatusCode as S;
     match refusal {
         // Configured when the request came in, and not any more.
-        Refusal::UnknownService => not_yours(),
+        Refusal::Unknown => not_yours(),
         Refusal::InProgress => Verdict::new(
             S::CONFLICT,
             kind::IN_PROGRESS,
-            "another change of this service is under way",
+            format!("another change of this {} is under way", noun(about)),
         )
         .after(BUSY)
         .safe(),
@@ -137,13 +148,18 @@ pub(super) fn of_refusal(refusal: &Refusal) -> Verdict {
             kind::CONDITION_FAILED,
             "the service is not in the state that If-Match names; current is its state now",
         ),
+        Refusal::StatusMoved(_) => Verdict::new(
+            S::PRECONDITION_FAILED,
+            kind::CONDITION_FAILED,
+            "a connection has another status than the request says; connections has all as they are",
+        ),
         Refusal::AuditUnavailable(why) => Verdict::new(
             S::SERVICE_UNAVAILABLE,
             kind::AUDIT_UNAVAILABLE,
             format!("nothing is changed without a record, and the audit log takes none: {why}"),
         )
         .safe(),
-        Refusal::Unreadable(error) => of_error(error, Call::Read).safe(),
+        Refusal::Unreadable(error) => of_error(error, Call::Read, about).safe(),
         Refusal::TooMany => {
             Verdict::new(S::SERVICE_UNAVAILABLE, kind::TOO_MANY, "too many changes are under way")
                 .after(BUSY)
@@ -157,12 +173,19 @@ pub(super) fn of_refusal(refusal: &Refusal) -> Verdict {
     }
 }
 
-/// The one answer for a service that is not configured and for one that the token may not see.
+const fn noun(about: Kind) -> &'static str {
+    match about {
+        Kind::Service => "service",
+        Kind::Connections => "cluster",
+    }
+}
+
+/// The one answer for what is not configured and for what the token may not see.
 pub(super) fn not_yours() -> Verdict {
     Verdict::new(
         StatusCode::FORBIDDEN,
         "about:blank",
-        "the service is not configured, or not among those of this token",
+        "it is not configured, or not among those of this token",
     )
 }
 
@@ -173,15 +196,17 @@ enum Call {
 }
 
 impl Call {
-    const fn permission(self) -> &'static str {
-        match self {
-            Self::Read => "vpcep:endpointServices:get",
-            Self::Change => "vpcep:endpointServices:update",
+    const fn permission(self, about: Kind) -> &'static str {
+        match (about, self) {
+            (Kind::Service, Self::Read) => "vpcep:endpointServices:get",
+            (Kind::Service, Self::Change) => "vpcep:endpointServices:update",
+            (Kind::Connections, Self::Read) => "css:VPCEndpoint:listConnection",
+            (Kind::Connections, Self::Change) => "css:VPCEndpoint:manageConnection",
         }
     }
 }
 
-fn of_error(error: &CloudError, call: Call) -> Verdict {
+fn of_error(error: &CloudError, call: Call, about: Kind) -> Verdict {
     use StatusCode as S;
     use cloud::Refusal as R;
     let bad = |kind, what: &str| Verdict::new(S::BAD_GATEWAY, kind, format!("{what}: {error}"));
@@ -201,14 +226,24 @@ fn of_error(error: &CloudError, call: Call) -> Verdict {
             bad(kind::CREDENTIALS, "the cloud refuses the credentials of the exporter")
         }
         Some(R::Forbidden) => {
-            let what = format!("the user of the exporter lacks {}", call.permission());
+            let what = format!("the user of the exporter lacks {}", call.permission(about));
             bad(kind::FORBIDDEN, &what)
         }
         Some(R::Redirected) => bad(kind::REDIRECT, "the cloud redirects, which is not followed"),
         Some(R::WrongEndpoint) => {
-            bad(kind::MISCONFIGURED, "api_endpoints.vpcep of the configuration is wrong")
+            let what = match about {
+                Kind::Service => "api_endpoints.vpcep of the configuration is wrong",
+                Kind::Connections => "api_endpoints.css of the configuration is wrong",
+            };
+            bad(kind::MISCONFIGURED, what)
         }
-        Some(R::Missing) => refused(S::NOT_FOUND, kind::NOT_FOUND),
+        Some(R::Missing) => refused(
+            S::NOT_FOUND,
+            match about {
+                Kind::Service => kind::NOT_FOUND,
+                Kind::Connections => kind::CLUSTER_NOT_FOUND,
+            },
+        ),
         Some(R::Conflict) => refused(S::CONFLICT, kind::CONFLICT),
         Some(R::State) => refused(S::CONFLICT, kind::SERVICE_STATE).after(THROTTLED),
         Some(R::Invalid) => refused(S::UNPROCESSABLE_ENTITY, kind::INVALID),

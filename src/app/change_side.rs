@@ -10,8 +10,7 @@ use super::{error::StartError, listen::bind, options::Options, read_side::ReadSi
 use crate::{
     admin::{self, Access},
     audit::{Audit, AuditStats, AuditWriter, Kind, Record, Recovered},
-    board::{Board, ServiceMeta},
-    change::{self, Engine, Env, PollBehind},
+    change::{self, Engine, Env, PollSoon},
     clock::Clock,
     config::Config,
     huawei,
@@ -58,11 +57,12 @@ impl ChangeSide {
         let shared = &read.shared;
         let (projects, projects_in_force) = watch::channel(projects);
         let env = Env {
-            board: shared.services.clone(),
+            services: shared.services.clone(),
+            clusters: shared.board.clone(),
             recorder: audit.clone(),
             clock: shared.clock.clone(),
             stats: shared.stats.clone(),
-            poll_behind: poll_behind(shared.board.clone(), read.polls.clone()),
+            poll_soon: poll_soon(read.polls.clone()),
             timings: options.changes,
         };
         let (engine, changes) = Engine::new(env, projects_in_force, dangling);
@@ -130,7 +130,7 @@ async fn open_log(
     read: &ReadSide,
 ) -> Result<(Option<Audit>, Option<AuditWriter>, Vec<Record>), StartError> {
     let Some(path) = path else {
-        tracing::warn!("admin.audit_log is not configured: no endpoint service can be changed");
+        tracing::warn!("admin.audit_log is not configured: nothing can be changed");
         return Ok((None, None, Vec::new()));
     };
     let (audit, writer, recovered) = recover_log(path, &read.shared.clock).await?;
@@ -168,23 +168,13 @@ fn reading(stats: &AuditStats) -> AuditReading {
     }
 }
 
-/// Polls the clusters behind a service at once after a change.
-fn poll_behind(board: Board, polls: PollHandle) -> PollBehind {
-    Box::new(move |service: &ServiceMeta| {
-        let behind = clusters_behind(&board, service);
-        if !behind.is_empty() && !polls.poll_soon(behind) {
-            tracing::debug!("the scheduler is busy; clusters behind a service wait for their turn");
+/// Polls the clusters of a change at once after it.
+fn poll_soon(polls: PollHandle) -> PollSoon {
+    Box::new(move |clusters: Vec<ClusterId>| {
+        if !clusters.is_empty() && !polls.poll_soon(clusters) {
+            tracing::debug!("the scheduler is busy; the clusters of a change wait for their turn");
         }
     })
-}
-
-fn clusters_behind(board: &Board, service: &ServiceMeta) -> Vec<ClusterId> {
-    let snapshot = board.snapshot();
-    let clusters = snapshot.clusters().iter().filter(|state| {
-        let name = state.observation.as_ref().and_then(|seen| seen.list.service_name.as_ref());
-        name.is_some_and(|name| name.service_id() == service.id.as_str())
-    });
-    clusters.map(|state| state.meta.id.clone()).collect()
 }
 
 /// Keeps the audit log's writer until `all_recorded`, then lets it write what waits.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::record::{Content, Kind};
-use crate::model::ServiceId;
+use crate::model::{ClusterId, ServiceId};
 
 /// The kinds that are told apart in a minute, which bounds the log's growth to some 30 KiB a minute.
 /// Beyond that there is one more for each token: strangers with many addresses must not hide what
@@ -35,6 +35,26 @@ pub struct Denial<'a> {
     pub service_id: Option<&'a ServiceId>,
     /// The configured name of the service.
     pub service_name: Option<&'a str>,
+    /// The cluster, likewise.
+    pub cluster_id: Option<&'a ClusterId>,
+    /// The name of the cluster.
+    pub cluster_name: Option<&'a str>,
+}
+
+impl<'a> Denial<'a> {
+    /// Nothing but why, and who asked.
+    pub fn of(reason: &'static str, remote: &'a str) -> Self {
+        Self {
+            reason,
+            remote,
+            actor: None,
+            project: None,
+            service_id: None,
+            service_name: None,
+            cluster_id: None,
+            cluster_name: None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -86,18 +106,22 @@ impl Denials {
             };
             Counted { content, count: 0, from: now, to: now, recorded: None }
         });
-        let Denial { project, service_id, service_name, .. } = *denial;
+        let Denial { project, service_id, service_name, cluster_id, cluster_name, .. } = *denial;
         let content = &mut counted.content;
         if counted.count == 0 {
             counted.from = now;
             content.project = project.map(Into::into);
             content.service_id = service_id.cloned();
             content.service_name = service_name.map(Into::into);
+            content.cluster_id = cluster_id.cloned();
+            content.cluster_name = cluster_name.map(Into::into);
         } else {
             // The record names only what is the same for all that it counts.
             content.project.take_if(|all| Some(&**all) != project);
             content.service_id.take_if(|all| Some(&*all) != service_id);
             content.service_name.take_if(|all| Some(&**all) != service_name);
+            content.cluster_id.take_if(|all| Some(&*all) != cluster_id);
+            content.cluster_name.take_if(|all| Some(&**all) != cluster_name);
         }
         counted.count += 1;
         counted.to = now;
@@ -135,7 +159,7 @@ mod tests {
 
     fn denial<'a>(remote: &'a str, actor: Option<&'a str>) -> Denial<'a> {
         let reason = if actor.is_some() { "service" } else { "token" };
-        Denial { reason, remote, actor, project: None, service_id: None, service_name: None }
+        Denial { actor, ..Denial::of(reason, remote) }
     }
 
     fn recorded(denials: &mut Denials) -> Vec<(Option<String>, String, u64)> {

@@ -1,7 +1,8 @@
 //! A record, and the one line of JSON that it is in the file.
 //!
 //! A line has sixteen members, always all of them and in this order; those that do not apply are
-//! null. Lines of older versions have no `service_name`; they are read and checked like the others.
+//! null. A line about a cluster has two more, `cluster_id` and `cluster_name`, after `service_name`.
+//! Lines of older versions have no `service_name`; they are read and checked like the others.
 //! `hash` is the SHA-256, in lower-case hexadecimal digits, of the bytes of the line before the comma
 //! that precedes `"hash"`. `prev` is the `hash` of the record before, and 64 zeros in the very first
 //! one. So the last hash stands for everything before it.
@@ -16,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::ChangeId;
 use crate::{
     label::{self, Label as _, labels},
-    model::ServiceId,
+    model::{ClusterId, ServiceId},
     text::{self, json_line},
 };
 
@@ -91,6 +92,12 @@ pub struct Content {
     pub service_id: Option<ServiceId>,
     /// The name of the service in the configuration at that time.
     pub service_name: Option<Box<str>>,
+    /// The cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<ClusterId>,
+    /// The name of the cluster in the configuration at that time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<Box<str>>,
     /// The state before the change.
     pub before: Option<Value>,
     /// The request; of refusals, their count.
@@ -144,6 +151,8 @@ impl Content {
             project: None,
             service_id: None,
             service_name: None,
+            cluster_id: None,
+            cluster_name: None,
             before: None,
             request: None,
             diff: None,
@@ -276,6 +285,8 @@ struct Wire {
     project: Option<Box<str>>,
     service_id: Option<String>,
     service_name: Option<Box<str>>,
+    cluster_id: Option<String>,
+    cluster_name: Option<Box<str>>,
     before: Option<Value>,
     request: Option<Value>,
     diff: Option<Value>,
@@ -293,6 +304,8 @@ impl TryFrom<Wire> for Record {
             wire.change_id.map(|id| ChangeId::parse(&id).ok_or("its change_id is none"));
         let service_id =
             wire.service_id.map(|id| ServiceId::parse(&id).map_err(|_| "its service_id is none"));
+        let cluster_id =
+            wire.cluster_id.map(|id| ClusterId::parse(&id).map_err(|_| "its cluster_id is none"));
         let content = Content {
             kind: Kind::from_str(&wire.kind).ok_or("its kind is not known")?,
             change_id: change_id.transpose()?,
@@ -301,6 +314,8 @@ impl TryFrom<Wire> for Record {
             project: wire.project,
             service_id: service_id.transpose()?,
             service_name: wire.service_name,
+            cluster_id: cluster_id.transpose()?,
+            cluster_name: wire.cluster_name,
             before: wire.before,
             request: wire.request,
             diff: wire.diff,

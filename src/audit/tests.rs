@@ -151,7 +151,13 @@ async fn a_flood_of_denials_stays_small_and_delays_no_intent() {
                 let reason = if number % 3 == 0 { "token" } else { "host" };
                 let (actor, project, service_id, service_name) = (None, None, None, None);
                 let remote = &*remote;
-                let denial = Denial { reason, remote, actor, project, service_id, service_name };
+                let denial = Denial {
+                    actor,
+                    project,
+                    service_id,
+                    service_name,
+                    ..Denial::of(reason, remote)
+                };
                 audit.deny(&denial);
                 if number % 100_000 == 0 {
                     let later = clock.now() + Duration::from_secs(61);

@@ -10,10 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::own_change::{OwnChanges, RejectedHere, Rejection};
 use crate::{
     cloud::{CloudError, Trace, Traced},
     label::{self, labels},
-    model::{ByStatus, ClusterId, Connection, ConnectionList, EndpointId, RegionId, Status},
+    model::{
+        ByStatus, ClusterId, Connection, ConnectionList, EndpointId, Labels, ListedCluster,
+        RegionId, Status,
+    },
 };
 
 /// Enough to see a pattern on the status page; the metrics hold the history.
@@ -30,10 +34,17 @@ pub struct ClusterMeta {
     pub project: Arc<str>,
     /// Cluster id.
     pub id: ClusterId,
-    /// Configured name; the id where there is none.
+    /// Configured name, else that of the list of clusters, else the id.
     pub name: Arc<str>,
     /// Time between two polls.
     pub interval: Duration,
+    /// Labels of the configuration and of tags.
+    #[serde(skip)]
+    pub labels: Labels,
+    /// Its row in the list of clusters, if discovery found it. It is in the state file, so that a restart
+    /// polls what was discovered before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Arc<ListedCluster>>,
 }
 
 impl ClusterMeta {
@@ -67,6 +78,8 @@ pub struct Observation {
     pub list: Arc<ConnectionList>,
     /// For each connection of the list: when its status was seen to change to what it is.
     pub(super) seen_changed: Arc<[Option<Timestamp>]>,
+    /// The rejected connections that are so by a change through the admin listener.
+    pub rejected_here: RejectedHere,
 }
 
 impl Observation {
@@ -78,6 +91,13 @@ impl Observation {
             .iter()
             .zip(&*self.seen_changed)
             .map(|(connection, seen)| (connection, seen.or(connection.updated)))
+    }
+
+    /// The rejection through the admin listener, if a connection is rejected because of one.
+    pub fn rejection(&self, connection: &Connection) -> Option<&Rejection> {
+        // Most clusters have none.
+        let any = Some(&*self.rejected_here).filter(|all| !all.is_empty())?;
+        any.get(&EndpointId::new(connection.endpoint_id()))
     }
 
     /// True if two observations of a cluster differ only in their time. Compares two addresses: of
@@ -115,6 +135,9 @@ pub struct Transition {
     /// The status after.
     #[serde(with = "label::serde")]
     pub to: Status,
+    /// The change of ours that it follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_id: Option<Arc<str>>,
 }
 
 labels! {
@@ -158,6 +181,9 @@ pub struct ClusterState {
     /// When the next poll is due. Not in the file: after a restart the schedule is laid out anew.
     #[serde(skip)]
     pub next_poll: Option<Timestamp>,
+    /// Not in the file either: the polls after a start find them in time, or never.
+    #[serde(skip)]
+    pub own_changes: OwnChanges,
 }
 
 impl ClusterState {
@@ -172,6 +198,7 @@ impl ClusterState {
             recent_transitions: VecDeque::new(),
             polls: VecDeque::new(),
             next_poll: None,
+            own_changes: OwnChanges::default(),
         }
     }
 
@@ -228,6 +255,8 @@ impl ClusterState {
         let error = match attempt.outcome.result {
             Ok(list) => {
                 next.observe(attempt.at, list);
+                let began = attempt.at.saturating_sub(attempt.duration).unwrap_or(attempt.at);
+                next.own_changes.shown(began, attempt.at);
                 next.failing_since = None;
                 None
             }
@@ -252,8 +281,14 @@ impl ClusterState {
     /// Takes over a list that was read, with the changes between it and the list before.
     fn observe(&mut self, at: Timestamp, list: Arc<ConnectionList>) {
         let previous = self.observation.take();
+        let rejected_here = self
+            .own_changes
+            .rejected_here(previous.as_ref().map(|before| &before.rejected_here), &list);
+        let is_same = |previous: &&Arc<Observation>| {
+            previous.list == list && previous.rejected_here == rejected_here
+        };
         // The same question is not asked again further on: see `Observation`.
-        if let Some(same) = previous.as_ref().filter(|previous| previous.list == list) {
+        if let Some(same) = previous.as_ref().filter(is_same) {
             self.observation = Some(Arc::new(Observation { at, ..Observation::clone(same) }));
             return;
         }
@@ -279,6 +314,11 @@ impl ClusterState {
                         endpoint_id: EndpointId::new(connection.endpoint_id()),
                         from,
                         to: connection.status,
+                        change_id: self.own_changes.cause(
+                            at,
+                            connection.endpoint_id(),
+                            connection.status,
+                        ),
                     };
                     push_bounded(&mut self.recent_transitions, transition, TRANSITIONS_KEPT);
                     Some(at)
@@ -289,7 +329,7 @@ impl ClusterState {
             seen_changed.push(seen);
         }
         let seen_changed = seen_changed.into();
-        self.observation = Some(Arc::new(Observation { at, list, seen_changed }));
+        self.observation = Some(Arc::new(Observation { at, list, seen_changed, rejected_here }));
     }
 }
 

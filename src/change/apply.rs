@@ -6,16 +6,17 @@ use std::sync::{Arc, OnceLock};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    ChangeRequest, CloudAnswer, Current, Outcome, Recorder, Refusal, Report,
+    CloudAnswer, Kind, Outcome, Recorder, Refusal, Report,
     env::Env,
-    plan::{Plan, Precondition, etag, plan, precondition},
-    record,
+    record::{self, Asker},
+    subject::{Changeable, Planned, Subject},
     verify::{Reader, stopped},
 };
 use crate::{
-    audit::{ChangeId, Content},
-    board::{Attribution, ServiceMeta},
-    cloud::{Budget, CloudError, Fate, Reason, Services},
+    audit::{self, ChangeId, Content},
+    board::{Attribution, OwnChange},
+    cloud::{Budget, CloudError, Fate, Reason},
+    model::{ClusterId, ServiceId},
     pacing::{Pacer, Priority},
 };
 
@@ -23,12 +24,12 @@ use crate::{
 pub(super) type Trail = Arc<OnceLock<(Content, Report)>>;
 
 /// One change.
-pub(super) struct Apply<C, R> {
+pub(super) struct Apply<S, C, R> {
     pub(super) env: Arc<Env<R>>,
     pub(super) reader: Reader<C>,
     pub(super) pacer: Pacer,
-    pub(super) meta: Arc<ServiceMeta>,
-    pub(super) request: ChangeRequest,
+    pub(super) subject: S,
+    pub(super) request: Asker,
     pub(super) trail: Trail,
 }
 
@@ -46,11 +47,11 @@ impl Sent {
     }
 }
 
-impl<C: Services, R: Recorder> Apply<C, R> {
+impl<S: Subject, C: Changeable, R: Recorder> Apply<S, C, R> {
     pub(super) async fn run(mut self) -> Result<Report, Refusal> {
         let result = self.steps().await;
         if let Ok(report) = &result {
-            self.env.stats.admin_change(report.outcome);
+            self.env.stats.admin_change(report.effect.kind(), report.outcome);
             if !self.request.dry_run {
                 self.log(report);
             }
@@ -62,18 +63,25 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         let failure = report.failure.as_ref();
         let why = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
         let answered = report.cloud.as_ref().and_then(|answer| answer.request_id.as_deref());
+        let subject = self.subject.named(Content::empty(audit::Kind::Outcome));
+        let what = match report.effect.kind() {
+            Kind::Service => "an endpoint service",
+            Kind::Connections => "connections",
+        };
         tracing::info!(
             change_id = report.change_id,
             actor = &*self.request.actor,
             remote = %self.request.remote,
-            project = &*self.meta.project,
-            service_id = self.meta.id.as_str(),
-            service_name = &*self.meta.name,
+            project = subject.project.as_deref(),
+            service_id = subject.service_id.as_ref().map(ServiceId::as_str),
+            service_name = subject.service_name.as_deref(),
+            cluster_id = subject.cluster_id.as_ref().map(ClusterId::as_str),
+            cluster_name = subject.cluster_name.as_deref(),
             outcome = report.outcome.as_str(),
             reason = failure.map(|failure| failure.reason.as_str()),
             code = failure.and_then(|failure| failure.code.as_deref()),
             request_id = failure.and_then(|failure| failure.request_id.as_deref()).or(answered),
-            "a change of an endpoint service has ended{why}"
+            "a change of {what} has ended{why}"
         );
     }
 
@@ -81,12 +89,10 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         let current = self.read_current().await?;
         let change_id = ChangeId::new(&self.env.clock)
             .map_err(|error| Refusal::AuditUnavailable(format!("no random numbers: {error}")))?;
-        let mut report =
-            planned(&change_id, &current, plan(&current.service, &self.request.update));
-        let intent = record::intent(change_id, &self.request, &self.meta.name, &report);
-        if report.diff.is_empty() {
-            report.outcome = Outcome::Unchanged;
-            report.after = Some(current.service);
+        let mut report = planned(&change_id, self.subject.plan(&current));
+        let intent = record::intent(change_id, &self.request, &self.subject, &report.effect);
+        if report.effect.is_none() {
+            self.conclude(&mut report, Outcome::Unchanged, Some(current));
             if !self.request.dry_run {
                 // Nothing was done, so nothing depends on this record.
                 let _ = self.env.recorder.outcome(record::unchanged(intent)).await;
@@ -96,35 +102,35 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         if self.request.dry_run {
             return Ok(report);
         }
-        match precondition(&self.request.condition, &current) {
-            Precondition::Met => {}
-            Precondition::Missing => return Err(Refusal::ConditionRequired(Box::new(current))),
-            Precondition::Failed => return Err(Refusal::ConditionFailed(Box::new(current))),
-        }
+        self.subject.check(&current)?;
         let recorded = self.env.recorder.intent(intent.clone()).await;
         recorded.map_err(|error| Refusal::AuditUnavailable(error.to_string()))?;
         // Set once: a change has one intent.
         let _ = self.trail.set((intent.clone(), report.clone()));
+        let clusters = begins(&self.subject, &self.env, &intent);
         self.apply(&mut report).await;
         self.record_outcome(&intent, &mut report).await;
-        self.tell(&report);
+        ends(&self.subject, &self.env, &intent, clusters, may_have_acted(&report));
         Ok(report)
     }
 
-    async fn read_current(&mut self) -> Result<Current, Refusal> {
+    async fn read_current(&mut self) -> Result<S::State, Refusal> {
         // A plan reads after every change: a viewer must not keep a change from its turn.
         let priority = if self.request.dry_run { Priority::Begun } else { Priority::Admin };
-        let read = self.reader.read(priority).await;
+        let read = self.reader.read(&self.subject, priority).await;
         // During somebody else's change a plan may see anything.
         if !self.request.dry_run {
-            let now = self.env.clock.now();
-            self.env.board.record(&self.meta, read.clone(), now, Attribution::Nobody);
+            self.subject.was_read(&self.env, read.clone(), Attribution::Nobody);
         }
         if self.reader.is_stopped() {
             return Err(Refusal::Stopping);
         }
-        let service = read.map_err(|error| Refusal::Unreadable(Box::new(error)))?;
-        Ok(Current { etag: etag(&service), service })
+        read.map_err(|error| Refusal::Unreadable(Box::new(error)))
+    }
+
+    fn conclude(&self, report: &mut Report, outcome: Outcome, after: Option<S::State>) {
+        report.outcome = outcome;
+        self.subject.conclude(&mut report.effect, outcome, after);
     }
 
     async fn record_outcome(&self, intent: &Content, report: &mut Report) {
@@ -143,13 +149,12 @@ impl<C: Services, R: Recorder> Apply<C, R> {
 
     /// Sends the change, once, and finds out what it did.
     async fn apply(&mut self, report: &mut Report) {
-        self.env.board.change_begins(&self.meta.id);
         let sent = self.send().await;
         report.failure = sent.failure;
         report.cloud = sent.answer;
         report.sent = sent.fate != Some(Fate::NotSent);
         match sent.fate {
-            Some(Fate::NotSent) => report.outcome = Outcome::NotSent,
+            Some(Fate::NotSent) => self.conclude(report, Outcome::NotSent, None),
             Some(Fate::Refused) => self.refused(report).await,
             Some(Fate::Unknown) | None => self.find_out(report).await,
         }
@@ -168,7 +173,7 @@ impl<C: Services, R: Recorder> Apply<C, R> {
         let deadline = Instant::now() + self.env.timings.update;
         let budget = Budget { deadline, first_token: Some(token), priority: Priority::Change };
         let cloud = self.reader.cloud.clone();
-        let call = cloud.update_service(&self.meta.id, &self.request.update, budget);
+        let call = self.subject.send(&*cloud, budget);
         match self.reader.bounded(call, deadline).await {
             Ok(traced) => match traced.result {
                 Ok(()) => {
@@ -184,31 +189,40 @@ impl<C: Services, R: Recorder> Apply<C, R> {
     /// The cloud refused: it did nothing, and nothing is sent again. Only a throttled request is as
     /// good as one that was never made.
     async fn refused(&mut self, report: &mut Report) {
-        report.outcome = Outcome::Rejected;
         report.safe_to_retry =
             report.failure.as_ref().is_some_and(|error| error.reason == Reason::Throttled);
-        if !report.safe_to_retry {
-            report.after = self.reader.read(Priority::Change).await.ok();
-        }
+        let after = match report.safe_to_retry {
+            true => None,
+            false => self.read(Priority::Change).await,
+        };
+        self.conclude(report, Outcome::Rejected, after);
+    }
+
+    async fn read(&mut self, priority: Priority) -> Option<S::State> {
+        let after = self.reader.read(&self.subject, priority).await.ok()?;
+        self.subject.was_read(&self.env, Ok(after.clone()), Attribution::Nobody);
+        Some(after)
     }
 
     async fn find_out(&mut self, report: &mut Report) {
-        match self.reader.read_back(&report.before.state(), &self.request.update).await {
+        let (outcome, after) = match self.reader.read_back(&self.subject).await {
             Ok(found) => {
-                report.outcome = found.verdict.outcome;
                 report.warnings.extend(found.verdict.warnings);
-                report.after = Some(found.after);
+                (found.verdict.outcome, Some(found.after))
             }
             Err(unproved) => {
-                report.outcome = Outcome::Unknown;
-                report.after = unproved.unsettled;
                 let why = match unproved.error {
                     Some(error) => error.to_string(),
                     None => "it was cut short".to_owned(),
                 };
                 report.warnings.push(format!("reading back did not tell what became of it: {why}"));
+                (Outcome::Unknown, unproved.unsettled)
             }
+        };
+        if let Some(after) = &after {
+            self.subject.was_read(&self.env, Ok(after.clone()), Attribution::Ours);
         }
+        self.conclude(report, outcome, after);
         report.safe_to_retry = report.outcome == Outcome::NotApplied;
         if let Some(error) = report.failure.as_ref().filter(|error| error.status.is_none()) {
             let later = match report.outcome {
@@ -218,34 +232,56 @@ impl<C: Services, R: Recorder> Apply<C, R> {
             report.warnings.push(format!("no answer came: {error}{later}"));
         }
     }
+}
 
-    /// Tells the board and the clusters behind the service what was done.
-    fn tell(&self, report: &Report) {
-        let may_have_acted = report.sent && report.outcome != Outcome::Rejected;
-        if let Some(after) = &report.after {
-            let whose = if may_have_acted { Attribution::Ours } else { Attribution::Nobody };
-            let now = self.env.clock.now();
-            self.env.board.record(&self.meta, Ok(after.clone()), now, whose);
-        }
-        let asked = may_have_acted.then_some(&self.request.update);
-        self.env.board.change_ends(&self.meta.id, asked);
-        if may_have_acted {
-            (self.env.poll_behind)(&self.meta);
-        }
+fn may_have_acted(report: &Report) -> bool {
+    report.sent && report.outcome != Outcome::Rejected
+}
+
+/// Tells the boards that a change is about to be sent. Returns the clusters in which it may show.
+pub(super) fn begins<R>(subject: &impl Subject, env: &Env<R>, intent: &Content) -> Vec<ClusterId> {
+    subject.begins(env);
+    let clusters = subject.clusters(env);
+    let decided = subject.decided().map(|(decision, ids)| (decision, ids.into()));
+    let own = OwnChange {
+        change_id: id(intent).into(),
+        actor: intent.actor.as_deref().unwrap_or_default().into(),
+        at: env.clock.now(),
+        decided,
+    };
+    env.clusters.change_begins(&clusters, &own);
+    clusters
+}
+
+/// Tells the boards that it has ended, and has the clusters polled in which it may show.
+pub(super) fn ends<R>(
+    subject: &impl Subject,
+    env: &Env<R>,
+    intent: &Content,
+    clusters: Vec<ClusterId>,
+    may_have_acted: bool,
+) {
+    subject.ends(env, may_have_acted);
+    let at = may_have_acted.then(|| env.clock.now());
+    env.clusters.change_ends(&clusters, id(intent), at);
+    if may_have_acted {
+        (env.poll_soon)(clusters);
     }
 }
 
-fn planned(change_id: &ChangeId, current: &Current, plan: Plan) -> Report {
+fn id(intent: &Content) -> &str {
+    intent.change_id.as_ref().map_or("", ChangeId::as_str)
+}
+
+fn planned(change_id: &ChangeId, Planned { effect, warnings }: Planned) -> Report {
     Report {
         change_id: change_id.to_string(),
         outcome: Outcome::Planned,
         sent: false,
         safe_to_retry: true,
-        before: current.service.clone(),
-        after: None,
-        diff: plan.diff,
+        effect,
         failure: None,
         cloud: None,
-        warnings: plan.warnings,
+        warnings,
     }
 }

@@ -1,4 +1,4 @@
-//! Owns every change: one writer per service, and each change a task of its own, so that it ends
+//! Owns every change: one writer per service or cluster, and each change a task of its own, so that it ends
 //! whatever its caller does.
 
 use std::{
@@ -15,19 +15,24 @@ use tokio::{
 };
 
 use super::{
-    ChangeRequest, Changes, Command, Current, Outcome, Recorder, Refusal, Report,
+    ChangeRequest, Changes, Command, Condition, Current, Outcome, Recorder, Refusal, Report,
+    Wanted,
     apply::{Apply, Trail},
+    connections::Connections,
     env::{Env, PacedCloud, Projects},
     plan::etag,
+    record::Asker,
     recovery::{self, Dangling},
+    service::Service,
+    subject::{Changeable, Key, Subject},
     verify::Reader,
 };
 use crate::{
     audit::{Content, Record},
-    board::{Attribution, ServiceMeta},
-    cloud::{CloudError, Reason, Services},
-    model::{EndpointService, ServiceId},
-    pacing::Priority,
+    board::{Attribution, ClusterMeta, ServiceMeta},
+    cloud::{CloudError, Reason},
+    model::{ClusterId, ConnectionList, ServiceFields, ServiceId},
+    pacing::{Pacer, Priority},
 };
 
 /// Changes under way at once: people make them, and each may wait for a slow cloud.
@@ -35,19 +40,15 @@ pub const MOST_CHANGES: usize = 16;
 /// Readings and plans under way at once, for the same reason. They have a limit of their own, because a
 /// viewer may ask for them and must not keep an editor from a change.
 pub const MOST_READS: usize = 16;
-/// A service is the same one whatever its project is called: two projects of the configuration may be
-/// one of the cloud, and a reload may rename one while a change is under way.
-type Key = ServiceId;
-
 /// Makes changes, ready to run.
 pub struct Engine<C, R> {
     env: Arc<Env<R>>,
     projects: watch::Receiver<Projects<C>>,
     dangling: Vec<Record>,
     commands: mpsc::Receiver<Command>,
-    tasks: JoinSet<Ended>,
+    tasks: JoinSet<Ended<R>>,
     running: HashMap<Id, Running>,
-    /// Services with a change under way, or with an intent that is not resolved; how many of each.
+    /// Services and clusters with a change under way, or with an intent that is not resolved; how many of each.
     gates: HashMap<Key, usize>,
     /// The changes that took a gate so far.
     changes: u64,
@@ -68,7 +69,7 @@ enum Running {
         gate: Option<Key>,
         trail: Trail,
     },
-    Read(Reading),
+    Read(AbortHandle),
     Dangling {
         gate: Key,
         task: AbortHandle,
@@ -85,21 +86,19 @@ impl Running {
     }
 }
 
-struct Reading {
-    answer: oneshot::Sender<Result<Current, Refusal>>,
-    meta: Arc<ServiceMeta>,
-    /// The changes so far, when it began; `None` while one of this service was under way.
-    changes: Option<u64>,
-    task: AbortHandle,
-}
+type TakeReading<R> = Box<dyn FnOnce(&Env<R>, u64) + Send>;
 
-enum Ended {
+enum Ended<R> {
     Change(Box<Result<Report, Refusal>>),
-    Read(Box<Result<EndpointService, CloudError>>),
+    /// Takes note of the reading and answers it, given the changes so far.
+    Read(TakeReading<R>),
     Dangling,
 }
 
-impl<C: Services, R: Recorder> Engine<C, R> {
+/// The services of the configuration and their clouds, or the clusters and theirs.
+type Known<M, C> = Option<(Arc<M>, PacedCloud<C>)>;
+
+impl<C: Changeable, R: Recorder> Engine<C, R> {
     /// An engine and the handle to it. Nothing is done before [`Engine::run`]. `dangling` are the
     /// recorded intents that have no outcome: the exporter died in between.
     pub fn new(
@@ -146,7 +145,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         self.commands.close();
         while self.commands.try_recv().is_ok() {}
         for running in self.running.values() {
-            if let Running::Dangling { task, .. } | Running::Read(Reading { task, .. }) = running {
+            if let Running::Dangling { task, .. } | Running::Read(task) = running {
                 task.abort();
             }
         }
@@ -165,28 +164,43 @@ impl<C: Services, R: Recorder> Engine<C, R> {
 
     fn take(&mut self, command: Command) {
         match command {
-            Command::Change(request, answer) => match self.admit(&request) {
-                Ok((meta, project)) => self.change(*request, meta, project, answer),
-                // The caller may have hung up, here and below.
-                Err(refusal) => drop(answer.send(Err(refusal))),
-            },
+            Command::Change(request, answer) => {
+                let ChangeRequest { wanted, dry_run, actor, remote } = *request;
+                let asker = Asker { dry_run, actor, remote };
+                match wanted {
+                    Wanted::Service { project, service, update, condition } => {
+                        let known = self.known_service(&project, &service);
+                        let change = known.map(|(meta, cloud)| {
+                            (Service::new(meta, update, condition), cloud.vpcep.clone(), cloud)
+                        });
+                        self.change(change, asker, answer);
+                    }
+                    Wanted::Connections { cluster, decision } => {
+                        let change = self.known_cluster(&cluster).map(|(meta, cloud)| {
+                            (Connections::new(meta, decision), cloud.css.clone(), cloud)
+                        });
+                        self.change(change, asker, answer);
+                    }
+                }
+            }
             Command::Read { project, service, answer } => {
-                let refusal = match self.known(&project, &service) {
-                    Some(_) if self.count(Running::only_looks) >= MOST_READS => Refusal::TooMany,
-                    Some((meta, project)) => return self.read(meta, project, answer),
-                    None => Refusal::UnknownService,
-                };
-                drop(answer.send(Err(refusal)));
+                match self.may_read(self.known_service(&project, &service)) {
+                    Ok((meta, cloud)) => self.read_service(meta, &cloud, answer),
+                    // The caller may have hung up, here and below.
+                    Err(refusal) => drop(answer.send(Err(refusal))),
+                }
+            }
+            Command::ReadConnections { cluster, answer } => {
+                match self.may_read(self.known_cluster(&cluster)) {
+                    Ok((meta, cloud)) => self.read_connections(meta, &cloud, answer),
+                    Err(refusal) => drop(answer.send(Err(refusal))),
+                }
             }
         }
     }
 
-    fn known(
-        &self,
-        project: &str,
-        service: &ServiceId,
-    ) -> Option<(Arc<ServiceMeta>, PacedCloud<C>)> {
-        let state = self.env.board.find(project, service.as_str())?;
+    fn known_service(&self, project: &str, service: &ServiceId) -> Known<ServiceMeta, C> {
+        let state = self.env.services.find(project, service.as_str())?;
         // A service may be called like the id of another one.
         let meta = Some(state.meta.clone()).filter(|meta| meta.id == *service)?;
         let project = self.projects.borrow().get(project).cloned()?;
@@ -194,47 +208,64 @@ impl<C: Services, R: Recorder> Engine<C, R> {
     }
 
     /// The service in whatever project it is configured now: an id is the same one everywhere.
-    fn known_anywhere(&self, service: &ServiceId) -> Option<(Arc<ServiceMeta>, PacedCloud<C>)> {
-        let services = self.env.board.snapshot();
+    fn known_anywhere(&self, service: &ServiceId) -> Known<ServiceMeta, C> {
+        let services = self.env.services.snapshot();
         let mut same = services.iter().filter(|state| state.meta.id == *service);
-        same.find_map(|state| self.known(&state.meta.project, service))
+        same.find_map(|state| self.known_service(&state.meta.project, service))
     }
 
-    fn admit(&self, request: &ChangeRequest) -> Result<(Arc<ServiceMeta>, PacedCloud<C>), Refusal> {
-        let known =
-            self.known(&request.project, &request.service).ok_or(Refusal::UnknownService)?;
-        if !request.dry_run && self.gates.contains_key(&known.0.id) {
+    fn known_cluster(&self, cluster: &ClusterId) -> Known<ClusterMeta, C> {
+        let meta = self.env.clusters.snapshot().cluster(cluster)?.meta.clone();
+        let project = self.projects.borrow().get(&meta.project).cloned()?;
+        Some((meta, project))
+    }
+
+    fn may_read<M>(&self, known: Known<M, C>) -> Result<(Arc<M>, PacedCloud<C>), Refusal> {
+        match known {
+            Some(_) if self.count(Running::only_looks) >= MOST_READS => Err(Refusal::TooMany),
+            known => known.ok_or(Refusal::Unknown),
+        }
+    }
+
+    fn admit(&self, key: &Key, dry_run: bool) -> Result<(), Refusal> {
+        if !dry_run && self.gates.contains_key(key) {
             return Err(Refusal::InProgress);
         }
-        let is_full = match request.dry_run {
+        let is_full = match dry_run {
             true => self.count(Running::only_looks) >= MOST_READS,
             false => self.count(Running::may_change) >= MOST_CHANGES,
         };
-        if is_full { Err(Refusal::TooMany) } else { Ok(known) }
+        if is_full { Err(Refusal::TooMany) } else { Ok(()) }
     }
 
     fn count(&self, is_one: impl Fn(&Running) -> bool) -> usize {
         self.running.values().filter(|running| is_one(running)).count()
     }
 
-    fn change(
+    fn change<S: Subject>(
         &mut self,
-        request: ChangeRequest,
-        meta: Arc<ServiceMeta>,
-        project: PacedCloud<C>,
+        change: Option<(S, Pacer, PacedCloud<C>)>,
+        request: Asker,
         answer: oneshot::Sender<Result<Report, Refusal>>,
     ) {
-        let gate = (!request.dry_run).then(|| meta.id.clone());
+        let admitted = change.ok_or(Refusal::Unknown).and_then(|change| {
+            self.admit(&change.0.key(), request.dry_run)?;
+            Ok(change)
+        });
+        let (subject, pacer, cloud) = match admitted {
+            Ok(change) => change,
+            Err(refusal) => return drop(answer.send(Err(refusal))),
+        };
+        let gate = (!request.dry_run).then(|| subject.key());
         if let Some(gate) = &gate {
             self.close(gate.clone());
             self.changes += 1;
         }
         let trail: Trail = Arc::new(OnceLock::new());
-        let reader = self.reader(&project, &meta.id);
-        let (env, pacer) = (self.env.clone(), project.pacer);
+        let (env, reader) = (self.env.clone(), self.reader(&cloud));
         // Every step has its own limit; this one only holds if one of them does not.
         let limit = env.timings.longest_change() + Duration::from_secs(1);
-        let change = Apply { env, reader, pacer, meta, request, trail: trail.clone() };
+        let change = Apply { env, reader, pacer, subject, request, trail: trail.clone() };
         let task = self.tasks.spawn(async move {
             match tokio::time::timeout(limit, change.run()).await {
                 Ok(result) => Ended::Change(Box::new(result)),
@@ -244,36 +275,80 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         self.running.insert(task.id(), Running::Change { answer, gate, trail });
     }
 
-    fn read(
+    fn read_service(
         &mut self,
         meta: Arc<ServiceMeta>,
-        project: PacedCloud<C>,
+        cloud: &PacedCloud<C>,
         answer: oneshot::Sender<Result<Current, Refusal>>,
     ) {
-        let mut reader = self.reader(&project, &meta.id);
-        let task = self.tasks.spawn(async move {
-            // After every change: a viewer must not keep one from its turn.
-            Ended::Read(Box::new(reader.read(Priority::Begun).await))
+        let service = Service::new(meta, ServiceFields::default(), Condition::None);
+        // The changes so far; `None` while one of this service is under way.
+        let changes = (!self.gates.contains_key(&service.key())).then_some(self.changes);
+        self.read(service, cloud, move |service, read, env, changes_now| {
+            let between = changes != Some(changes_now);
+            let whose = if between { Attribution::Ours } else { Attribution::Nobody };
+            service.was_read(env, read.clone(), whose);
+            let current = |service| Current { etag: etag(&service), service };
+            drop(answer.send(read.map(current).map_err(unreadable)));
         });
-        let changes = (!self.gates.contains_key(&meta.id)).then_some(self.changes);
-        let reading = Reading { answer, meta, changes, task: task.clone() };
-        self.running.insert(task.id(), Running::Read(reading));
     }
 
-    fn reader(&self, project: &PacedCloud<C>, service: &ServiceId) -> Reader<C> {
+    fn read_connections(
+        &mut self,
+        meta: Arc<ClusterMeta>,
+        cloud: &PacedCloud<C>,
+        answer: oneshot::Sender<Result<Arc<ConnectionList>, Refusal>>,
+    ) {
+        let connections = Connections::to_read(meta);
+        self.read(connections, cloud, |_, read, _, _| {
+            drop(answer.send(read.map_err(unreadable)));
+        });
+    }
+
+    fn read<S: Subject>(
+        &mut self,
+        subject: S,
+        cloud: &PacedCloud<C>,
+        take: impl FnOnce(&S, Result<S::State, CloudError>, &Env<R>, u64) + Send + 'static,
+    ) {
+        let mut reader = self.reader(cloud);
+        let task = self.tasks.spawn(async move {
+            // After every change: a viewer must not keep one from its turn.
+            let read = reader.read(&subject, Priority::Begun).await;
+            Ended::Read(Box::new(move |env, changes| take(&subject, read, env, changes)))
+        });
+        self.running.insert(task.id(), Running::Read(task));
+    }
+
+    fn reader(&self, project: &PacedCloud<C>) -> Reader<C> {
         Reader {
             cloud: project.cloud.clone(),
-            service: service.clone(),
             timings: self.env.timings,
             stop: self.stop.subscribe(),
         }
     }
 
     fn resolve(&mut self, intent: Content) {
-        // Every intent of ours names its service.
-        let Some(gate) = intent.service_id.clone() else { return };
-        let known = self.known_anywhere(&gate);
-        let known = known.map(|(meta, project)| (meta, self.reader(&project, &gate)));
+        // Every intent of ours names a service or a cluster.
+        if let Some(id) = intent.service_id.clone() {
+            let known = self.known_anywhere(&id).and_then(|(meta, cloud)| {
+                Some((Service::recalled(meta, &intent)?, self.reader(&cloud)))
+            });
+            self.resolve_as(Key::Service(id), known, intent);
+        } else if let Some(id) = intent.cluster_id.clone() {
+            let known = self.known_cluster(&id).and_then(|(meta, cloud)| {
+                Some((Connections::recalled(meta, &intent)?, self.reader(&cloud)))
+            });
+            self.resolve_as(Key::Cluster(id), known, intent);
+        }
+    }
+
+    fn resolve_as<S: Subject>(
+        &mut self,
+        gate: Key,
+        known: Option<(S, Reader<C>)>,
+        intent: Content,
+    ) {
         let dangling = Dangling { env: self.env.clone(), known, intent };
         let task = self.tasks.spawn(async move {
             recovery::resolve(dangling).await;
@@ -283,7 +358,7 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         self.running.insert(task.id(), Running::Dangling { gate, task });
     }
 
-    fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Ended<R>), JoinError>) {
         let (id, ended) = match ended {
             Ok((id, ended)) => (id, Ok(ended)),
             Err(error) => (error.id(), Err(error)),
@@ -307,20 +382,11 @@ impl<C: Services, R: Recorder> Engine<C, R> {
                 }
                 drop(answer.send(result));
             }
-            (Running::Read(reading), Ok(Ended::Read(read))) => self.has_read(reading, *read),
+            (Running::Read(_), Ok(Ended::Read(take))) => take(&self.env, self.changes),
             // The answer is dropped, which means that the exporter stops.
             (Running::Read(_), _) => {}
             (Running::Dangling { gate, .. }, _) => self.open(&gate),
         }
-    }
-
-    fn has_read(&self, reading: Reading, read: Result<EndpointService, CloudError>) {
-        let Reading { answer, meta, changes, .. } = reading;
-        let between = changes != Some(self.changes);
-        let whose = if between { Attribution::Ours } else { Attribution::Nobody };
-        self.env.board.record(&meta, read.clone(), self.env.clock.now(), whose);
-        let current = |service| Current { etag: etag(&service), service };
-        drop(answer.send(read.map(current).map_err(|error| Refusal::Unreadable(Box::new(error)))));
     }
 
     /// A change that died is ended as after a restart, if it may have been sent.
@@ -328,14 +394,15 @@ impl<C: Services, R: Recorder> Engine<C, R> {
         let message = "the change ended by a fault of the exporter";
         let error = CloudError::new(Reason::Internal, message);
         let Some((intent, report)) = trail.get() else {
-            return Err(Refusal::Unreadable(Box::new(error)));
+            return Err(unreadable(error));
         };
         if !self.is_stopping {
             self.resolve(intent.clone());
         }
-        self.env.stats.admin_change(Outcome::Unknown);
         let mut report = report.clone();
+        self.env.stats.admin_change(report.effect.kind(), Outcome::Unknown);
         report.outcome = Outcome::Unknown;
+        report.effect.end_as(Outcome::Unknown);
         (report.sent, report.safe_to_retry) = (true, false);
         report.failure = Some(error);
         Ok(report)
@@ -353,4 +420,8 @@ impl<C: Services, R: Recorder> Engine<C, R> {
             }
         }
     }
+}
+
+fn unreadable(error: CloudError) -> Refusal {
+    Refusal::Unreadable(Box::new(error))
 }

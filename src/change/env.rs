@@ -4,27 +4,30 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::Timings;
 use crate::{
-    board::{ServiceBoard, ServiceMeta},
+    board::{Board, ServiceBoard},
     clock::Clock,
+    model::ClusterId,
     pacing::Pacer,
     stats::Stats,
 };
 
-/// Asks for a poll of the clusters behind a service; it must not wait.
-pub type PollBehind = Box<dyn Fn(&ServiceMeta) + Send + Sync>;
+/// Asks for polls of clusters; it must not wait.
+pub type PollSoon = Box<dyn Fn(Vec<ClusterId>) + Send + Sync>;
 
-/// The cloud of a project, with the rate limit that changes keep to.
+/// The cloud of a project, with the rate limits that changes keep to.
 #[derive(Debug)]
 pub struct PacedCloud<C> {
-    /// The client of VPCEP.
+    /// The client.
     pub cloud: Arc<C>,
     /// The rate limit of VPCEP.
-    pub pacer: Pacer,
+    pub vpcep: Pacer,
+    /// The rate limit of CSS.
+    pub css: Pacer,
 }
 
 impl<C> Clone for PacedCloud<C> {
     fn clone(&self) -> Self {
-        Self { cloud: self.cloud.clone(), pacer: self.pacer.clone() }
+        Self { cloud: self.cloud.clone(), vpcep: self.vpcep.clone(), css: self.css.clone() }
     }
 }
 
@@ -34,7 +37,9 @@ pub type Projects<C> = Arc<HashMap<Arc<str>, PacedCloud<C>>>;
 /// The parts of the exporter that all changes share.
 pub struct Env<R> {
     /// The services that may be changed.
-    pub board: ServiceBoard,
+    pub services: ServiceBoard,
+    /// The clusters whose connections may be accepted and rejected.
+    pub clusters: Board,
     /// The audit log.
     pub recorder: R,
     /// The wall clock.
@@ -42,7 +47,7 @@ pub struct Env<R> {
     /// The exporter's own metrics.
     pub stats: Arc<Stats>,
     /// Asks for the polls that follow a change.
-    pub poll_behind: PollBehind,
+    pub poll_soon: PollSoon,
     /// The limits of the steps.
     pub timings: Timings,
 }

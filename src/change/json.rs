@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Condition, Outcome, Report};
+use super::{Condition, Outcome};
 use crate::{
     cloud::CloudError,
-    model::{EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName},
+    model::{
+        EndpointId, EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName,
+        Status,
+    },
 };
 
 /// An endpoint service. Every member is there; what the cloud does not say is null.
@@ -89,6 +92,23 @@ pub struct Difference {
     pub to: Option<FieldValue>,
 }
 
+/// What becomes, or became, of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConnectionChange {
+    /// The endpoint.
+    #[schema(value_type = String)]
+    pub endpoint_id: EndpointId,
+    /// The status before; null where the cluster has no such connection.
+    #[schema(value_type = Option<String>)]
+    pub from: Option<Status>,
+    /// The status that is wanted.
+    #[schema(value_type = String)]
+    pub to: Status,
+    /// How it ended for this connection: `applied` if reading back shows `to`.
+    #[schema(value_type = String)]
+    pub outcome: Outcome,
+}
+
 /// What the cloud answered to a change; what it did not say is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CloudAnswer {
@@ -119,10 +139,9 @@ impl CloudAnswer {
     }
 }
 
-/// How a change ended, or what a dry run found.
+/// How a change ended, or what a dry run found; `Effect` is what its kind has for itself.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = Change)]
-pub struct ChangeView {
+pub struct ChangeView<Effect> {
     /// The id under which it is recorded.
     pub change_id: String,
     /// `planned`, `unchanged`, `applied`, `not_applied`, `partial`, `unknown`, `rejected` or `not_sent`.
@@ -132,32 +151,31 @@ pub struct ChangeView {
     pub sent: bool,
     /// Whether the same request may be made again without harm.
     pub safe_to_retry: bool,
-    /// The state before.
-    pub before: ServiceView,
-    /// As it was read afterwards; null where it was not.
-    pub after: Option<ServiceView>,
-    /// What differs between before and wanted.
-    pub diff: Vec<Difference>,
+    /// What changes.
+    #[serde(flatten)]
+    pub effect: Effect,
     /// What the cloud answered; null where it did not.
     pub cloud: Option<CloudAnswer>,
     /// What the reader should know.
     pub warnings: Vec<String>,
 }
 
-impl From<&Report> for ChangeView {
-    fn from(report: &Report) -> Self {
-        Self {
-            change_id: report.change_id.clone(),
-            outcome: report.outcome,
-            sent: report.sent,
-            safe_to_retry: report.safe_to_retry,
-            before: (&report.before).into(),
-            after: report.after.as_ref().map(Into::into),
-            diff: report.diff.clone(),
-            cloud: report.cloud.clone(),
-            warnings: report.warnings.clone(),
-        }
-    }
+/// The effect on an endpoint service.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ServiceChangeView {
+    /// The state before.
+    pub before: ServiceView,
+    /// As it was read afterwards; null where it was not.
+    pub after: Option<ServiceView>,
+    /// What differs between before and wanted.
+    pub diff: Vec<Difference>,
+}
+
+/// The effect on connections.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ConnectionsView {
+    /// Each connection that was asked for, in the order of the request.
+    pub connections: Vec<ConnectionChange>,
 }
 
 /// Writes the members of every object in the order of the alphabet: mappings have another one in the

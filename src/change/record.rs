@@ -1,13 +1,17 @@
 //! The seam to the audit log, and the records of a change.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr, sync::Arc};
 
-use super::{
-    ChangeRequest, Outcome, Report,
-    json::{Requested, ServiceView, value},
-    plan::differences,
-};
+use super::{Effect, Outcome, Report, json::value, subject::Subject};
 use crate::audit::{Audit, AuditError, ChangeId, Content, Kind};
+
+/// Somebody who asks for a change.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    pub(super) dry_run: bool,
+    pub(super) actor: Arc<str>,
+    pub(super) remote: IpAddr,
+}
 
 /// The audit log, or the stand-in of a test.
 pub trait Recorder: Send + Sync + 'static {
@@ -44,30 +48,25 @@ fn not_configured() -> AuditError {
 /// The record of what is about to be sent.
 pub(super) fn intent(
     change_id: ChangeId,
-    request: &ChangeRequest,
-    service_name: &str,
-    report: &Report,
+    request: &Asker,
+    subject: &impl Subject,
+    effect: &Effect,
 ) -> Content {
-    Content {
+    subject.named(Content {
         change_id: Some(change_id),
         actor: Some((&*request.actor).into()),
         remote: Some(request.remote.to_string().into()),
-        project: Some((&*request.project).into()),
-        service_id: Some(request.service.clone()),
-        service_name: Some(service_name.into()),
-        before: Some(value(&ServiceView::from(&report.before))),
-        request: Some(value(&Requested::new(&request.condition, &request.update))),
-        diff: Some(value(&report.diff)),
+        before: Some(effect.before()),
+        request: Some(subject.requested()),
+        diff: Some(effect.diff()),
         ..Content::empty(Kind::Intent)
-    }
+    })
 }
 
 /// The record of how it ended. `diff` is what was found to have changed, asked for or not.
 pub(super) fn outcome(intent: &Content, report: &Report) -> Content {
-    let before = report.before.state();
-    let found = report.after.as_ref().map(|after| differences(&before, after));
     Content {
-        diff: found.map(|found| value(&found)),
+        diff: report.effect.found(),
         cloud: report.cloud.as_ref().map(value),
         ..intent.ended(report.outcome.as_str())
     }

@@ -1,6 +1,7 @@
 //! The engine over a cloud in memory, under a paused clock.
 
 mod attribution;
+mod decisions;
 mod fake;
 mod faults;
 mod lines;
@@ -13,6 +14,7 @@ mod rig;
 mod rules;
 mod shutdown;
 
+use super::{Effect, Report, ServiceEffect};
 use crate::model::{
     EndpointService, PortMapping, ServiceFields, ServiceId, ServiceName, ServiceStatus,
 };
@@ -37,6 +39,16 @@ pub(super) fn service() -> EndpointService {
         connections: Some(3),
         created: Some("2022-04-14T09:35:47Z".parse().unwrap()),
         updated: None,
+    }
+}
+
+impl Report {
+    /// The effect on the service that it is about.
+    pub(super) fn service(&self) -> &ServiceEffect {
+        match &self.effect {
+            Effect::Service(effect) => effect,
+            other => panic!("{other:?}"),
+        }
     }
 }
 

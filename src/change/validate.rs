@@ -2,12 +2,15 @@
 //! (VPCEP API Reference, "Modifying a VPC Endpoint Service", Tables 3 and 4). All that is wrong is
 //! told at once.
 
+mod connections;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Display;
+
+pub use self::connections::validate_decision;
 
 use super::{Violation, strict_json::Node};
 use crate::{
@@ -78,30 +81,39 @@ labels! {
 /// # Errors
 /// The mistake in the JSON, or all rules that the body breaks.
 pub fn validate(body: &[u8], allow_proxy_vni: bool) -> Result<ServiceFields, BodyError> {
+    let mut checks = Checks { allow_proxy_vni, ..Checks::default() };
+    let fields = checks.body(read(body)?);
+    checks.end(fields)
+}
+
+fn read(body: &[u8]) -> Result<Node, BodyError> {
     let syntax = |message: String| BodyError::Syntax { message };
     if body.starts_with(b"\xEF\xBB\xBF") {
         return Err(syntax("a byte order mark at line 1 column 1; leave it out".to_owned()));
     }
     // The texts of these errors name what JSON wants, never what was found.
-    let node = serde_json::from_slice(body).map_err(|error| syntax(error.to_string()))?;
-    let mut checks = Checks { violations: Vec::new(), allow_proxy_vni };
-    let fields = checks.body(node);
-    match (fields, checks.violations) {
-        (Some(fields), violations) if violations.is_empty() => Ok(fields),
-        (_, mut violations) => {
-            violations.truncate(MOST_VIOLATIONS);
-            Err(BodyError::Violations(violations))
-        }
-    }
+    serde_json::from_slice(body).map_err(|error| syntax(error.to_string()))
 }
 
 /// Collects what is wrong.
+#[derive(Default)]
 struct Checks {
     violations: Vec<Violation>,
     allow_proxy_vni: bool,
 }
 
 impl Checks {
+    /// What was read, if nothing is wrong.
+    fn end<T>(mut self, read: Option<T>) -> Result<T, BodyError> {
+        match read {
+            Some(read) if self.violations.is_empty() => Ok(read),
+            _ => {
+                self.violations.truncate(MOST_VIOLATIONS);
+                Err(BodyError::Violations(self.violations))
+            }
+        }
+    }
+
     fn wrong(&mut self, pointer: &str, rule: Rule, message: impl Into<String>) {
         self.violations.push(Violation {
             pointer: pointer.to_owned(),
@@ -206,11 +218,7 @@ impl Checks {
 
     fn port_mapping(&mut self, at: &str, entry: Node) -> Option<PortMapping> {
         let members = self.object(at, entry, &PORT_FIELDS)?;
-        for name in ["client_port", "server_port"] {
-            if !members.iter().any(|(key, _)| *key == name) {
-                self.wrong(at, Rule::Required, format!("{name} is missing"));
-            }
-        }
+        self.require(at, &["client_port", "server_port"], &members);
         let (mut client_port, mut server_port, mut protocol) = (None, None, Some("TCP"));
         for (name, node) in members {
             let at = format!("{at}/{name}");
@@ -225,6 +233,14 @@ impl Checks {
             server_port: server_port?,
             protocol: protocol?.into(),
         })
+    }
+
+    fn require(&mut self, at: &str, names: &[&str], members: &[(&str, Node)]) {
+        for name in names {
+            if !members.iter().any(|(key, _)| key == name) {
+                self.wrong(at, Rule::Required, format!("{name} is missing"));
+            }
+        }
     }
 
     fn wrong_type(&mut self, at: &str, node: &Node, expected: &str) {

@@ -1,4 +1,4 @@
-//! Reads a service, before a change and after it, until it is as wanted or the time is up.
+//! Reads the subject of a change, before it and after it, until it is as wanted or the time is up.
 
 use std::{future::Future, sync::Arc};
 
@@ -9,11 +9,11 @@ use tokio::{
 
 use super::{
     Outcome, Timings,
-    plan::{Verdict, judge},
+    plan::Verdict,
+    subject::{Changeable, Subject},
 };
 use crate::{
-    cloud::{Budget, CloudError, Reason, Services, Traced},
-    model::{EndpointService, ServiceFields, ServiceId},
+    cloud::{Budget, CloudError, Reason, Traced},
     pacing::Priority,
 };
 
@@ -28,44 +28,47 @@ pub(super) async fn stopped(stop: &mut Stop) {
     }
 }
 
-/// Reads one service of a cloud.
+/// Reads subjects of a cloud.
 pub(super) struct Reader<C> {
     pub(super) cloud: Arc<C>,
-    pub(super) service: ServiceId,
     pub(super) timings: Timings,
     pub(super) stop: Stop,
 }
 
 /// A reading that tells how a change ended.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct Found<State> {
     pub(super) verdict: Verdict,
-    pub(super) after: EndpointService,
+    pub(super) after: State,
 }
 
 /// A reading back that proved nothing.
 #[derive(Debug)]
-pub(super) struct Unproved {
+pub(super) struct Unproved<State> {
     /// The error of the last reading that failed, if one did.
     pub(super) error: Option<CloudError>,
     /// A state that was found too early to say that it stays so.
-    pub(super) unsettled: Option<EndpointService>,
+    pub(super) unsettled: Option<State>,
 }
 
-impl<C: Services> Reader<C> {
+impl<C: Changeable> Reader<C> {
     /// One reading that a person waits for.
-    pub(super) async fn read(&mut self, priority: Priority) -> Result<EndpointService, CloudError> {
-        self.read_by(Instant::now() + self.timings.read, priority).await
+    pub(super) async fn read<S: Subject>(
+        &mut self,
+        subject: &S,
+        priority: Priority,
+    ) -> Result<S::State, CloudError> {
+        self.read_by(subject, Instant::now() + self.timings.read, priority).await
     }
 
-    async fn read_by(
+    async fn read_by<S: Subject>(
         &mut self,
+        subject: &S,
         deadline: Instant,
         priority: Priority,
-    ) -> Result<EndpointService, CloudError> {
+    ) -> Result<S::State, CloudError> {
         let cloud = self.cloud.clone();
-        let service = self.service.clone();
-        let call = cloud.service(&service, Budget { deadline, first_token: None, priority });
+        let call = subject.read(&*cloud, Budget { deadline, first_token: None, priority });
         self.bounded(call, deadline).await?.result
     }
 
@@ -90,22 +93,21 @@ impl<C: Services> Reader<C> {
         *self.stop.borrow()
     }
 
-    /// Reads until the service is as wanted, for [`Timings::read_back`] at most.
-    pub(super) async fn read_back(
+    /// Reads until the subject is as wanted, for [`Timings::read_back`] at most.
+    pub(super) async fn read_back<S: Subject>(
         &mut self,
-        before: &ServiceFields,
-        update: &ServiceFields,
-    ) -> Result<Found, Unproved> {
+        subject: &S,
+    ) -> Result<Found<S::State>, Unproved<S::State>> {
         let Timings { read_back, settling, last_reading, waits, .. } = self.timings;
         let began = Instant::now();
         let deadline = began + read_back;
         let mut waits = waits.into_iter().chain(std::iter::repeat(waits[waits.len() - 1]));
-        let mut last: Option<(Instant, Found)> = None;
+        let mut last: Option<(Instant, Found<S::State>)> = None;
         let mut error = None;
         loop {
-            match self.read_by(deadline, Priority::Change).await {
+            match self.read_by(subject, deadline, Priority::Change).await {
                 Ok(after) => {
-                    let verdict = judge(before, update, &after);
+                    let verdict = subject.judge(&after);
                     let found = Found { verdict, after };
                     if found.verdict.outcome == Outcome::Applied {
                         return Ok(found);

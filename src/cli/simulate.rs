@@ -22,8 +22,8 @@ use crate::{
 
 /// Changes come slowly enough to be followed, and fast enough not to wait for.
 const STEP: Duration = Duration::from_secs(2);
-/// A recording has at most 32 MiB, before it is written as JSON.
-const LARGEST_RECORDING: u64 = 256 << 20;
+/// As large as the largest that is made.
+const LARGEST_RECORDING: u64 = 32 << 20;
 
 #[derive(Args, Debug)]
 #[command(after_long_help = fault_names())]
@@ -55,6 +55,9 @@ pub(super) struct SimulateArgs {
         value_parser = ["auto", "explicit"]
     )]
     pace: String,
+    /// In every so many steps a cluster is made, renamed or deleted; 0: never
+    #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_CHURN", default_value_t = 0)]
+    churn: u64,
     /// Faults to begin with: each NAME or NAME:PERCENT, several with blanks or commas between them
     #[arg(
         long,
@@ -71,7 +74,7 @@ pub(super) struct SimulateArgs {
         long,
         value_name = "FILE",
         env = "CSS_VPCEP_EXPORTER_REPLAY",
-        conflicts_with_all = ["clusters", "connections", "seed", "pace", "fault"]
+        conflicts_with_all = ["clusters", "connections", "seed", "pace", "churn", "fault"]
     )]
     replay: Option<PathBuf>,
 }
@@ -134,7 +137,8 @@ async fn simulated(args: SimulateArgs) -> Result<Sim, Failure> {
         fixed_now: None,
     };
     let sim = Sim::bind(settings).await;
-    Ok(sim.map_err(|error| format!("cannot listen on {listen}: {error}"))?)
+    let sim = sim.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    Ok(sim.with_churn(args.churn))
 }
 
 async fn replay(listen: SocketAddr, file: &Path) -> Result<Sim, Failure> {

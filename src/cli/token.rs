@@ -43,6 +43,15 @@ pub(super) struct TokenArgs {
         value_parser = pattern
     )]
     services: Vec<String>,
+    /// The clusters whose connections it may see, accept and reject, likewise. None if this is left out
+    #[arg(
+        long,
+        value_name = "PATTERN",
+        env = "CSS_VPCEP_EXPORTER_CLUSTERS",
+        value_delimiter = ',',
+        value_parser = pattern
+    )]
+    clusters: Vec<String>,
 }
 
 /// A name or a pattern that the configuration takes: a token that it refuses is of no use.
@@ -51,7 +60,7 @@ fn label(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A pattern that fits a service of some project: one that never can is refused, as in the configuration.
+/// A pattern that fits a service or a cluster of some project: one that never can is refused, as in the configuration.
 fn pattern(text: &str) -> Result<String, String> {
     let has_both_parts = text.split_once('/').is_some_and(|(_, name)| !name.is_empty());
     if text.starts_with('/') || !text.contains('*') && !has_both_parts {
@@ -87,17 +96,20 @@ pub(super) fn random_hex() -> Result<String, String> {
 /// The lines for the file. A JSON string is a YAML string.
 fn configuration(args: &TokenArgs, token: &str) -> [String; 3] {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let services: Vec<_> = args.services.iter().map(|pattern| quoted(pattern)).collect();
+    let list = |patterns: &[String]| {
+        patterns.iter().map(|pattern| quoted(pattern)).collect::<Vec<_>>().join(", ")
+    };
     [
         "# The token is on the standard output; it is not shown again. For the configuration:"
             .to_owned(),
         "# admin: { tokens: [ … ] }".to_owned(),
         format!(
-            "- {{ name: {}, sha256: {}, role: {}, services: [{}] }}",
+            "- {{ name: {}, sha256: {}, role: {}, services: [{}], clusters: [{}] }}",
             quoted(&args.name),
             quoted(&text::to_hex(&Sha256::digest(token))),
             args.role,
-            services.join(", ")
+            list(&args.services),
+            list(&args.clusters),
         ),
     ]
 }
@@ -135,6 +147,7 @@ mod tests {
             name: "on \"call\"".into(),
             role: "editor".into(),
             services: vec!["prod/*".into(), "test/a".into()],
+            clusters: vec!["prod/c".into()],
         };
         let lines = configuration(&args, &token).join("\n");
         assert!(!lines.contains(&token));
@@ -142,6 +155,7 @@ mod tests {
         let digest = text::to_hex(&Sha256::digest(&token));
         let expected = serde_json::json!([{
             "name": "on \"call\"", "sha256": digest, "role": "editor", "services": ["prod/*", "test/a"],
+            "clusters": ["prod/c"],
         }]);
         assert_eq!(entries, expected);
     }

@@ -12,7 +12,7 @@ use crate::{
 /// The digest of a token opens nothing, but it is nobody's business either.
 const DIGEST: &str = "<digest>";
 
-/// The section. `projects` has the endpoint services that tokens may be for.
+/// The section. `projects` has the endpoint services and the clusters that tokens may be for.
 pub(super) fn admin(
     context: &mut Context<'_>,
     written: &mut file::Admin,
@@ -35,7 +35,10 @@ pub(super) fn admin(
     let may_have_tls = is_unknown || web.as_ref().is_some_and(|web| web.tls.is_some());
     let listen = listen(context, &mut written.listen, may_have_tls);
     let hosts = hosts(context, &mut written.hosts, listen);
-    let services: Vec<_> = projects.iter().map(services).collect();
+    let known = Known {
+        services: projects.iter().map(services).collect(),
+        clusters: projects.iter().map(clusters).collect(),
+    };
     let mut seen = Seen::default();
     let mut tokens = Vec::new();
     let written_tokens = written.tokens.get_or_insert_default();
@@ -44,16 +47,29 @@ pub(super) fn admin(
     }
     for (index, written) in written_tokens.iter_mut().enumerate() {
         let path = format!("admin.tokens[{index}]");
-        tokens.extend(token(context, &path, written, &mut seen, &services));
+        tokens.extend(token(context, &path, written, &mut seen, &known));
     }
     let allow_proxy_vni = *written.allow_proxy_vni.get_or_insert(false);
     Some(AdminSettings { listen: listen?, hosts, tokens, web: web?, allow_proxy_vni })
 }
 
-/// The name of a project, and the names and ids of its endpoint services, valid or not.
-fn services(project: &file::Project) -> (String, Vec<String>) {
+/// The name of a project, and the names and ids of its endpoint services or clusters, valid or not.
+type Words = (String, Vec<String>);
+
+struct Known {
+    services: Vec<Words>,
+    clusters: Vec<Words>,
+}
+
+fn services(project: &file::Project) -> Words {
     let services = project.endpoint_services.iter().flatten();
     let words = services.flat_map(|service| [Some(service.id.clone()), service.name.clone()]);
+    (project.name.clone(), words.flatten().collect())
+}
+
+fn clusters(project: &file::Project) -> Words {
+    let clusters = project.clusters.iter().flatten();
+    let words = clusters.flat_map(|cluster| [Some(cluster.id.clone()), cluster.name.clone()]);
     (project.name.clone(), words.flatten().collect())
 }
 
@@ -129,7 +145,7 @@ fn token(
     path: &str,
     written: &mut file::Token,
     seen: &mut Seen,
-    services: &[(String, Vec<String>)],
+    known: &Known,
 ) -> Option<AdminToken> {
     let name_path = format!("{path}.name");
     context.unique(&mut seen.names, &name_path, &written.name);
@@ -145,18 +161,32 @@ fn token(
             None
         }
     };
-    let patterns = written.services.get_or_insert_default();
+    let services = written.services.get_or_insert_default();
+    let expected = "project/name of a configured endpoint service, or a pattern of these";
+    patterns(context, &format!("{path}.services"), services, &known.services, expected);
+    let clusters = written.clusters.get_or_insert_default();
+    let expected = "project/name of a configured cluster, or a pattern of these";
+    patterns(context, &format!("{path}.clusters"), clusters, &known.clusters, expected);
+    let (name, services, clusters) = (written.name.clone(), services.clone(), clusters.clone());
+    Some(AdminToken { name, sha256: sha256?, role: role?, services, clusters })
+}
+
+/// Checks patterns, each of which must be able to match something.
+fn patterns(
+    context: &mut Context<'_>,
+    path: &str,
+    patterns: &[String],
+    known: &[Words],
+    expected: &str,
+) {
     for (index, pattern) in patterns.iter().enumerate() {
-        let path = format!("{path}.services[{index}]");
+        let path = format!("{path}[{index}]");
         context.name(&path, pattern);
-        let fits = |(project, words): &(String, Vec<String>)| can_fit(pattern, project, words);
-        if !pattern.is_empty() && !services.iter().any(fits) {
-            let expected = "project/name of a configured endpoint service, or a pattern of these";
+        let fits = |(project, words): &Words| can_fit(pattern, project, words);
+        if !pattern.is_empty() && !known.iter().any(fits) {
             context.mistake(&path, format_args!("{pattern:?}"), expected);
         }
     }
-    let (name, services) = (written.name.clone(), patterns.clone());
-    Some(AdminToken { name, sha256: sha256?, role: role?, services })
 }
 
 /// The digest of a token. The text may be the token itself, so no message shows it.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     board::{ClusterMeta, ClusterState, Freshness, Observation},
     clock::unix_seconds,
-    model::{Connection, Status},
+    model::{Connection, EndpointId, Status},
     stats::{Definition, Kind},
 };
 
@@ -128,6 +128,35 @@ pub const FAMILIES: &[Family<Shown>] = &[
         cached!("When the connection was updated, as the API says (update_at)"),
         |cluster| cluster.connections(),
         |(row, _)| ["endpoint_id" = row.endpoint_id()] row.updated.map(unix_seconds)
+    ),
+    family!(
+        Connection, Gauge, "huaweicloud_css_vpcep_connection_rejected_here", "C, if so",
+        cached!("1 if the connection was rejected through the admin listener, and still is"),
+        |cluster| cluster.rejected_here(), |id| ["endpoint_id" = id.as_str()] Some(true)
+    ),
+    Family {
+        definition: Definition {
+            name: "huaweicloud_css_vpcep_cluster_labels",
+            kind: Kind::Gauge,
+            labels: &[],
+            help: "Labels of the configuration and tags of the cluster, as label_….",
+        },
+        presence: "L, if any",
+        per: Per::Target,
+        samples: |cluster| {
+            let labels = cluster.state.meta.labels.as_slice();
+            Box::new((!labels.is_empty()).then(|| Sample::of_labels(labels)).into_iter())
+        },
+    },
+    family!(
+        Target, Gauge, "huaweicloud_css_vpcep_cluster_info", "L, if known",
+        "What the list of clusters says of a discovered cluster.",
+        |cluster| &cluster.state.meta.listed,
+        |row| [
+            "engine" = &row.engine,
+            "engine_version" = &row.engine_version,
+            "enterprise_project_id" = &row.enterprise_project_id
+        ] Some(true)
     ),
     family!(
         Target, Gauge, "huaweicloud_css_vpcep_connections_suppressed", "D",
@@ -284,6 +313,12 @@ impl Shown {
     fn connections(&self) -> impl Iterator<Item = (&Connection, Option<Timestamp>)> {
         let data = self.data().filter(|_| self.rows > 0);
         data.into_iter().flat_map(Observation::connections)
+    }
+
+    /// Those of them that were rejected through the admin listener.
+    fn rejected_here(&self) -> impl Iterator<Item = &EndpointId> {
+        let data = self.data().filter(|_| self.rows > 0);
+        data.into_iter().flat_map(|data| data.rejected_here.keys())
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     api::Api,
-    connections,
+    clusters, connections,
     effort::Effort,
     page_limits::PageLimits,
     page_memory::PageMemory,
@@ -14,8 +14,11 @@ use super::{
     settings::{Common, Pacers, Settings},
 };
 use crate::{
-    cloud::{Budget, Cloud, CloudError, Listed, Reason, Services, Traced},
-    model::{ClusterId, ConnectionList, EndpointService, ServiceFields, ServiceId},
+    cloud::{Budget, Cloud, CloudError, Decisions, Directory, Listed, Reason, Services, Traced},
+    model::{
+        ClusterId, ClusterList, ConnectionList, Decision, EndpointId, EndpointService,
+        ServiceFields, ServiceId,
+    },
 };
 
 /// A client of the real cloud. Clones share its credentials and what was learnt of its region.
@@ -41,13 +44,6 @@ impl Client {
         self.0.api.session.keeper.reread();
     }
 
-    /// Forgets what came of clusters that are not among these.
-    pub fn keep_only<'a>(&self, clusters: impl IntoIterator<Item = &'a ClusterId>) {
-        let clusters = clusters.into_iter().collect::<HashSet<_>>();
-        self.0.limits.keep_only(&clusters);
-        self.0.memory.keep_only(&clusters);
-    }
-
     /// The settings that the client was made with.
     pub fn settings(&self) -> &Settings {
         &self.0.api.settings
@@ -70,6 +66,37 @@ impl Cloud for Client {
         let Inner { api, limits, memory } = &*self.0;
         let reading = connections::read(api, limits, memory, cluster, &mut effort);
         let result = within(deadline, "the poll", reading).await;
+        Traced { result, trace: effort.trace }
+    }
+
+    fn keep_only(&self, clusters: &HashSet<&ClusterId>) {
+        self.0.limits.keep_only(clusters);
+        self.0.memory.keep_only(clusters);
+    }
+}
+
+impl Directory for Client {
+    async fn clusters(&self, budget: Budget) -> Traced<ClusterList> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let reading = clusters::list(&self.0.api, &mut effort);
+        let result = within(deadline, "the reading of the list of clusters", reading).await;
+        Traced { result, trace: effort.trace }
+    }
+}
+
+impl Decisions for Client {
+    async fn decide(
+        &self,
+        cluster: &ClusterId,
+        decision: Decision,
+        connections: &[EndpointId],
+        budget: Budget,
+    ) -> Traced<()> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let sending = connections::decide(&self.0.api, cluster, decision, connections, &mut effort);
+        let result = within(deadline, "the change of the connections", sending).await;
         Traced { result, trace: effort.trace }
     }
 }

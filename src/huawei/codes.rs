@@ -47,10 +47,11 @@ fn refusal(reason: Reason, status: u16, code: &str) -> Option<Refusal> {
         (Reason::ClockSkew, ..) => Refusal::ClockSkew,
         (Reason::Auth, ..) | (_, 401, _) => Refusal::Credentials,
         (.., "ENDPOINT.3044" | "ENDPOINT.3046") => Refusal::Conflict,
-        (.., "ENDPOINT.3045" | "ENDPOINT.2018" | "ENDPOINT.2019" | "ENDPOINT.2004") => {
-            Refusal::State
-        }
-        (.., "ENDPOINT.2003" | "ENDPOINT.0005" | "ENDPOINT.3062") => Refusal::Missing,
+        (.., "ENDPOINT.3045" | "ENDPOINT.2018" | "ENDPOINT.2019" | "ENDPOINT.2004")
+        | (_, 400, SERVICE_NOT_ENABLED | "CSS.5090" | "CSS.5301") => Refusal::State,
+        (.., "ENDPOINT.2003" | "ENDPOINT.0005" | "ENDPOINT.3062")
+        | (_, 403, "CSS.0015")
+        | (_, 400, "CSS.0047" | "CSS.0082") => Refusal::Missing,
         (.., code) if is_invalid(code) => Refusal::Invalid,
         (.., "APIGW.0101") => Refusal::WrongEndpoint,
         (Reason::Forbidden, ..) | (_, 403, _) => Refusal::Forbidden,
@@ -173,6 +174,10 @@ mod tests {
             (307, "", Some(R::Redirected)),
             (400, "", Some(R::Invalid)),
             (400, "CSS.3044", Some(R::Invalid)),
+            (400, "CSS.5182", Some(R::State)),
+            (400, "CSS.5090", Some(R::State)),
+            (400, "CSS.0082", Some(R::Missing)),
+            (403, "CSS.0015", Some(R::Missing)),
             (451, "", None),
             (500, "", None),
             (504, "APIGW.0201", None),

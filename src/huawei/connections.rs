@@ -1,4 +1,4 @@
-//! The connections of a cluster: all of its pages, made one list.
+//! The connections of a cluster: all of its pages, made one list; and the decision about some of them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     cloud::CloudError,
-    model::{ClusterId, ConnectionList},
+    model::{ClusterId, ConnectionList, Decision, EndpointId},
+    secret::Secret,
 };
 
 /// Reads all connections of a cluster: whole, or not at all.
@@ -55,6 +56,30 @@ pub(super) async fn read(
     }
 }
 
+/// Accepts or rejects connections, once. The answer has no body (CSS API Reference, "Updating an Endpoint
+/// Connection").
+pub(super) async fn decide(
+    api: &Api,
+    cluster: &ClusterId,
+    decision: Decision,
+    connections: &[EndpointId],
+    effort: &mut Effort,
+) -> Result<(), CloudError> {
+    let body = Secret::new(wire::decision(decision, connections));
+    let call = Call {
+        operation: Operation::UpdateConnections,
+        cluster: Some(cluster),
+        path: &path(cluster),
+        query: &[],
+        body: Some(&body),
+    };
+    api.send(&call, effort).await.map(drop)
+}
+
+fn path(cluster: &ClusterId) -> String {
+    format!("clusters/{cluster}/vpcepservice/connections")
+}
+
 fn learn(api: &Api, limits: &PageLimits, cluster: &ClusterId, limit: LargeLimit) {
     if limits.learn(cluster, limit) {
         tracing::warn!(
@@ -78,13 +103,12 @@ struct ClusterPages<'a> {
 
 impl Pages for &mut ClusterPages<'_> {
     async fn page(&mut self, offset: u32, limit: u32) -> Result<Page, CloudError> {
-        let path = format!("clusters/{}/vpcepservice/connections", self.cluster);
         let parameter = self.api.settings.paging.parameter.as_str();
         let query = [(parameter, &*offset.to_string()), ("limit", &*limit.to_string())];
         let call = Call {
             operation: Operation::Connections,
             cluster: Some(self.cluster),
-            path: &path,
+            path: &path(self.cluster),
             query: &query,
             body: None,
         };

@@ -7,6 +7,10 @@ labels! {
     pub enum Operation {
         /// Lists the connections of a cluster.
         Connections = "css_connections",
+        /// Accepts or rejects connections of a cluster.
+        UpdateConnections = "css_update_connections",
+        /// Lists the clusters of a project.
+        Clusters = "css_clusters",
         /// Lists the endpoint services of a project.
         Services = "vpcep_services",
         /// Reads one endpoint service.
@@ -47,6 +51,6 @@ impl Operation {
 
     /// Returns true if sending it twice may do more than sending it once.
     pub(super) fn is_change(self) -> bool {
-        self == Self::UpdateService
+        matches!(self, Self::UpdateConnections | Self::UpdateService)
     }
 }

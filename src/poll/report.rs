@@ -119,6 +119,7 @@ pub(super) fn transitions(before: &ClusterState, after: &ClusterState) {
             endpoint_id = transition.endpoint_id.as_str(),
             from = transition.from.as_str(),
             to = transition.to.as_str(),
+            change_id = transition.change_id.as_deref(),
             "the status of a connection has changed"
         );
     }

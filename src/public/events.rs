@@ -1,10 +1,8 @@
 //! `/api/v1/events`: what moves on the board, as server-sent events (HTML Standard, 9.2).
 //!
-//! One task compares the board with what it saw before and adds events to a short log; each reader takes
+//! `follow` compares the board with what it saw before and adds events to a short log; each reader takes
 //! them from there at its own pace. A reader that comes back names the last event that it got and goes on
 //! after it; one that was away for too long is told to read everything again.
-
-mod seen;
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -18,11 +16,9 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{MissedTickBehavior, interval, timeout},
+    time::timeout,
 };
 
-use self::seen::{Event, Seen};
-use super::state::Shared;
 use crate::web::answers::{TEXT, answer};
 
 /// The events that are kept: half a minute of a fleet of 2,000 clusters that all change once a minute, in
@@ -30,14 +26,20 @@ use crate::web::answers::{TEXT, answer};
 const KEPT: usize = 1024;
 /// Readers at a time: a quarter of the listener's connections, so that scrapers always find one.
 const MAX_READERS: usize = 64;
-/// A person sees a change within two seconds of its poll: this, the way, and the browser's own work.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A comment this often keeps proxies from cutting a connection on which nothing happens.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
 /// Events in one piece of the answer, at most: a piece is held in memory until it is taken.
 const BATCH: usize = 64;
 /// The first piece of an answer. The browser comes back two seconds after a cut.
 const HELLO: &str = "retry: 2000\n\n";
+
+/// An event without its number.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) kind: &'static str,
+    /// JSON on one line.
+    pub(super) data: String,
+}
 
 /// The events, and those who read them. Clones share them.
 #[derive(Clone, Debug)]
@@ -76,7 +78,7 @@ impl Events {
         self.0.newest.borrow().sequence
     }
 
-    fn add(&self, events: Vec<Event>) {
+    pub(super) fn add(&self, events: Vec<Event>) {
         if events.is_empty() {
             return;
         }
@@ -90,6 +92,11 @@ impl Events {
         });
         let too_many = kept.len().saturating_sub(KEPT);
         kept.drain(..too_many);
+    }
+
+    /// Ends all answers.
+    pub(super) fn close(&self) {
+        self.0.newest.send_modify(|newest| newest.closed = true);
     }
 
     /// The events after this one that are kept; `None` if some of them are not, or if it never was.
@@ -169,27 +176,6 @@ fn too_many() -> Response {
     response
 }
 
-/// Follows the board until `shutdown` is ready, then ends all answers.
-pub async fn follow_board(shared: Shared, shutdown: impl Future<Output = ()>) {
-    tokio::pin!(shutdown);
-    let look = |seen: &mut Seen| {
-        let (snapshot, now) = (shared.board.snapshot(), shared.clock.now());
-        seen.events(&snapshot, now, shared.settings().stale_after)
-    };
-    // The clusters that are there at the start are no news.
-    let mut seen = Seen::default();
-    look(&mut seen);
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            _ = ticks.tick() => shared.events.add(look(&mut seen)),
-        }
-    }
-    shared.events.0.newest.send_modify(|newest| newest.closed = true);
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
@@ -220,7 +206,7 @@ mod tests {
         events.add(vec![event(7), event(8)]);
         let expected = "id: 1004\nevent: cluster\ndata: 7\n\nid: 1005\nevent: cluster\ndata: 8\n\n";
         assert_eq!(piece(&mut body).await, expected);
-        events.0.newest.send_modify(|newest| newest.closed = true);
+        events.close();
         assert!(body.frame().await.is_none(), "the exporter ends");
     }
 

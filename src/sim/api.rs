@@ -59,10 +59,11 @@ pub(super) fn answer(cloud: &Cloud, received: &Received<'_>) -> (Reply, String) 
         Err(refused) => refused,
         Ok(()) => judged(&mut state, received, &request, &mut effect),
     };
-    if route.operation == Operation::VpcepUpdate {
+    if matches!(route.operation, Operation::VpcepUpdate | Operation::CssUpdateConnections) {
         state.puts.note(Put {
             request_id: request_id.clone(),
-            service_id: request.service().to_owned(),
+            service_id: route.service.map(str::to_owned),
+            cluster_id: route.cluster.map(str::to_owned),
             body_sha256: sha256(received.body),
             body_bytes: received.body.len(),
             effect,
@@ -109,7 +110,7 @@ fn judged(
             Operation::CssClusters => clusters::list(state, request),
             Operation::CssCluster => clusters::detail(state, request),
             Operation::CssConnections => connections::list(state, request, &hits),
-            Operation::CssUpdateConnections => connection_changes::statuses(state, request),
+            Operation::CssUpdateConnections => connection_changes::statuses(state, request, effect),
             Operation::CssUpdateWhitelist => connection_changes::whitelist(state, request),
             Operation::VpcepServices => services::list(state, request),
             Operation::VpcepService => services::detail(state, request),

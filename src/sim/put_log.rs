@@ -1,4 +1,4 @@
-//! The log of changes: every PUT of a service, its body and its effect.
+//! The log of changes: every PUT of a service and every POST about connections, its body and its effect.
 //!
 //! Clients hold their own records against it. Control requests are not in it.
 
@@ -6,25 +6,30 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-/// So many PUTs are remembered one by one.
+/// So many of them are remembered one by one.
 const KEPT: usize = 10_000;
 
-/// The effect of a PUT, beyond its answer.
+/// The effect of a change, beyond its answer.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Effect {
-    /// The PUT took effect, also where it changed nothing.
+    /// It took effect, also where it changed nothing.
     pub(super) applied: bool,
-    /// Fields that are now different because of it.
-    pub(super) changed: Vec<&'static str>,
+    /// Fields, or the connections, that are now different because of it.
+    pub(super) changed: Vec<String>,
     /// Faults that struck it.
     pub(super) faults: Vec<&'static str>,
 }
 
-/// One PUT.
+/// One PUT or POST.
 #[derive(Debug, Serialize)]
 pub(super) struct Put {
     pub(super) request_id: String,
-    pub(super) service_id: String,
+    /// Of a PUT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) service_id: Option<String>,
+    /// Of a POST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cluster_id: Option<String>,
     /// Of the body as it arrived, in lower-case hexadecimal.
     pub(super) body_sha256: String,
     pub(super) body_bytes: usize,
@@ -38,7 +43,7 @@ pub(super) struct Put {
     pub(super) at_ms: u64,
 }
 
-/// All PUTs since the start or the last reset.
+/// All of them since the start or the last reset.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct PutLog {
     total: u64,

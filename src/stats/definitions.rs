@@ -100,6 +100,12 @@ definitions! {
         "How long polls took, from their first token of the rate limit to their end.";
     POLLS_OVERDUE = "polls_overdue", Gauge, ["project"],
         "Clusters whose next poll is due while the one before has not ended: the rate limit or the cloud is too slow for the interval.";
+    DISCOVERY_CLUSTERS = "discovery_clusters", Gauge, ["project"],
+        "Clusters of this shard that discovery knows.";
+    DISCOVERY_SUCCESS = "discovery_last_success_timestamp_seconds", Gauge, ["project"],
+        "When the list of clusters was last read whole; absent before.";
+    DISCOVERY_FAILURES = "discovery_failures_total", Counter, ["project", "reason"],
+        "Times that the list of clusters was not read, not whole, or not believed, by reason.";
     API_REQUESTS = "api_requests_total", Counter, ["project", "operation", "code"],
         "Requests sent to the cloud, by operation and HTTP status; code is none where no answer came.";
     API_DURATION = "api_request_duration_seconds", Histogram, ["operation"],
@@ -124,8 +130,8 @@ definitions! {
         "How long the exporter took to begin its answers, by route pattern.";
     ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
         "Requests that the admin listener turned away.";
-    ADMIN_CHANGES = "admin_changes_total", Counter, ["outcome"],
-        "Changes of endpoint services that were asked for and not turned away, by how they ended.";
+    ADMIN_CHANGES = "admin_changes_total", Counter, ["kind", "outcome"],
+        "Changes that were asked for and not turned away, by what they were about and how they ended.";
     AUDIT_HEALTHY = "audit_healthy", Gauge, [],
         "1 if the audit log takes records; at 0 no change is made. Absent without an audit log.";
     AUDIT_RECORDS = "audit_records_total", Counter, ["kind"],

@@ -93,8 +93,8 @@ export const serve = async (test, cloud, { names = [], interval = "60s" } = {}) 
       listen: "127.0.0.1:0",
       audit_log: "audit.jsonl",
       tokens: [
-        { name: "oncall", sha256: digest(TOKEN), role: "editor", services: ["prod/*"] },
-        { name: "reader", sha256: digest(VIEWER), role: "viewer", services: ["prod/*"] },
+        { name: "oncall", sha256: digest(TOKEN), role: "editor", services: ["prod/*"], clusters: ["prod/*"] },
+        { name: "reader", sha256: digest(VIEWER), role: "viewer", services: ["prod/*"], clusters: ["prod/*"] },
       ],
     },
   };

@@ -30,7 +30,7 @@ impl Says {
     }
 }
 
-/// What becomes of a PUT.
+/// What becomes of a PUT, or of a POST about connections.
 #[derive(Clone, Debug)]
 pub(crate) enum Puts {
     PassedOn,
@@ -48,7 +48,7 @@ pub(crate) enum Puts {
     Held,
 }
 
-/// What becomes of the reading of one service.
+/// What becomes of the reading of one service, or of a cluster's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
     PassedOn,
@@ -211,8 +211,13 @@ async fn converse(mut stream: TcpStream, cloud: SocketAddr, plan: Arc<Mutex<Plan
         let text = String::from_utf8_lossy(&request).into_owned();
         let line = text.lines().next().unwrap_or_default();
         let path = line.split(' ').nth(1).unwrap_or_default();
-        let service = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let is_put = line.starts_with("PUT ");
+        let path = path.split('?').next().unwrap_or_default();
+        let about_connections = path.strip_suffix("/vpcepservice/connections");
+        // The service, or the cluster.
+        let service = about_connections.unwrap_or(path).rsplit('/').next().unwrap_or_default();
+        let service = service.to_owned();
+        let is_put =
+            line.starts_with("PUT ") || line.starts_with("POST ") && about_connections.is_some();
         let answer = if is_put {
             let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
             let digest = sha256(body);

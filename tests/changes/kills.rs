@@ -20,13 +20,13 @@ use crate::support::eventually;
 const SAID: &str = "a change was under way when the exporter ended";
 
 /// No time for last words.
-async fn kill(mut running: Running) {
+pub(super) async fn kill(mut running: Running) {
     running.process.signal("KILL").await;
     assert!(!running.process.end().await.success());
 }
 
 /// The outcomes of all changes, once each has one.
-async fn outcomes(place: &Place) -> Vec<String> {
+pub(super) async fn outcomes(place: &Place) -> Vec<String> {
     eventually("every intent has an outcome", async || {
         let records = ledger::records(std::slice::from_ref(&place.log));
         let of = |wanted| {
@@ -47,7 +47,7 @@ async fn outcomes(place: &Place) -> Vec<String> {
     .await
 }
 
-async fn until_in_log(place: &Place, wanted: &str) {
+pub(super) async fn until_in_log(place: &Place, wanted: &str) {
     eventually("the record is written", async || {
         let text = std::fs::read_to_string(&place.log).unwrap_or_default();
         if text.contains(&format!("\"kind\":{wanted:?}")) { Ok(()) } else { Err(text) }

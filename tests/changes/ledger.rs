@@ -1,4 +1,4 @@
-//! The equation: PUTs that the cloud saw = attempts in the audit log = answers to callers.
+//! The equation: PUTs and decisions that the cloud saw = attempts in the audit log = answers to callers.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,9 +15,10 @@ use serde_json::Value;
 
 use crate::support::daemon::sha256;
 
-/// A PUT that reached the cloud, or somebody in its place.
+/// A PUT, or a POST about connections, that reached the cloud, or somebody in its place.
 #[derive(Debug)]
 pub(crate) struct Put {
+    /// The service, or the cluster.
     pub(crate) service: String,
     pub(crate) body_sha256: String,
     pub(crate) applied: bool,
@@ -30,7 +31,11 @@ impl Put {
     pub(crate) fn of(noted: &Value) -> Self {
         let text = |name: &str| noted[name].as_str().expect("a text").to_owned();
         Self {
-            service: text("service_id"),
+            service: text(if noted["service_id"].is_string() {
+                "service_id"
+            } else {
+                "cluster_id"
+            }),
             body_sha256: text("body_sha256"),
             applied: noted["applied"].as_bool().expect("a bool"),
             request_id: noted["answered"].as_bool().expect("a bool").then(|| text("request_id")),
@@ -134,13 +139,20 @@ impl Changes {
             let Some(id) = content.change_id.as_ref().map(|id| id.as_str().to_owned()) else {
                 continue;
             };
-            let service = content.service_id.as_ref().expect("a service").as_str().to_owned();
+            let service = content.service_id.as_ref().map(ToString::to_string);
+            let cluster = content.cluster_id.as_ref().map(ToString::to_string);
+            let is_decision = cluster.is_some();
+            let service = service.or(cluster).expect("a service or a cluster");
             match (content.kind, content.outcome.as_deref()) {
                 (Kind::Intent, _) => {
                     assert!(!changes.contains_key(&id), "seq {seq}: an intent after its outcome");
                     let request = content.request.as_ref().expect("a request");
                     // A new file repeats the intents that are open.
-                    open.insert(id, (service, digest(&request["update"])));
+                    let digest = match is_decision {
+                        true => decision_digest(request, content.diff.as_ref().expect("a diff")),
+                        false => digest(&request["update"]),
+                    };
+                    open.insert(id, (service, digest));
                 }
                 (Kind::Outcome, Some("unchanged")) => assert!(!open.contains_key(&id), "seq {seq}"),
                 (Kind::Outcome, outcome) => {
@@ -158,6 +170,14 @@ impl Changes {
         assert!(open.is_empty(), "intents without outcome: {open:?}");
         Self(changes)
     }
+}
+
+/// The digest of the one body that a decision is sent as.
+fn decision_digest(request: &Value, due: &Value) -> String {
+    let action = if request["action"] == "accept" { "receive" } else { "reject" };
+    let due = due.as_array().expect("a list");
+    let ids: Vec<_> = due.iter().map(|one| one["endpoint_id"].to_string()).collect();
+    sha256(&format!(r#"{{"action":"{action}","endpoint_id_list":[{}]}}"#, ids.join(",")))
 }
 
 /// The digest of the one body that an update is sent as: its fields in the order of the document.

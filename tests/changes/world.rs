@@ -11,7 +11,7 @@ use css_vpcep_exporter::{
     change::{LONGEST_CHANGE, Timings},
     clock::Clock,
 };
-use reqwest::{Method, header::CONTENT_TYPE};
+use reqwest::{Method, RequestBuilder, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tokio::{process::Command, time::Duration};
 
@@ -85,12 +85,29 @@ impl Desk {
         body: &str,
     ) -> Result<Answer, String> {
         let url = format!("http://{}/api/v1/endpoint-services/prod/{service}", self.admin);
-        let request = HTTP
-            .put(url)
+        let request = HTTP.put(url).header("if-match", tag);
+        self.answered(request, body).await
+    }
+
+    /// Decides about connections of a cluster, which have these statuses for the caller.
+    pub(crate) async fn ask_to_decide(
+        &self,
+        cluster: &str,
+        action: &str,
+        seen: &[(&str, &str)],
+    ) -> Result<Answer, String> {
+        let one = |(id, status): &(&str, &str)| json!({"endpoint_id": id, "status": status});
+        let seen: Vec<_> = seen.iter().map(one).collect();
+        let body = json!({"action": action, "connections": seen}).to_string();
+        let url = format!("http://{}/api/v1/clusters/{cluster}/connections", self.admin);
+        self.answered(HTTP.post(url), &body).await
+    }
+
+    async fn answered(&self, request: RequestBuilder, body: &str) -> Result<Answer, String> {
+        let request = request
             .timeout(PATIENCE)
             .bearer_auth(EDITOR)
             .header(CONTENT_TYPE, "application/json")
-            .header("if-match", tag)
             .body(body.to_owned());
         let answer = request.send().await.map_err(|error| format!("{error:?}"))?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -144,7 +161,12 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) async fn new(test: &str, services: usize) -> Self {
-        let cloud = Cloud::start(services, 1).await;
+        Self::with(test, services, 1).await
+    }
+
+    /// The same, with so many connections for each cluster.
+    pub(crate) async fn with(test: &str, services: usize, connections: usize) -> Self {
+        let cloud = Cloud::start(services, connections).await;
         let front = Front::before(&cloud.url).await;
         let all = cloud.control(Method::GET, "services", &json!({})).await;
         let all = all["services"].as_array().expect("a list");
@@ -164,7 +186,7 @@ impl Place {
         let admin = &mut configuration["admin"];
         admin["audit_log"] = json!(log);
         admin["tokens"] = json!([{
-            "name": "test", "sha256": sha256(EDITOR), "role": "editor", "services": ["*"],
+            "name": "test", "sha256": sha256(EDITOR), "role": "editor", "services": ["*"], "clusters": ["*"],
         }]);
         let desk = Desk::default();
         Self { cloud, front, services, folder, log, configuration, desk }
@@ -292,7 +314,8 @@ impl World {
     pub(crate) async fn counted(&self, outcome: &str) -> f64 {
         let page = page(self.daemon.public).await;
         let name = "css_vpcep_exporter_admin_changes_total";
-        page.value(name, &[("outcome", outcome)]).expect("it is counted from the start")
+        page.value(name, &[("kind", "service"), ("outcome", outcome)])
+            .expect("it is counted from the start")
     }
 }
 

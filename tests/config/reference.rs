@@ -31,6 +31,7 @@ admin:
       sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
       role: editor
       services: ['prod/*']
+      clusters: ['prod/*']
 ";
 
 fn parse(text: &str, variables: &Variables) -> Result<Config, ConfigError> {
@@ -146,6 +147,10 @@ pub(super) fn known_keys() -> BTreeSet<String> {
 }
 
 fn discover(place: &mut Vec<String>, found: &mut BTreeSet<String>) {
+    // The keys of `defaults` are keys of a project.
+    if place.first().is_some_and(|first| first.starts_with("defaults")) {
+        return;
+    }
     let Some(keys) = expected_at(place) else { return };
     for key in keys {
         found.insert(place.iter().cloned().chain([key.clone()]).collect::<Vec<_>>().join("."));

@@ -6,7 +6,7 @@ use css_vpcep_exporter::huawei::credentials;
 
 use super::{code, codes, expect_table, one_line, row, words};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 15] = [
     "serve",
     "demo",
     "simulate",
@@ -16,6 +16,9 @@ const COMMANDS: [&str; 12] = [
     "service show",
     "service plan",
     "service apply",
+    "connection list",
+    "connection accept",
+    "connection reject",
     "audit verify",
     "audit show",
     "token",

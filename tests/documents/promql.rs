@@ -10,7 +10,7 @@ use std::{
 use css_vpcep_exporter::{
     audit::Kind,
     board::Freshness,
-    change::Outcome,
+    change::{self, Outcome},
     cloud::Reason,
     exposition::{self, families, services},
     huawei::{Operation, wire::Surprise},
@@ -164,6 +164,9 @@ fn values(metric: &str, label: &str) -> Option<Vec<&'static str>> {
         ("status" | "to", _) => Status::ALL.map(Status::as_str).to_vec(),
         ("state", _) => Freshness::ALL.map(Freshness::as_str).to_vec(),
         ("operation", _) => Operation::ALL.map(Operation::as_str).to_vec(),
+        ("kind", "css_vpcep_exporter_admin_changes_total") => {
+            change::Kind::ALL.map(change::Kind::as_str).to_vec()
+        }
         ("outcome", _) => Outcome::ALL.map(Outcome::as_str).to_vec(),
         ("reason", "css_vpcep_exporter_admin_denied_total") => {
             Denied::ALL.map(Denied::as_str).to_vec()

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use css_vpcep_exporter::{
     board::Freshness,
-    change::Outcome,
+    change::{self, Outcome},
     cloud::Reason,
     exposition::{self, families, services},
     huawei::{Operation, wire::Surprise},
@@ -104,6 +104,10 @@ fn closed_lists_of_label_values_are_those_of_the_code() {
         ("`status`, `to`", codes(&Status::ALL.map(Status::as_str))),
         ("`state`", codes(&Freshness::ALL.map(Freshness::as_str))),
         ("`operation`", codes(&Operation::ALL.map(Operation::as_str))),
+        (
+            "`kind` of `css_vpcep_exporter_admin_changes_total`",
+            codes(&change::Kind::ALL.map(change::Kind::as_str)),
+        ),
         ("`kind`", codes(&Surprise::ALL.map(Surprise::as_str))),
         (
             "`reason` of `css_vpcep_exporter_admin_denied_total`",

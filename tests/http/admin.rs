@@ -1,6 +1,7 @@
 //! The admin listener over a real socket, with an engine and an audit log of the test behind it.
 
 mod command;
+mod connections;
 mod conversation;
 mod openapi;
 mod raw;
@@ -12,17 +13,21 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use css_vpcep_exporter::{
     admin::{self, Access, AdminSettings, AdminToken, Parts, Role},
     audit::{self, Audit, AuditWriter, ChangeId, Content, Kind},
-    board::{Board, ServiceBoard, ServiceMeta},
-    change::{ChangeRequest, Changes, Command, Condition, Current, Outcome, Refusal, Report},
+    board::{Board, ClusterMeta, ServiceBoard, ServiceMeta},
+    change::{
+        ChangeRequest, Changes, Command, Condition, Current, Effect, Outcome, Refusal, Report,
+        ServiceEffect, Wanted,
+    },
     clock::Clock,
     model::{
-        EndpointService, PortMapping, RegionId, ServiceFields, ServiceId, ServiceName,
-        ServiceStatus,
+        ClusterId, Connection, ConnectionFields, ConnectionList, EndpointService, PortMapping,
+        RegionId, ServiceFields, ServiceId, ServiceName, ServiceStatus, Status,
     },
     poll::Scheduler,
     stats::Stats,
@@ -45,6 +50,8 @@ const OTHER: &str = "5189d3c2-8882-4871-a3c2-d380272eed88";
 /// A service of project `lab` that is called as the id of one that is no longer configured.
 const HEIR: &str = "6189d3c2-8882-4871-a3c2-d380272eed88";
 const GONE: &str = "7189d3c2-8882-4871-a3c2-d380272eed88";
+/// A cluster of project `prod` that is called `search`.
+const SEARCH: &str = "8189d3c2-8882-4871-a3c2-d380272eed88";
 /// Changes of them.
 const CHANGE_OF_LOGS: &str = "0190b1f2-7c3e-7a41-8c21-000000000001";
 const OLDER_CHANGE_OF_LOGS: &str = "0190b1f2-7c3e-7a41-8c21-000000000000";
@@ -114,7 +121,15 @@ impl Admin {
 
     async fn start_with(says: Says) -> Self {
         let stats = Arc::new(Stats::default());
-        let board = Board::new([]);
+        let board = Board::new([ClusterMeta {
+            region: RegionId::parse("cn-north-4").unwrap(),
+            project: "prod".into(),
+            id: ClusterId::parse(SEARCH).unwrap(),
+            name: "search".into(),
+            interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
+        }]);
         let clock = Clock::system();
         let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Client>::new(
             Vec::new(),
@@ -135,6 +150,7 @@ impl Admin {
             sha256: Sha256::digest(text).into(),
             role,
             services: services.iter().map(|&pattern| pattern.to_owned()).collect(),
+            clusters: services.iter().map(|pattern| pattern.replace("logs", "search")).collect(),
         };
         let (_, web) = tokio::sync::watch::channel(WebSettings::default());
         let admin = AdminSettings {
@@ -151,7 +167,7 @@ impl Admin {
             ],
         };
         let (access, may_enter) =
-            watch::channel(Access::of(&admin, address, std::time::Duration::from_secs(60)));
+            watch::channel(Access::of(&admin, address, Duration::from_secs(60)));
         let (changes, commands) = Changes::channel();
         let asked = Arc::<Mutex<Vec<ChangeRequest>>>::default();
         tokio::spawn(engine(commands, asked.clone(), says));
@@ -283,12 +299,40 @@ fn report(request: &ChangeRequest) -> Report {
         outcome: if request.dry_run { Outcome::Planned } else { Outcome::Applied },
         sent: !request.dry_run,
         safe_to_retry: true,
-        before: service(),
-        after: (!request.dry_run).then(service),
-        diff: Vec::new(),
+        effect: Effect::Service(Box::new(ServiceEffect {
+            before: service(),
+            after: (!request.dry_run).then(service),
+            diff: Vec::new(),
+        })),
         failure: None,
         cloud: None,
         warnings: Vec::new(),
+    }
+}
+
+/// Two connections, one of which is rejected.
+fn connections() -> Arc<ConnectionList> {
+    let one = |id, status| Connection::from(ConnectionFields::bare(id, status));
+    Arc::new(ConnectionList {
+        service_enabled: true,
+        connections: vec![one("e1", Status::Accepted), one("e2", Status::Rejected)],
+        ..ConnectionList::service_not_enabled()
+    })
+}
+
+/// The effect on the service that a report is about.
+fn effect(report: &mut Report) -> &mut ServiceEffect {
+    match &mut report.effect {
+        Effect::Service(effect) => effect,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The condition of a request about a service.
+fn condition(request: &ChangeRequest) -> &Condition {
+    match &request.wanted {
+        Wanted::Service { condition, .. } => condition,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -302,14 +346,20 @@ async fn engine(
             Command::Read { answer, .. } => {
                 let _ = answer.send(Ok(current()));
             }
+            Command::ReadConnections { answer, .. } => {
+                let _ = answer.send(Ok(connections()));
+            }
             Command::Change(request, answer) => {
-                let said = match &request.condition {
-                    _ if request.dry_run => says(&request),
-                    Condition::None => Err(Refusal::ConditionRequired(Box::new(current()))),
-                    Condition::Tags(tags) if !tags.contains(&ETAG.to_owned()) => {
-                        Err(Refusal::ConditionFailed(Box::new(current())))
-                    }
-                    _ => says(&request),
+                let said = match &request.wanted {
+                    Wanted::Connections { .. } => says(&request),
+                    Wanted::Service { condition, .. } => match condition {
+                        _ if request.dry_run => says(&request),
+                        Condition::None => Err(Refusal::ConditionRequired(Box::new(current()))),
+                        Condition::Tags(tags) if !tags.contains(&ETAG.to_owned()) => {
+                            Err(Refusal::ConditionFailed(Box::new(current())))
+                        }
+                        _ => says(&request),
+                    },
                 };
                 asked.lock().unwrap().push(*request);
                 let _ = answer.send(said);

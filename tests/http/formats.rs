@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
-    board::{Attempt, Board, ClusterMeta},
+    board::{Attempt, Board, ClusterMeta, OwnChange},
     cloud::{CloudError, Reason, Trace, Traced},
     exposition::{Format, Settings, Sources, Store, families::FAMILIES, text},
     model::{
-        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+        ClusterId, Connection, ConnectionFields, ConnectionList, Decision, EndpointId, Labels,
+        ListedCluster, RegionId, ServiceName, Status,
     },
     stats::{Lists, Stats},
 };
@@ -25,6 +26,15 @@ fn board() -> Board {
         project: "prod".into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_millis(30_500),
+        labels: Labels::of([("team", "search")]),
+        listed: Some(Arc::new(ListedCluster {
+            id: id(number),
+            name: "".into(),
+            engine: "opensearch".into(),
+            engine_version: "2.19.0".into(),
+            enterprise_project_id: "0".into(),
+            tags: Default::default(),
+        })),
     }));
     let connections = Status::ALL.map(|status| {
         Connection::from(ConnectionFields {
@@ -50,6 +60,13 @@ fn board() -> Board {
         ..ConnectionList::service_not_enabled()
     };
     let results = [Ok(list.into()), Err(CloudError::new(Reason::Timeout, "no"))];
+    let rejected = OwnChange {
+        change_id: "c".into(),
+        actor: "oncall".into(),
+        at: NOW,
+        decided: Some((Decision::Reject, [EndpointId::new("rejected")].into())),
+    };
+    board.change_begins(&[id(0)], &rejected);
     for (number, result) in (0..).zip(results) {
         let outcome = Traced { result, trace: Trace::default() };
         let attempt = Attempt { at: NOW, duration: Duration::from_millis(1234), outcome };

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    change::Current,
+    change::{Current, Effect, ServiceEffect},
     model::{EndpointService, ServiceFields, ServiceId, ServiceName, ServiceStatus},
 };
 
@@ -22,9 +22,11 @@ fn report(outcome: Outcome, safe_to_retry: bool, failure: Option<CloudError>) ->
         outcome,
         sent: true,
         safe_to_retry,
-        before: service(),
-        after: None,
-        diff: Vec::new(),
+        effect: Effect::Service(Box::new(ServiceEffect {
+            before: service(),
+            after: None,
+            diff: Vec::new(),
+        })),
         failure,
         cloud: None,
         warnings: Vec::new(),
@@ -106,7 +108,7 @@ fn answers_of_the_cloud_have_their_status() {
             assert!(verdict.detail.contains("no"), "it says what the cloud said: {verdict:?}");
         }
         let refusal = Refusal::Unreadable(Box::new(error));
-        let verdict = of_refusal(&refusal);
+        let verdict = of_refusal(&refusal, Kind::Service);
         let found = (verdict.status.as_u16(), verdict.kind, verdict.retry_after);
         assert_eq!((found, verdict.safe_to_retry), (expected, true), "{refusal:?}");
     }
@@ -116,7 +118,7 @@ fn answers_of_the_cloud_have_their_status() {
 #[test]
 fn our_own_rate_limit_is_named() {
     let change = of_report(&report(Outcome::NotSent, true, Some(CloudError::no_turn()))).unwrap();
-    let read = of_refusal(&Refusal::Unreadable(Box::new(CloudError::no_turn())));
+    let read = of_refusal(&Refusal::Unreadable(Box::new(CloudError::no_turn())), Kind::Service);
     for verdict in [change, read] {
         assert_eq!((verdict.status.as_u16(), verdict.kind), (503, kind::OWN_LIMIT));
         assert_eq!((verdict.retry_after, verdict.safe_to_retry), (Some(NO_TURN), true));
@@ -130,7 +132,7 @@ fn the_missing_permission_is_named() {
     let error = || error(Reason::Forbidden, 403);
     let change = of_report(&report(Outcome::Rejected, false, Some(error()))).unwrap();
     assert!(change.detail.contains("vpcep:endpointServices:update"), "{change:?}");
-    let read = of_refusal(&Refusal::Unreadable(Box::new(error())));
+    let read = of_refusal(&Refusal::Unreadable(Box::new(error())), Kind::Service);
     assert!(read.detail.contains("vpcep:endpointServices:get"), "{read:?}");
 }
 
@@ -138,7 +140,7 @@ fn the_missing_permission_is_named() {
 fn the_cloud_says_how_long_to_wait() {
     let mut error = error(Reason::Throttled, 429);
     error.retry_after = Some(Duration::from_secs(7));
-    let verdict = of_refusal(&Refusal::Unreadable(Box::new(error)));
+    let verdict = of_refusal(&Refusal::Unreadable(Box::new(error)), Kind::Service);
     assert_eq!(verdict.retry_after, Some(Duration::from_secs(7)));
 }
 
@@ -146,7 +148,7 @@ fn the_cloud_says_how_long_to_wait() {
 fn refusals_have_their_status() {
     let current = || Box::new(Current { service: service(), etag: "e".into() });
     let cases = [
-        (Refusal::UnknownService, 403, "about:blank", false),
+        (Refusal::Unknown, 403, "about:blank", false),
         (Refusal::InProgress, 409, kind::IN_PROGRESS, true),
         (Refusal::ConditionRequired(current()), 428, kind::CONDITION_REQUIRED, false),
         (Refusal::ConditionFailed(current()), 412, kind::CONDITION_FAILED, false),
@@ -155,7 +157,7 @@ fn refusals_have_their_status() {
         (Refusal::Stopping, 503, kind::STOPPING, true),
     ];
     for (refusal, status, kind, safe) in cases {
-        let verdict = of_refusal(&refusal);
+        let verdict = of_refusal(&refusal, Kind::Service);
         let found = (verdict.status.as_u16(), verdict.kind, verdict.safe_to_retry);
         assert_eq!(found, (status, kind, safe), "{refusal:?}");
         assert!(status != 403 || verdict == not_yours(), "one answer for both");

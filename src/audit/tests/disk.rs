@@ -140,7 +140,13 @@ async fn a_refusal_that_meets_a_failing_write_is_recorded_later() {
         *plan.failing.lock().unwrap() = 0..usize::MAX;
         let (reason, remote, actor) = ("role", "10.0.0.8", Some("bob"));
         let (project, service_id, service_name) = (None, None, None);
-        audit.deny(&Denial { reason, remote, actor, project, service_id, service_name });
+        audit.deny(&Denial {
+            actor,
+            project,
+            service_id,
+            service_name,
+            ..Denial::of(reason, remote)
+        });
         eventually("the failure is seen", || !audit.stats().is_healthy()).await;
         // A new file also begins with the record that the old one could not take.
         fs::rename(folder.log(), folder.0.join("old")).unwrap();

@@ -3,15 +3,17 @@
 //! The rest of a line is derived where the types are. Of an observation, memory shares all texts and
 //! keeps the dates of changes apart from the connections; in the file each connection stands for itself.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    board::Observation,
+    board::{Observation, Rejection},
     label,
-    model::{Connection, ConnectionFields, ConnectionList, Connections, ServiceName, Status},
+    model::{
+        Connection, ConnectionFields, ConnectionList, Connections, EndpointId, ServiceName, Status,
+    },
 };
 
 type Text<'a> = Cow<'a, str>;
@@ -38,6 +40,8 @@ struct ConnectionRecord<'a> {
     status: Status,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen_changed: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rejected_here: Option<Rejection>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_sessions: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +73,7 @@ impl Serialize for Observation {
             permissions: list.permissions,
             service_name: list.service_name.clone(),
             connections: connections
-                .map(|(connection, seen)| ConnectionRecord::new(connection, *seen))
+                .map(|(connection, seen)| ConnectionRecord::new(connection, *seen, self))
                 .collect(),
         };
         record.serialize(serializer)
@@ -81,9 +85,14 @@ impl<'de> Deserialize<'de> for Observation {
         let record = ObservationRecord::deserialize(deserializer)?;
         let mut connections = Connections::default();
         let mut seen_changed = Vec::with_capacity(record.connections.len());
+        let mut rejected_here = BTreeMap::new();
         for connection in &record.connections {
             connections.push(&connection.fields());
             seen_changed.push(connection.seen_changed);
+            if let Some(rejection) = &connection.rejected_here {
+                let id = EndpointId::new(&connection.endpoint_id);
+                rejected_here.insert(id, rejection.clone());
+            }
         }
         let list = ConnectionList {
             service_enabled: record.service_enabled,
@@ -94,17 +103,27 @@ impl<'de> Deserialize<'de> for Observation {
             service_name: record.service_name,
             connections: connections.finish(),
         };
-        Ok(Self { at: record.at, list: Arc::new(list), seen_changed: seen_changed.into() })
+        Ok(Self {
+            at: record.at,
+            list: Arc::new(list),
+            seen_changed: seen_changed.into(),
+            rejected_here: Arc::new(rejected_here),
+        })
     }
 }
 
 impl<'a> ConnectionRecord<'a> {
-    fn new(connection: &'a Connection, seen_changed: Option<Timestamp>) -> Self {
+    fn new(
+        connection: &'a Connection,
+        seen_changed: Option<Timestamp>,
+        observation: &Observation,
+    ) -> Self {
         let fields = connection.fields();
         Self {
             endpoint_id: fields.endpoint_id.into(),
             status: fields.status,
             seen_changed,
+            rejected_here: observation.rejection(connection).cloned(),
             max_sessions: fields.max_sessions,
             created: fields.created,
             updated: fields.updated,

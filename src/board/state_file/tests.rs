@@ -206,6 +206,8 @@ fn example() -> Vec<ClusterState> {
         id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
         name: format!("logs \"{number}\" é").into(),
         interval: Duration::new(60, 500_000_000),
+        labels: Default::default(),
+        listed: None,
     };
     let at = |second: u64| now().checked_add(Duration::from_millis(second * 1000 + 250)).unwrap();
     let full = Connection::from(ConnectionFields {
@@ -253,6 +255,7 @@ fn example() -> Vec<ClusterState> {
         endpoint_id: EndpointId::new("705290f3-0d00-41f2-aedc-71f09844e879"),
         from: Status::Creating,
         to: Status::PendingAcceptance,
+        change_id: None,
     };
     let bare = CloudError::new(Reason::Http5xx, "no");
     vec![
@@ -261,6 +264,7 @@ fn example() -> Vec<ClusterState> {
                 at: at(3),
                 list: list.into(),
                 seen_changed: [Some(at(2)), None].into(),
+                rejected_here: Arc::default(),
             })),
             service_switched: Some(at(1)),
             failing_since: Some(at(4)),

@@ -154,7 +154,7 @@ async fn a_change_is_ours_where_its_project_is_renamed_meanwhile() {
     let rig = Rig::new();
     rig.put(Put { before: Duration::from_secs(5), ..Put::ok() });
     let changes = rig.changes.clone();
-    let change = tokio::spawn(async move { changes.change(request(update())).await });
+    let change = tokio::spawn(async move { changes.change(request(update()).into()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     known_as(&rig, &["renamed"]);
     assert_eq!(read(&rig, "renamed").await, 0);
@@ -171,6 +171,8 @@ pub(super) fn dangling(project: &str) -> Record {
         project: Some(project.into()),
         service_id: Some(id()),
         service_name: Some("logs".into()),
+        cluster_id: None,
+        cluster_name: None,
         before: Some(value(&ServiceView::from(&service()))),
         request: Some(json!({ "if_match": "*", "update": value(&update()) })),
         diff: None,

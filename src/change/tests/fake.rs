@@ -1,17 +1,21 @@
 //! A cloud with endpoint services, in memory.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::ID;
 use crate::{
-    cloud::{Budget, CloudError, Listed, Reason, Services, Trace, Traced},
-    model::{EndpointService, Field, ServiceFields, ServiceId},
+    cloud::{Budget, Cloud, CloudError, Decisions, Listed, Reason, Services, Trace, Traced},
+    model::{
+        ClusterId, Connection, ConnectionList, Decision, EndpointId, EndpointService, Field,
+        ServiceFields, ServiceId, ServiceName, Status,
+    },
     pacing::Priority,
 };
 
@@ -36,6 +40,8 @@ pub(super) enum Acts {
     Partly(&'static [Field]),
     /// And somebody else does this right after.
     ThenAnother(ServiceFields),
+    /// And the first connection vanishes right after.
+    ThenGone,
     Panics,
 }
 
@@ -87,6 +93,11 @@ pub(super) struct State {
     pub(super) lag: Duration,
     /// The changes, and if each did something.
     pub(super) puts: Vec<(Instant, ServiceFields, bool)>,
+    /// The connections of the one cluster.
+    pub(super) connections: BTreeMap<&'static str, Status>,
+    /// The decisions about them.
+    pub(super) decisions: Vec<(Instant, Value)>,
+    old_list: Option<(Instant, Arc<ConnectionList>)>,
     /// The number of readings.
     pub(super) read: usize,
     /// With which priority the last one was.
@@ -108,6 +119,14 @@ impl Fake {
             reads: Reads::Answer,
             lag: Duration::ZERO,
             puts: Vec::new(),
+            connections: BTreeMap::from([
+                ("a", Status::Rejected),
+                ("b", Status::Rejected),
+                ("c", Status::Accepted),
+                ("d", Status::Deleting),
+            ]),
+            decisions: Vec::new(),
+            old_list: None,
             read: 0,
             priority: None,
             in_flight: 0,
@@ -117,6 +136,34 @@ impl Fake {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
+    }
+
+    /// What a poll of the cluster finds.
+    pub(super) fn list(&self) -> Arc<ConnectionList> {
+        let name = ServiceName::new(&format!("cn-north-4.logs.{ID}"));
+        let connections = self.state().connections.clone();
+        Arc::new(ConnectionList {
+            service_enabled: true,
+            service_name: Some(name),
+            connections: connections
+                .iter()
+                .map(|(id, status)| Connection::bare(id, *status))
+                .collect(),
+            ..ConnectionList::service_not_enabled()
+        })
+    }
+
+    /// How this reading goes, which it counts.
+    fn reading(&self, budget: &Budget) -> Reads {
+        let mut state = self.state();
+        state.read += 1;
+        state.priority = Some(budget.priority);
+        let was_changed = !state.puts.is_empty() || !state.decisions.is_empty();
+        match state.reads {
+            Reads::FailAfterPut if was_changed => Reads::Fail,
+            Reads::FailAfterPut => Reads::Answer,
+            reads => reads,
+        }
     }
 
     pub(super) fn truth(&self) -> ServiceFields {
@@ -146,16 +193,7 @@ pub(super) fn take(fields: &mut ServiceFields, update: &ServiceFields, names: &[
 
 impl Services for Fake {
     async fn service(&self, id: &ServiceId, budget: Budget) -> Traced<EndpointService> {
-        let reads = {
-            let mut state = self.state();
-            state.read += 1;
-            state.priority = Some(budget.priority);
-            match state.reads {
-                Reads::FailAfterPut if state.puts.is_empty() => Reads::Answer,
-                Reads::FailAfterPut => Reads::Fail,
-                reads => reads,
-            }
-        };
+        let reads = self.reading(&budget);
         if reads == Reads::Hang {
             tokio::time::sleep_until(budget.deadline).await;
         }
@@ -200,7 +238,7 @@ impl Services for Fake {
             let before = state.services[id].clone();
             let fields = &mut state.services.get_mut(id).unwrap().fields;
             match &put.acts {
-                Acts::Wholly => take(fields, update, &Field::ALL),
+                Acts::Wholly | Acts::ThenGone => take(fields, update, &Field::ALL),
                 Acts::NotAtAll => {}
                 Acts::Partly(names) => take(fields, update, names),
                 Acts::ThenAnother(other) => {
@@ -223,6 +261,71 @@ impl Services for Fake {
             None => std::future::pending().await,
         }
         let request_ids = vec!["request-of-the-put".to_owned()];
+        Traced { result: put.answer, trace: Trace { requests: 1, request_ids, ..Trace::default() } }
+    }
+}
+
+impl Cloud for Fake {
+    async fn connections(&self, _: &ClusterId, budget: Budget) -> Traced<Arc<ConnectionList>> {
+        let reads = self.reading(&budget);
+        if reads == Reads::Hang {
+            tokio::time::sleep_until(budget.deadline).await;
+        }
+        let old = self.state().old_list.clone().filter(|(until, _)| *until > Instant::now());
+        let result = match reads {
+            Reads::Answer => Ok(old.map_or_else(|| self.list(), |(_, old)| old)),
+            _ => Err(error(Reason::Timeout, None, "")),
+        };
+        Traced { result, trace: Trace { requests: 1, ..Trace::default() } }
+    }
+}
+
+impl Decisions for Fake {
+    async fn decide(
+        &self,
+        _: &ClusterId,
+        decision: Decision,
+        ids: &[EndpointId],
+        budget: Budget,
+    ) -> Traced<()> {
+        assert!(budget.first_token.is_some(), "a change has paid for its request");
+        let put = self.state().put.clone();
+        if !put.leaves {
+            return Traced { result: put.answer, trace: Trace::default() };
+        }
+        let landed = {
+            let mut state = self.state();
+            state.in_flight += 1;
+            assert_eq!(state.in_flight, 1, "I6: two decisions about a cluster at once");
+            let body = json!({ "action": decision, "ids": ids });
+            state.decisions.push((Instant::now(), body));
+            Landed(self.clone())
+        };
+        tokio::time::sleep(put.before).await;
+        let (before, count) = match &put.acts {
+            Acts::NotAtAll => (self.list(), 0),
+            Acts::Partly(_) => (self.list(), 1),
+            _ => (self.list(), ids.len()),
+        };
+        {
+            let mut state = self.state();
+            for id in ids.iter().take(count) {
+                let status = state.connections.get_mut(id.as_str()).expect("it is there");
+                *status = decision.status();
+            }
+            if let Acts::ThenGone = put.acts {
+                state.connections.remove(ids[0].as_str());
+            }
+            let until = Instant::now() + state.lag;
+            state.old_list = Some((until, before));
+        }
+        assert_ne!(put.acts, Acts::Panics, "a fault");
+        match put.after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => std::future::pending().await,
+        }
+        drop(landed);
+        let request_ids = vec!["request-of-the-post".to_owned()];
         Traced { result: put.answer, trace: Trace { requests: 1, request_ids, ..Trace::default() } }
     }
 }

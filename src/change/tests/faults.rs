@@ -50,7 +50,7 @@ async fn fault_p01_no_connection_is_not_sent() {
         let put = Put { leaves: false, ..Put::fails(failure, Acts::NotAtAll) };
         let (rig, report) = meet(put).await;
         expect(&report, Outcome::NotSent, false, true);
-        assert_eq!((puts(&rig), report.after), (0, None));
+        assert_eq!((puts(&rig), &report.service().after), (0, &None));
         assert_eq!(report.failure.unwrap().reason, reason);
     }
 }
@@ -60,7 +60,7 @@ async fn fault_p02_a_timeout_is_read_back_and_never_sent_again() {
     let silent = |acts| Put { after: None, ..Put::acts(acts) };
     let (rig, report) = meet(silent(Acts::Wholly)).await;
     expect(&report, Outcome::Applied, true, false);
-    assert_eq!((puts(&rig), report.after.unwrap().fields), (1, rig.fake.truth()));
+    assert_eq!((puts(&rig), report.service().after.clone().unwrap().fields), (1, rig.fake.truth()));
     let (rig, report) = meet(silent(Acts::NotAtAll)).await;
     expect(&report, Outcome::NotApplied, true, true);
     warned(&report, "may take effect later");
@@ -142,7 +142,7 @@ async fn fault_p09_a_clash_is_rejected() {
     for code in ["EndPoint.3044", "EndPoint.3046"] {
         let report = refused(Reason::Http4xx, 400, code).await;
         expect(&report, Outcome::Rejected, true, false);
-        assert_eq!(report.after, Some(service()));
+        assert_eq!(report.service().after, Some(service()));
     }
 }
 
@@ -231,7 +231,7 @@ async fn fault_p17_without_reading_back_it_is_unknown() {
         rig.fake.state().reads = Reads::FailAfterPut;
         let report = rig.change().await;
         expect(&report, Outcome::Unknown, true, false);
-        assert_eq!(report.after, None);
+        assert_eq!(report.service().after, None);
         warned(&report, "reading back did not tell");
         rig.check_ledger();
     }
@@ -283,13 +283,13 @@ async fn fault_p19_an_old_state_that_was_seen_too_early_is_unknown() {
     rig.fake.state().lag = seconds(60);
     let asked = tokio::spawn({
         let changes = rig.changes.clone();
-        async move { changes.change(request(update())).await }
+        async move { changes.change(request(update()).into()).await }
     });
     tokio::time::sleep(seconds(2)).await;
     rig.fake.state().reads = Reads::Fail;
     let report = asked.await.unwrap().unwrap();
     expect(&report, Outcome::Unknown, true, false);
-    assert_eq!(report.after, Some(service()));
+    assert_eq!(report.service().after, Some(service()));
     assert_ne!(rig.fake.truth(), service().fields);
 }
 
@@ -301,7 +301,7 @@ async fn fault_p20_a_caller_that_hangs_up_changes_nothing() {
         let rig = Rig::new();
         rig.put(slow.clone());
         rig.fake.state().lag = seconds(3);
-        let asked = rig.changes.change(request(update()));
+        let asked = rig.changes.change(request(update()).into());
         let hung_up = tokio::time::timeout(Duration::from_millis(milliseconds), asked).await;
         assert!(hung_up.is_err());
         tokio::time::sleep(seconds(30)).await;
@@ -321,7 +321,7 @@ async fn fault_p21_of_a_hundred_callers_one_goes_and_the_others_hear_so_at_once(
     let callers = (0..100).map(|_| {
         let changes = rig.changes.clone();
         tokio::spawn(async move {
-            (changes.change(request(update())).await, tokio::time::Instant::now())
+            (changes.change(request(update()).into()).await, tokio::time::Instant::now())
         })
     });
     let (mut applied, mut in_progress) = (0, 0);

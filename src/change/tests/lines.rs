@@ -65,7 +65,7 @@ const ENDED: &str = "a change of an endpoint service has ended";
 async fn the_line_of_a_change_says_why_it_failed() {
     let (lines, _read) = Lines::read().await;
     let rig = Rig::new();
-    rig.projects.borrow()["prod"].pacer.throttled(Some(Duration::from_secs(60)));
+    rig.projects.borrow()["prod"].vpcep.throttled(Some(Duration::from_secs(60)));
     rig.change().await;
     let line = lines.with("outcome=not_sent");
     assert!(line.contains(ENDED) && line.contains(" reason=timeout"), "{line}");

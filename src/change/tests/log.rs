@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
@@ -32,8 +32,15 @@ impl Entry {
         self.content.change_id.as_ref().expect("an id").as_str()
     }
 
-    pub(super) fn update(&self) -> Option<&Value> {
-        self.content.request.as_ref().map(|request| &request["update"])
+    /// The change that this intent speaks of: fields of a service, or the decision and whom it is about.
+    pub(super) fn sends(&self) -> Option<Value> {
+        let request = self.content.request.as_ref()?;
+        if self.content.service_id.is_some() {
+            return Some(request["update"].clone());
+        }
+        let due = self.content.diff.as_ref()?.as_array()?;
+        let ids: Vec<_> = due.iter().map(|one| one["endpoint_id"].clone()).collect();
+        Some(json!({ "action": request["action"], "ids": ids }))
     }
 }
 

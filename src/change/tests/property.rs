@@ -8,12 +8,12 @@ use super::{
     fake::{Acts, Fake, Put, Reads, error, id, take},
     log::Log,
     mapping,
-    rig::{Rig, request},
+    rig::{Ask, Rig, request},
     service,
 };
 use crate::{
     audit::Kind,
-    change::{ChangeRequest, Condition, Outcome, Refusal, Report, etag},
+    change::{Condition, Outcome, Refusal, Report, etag},
     cloud::{CloudError, Reason},
     model::{Field, PortMapping, ServiceFields},
 };
@@ -136,14 +136,12 @@ async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
             }
             _ => Condition::Any,
         };
-        let asked = ChangeRequest {
-            condition,
-            dry_run: random.usize(..8) == 0,
-            ..request(fields(&mut random))
-        };
+        let asked =
+            Ask { condition, dry_run: random.usize(..8) == 0, ..request(fields(&mut random)) };
         let before = rig.fake.truth();
         let sent_before = rig.fake.state().puts.len();
-        let (one, two) = (rig.changes.change(asked.clone()), rig.changes.change(asked.clone()));
+        let (one, two) =
+            (rig.changes.change(asked.clone().into()), rig.changes.change(asked.clone().into()));
         let gone_after = Duration::from_millis(random.usize(..10_000) as u64);
         if random.usize(..4) == 0 {
             // Both hang up.

@@ -30,6 +30,8 @@ fn intent() -> Record {
             project: Some("prod".into()),
             service_id: Some(id()),
             service_name: Some("logs".into()),
+            cluster_id: None,
+            cluster_name: None,
             before: Some(value(&ServiceView::from(&service()))),
             request: Some(json!({ "if_match": "*", "update": value(&update()) })),
             diff: Some(json!([])),

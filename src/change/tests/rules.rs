@@ -7,15 +7,15 @@ use serde_json::json;
 use super::{
     fake::{Fake, Put, Reads, id},
     log::Log,
-    rig::{Rig, meta, request, update},
+    rig::{Ask, Rig, cluster, meta, request, update},
     service,
 };
 use crate::{
     audit::Kind,
     board::{Attribution, ServiceMeta},
     change::{
-        ChangeRequest, Condition, MOST_CHANGES, MOST_READS, Outcome, PacedCloud, Refusal,
-        ServiceView, etag, json::value,
+        Condition, MOST_CHANGES, MOST_READS, Outcome, PacedCloud, Refusal, ServiceView, etag,
+        json::value,
     },
     cloud::Reason,
     model::{EndpointService, Field, ServiceFields, ServiceId},
@@ -30,8 +30,8 @@ fn as_it_is() -> ServiceFields {
     }
 }
 
-fn with(condition: Condition) -> ChangeRequest {
-    ChangeRequest { condition, ..request(update()) }
+fn with(condition: Condition) -> Ask {
+    Ask { condition, ..request(update()) }
 }
 
 fn tags(tags: &[&str]) -> Condition {
@@ -49,10 +49,10 @@ fn nothing_was_sent(rig: &Rig) {
 async fn what_is_as_wanted_already_sends_nothing_whatever_the_tag() {
     for condition in [Condition::None, Condition::Any, tags(&["stale"]), tags(&[])] {
         let rig = Rig::new();
-        let request = ChangeRequest { condition, ..request(as_it_is()) };
-        let report = rig.changes.change(request).await.unwrap();
+        let request = Ask { condition, ..request(as_it_is()) };
+        let report = rig.changes.change(request.into()).await.unwrap();
         assert_eq!((report.outcome, report.sent), (Outcome::Unchanged, false));
-        assert!(report.safe_to_retry && report.diff.is_empty());
+        assert!(report.safe_to_retry && report.service().diff.is_empty());
         nothing_was_sent(&rig);
         let recorded = rig.log.of(Kind::Outcome);
         assert_eq!(recorded[0].outcome, Some(Outcome::Unchanged), "the auditor sees who asked");
@@ -68,12 +68,12 @@ async fn what_is_as_wanted_already_sends_nothing_whatever_the_tag() {
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_shows_the_diff_and_leaves_no_trace() {
     let rig = Rig::new();
-    let plan = ChangeRequest { dry_run: true, ..with(Condition::None) };
-    let report = rig.changes.change(plan).await.unwrap();
+    let plan = Ask { dry_run: true, ..with(Condition::None) };
+    let report = rig.changes.change(plan.into()).await.unwrap();
     assert_eq!((report.outcome, report.sent), (Outcome::Planned, false));
-    let fields: Vec<_> = report.diff.iter().map(|change| change.field).collect();
+    let fields: Vec<_> = report.service().diff.iter().map(|change| change.field).collect();
     assert_eq!(fields, [Field::ServiceName, Field::Ports]);
-    assert_eq!(report.after, None);
+    assert_eq!(report.service().after, None);
     assert!(!report.warnings.is_empty());
     nothing_was_sent(&rig);
     assert_eq!(rig.log.entries.lock().unwrap().len(), 0);
@@ -83,27 +83,27 @@ async fn a_dry_run_shows_the_diff_and_leaves_no_trace() {
 #[tokio::test(start_paused = true)]
 async fn a_change_needs_a_tag_that_matches_or_a_star() {
     let rig = Rig::new();
-    match rig.changes.change(with(Condition::None)).await {
+    match rig.changes.change(with(Condition::None).into()).await {
         Err(Refusal::ConditionRequired(current)) => {
             assert_eq!((current.etag, current.service), (etag(&service()), service()));
         }
         other => panic!("{other:?}"),
     }
-    match rig.changes.change(with(tags(&["stale", "older"]))).await {
+    match rig.changes.change(with(tags(&["stale", "older"])).into()).await {
         Err(Refusal::ConditionFailed(current)) => assert_eq!(current.etag, etag(&service())),
         other => panic!("{other:?}"),
     }
     nothing_was_sent(&rig);
     let tag = rig.changes.read("prod".into(), id()).await.unwrap().etag;
-    let report = rig.changes.change(with(tags(&["stale", &tag]))).await.unwrap();
+    let report = rig.changes.change(with(tags(&["stale", &tag])).into()).await.unwrap();
     assert_eq!(report.outcome, Outcome::Applied);
     assert_eq!(
         rig.log.of(Kind::Intent)[0].content.request.as_ref().unwrap()["if_match"],
         json!(["stale", tag])
     );
     // The tag is used up.
-    let back = ChangeRequest { update: as_it_is(), ..with(tags(&[&tag])) };
-    assert!(matches!(rig.changes.change(back).await, Err(Refusal::ConditionFailed(_))));
+    let back = Ask { update: as_it_is(), ..with(tags(&[&tag])) };
+    assert!(matches!(rig.changes.change(back.into()).await, Err(Refusal::ConditionFailed(_))));
     rig.check_ledger();
 }
 
@@ -163,7 +163,7 @@ async fn after_a_change_the_board_knows_and_takes_it_for_ours() {
     let state = rig.board.find("prod", id().as_str()).unwrap();
     assert_eq!(state.seen.as_ref().unwrap().service.fields, rig.fake.truth());
     assert_eq!(state.unattributed_changes, 0);
-    assert_eq!(*rig.polled.lock().unwrap(), [id()]);
+    assert_eq!(*rig.polled.lock().unwrap(), [cluster()], "the one behind it");
     // Somebody else's change is found by the next reading.
     let other = rig.fake.state().services.get_mut(&id()).map(|service| {
         service.fields.description = Some("moved".into());
@@ -181,7 +181,7 @@ async fn a_reading_beside_a_change_blames_nobody() {
     rig.changes.read("prod".into(), id()).await.unwrap();
     rig.put(Put { after: Some(Duration::from_secs(5)), ..Put::ok() });
     let changes = rig.changes.clone();
-    let change = tokio::spawn(async move { changes.change(request(update())).await });
+    let change = tokio::spawn(async move { changes.change(request(update()).into()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     rig.changes.read("prod".into(), id()).await.unwrap();
     change.await.unwrap().unwrap();
@@ -191,20 +191,20 @@ async fn a_reading_beside_a_change_blames_nobody() {
 #[tokio::test(start_paused = true)]
 async fn only_what_is_configured_is_touched() {
     let rig = Rig::new();
-    let elsewhere = ChangeRequest { project: "test".into(), ..request(update()) };
+    let elsewhere = Ask { project: "test".into(), ..request(update()) };
     let other = ServiceId::parse("00000000-8882-4871-a3c2-d380272eed88").unwrap();
-    let another = ChangeRequest { service: other.clone(), ..request(update()) };
+    let another = Ask { service: other.clone(), ..request(update()) };
     for request in [elsewhere, another] {
-        assert!(matches!(rig.changes.change(request).await, Err(Refusal::UnknownService)));
+        assert!(matches!(rig.changes.change(request.into()).await, Err(Refusal::Unknown)));
     }
     let read = rig.changes.read("prod".into(), other).await;
-    assert!(matches!(read, Err(Refusal::UnknownService)));
+    assert!(matches!(read, Err(Refusal::Unknown)));
     // A reload takes it away, and gives it back.
     let projects = rig.projects.send_replace(Arc::new(HashMap::new()));
-    assert!(matches!(rig.ask(update()).await, Err(Refusal::UnknownService)));
+    assert!(matches!(rig.ask(update()).await, Err(Refusal::Unknown)));
     rig.projects.send_replace(projects);
     rig.board.reconfigure([]);
-    assert!(matches!(rig.ask(update()).await, Err(Refusal::UnknownService)));
+    assert!(matches!(rig.ask(update()).await, Err(Refusal::Unknown)));
     assert_eq!(rig.fake.state().read, 0);
     nothing_was_sent(&rig);
 }
@@ -232,7 +232,7 @@ async fn a_service_has_one_writer_whatever_its_project_is_called() {
     let rig = Rig::new();
     rig.put(Put { before: Duration::from_secs(5), ..Put::ok() });
     let changes = rig.changes.clone();
-    let change = tokio::spawn(async move { changes.change(request(update())).await });
+    let change = tokio::spawn(async move { changes.change(request(update()).into()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     // A reload calls the project something else.
     rig.projects.send_modify(|projects| {
@@ -241,11 +241,11 @@ async fn a_service_has_one_writer_whatever_its_project_is_called() {
     });
     let renamed = ServiceMeta { project: "renamed".into(), ..meta(id(), "logs") };
     rig.board.reconfigure([renamed]);
-    let another = ChangeRequest { project: "renamed".into(), ..request(update()) };
-    let refused = rig.changes.change(another.clone()).await;
+    let another = Ask { project: "renamed".into(), ..request(update()) };
+    let refused = rig.changes.change(another.clone().into()).await;
     assert!(matches!(refused, Err(Refusal::InProgress)), "{refused:?}");
     assert_eq!(change.await.unwrap().unwrap().outcome, Outcome::Applied);
-    let after = rig.changes.change(another).await.unwrap();
+    let after = rig.changes.change(another.into()).await.unwrap();
     assert_eq!(after.outcome, Outcome::Unchanged, "the gate is open again");
 }
 
@@ -254,11 +254,11 @@ async fn a_plan_waits_for_no_gate() {
     let rig = Rig::new();
     rig.put(Put { before: Duration::from_secs(5), ..Put::ok() });
     let changes = rig.changes.clone();
-    let change = tokio::spawn(async move { changes.change(request(update())).await });
+    let change = tokio::spawn(async move { changes.change(request(update()).into()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(matches!(rig.ask(update()).await, Err(Refusal::InProgress)));
-    let plan = ChangeRequest { dry_run: true, ..request(update()) };
-    assert_eq!(rig.changes.change(plan).await.unwrap().outcome, Outcome::Planned);
+    let plan = Ask { dry_run: true, ..request(update()) };
+    assert_eq!(rig.changes.change(plan.into()).await.unwrap().outcome, Outcome::Planned);
     assert_eq!(change.await.unwrap().unwrap().outcome, Outcome::Applied);
 }
 
@@ -273,9 +273,9 @@ async fn there_is_a_limit_to_what_is_under_way() {
     fake.state().reads = Reads::Hang;
     let rig = Rig::with(fake, Log::default(), Vec::new());
     let ask = |service: &ServiceId| {
-        let request = ChangeRequest { service: service.clone(), ..request(update()) };
+        let request = Ask { service: service.clone(), ..request(update()) };
         let changes = rig.changes.clone();
-        tokio::spawn(async move { changes.change(request).await })
+        tokio::spawn(async move { changes.change(request.into()).await })
     };
     let asked: Vec<_> = ids[..MOST_CHANGES].iter().map(ask).collect();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -310,7 +310,7 @@ async fn plans_count_with_the_readings_and_not_with_the_changes() {
     rig.fake.state().reads = Reads::Hang;
     let ask = |dry_run| {
         let (changes, request) = (rig.changes.clone(), request(update()));
-        tokio::spawn(async move { changes.change(ChangeRequest { dry_run, ..request }).await })
+        tokio::spawn(async move { changes.change(Ask { dry_run, ..request }.into()).await })
     };
     let plans: Vec<_> = (0..MOST_READS.max(MOST_CHANGES)).map(|_| ask(true)).collect();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -329,7 +329,7 @@ async fn plans_count_with_the_readings_and_not_with_the_changes() {
 async fn the_rate_limit_is_the_pace_of_changes() {
     let rig = Rig::new();
     let project = rig.projects.borrow()["prod"].clone();
-    project.pacer.throttled(Some(Duration::from_secs(60)));
+    project.vpcep.throttled(Some(Duration::from_secs(60)));
     let report = rig.change().await;
     assert_eq!((report.outcome, report.sent), (Outcome::NotSent, false));
     assert!(report.safe_to_retry);
@@ -350,7 +350,7 @@ async fn a_change_that_was_begun_goes_before_those_that_were_not() {
     let rig = Rig::new();
     let pacer = Pacer::new(RateLimit { requests_per_second: 1.0, burst: 1 });
     rig.projects.send_modify(|projects| {
-        let project = PacedCloud { pacer: pacer.clone(), ..projects["prod"].clone() };
+        let project = PacedCloud { vpcep: pacer.clone(), ..projects["prod"].clone() };
         *projects = Arc::new(HashMap::from([(Arc::from("prod"), project)]));
     });
     let _first = pacer.acquire(Priority::Admin).await;
@@ -370,8 +370,8 @@ async fn whoever_only_looks_waits_behind_those_who_change() {
     let rig = Rig::new();
     rig.changes.read("prod".into(), id()).await.unwrap();
     assert_eq!(rig.fake.state().priority, Some(Priority::Begun));
-    let plan = ChangeRequest { dry_run: true, ..request(update()) };
-    rig.changes.change(plan).await.unwrap();
+    let plan = Ask { dry_run: true, ..request(update()) };
+    rig.changes.change(plan.into()).await.unwrap();
     assert_eq!(rig.fake.state().priority, Some(Priority::Begun));
     rig.fake.state().reads = Reads::Fail;
     assert!(rig.ask(update()).await.is_err());

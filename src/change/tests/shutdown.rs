@@ -16,7 +16,7 @@ async fn a_change_under_way_gets_its_time() {
     let mut rig = Rig::new();
     rig.put(Put { before: Duration::from_secs(20), ..Put::ok() });
     let changes = rig.changes.clone();
-    let asked = tokio::spawn(async move { changes.change(request(update())).await });
+    let asked = tokio::spawn(async move { changes.change(request(update()).into()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     rig.shut_down();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -32,7 +32,7 @@ async fn a_change_that_takes_longer_is_recorded_as_unknown() {
     let mut rig = Rig::new();
     rig.put(Put { after: None, ..Put::ok() });
     let changes = rig.changes.clone();
-    let asked = tokio::spawn(async move { changes.change(request(update())).await });
+    let asked = tokio::spawn(async move { changes.change(request(update()).into()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     let started = tokio::time::Instant::now();
     rig.shut_down();

@@ -108,7 +108,7 @@ impl Checks {
         }
     }
 
-    fn text(&mut self, at: &str, node: Node, expected: &str) -> Option<Box<str>> {
+    pub(super) fn text(&mut self, at: &str, node: Node, expected: &str) -> Option<Box<str>> {
         match node {
             Node::Text(text) => Some(text.into()),
             other => {
@@ -118,7 +118,7 @@ impl Checks {
         }
     }
 
-    fn length(&mut self, at: &str, text: &str, least: usize, most: usize) -> Option<()> {
+    pub(super) fn length(&mut self, at: &str, text: &str, least: usize, most: usize) -> Option<()> {
         let length = text.chars().count();
         if (least..=most).contains(&length) {
             return Some(());
@@ -131,7 +131,7 @@ impl Checks {
         None
     }
 
-    fn characters(
+    pub(super) fn characters(
         &mut self,
         at: &str,
         text: Box<str>,

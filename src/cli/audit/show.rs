@@ -27,6 +27,7 @@ use crate::{
     audit::{ChangeId, Kind, MAX_LINE_BYTES, Record},
     change::Outcome,
     clock::Clock,
+    model::{ClusterId, ServiceId},
     stats::Denied,
 };
 
@@ -41,6 +42,9 @@ pub(super) struct ShowArgs {
     /// Only this endpoint service: its id or name, or PROJECT/ID or PROJECT/NAME
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
+    /// Only this cluster: its id or name, or PROJECT/ID or PROJECT/NAME
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
     /// Only records of the token with this name
     #[arg(long, value_name = "NAME", env = "CSS_VPCEP_EXPORTER_ACTOR")]
     actor: Option<String>,
@@ -191,14 +195,18 @@ impl ShowArgs {
     /// By what the records of a change have in common.
     fn wants(&self, record: &Record) -> bool {
         let content = &record.content;
-        let is_service = |wanted: &String| {
-            let id = content.service_id.as_ref().map_or("", |id| id.as_str());
-            let project = content.project.as_deref().unwrap_or_default();
-            let is = |name: &str| *wanted == name || *wanted == format!("{project}/{name}");
-            is(id) || content.service_name.as_deref().is_some_and(is)
+        let project = content.project.as_deref().unwrap_or_default();
+        let is_called = |wanted: &Option<String>, names: [Option<&str>; 2]| {
+            let is =
+                |name: &str, wanted: &str| wanted == name || wanted == format!("{project}/{name}");
+            let is_one_of = |wanted: &String| names.iter().flatten().any(|name| is(name, wanted));
+            wanted.as_ref().is_none_or(is_one_of)
         };
+        let service = content.service_id.as_ref().map(ServiceId::as_str);
+        let cluster = content.cluster_id.as_ref().map(ClusterId::as_str);
         self.change.as_ref().is_none_or(|id| content.change_id.as_ref() == Some(id))
-            && self.service.as_ref().is_none_or(is_service)
+            && is_called(&self.service, [service, content.service_name.as_deref()])
+            && is_called(&self.cluster, [cluster, content.cluster_name.as_deref()])
             && self.actor.as_ref().is_none_or(|actor| content.actor.as_deref() == Some(actor))
     }
 
@@ -265,10 +273,7 @@ fn change(record: &Record, intent: Option<&Record>, outcome: &str) -> Vec<String
     let mut lines = vec![format!("{:.3}  {}, {}", record.time, visible(outcome), subject(record))];
     let diff = record.content.diff.as_ref();
     match diff.or(intent.and_then(|intent| intent.content.diff.as_ref())) {
-        Some(Value::Array(fields)) => lines.extend(fields.iter().map(|field| {
-            let name = field["field"].as_str().map_or_else(|| field.to_string(), str::to_owned);
-            visible(&format!("    {name}: {} -> {}", field["from"], field["to"]))
-        })),
+        Some(Value::Array(all)) => lines.extend(all.iter().map(difference)),
         Some(other) => lines.push(visible(&format!("    {other}"))),
         None => {}
     }
@@ -278,17 +283,28 @@ fn change(record: &Record, intent: Option<&Record>, outcome: &str) -> Vec<String
     lines
 }
 
-/// The actor, the address, the service and the change.
+/// A field of a service, or a connection.
+fn difference(one: &Value) -> String {
+    let name = one["field"].as_str().or(one["endpoint_id"].as_str());
+    let name = name.map_or_else(|| one.to_string(), str::to_owned);
+    let outcome = one["outcome"].as_str().map(|outcome| format!(", {outcome}"));
+    let outcome = outcome.unwrap_or_default();
+    visible(&format!("    {name}: {} -> {}{outcome}", one["from"], one["to"]))
+}
+
+/// The actor, the address, the service or the cluster, and the change.
 pub(super) fn subject(record: &Record) -> String {
     let content = &record.content;
     let mut text = content.actor.as_deref().unwrap_or("nobody known").to_owned();
     if let Some(remote) = &content.remote {
         text += &format!(" from {remote}");
     }
-    if let (Some(project), Some(service)) = (&content.project, &content.service_id) {
-        text += &match &content.service_name {
-            Some(name) => format!(", {project}/{name} ({service})"),
-            None => format!(", {project}/{service}"),
+    let service = content.service_id.as_ref().map(|id| (id.as_str(), &content.service_name));
+    let cluster = content.cluster_id.as_ref().map(|id| (id.as_str(), &content.cluster_name));
+    if let (Some(project), Some((id, name))) = (&content.project, service.or(cluster)) {
+        text += &match name {
+            Some(name) => format!(", {project}/{name} ({id})"),
+            None => format!(", {project}/{id}"),
         };
     }
     if let Some(id) = &content.change_id {
@@ -320,10 +336,7 @@ mod tests {
     }
 
     use super::*;
-    use crate::{
-        audit::{Content, Hash},
-        model::ServiceId,
-    };
+    use crate::audit::{Content, Hash};
 
     /// A forger who can write to the file can also make hashes that fit.
     #[test]
@@ -338,6 +351,8 @@ mod tests {
             project: Some(odd.into()),
             service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").ok(),
             service_name: Some("logs".into()),
+            cluster_id: None,
+            cluster_name: Some(odd.into()),
             before: value(),
             request: value(),
             diff: Some(json!([{ "field": odd, "from": odd, "to": value() }, odd])),

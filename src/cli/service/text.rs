@@ -1,51 +1,18 @@
-//! The answers of the admin API as lines for a person.
+//! Endpoint services as lines for a person.
 
-use std::{collections::BTreeSet, io::IsTerminal as _};
+use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::super::terminal::visible;
+use super::super::{
+    admin_api::text::{Paint, columns, text, to_the_second, warnings},
+    terminal::visible,
+};
 use crate::{
-    admin::{KnownService, ProblemDocument, ReadService, ServiceList},
-    change::{ChangeView, CloudAnswer, Difference, Outcome},
-    config::process_environment,
+    admin::{KnownService, ReadService, ServiceList},
+    change::{ChangeView, Difference, ServiceChangeView},
     model::{FieldValue, PortMapping},
 };
-
-/// Colours, where there is a terminal that shows them.
-pub(super) struct Paint(bool);
-
-impl Paint {
-    /// Nothing but a terminal gets colours, and not even that where `NO_COLOR` is set.
-    pub(super) fn for_stdout() -> Self {
-        let unwanted = process_environment("NO_COLOR").is_some_and(|text| !text.is_empty());
-        Self(std::io::stdout().is_terminal() && !unwanted)
-    }
-
-    fn with(&self, code: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn gone(&self, text: &str) -> String {
-        self.with("31", text)
-    }
-
-    fn added(&self, text: &str) -> String {
-        self.with("32", text)
-    }
-
-    fn strong(&self, text: &str) -> String {
-        self.with("1", text)
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => visible(text),
-        other => visible(&other.to_string()),
-    }
-}
 
 fn mapping(port: &PortMapping) -> String {
     format!("{} -> {}/{}", port.client_port, port.server_port, visible(&port.protocol))
@@ -71,23 +38,7 @@ pub(super) fn list(answer: &ServiceList, paint: &Paint) -> Vec<String> {
             to_the_second(&visible(seen)),
         ]
     };
-    let mut rows = vec![["SERVICE", "ID", "STATUS", "SEEN"].map(str::to_owned)];
-    rows.extend(services.iter().map(row));
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2), width(3)];
-    let line = |row: &[String; 4]| {
-        let cells: Vec<_> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    let lines = rows.iter().map(line).enumerate();
-    lines.map(|(at, line)| if at == 0 { paint.strong(&line) } else { line }).collect()
-}
-
-/// A time without the parts of its second.
-fn to_the_second(time: &str) -> String {
-    time.split_once('.').map_or_else(|| time.to_owned(), |(second, _)| format!("{second}Z"))
+    columns(["SERVICE", "ID", "STATUS", "SEEN"], services.iter().map(row), paint)
 }
 
 /// A service, a field a line.
@@ -108,11 +59,12 @@ pub(super) fn service(answer: &ReadService) -> Vec<String> {
 }
 
 /// The effect that a change would have.
-pub(super) fn plan(change: &ChangeView, paint: &Paint) -> Vec<String> {
-    if change.diff.is_empty() {
+pub(super) fn plan(change: &ChangeView<ServiceChangeView>, paint: &Paint) -> Vec<String> {
+    if change.effect.diff.is_empty() {
         return vec!["Everything is as wanted already; there is nothing to change.".to_owned()];
     }
-    let mut lines: Vec<_> = change.diff.iter().flat_map(|field| difference(field, paint)).collect();
+    let mut lines: Vec<_> =
+        change.effect.diff.iter().flat_map(|field| difference(field, paint)).collect();
     lines.extend(warnings(&change.warnings, &[], paint));
     lines
 }
@@ -144,11 +96,6 @@ fn difference(change: &Difference, paint: &Paint) -> Vec<String> {
     lines
 }
 
-fn warnings(warnings: &[String], said: &[String], paint: &Paint) -> Vec<String> {
-    let new = warnings.iter().filter(|warning| !said.contains(warning));
-    new.map(|warning| paint.with("33", &format!("Warning: {}", visible(warning)))).collect()
-}
-
 /// The question before a change: it names what will be changed, and where.
 pub(super) fn question(service: &ReadService, listener: &str) -> String {
     visible(&format!(
@@ -158,120 +105,23 @@ pub(super) fn question(service: &ReadService, listener: &str) -> String {
     ))
 }
 
-/// The end of a change, as an answer or a refusal tells it.
-pub(super) struct Ended<'a> {
-    outcome: Outcome,
-    warnings: &'a [String],
-    cloud: Option<&'a CloudAnswer>,
-    safe_to_retry: bool,
-    change_id: Option<&'a str>,
-}
-
-impl<'a> From<&'a ChangeView> for Ended<'a> {
-    fn from(change: &'a ChangeView) -> Self {
-        Self {
-            outcome: change.outcome,
-            warnings: &change.warnings,
-            cloud: change.cloud.as_ref(),
-            safe_to_retry: change.safe_to_retry,
-            change_id: Some(&change.change_id),
-        }
-    }
-}
-
-impl<'a> Ended<'a> {
-    fn of(problem: &'a ProblemDocument) -> Option<Self> {
-        Some(Self {
-            outcome: problem.outcome?,
-            warnings: problem.warnings.as_deref().unwrap_or_default(),
-            cloud: problem.cloud.as_ref(),
-            safe_to_retry: problem.safe_to_retry == Some(true),
-            change_id: problem.change_id.as_deref(),
-        })
-    }
-}
-
-fn meaning(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Applied => "Reading back shows what was wanted.",
-        Outcome::Unchanged => "Everything was as wanted already; nothing was sent.",
-        Outcome::Planned => "Nothing was sent.",
-        Outcome::NotApplied => {
-            "Reading back shows the state from before. Find out why before another try."
-        }
-        Outcome::Partial => {
-            "Reading back shows only a part of what was wanted. Look with show, then plan again."
-        }
-        Outcome::Rejected => {
-            "The cloud refused it, and nothing changed. Correct what it names, then plan again."
-        }
-        Outcome::NotSent => "Nothing was sent, and nothing changed.",
-        Outcome::Unknown => {
-            "It was sent, and nobody knows what became of it. Look with show before another try."
-        }
-    }
-}
-
-/// The end of a change, and what to do next. Warnings in `said` are left out.
-pub(super) fn outcome(change: &Ended<'_>, said: &[String], paint: &Paint) -> Vec<String> {
-    let word = change.outcome.as_str();
-    let painted = match change.outcome {
-        Outcome::Applied | Outcome::Unchanged | Outcome::Planned => paint.added(word),
-        _ => paint.gone(word),
-    };
-    let mut lines = vec![format!("Outcome: {painted}. {}", meaning(change.outcome))];
-    lines.extend(warnings(change.warnings, said, paint));
-    if let Some(CloudAnswer { status, code, message, request_id }) = change.cloud {
-        let parts =
-            [Some(&status.to_string()), code.as_ref(), message.as_ref(), request_id.as_ref()];
-        let parts: Vec<_> = parts.into_iter().flatten().map(|part| visible(part)).collect();
-        lines.push(format!("The cloud: {}", parts.join(", ")));
-    }
-    let safe = if change.safe_to_retry { "yes" } else { "no" };
-    lines.push(format!("The same request may be made again: {safe}"));
-    lines.extend(change.change_id.map(|id| format!("Change: {}", visible(id))));
-    lines
-}
-
-/// A refusal, and what it tells of the change. Warnings in `said` are left out.
-pub(super) fn refusal(
-    status: u16,
-    problem: &ProblemDocument,
-    said: &[String],
-    paint: &Paint,
-) -> Vec<String> {
-    let detail = match &*problem.detail {
-        "" => "no reason was given; is that the admin listener?".to_owned(),
-        detail => visible(detail),
-    };
-    let mut lines = vec![format!("{}: {detail}", paint.gone(&format!("HTTP {status}")))];
-    for error in problem.errors.iter().flatten() {
-        // The empty pointer is the whole body (RFC 6901).
-        let place = if error.pointer.is_empty() { "the body" } else { &error.pointer };
-        lines.push(visible(&format!("  {place}: {}", error.message)));
-    }
-    match (status, Ended::of(problem)) {
-        (401, _) => {
-            lines.push("Is it the right token, and is it still in admin.tokens?".to_owned())
-        }
-        (412, _) => lines.push("Someone changed the service meanwhile: plan again.".to_owned()),
-        (_, ended) => lines.extend(ended.into_iter().flat_map(|it| outcome(&it, said, paint))),
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use serde::de::DeserializeOwned;
+    use serde_json::Value;
 
-    use super::*;
+    use super::{
+        super::super::admin_api::text::{meaning, outcome, refusal},
+        *,
+    };
+    use crate::change::Outcome;
 
     fn read<T: DeserializeOwned>(value: Value) -> T {
         serde_json::from_value(value).unwrap()
     }
 
     /// A change with these members beside those that it must have.
-    fn change(members: Value) -> ChangeView {
+    fn change(members: Value) -> ChangeView<ServiceChangeView> {
         let mut change = json!({
             "change_id": "c", "outcome": "applied", "sent": true, "safe_to_retry": false, "diff": [],
             "before": {"id": "i", "service_name": "n", "status": "s"}, "warnings": [],

@@ -52,6 +52,7 @@ impl Request<'_> {
     pub(super) fn method(&self) -> Method {
         match self.operation {
             Operation::UpdateService => Method::PUT,
+            Operation::UpdateConnections => Method::POST,
             operation if operation.is_exchange() => Method::POST,
             _ => Method::GET,
         }

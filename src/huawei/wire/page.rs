@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cloud::{CloudError, Reason},
     huawei::paging::Page,
-    model::{ConnectionFields, Connections, ServiceName, Status},
+    model::{ConnectionFields, Connections, Decision, EndpointId, ServiceName, Status},
     text::{shown, to_hex},
 };
 
@@ -35,6 +35,15 @@ const ROW: [&str; 10] = [
     "vpcepIpv6Address",
     "vpcepDnsName",
 ];
+
+/// The body of the request that accepts or rejects connections ("Updating an Endpoint Connection").
+pub fn decision(decision: Decision, connections: &[EndpointId]) -> String {
+    let action = match decision {
+        Decision::Accept => "receive",
+        Decision::Reject => "reject",
+    };
+    serde_json::json!({ "action": action, "endpoint_id_list": connections }).to_string()
+}
 
 /// Decodes a page: a pure function of its bytes.
 ///

@@ -9,7 +9,7 @@ use super::{
     times::{ahead, when},
 };
 use crate::{
-    board::{ClusterState, Freshness, Observation},
+    board::{ClusterState, Freshness, Observation, Rejection},
     model::Status,
 };
 
@@ -33,6 +33,8 @@ pub(super) enum Need {
     Incomplete,
     /// Connections wait to be accepted.
     Pending,
+    /// All rejected connections were rejected through the admin listener.
+    RejectedHere,
 }
 
 impl Need {
@@ -41,6 +43,7 @@ impl Need {
         let data = state.shown(now, stale_after);
         let list = data.map(|data| &data.list);
         let counts = list.map_or([0; 7], |list| list.counts());
+        let meant = data.map_or(0, |data| data.rejected_here.len() as u64);
         let any = |status: Status| counts[status as usize] > 0;
         let freshness = state.freshness(now, stale_after);
         let is_off = list.is_some_and(|list| !list.service_enabled);
@@ -53,12 +56,13 @@ impl Need {
         let needs = [
             // A cluster that never had a service was made that way.
             (Self::SwitchedOff, is_off && state.service_switched.is_some()),
-            (Self::Rejected, any(Status::Rejected)),
+            (Self::Rejected, counts[Status::Rejected as usize] > meant),
             (Self::Blind, blind),
             (Self::Failing, freshness == Freshness::Failing),
             (Self::Failed, any(Status::Failed)),
             (Self::Incomplete, list.is_some_and(|list| !list.complete)),
             (Self::Pending, any(Status::PendingAcceptance)),
+            (Self::RejectedHere, meant > 0 && counts[Status::Rejected as usize] == meant),
         ];
         needs.into_iter().filter(|(_, is_so)| *is_so).map(|(need, _)| need).collect()
     }
@@ -82,7 +86,7 @@ pub(super) fn reasons(
             (Need::Blind | Need::Failing, data) => unreadable(page, state, data, now),
             (Need::SwitchedOff, _) => switched_off(page, state, now),
             (Need::Incomplete, Some(data)) => incomplete(page, data),
-            (Need::Rejected, Some(data)) => {
+            (Need::Rejected | Need::RejectedHere, Some(data)) => {
                 connections(page, data, Status::Rejected, "rejected", now);
             }
             (Need::Failed, Some(data)) => {
@@ -157,6 +161,13 @@ fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, n
     }
 }
 
+/// Who meant it, and when.
+fn rejected_here(page: &mut Html, rejection: &Rejection, now: Timestamp) {
+    page.raw(", rejected here by <b>").text(&rejection.actor).raw("</b> ");
+    when(page, rejection.at, now);
+    page.raw(" with change <code>").text(&rejection.change_id).raw("</code>");
+}
+
 fn incomplete(page: &mut Html, data: &Observation) {
     let read = data.list.connections.len();
     page.raw("<b>Not all connections could be read</b>: ").text(&read.to_string());
@@ -183,6 +194,9 @@ fn connections(
         if let Some(since) = since {
             page.raw(" since ");
             when(page, since, now);
+        }
+        if let Some(rejection) = data.rejection(connection) {
+            rejected_here(page, rejection, now);
         }
         page.raw("</li>\n");
     }

@@ -13,6 +13,8 @@ pub(super) struct Change<'a> {
     endpoint_id: Option<&'a str>,
     from: &'static str,
     to: &'static str,
+    /// The change of ours that it follows.
+    change_id: Option<&'a str>,
 }
 
 impl<'a> Change<'a> {
@@ -23,11 +25,12 @@ impl<'a> Change<'a> {
             endpoint_id: Some(transition.endpoint_id.as_str()),
             from: transition.from.as_str(),
             to: transition.to.as_str(),
+            change_id: transition.change_id.as_deref(),
         });
         // Without an observation the direction of the switch is unknown.
         let switch = state.service_switched.zip(state.observation.as_ref()).map(|(at, data)| {
             let (from, to) = if data.list.service_enabled { ("off", "on") } else { ("on", "off") };
-            Self { at, endpoint_id: None, from, to }
+            Self { at, endpoint_id: None, from, to, change_id: None }
         });
         connections.chain(switch)
     }
@@ -43,7 +46,11 @@ impl<'a> Change<'a> {
             Some(id) => page.raw("<code>").text(id).raw("</code></td>"),
             None => page.raw("the endpoint service</td>"),
         };
-        page.labelled("Change", "").raw(self.from).raw(" → ").raw(self.to).raw("</td>");
+        page.labelled("Change", "").raw(self.from).raw(" → ").raw(self.to);
+        if let Some(id) = self.change_id {
+            page.raw(", by change <code>").text(id).raw("</code>");
+        }
+        page.raw("</td>");
     }
 }
 
@@ -66,6 +73,8 @@ mod tests {
             id: ClusterId::parse("00000000-5b35-4f50-8984-76387e42451a").unwrap(),
             name: "c".into(),
             interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
         });
         state.service_switched = Some(Timestamp::UNIX_EPOCH);
         assert_eq!(Change::of(&state).count(), 0);

@@ -192,6 +192,7 @@ fn badges(page: &mut Html, needs: &[Need], freshness: Freshness) {
             Need::Failed => ("warn", "failed"),
             Need::Incomplete => ("warn", "incomplete"),
             Need::Pending => ("warn", "pending"),
+            Need::RejectedHere => ("", "rejected here"),
         };
         badge(page, colour, word);
     }

@@ -5,11 +5,13 @@
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::request::Request;
+use super::{request::Request, service_update};
 use crate::sim::{
     clock::whole_seconds,
     cloud::State,
     errors::{bad_parameter, css, no_such_cluster, not_enabled},
+    faults::{active::Hits, kind::Kind},
+    put_log::Effect,
     reply::{JSON, Reply},
     world::{
         Cluster, Permission, World,
@@ -29,7 +31,11 @@ struct Update {
 }
 
 /// Accepts or rejects connections.
-pub(super) fn statuses(state: &mut State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn statuses(
+    state: &mut State,
+    request: &Request<'_>,
+    effect: &mut Effect,
+) -> Result<Reply, Reply> {
     let Update { action, endpoint_id_list: ids } = read(request.body)?;
     let wanted = match &*action {
         "receive" => ACCEPTED,
@@ -39,7 +45,34 @@ pub(super) fn statuses(state: &mut State, request: &Request<'_>) -> Result<Reply
     if ids.is_empty() {
         return Err(bad_parameter("The parameter endpoint_id_list is empty."));
     }
-    let cluster = enabled(&mut state.world, request.cluster())?;
+    let places = places(enabled(&mut state.world, request.cluster())?, &ids)?;
+    let hits = state.faults.draw_for_change(&request.route);
+    effect.faults.extend(hits.names());
+    if !service_update::is_lost(&hits) {
+        effect.applied = true;
+        let cluster = enabled(&mut state.world, request.cluster())?;
+        effect.changed = decide(cluster, &places, wanted, &hits, request);
+    }
+    Ok(service_update::failed_as_told(done()?, &hits))
+}
+
+/// Changes the status of connections; only of the first one where the fault says so.
+fn decide(
+    cluster: &mut Cluster,
+    places: &[usize],
+    wanted: &'static str,
+    hits: &Hits,
+    request: &Request<'_>,
+) -> Vec<String> {
+    let count = if hits.has(Kind::Partial) { 1 } else { places.len() };
+    let due = places.iter().filter(|at| cluster.connections[**at].status != wanted);
+    let due: Vec<usize> = due.take(count).copied().collect();
+    due.iter().for_each(|at| cluster.set_status(*at, wanted, request.now));
+    due.iter().map(|at| cluster.connections[*at].id.to_string()).collect()
+}
+
+/// The connections of these ids, if all of them may be accepted and rejected now.
+fn places(cluster: &Cluster, ids: &[String]) -> Result<Vec<usize>, Reply> {
     let place = |id: &String| {
         let at = cluster.connections.iter().position(|one| *one.id == **id);
         let at = at.ok_or_else(|| css(400, "CSS.0082", "The record does not exist."))?;
@@ -48,13 +81,7 @@ pub(super) fn statuses(state: &mut State, request: &Request<'_>) -> Result<Reply
             _ => Err(css(400, "CSS.5090", "The operation is not allowed in the current state.")),
         }
     };
-    let places = ids.iter().map(place).collect::<Result<Vec<usize>, Reply>>()?;
-    for at in places {
-        if cluster.connections[at].status != wanted {
-            cluster.set_status(at, wanted, request.now);
-        }
-    }
-    done()
+    ids.iter().map(place).collect()
 }
 
 #[derive(Deserialize)]

@@ -44,7 +44,7 @@ fn carry_out(
         meddle(state, request, second);
     }
     let before = state.world.service(id).cloned().ok_or_else(|| vpcep("0005"))?;
-    if hits.any(&LOST) {
+    if is_lost(hits) {
         return Ok(answer(&before, hits));
     }
     if hits.has(Kind::ApprovalReset) {
@@ -53,7 +53,8 @@ fn carry_out(
     }
     let mut after = before.clone();
     effect.applied = true;
-    effect.changed = wanted.apply(&mut after, hits.has(Kind::Partial));
+    let changed = wanted.apply(&mut after, hits.has(Kind::Partial));
+    effect.changed = changed.into_iter().map(str::to_owned).collect();
     after.updated_at = whole_seconds(request.now);
     state.world.replace_service(id, after.clone());
     if let Some(Fault { gets, ms, .. }) = hits.find(Kind::Delayed) {
@@ -68,7 +69,16 @@ fn carry_out(
 }
 
 fn answer(service: &Service, hits: &Hits) -> Reply {
-    let mut reply = services::changed(service);
+    failed_as_told(services::changed(service), hits)
+}
+
+/// The change does nothing, whatever its answer.
+pub(super) fn is_lost(hits: &Hits) -> bool {
+    hits.any(&LOST)
+}
+
+/// The answer to a change, or what becomes of it by its faults.
+pub(super) fn failed_as_told(mut reply: Reply, hits: &Hits) -> Reply {
     if hits.any(&[Kind::AppliedThen500, Kind::NotAppliedThen500]) {
         reply = vpcep("0001");
     }

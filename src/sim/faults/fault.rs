@@ -83,6 +83,9 @@ impl Fault {
         let fits = |operation: Operation| match kind.group() {
             Group::Http | Group::Wire => true,
             Group::Refusal => operation.is_vpcep(),
+            Group::Change if operation == Operation::CssUpdateConnections => {
+                kind.strikes_connections()
+            }
             Group::Paging | Group::Content | Group::Change => Some(operation) == usual,
         };
         let mistakes = [

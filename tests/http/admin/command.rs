@@ -1,4 +1,4 @@
-//! The `service` command, as a process, and its exit codes.
+//! The `service` command, as a process, and its exit codes; other commands of the admin API run the same.
 
 use std::{process::Stdio, sync::atomic::AtomicUsize};
 
@@ -12,10 +12,10 @@ use tokio::{io::AsyncReadExt as _, process::Command};
 use super::{super::tls::Pair, *};
 use crate::support::certificates::{Authority, place};
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub(super) struct Ran {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 /// Runs it with `input` on a standard input that is no terminal.
@@ -25,8 +25,18 @@ async fn run(admin: SocketAddr, token: Option<&str>, arguments: &[&str], input: 
 }
 
 async fn run_at(url: &str, token: Option<&str>, arguments: &[&str], input: &str) -> Ran {
+    run_command("service", url, token, arguments, input).await
+}
+
+pub(super) async fn run_command(
+    name: &str,
+    url: &str,
+    token: Option<&str>,
+    arguments: &[&str],
+    input: &str,
+) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_css-vpcep-exporter"));
-    command.env_clear().arg("service").args(arguments).args(["--admin.url", url]);
+    command.env_clear().arg(name).args(arguments).args(["--admin.url", url]);
     if let Some(token) = token {
         command.env("CSS_VPCEP_EXPORTER_ADMIN_TOKEN", token);
     }
@@ -49,14 +59,10 @@ async fn run_at(url: &str, token: Option<&str>, arguments: &[&str], input: &str)
 fn differs(request: &ChangeRequest) -> Report {
     let port = |client_port| PortMapping { client_port, server_port: 80, protocol: "TCP".into() };
     let ports = |ports: &[u16]| FieldValue::Ports(ports.iter().copied().map(port).collect());
-    Report {
-        diff: vec![Difference {
-            field: Field::Ports,
-            from: Some(ports(&[1, 2])),
-            to: Some(ports(&[2])),
-        }],
-        ..report(request)
-    }
+    let (from, to) = (Some(ports(&[1, 2])), Some(ports(&[2])));
+    let mut report = report(request);
+    effect(&mut report).diff = vec![Difference { field: Field::Ports, from, to }];
+    report
 }
 
 #[tokio::test]
@@ -114,7 +120,7 @@ async fn apply_changes_what_was_shown() {
     assert!(applied.out.contains("Outcome: applied. Reading back"), "{}", applied.out);
     assert!(applied.out.contains(CHANGE_OF_LOGS), "{}", applied.out);
     let asked: Vec<_> = admin.asked.lock().unwrap().drain(..).collect();
-    let asked: Vec<_> = asked.iter().map(|one| (one.dry_run, &one.condition)).collect();
+    let asked: Vec<_> = asked.iter().map(|one| (one.dry_run, condition(one))).collect();
     let tag = Condition::Tags(vec![ETAG.into()]);
     assert_eq!(asked, [(true, &Condition::None), (false, &tag)]);
     // Nothing differs: nothing is asked for but the plan.

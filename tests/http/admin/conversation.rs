@@ -1,7 +1,7 @@
 //! What is asked of the engine, and what its answers look like.
 
 use css_vpcep_exporter::{
-    change::{CloudAnswer, Difference},
+    change::{CloudAnswer, Difference, Wanted},
     cloud::{self, CloudError, Reason},
     model::{Field, FieldValue},
 };
@@ -42,10 +42,13 @@ async fn a_request_says_what_it_says() {
         let answer = admin.put(query, headers, BODY).await;
         assert_eq!(answer.status, status, "{query} {headers:?}: {}", answer.body);
         let request = admin.asked.lock().unwrap().pop().expect("the engine is asked");
-        assert_eq!((request.dry_run, &request.condition), (dry_run, &condition));
-        assert_eq!((&*request.project, request.service.as_str()), ("prod", LOGS));
+        let Wanted::Service { project, service, update, condition: said } = &request.wanted else {
+            panic!("{request:?}");
+        };
+        assert_eq!((request.dry_run, said), (dry_run, &condition));
+        assert_eq!((&**project, service.as_str()), ("prod", LOGS));
         assert_eq!((&*request.actor, request.remote), ("editor", [127, 0, 0, 1].into()));
-        assert_eq!(request.update.description.as_deref(), Some("x"));
+        assert_eq!(update.description.as_deref(), Some("x"));
         if status >= 400 {
             answer.expect_problem(query);
             assert_eq!(answer.header("etag"), Some("\"state-1\""));
@@ -127,12 +130,12 @@ async fn a_failure_says_what_became_of_the_change() {
         let mut report = report(request);
         report.outcome = Outcome::Rejected;
         report.safe_to_retry = false;
-        report.after = None;
+        effect(&mut report).after = None;
         report.cloud = CloudAnswer::of(&error);
         report.failure = Some(error);
         let text = |text: &str| Some(FieldValue::Text(text.into()));
         let (from, to) = (text("before"), text("x"));
-        report.diff = vec![Difference { field: Field::Description, from, to }];
+        effect(&mut report).diff = vec![Difference { field: Field::Description, from, to }];
         Ok(report)
     };
     let admin = Admin::start_with(Box::new(says)).await;

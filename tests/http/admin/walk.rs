@@ -48,6 +48,8 @@ const ROUTES: &[(&str, Methods)] = &[
         "/api/v1/endpoint-services/%ff/logs",
         &[("GET", [401, 401, 403, 403, 403]), ("PUT", [401, 401, 403, 403, 403])],
     ),
+    ("/api/v1/whoami", &[("GET", [401, 401, 200, 200, 200])]),
+    ("/api/v1/clusters", &[("GET", [401, 401, 200, 200, 200])]),
     ("/api/v1/changes", &[("GET", [401, 401, 200, 200, 200])]),
     ("/api/v1/changes/0190b1f2-7c3e-7a41-8c21-000000000001", &[("GET", [401, 401, 200, 200, 404])]),
     ("/api/v1/changes/0190b1f2-7c3e-7a41-8c21-000000000002", &[("GET", [401, 401, 404, 404, 200])]),
@@ -55,6 +57,22 @@ const ROUTES: &[(&str, Methods)] = &[
     (
         "/api/v1/clusters/5c77b71c-5b35-4f50-8984-76387e42451a/poll",
         &[("POST", [401, 401, 404, 404, 404])],
+    ),
+    (
+        "/api/v1/clusters/8189d3c2-8882-4871-a3c2-d380272eed88/connections",
+        &[("GET", [401, 401, 200, 200, 403]), ("POST", [401, 401, 403, 422, 403])],
+    ),
+    (
+        "/api/v1/clusters/prod%2Fsearch/connections?dry_run=true",
+        &[("GET", [401, 401, 400, 400, 400]), ("POST", [401, 401, 422, 422, 403])],
+    ),
+    (
+        "/api/v1/clusters/prod%2Fno-such/connections",
+        &[("GET", [401, 401, 403, 403, 403]), ("POST", [401, 401, 403, 403, 403])],
+    ),
+    (
+        "/api/v1/clusters/%ff/connections",
+        &[("GET", [401, 401, 403, 403, 403]), ("POST", [401, 401, 403, 403, 403])],
     ),
     ("/api/v1/clusters/%ff/poll", &[("POST", [401, 401, 404, 404, 404])]),
 ];
@@ -116,6 +134,7 @@ async fn the_walk_misses_no_route() {
         }
     }
     let fits = |pattern: &str, path: &str| {
+        let path = path.split('?').next().unwrap_or_default();
         let (pattern, path): (Vec<_>, Vec<_>) =
             (pattern.split('/').collect(), path.split('/').collect());
         let pair = |(pattern, path): (&&str, &&str)| pattern.starts_with('{') || pattern == path;
@@ -168,6 +187,17 @@ async fn nobody_learns_which_services_there_are() {
         [Some("service"), Some("127.0.0.1"), Some("nowhere"), name].map(|text| text.map(Box::from))
     };
     assert_eq!(admin.denied().await, [row(Some("logs")), row(None)]);
+}
+
+#[tokio::test]
+async fn a_token_learns_what_it_is_and_which_clusters_it_covers() {
+    let admin = Admin::start().await;
+    let json = async |path: &str, token| admin.ask("GET", path, Some(token), &[], "").await.json();
+    assert_eq!(json("/api/v1/whoami", VIEWER).await["role"], "viewer");
+    assert_eq!(json("/api/v1/whoami", EDITOR).await["role"], "editor");
+    let clusters = json("/api/v1/clusters", EDITOR).await;
+    assert_eq!(clusters["clusters"][0]["cluster_name"], "search");
+    assert_eq!(json("/api/v1/clusters", NOWHERE).await, json!({"clusters": []}));
 }
 
 /// A service may be called as the id of one that was removed; it is another one all the same.

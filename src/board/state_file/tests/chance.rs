@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    board::{ClusterMeta, ClusterState, Observation, PollRecord, Transition},
+    board::{ClusterMeta, ClusterState, Observation, PollRecord, Rejection, Transition},
     cloud::{CloudError, Reason, Trace},
     model::{
-        ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, RegionId, ServiceName,
-        Status,
+        ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, ListedCluster,
+        RegionId, ServiceName, Status,
     },
 };
 
@@ -94,6 +94,7 @@ impl Chance {
             endpoint_id: EndpointId::new(&self.text()),
             from: self.pick(&Status::ALL),
             to: self.pick(&Status::ALL),
+            change_id: self.maybe(|chance| chance.text().into()),
         }
     }
 
@@ -134,9 +135,19 @@ impl Chance {
         })
     }
 
+    fn rejection(&mut self) -> Rejection {
+        Rejection { change_id: self.text().into(), actor: self.text().into(), at: self.date() }
+    }
+
     fn observation(&mut self) -> Observation {
         let connections: Vec<_> = self.many(6, Self::connection);
         let seen_changed = connections.iter().map(|_| self.maybe(Self::date)).collect();
+        let last = connections.last().map(|one: &Connection| EndpointId::new(one.endpoint_id()));
+        let is_only = |id: &EndpointId| {
+            connections.iter().filter(|one| one.endpoint_id() == id.as_str()).count() == 1
+        };
+        let rejected_here = last.filter(is_only).into_iter().map(|id| (id, self.rejection()));
+        let rejected_here = Arc::new(rejected_here.collect());
         let list = ConnectionList {
             service_enabled: self.pick(&[true, false]),
             complete: self.pick(&[true, false]),
@@ -146,17 +157,31 @@ impl Chance {
             service_name: self.maybe(|chance| ServiceName::new(&chance.text())),
             connections,
         };
-        Observation { at: self.date(), list: list.into(), seen_changed }
+        Observation { at: self.date(), list: list.into(), seen_changed, rejected_here }
+    }
+
+    fn row(&mut self, id: ClusterId) -> ListedCluster {
+        ListedCluster {
+            id,
+            name: self.text().into(),
+            engine: self.text().into(),
+            engine_version: self.text().into(),
+            enterprise_project_id: self.text().into(),
+            tags: self.many(3, |chance| (chance.text().into(), chance.text().into())),
+        }
     }
 
     pub(super) fn cluster(&mut self) -> ClusterState {
         let id = format!("{:08x}-5b35-4f50-8984-76387e42451a", self.next() as u32);
+        let id = ClusterId::parse(&id).unwrap();
         let meta = ClusterMeta {
+            listed: self.maybe(|chance| Arc::new(chance.row(id.clone()))),
             region: RegionId::parse(self.pick(&["cn-north-4", "eu-de", "x"])).unwrap(),
             project: self.text().into(),
-            id: ClusterId::parse(&id).unwrap(),
+            id,
             name: self.text().into(),
             interval: self.duration(),
+            labels: Default::default(),
         };
         ClusterState {
             meta: Arc::new(meta),
@@ -167,6 +192,7 @@ impl Chance {
             recent_transitions: self.many(50, Self::transition),
             polls: self.many(10, |chance| Arc::new(chance.poll())),
             next_poll: None,
+            own_changes: Default::default(),
         }
     }
 }

@@ -5,20 +5,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::super::events::Event;
 use crate::{
     board::{ClusterState, Freshness, Snapshot, Transition, document::Cluster},
     cloud::Reason,
     model::{ByStatus, ClusterId},
     text::json_line,
 };
-
-/// An event without its number.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Event {
-    pub(super) kind: &'static str,
-    /// JSON on one line.
-    pub(super) data: String,
-}
 
 /// The board as it was seen last.
 #[derive(Default)]
@@ -180,7 +173,7 @@ impl<'a> Moved<'a> {
             endpoint_id: transition.endpoint_id.as_str(),
             from: transition.from.as_str(),
             to: transition.to.as_str(),
-            change_id: None,
+            change_id: transition.change_id.as_deref(),
         }
     }
 }

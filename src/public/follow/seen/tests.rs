@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    board::{Attempt, Board, ClusterMeta},
+    board::{Attempt, Board, ClusterMeta, OwnChange},
     cloud::{CloudError, Trace, Traced},
     model::{Connection, ConnectionList, RegionId, Status},
 };
@@ -20,6 +20,8 @@ fn meta(number: u32) -> ClusterMeta {
         project: "p".into(),
         region: RegionId::parse("r").unwrap(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }
 }
 
@@ -85,6 +87,17 @@ fn only_what_moves_is_an_event() {
         "change_id": null,
     });
     assert_eq!(transition, expected);
+
+    // A transition that follows a change of ours names it.
+    let ours =
+        OwnChange { change_id: "ours".into(), actor: "oncall".into(), at: at(31), decided: None };
+    board.change_begins(&[id(1)], &ours);
+    polled(&board, 35, Ok(&[Accepted, Accepted]));
+    let events = seen.events(&board.snapshot(), at(35), STALE_AFTER);
+    let transition: Value = serde_json::from_str(&events[0].data).unwrap();
+    assert_eq!(transition["change_id"], "ours");
+    polled(&board, 36, Ok(&[Accepted, Rejected]));
+    look(&mut seen, &board, 36);
 
     // As many of each as before, but others.
     polled(&board, 40, Ok(&[Rejected, Accepted]));

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{super::terminal::visible, End, failure};
 use crate::{
-    admin::{ProblemDocument, ReadService, ServiceList},
-    change::{ChangeView, LONGEST_CHANGE},
+    admin::{ProblemDocument, ReadConnections, ReadService, ServiceList},
+    change::{ChangeView, ConnectionsView, DecisionRequest, LONGEST_CHANGE, ServiceChangeView},
     config::process_environment,
     files::{Others, read_capped},
     huawei::{credentials::SecretText, endpoints::is_loopback},
@@ -28,22 +28,22 @@ const TIMEOUT: Duration = LONGEST_CHANGE.saturating_add(CONNECT_TIMEOUT);
 const MOST_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 /// An answer of the admin API.
-pub(super) struct Answer<T> {
-    pub(super) etag: Option<String>,
+pub(in crate::cli) struct Answer<T> {
+    pub(in crate::cli) etag: Option<String>,
     /// The body as it came.
-    pub(super) raw: Value,
-    pub(super) body: T,
+    pub(in crate::cli) raw: Value,
+    pub(in crate::cli) body: T,
 }
 
 /// A refusal of the admin API, or of another server.
-pub(super) struct Refused {
-    pub(super) status: u16,
+pub(in crate::cli) struct Refused {
+    pub(in crate::cli) status: u16,
     /// The body as it came.
-    pub(super) raw: Value,
-    pub(super) problem: ProblemDocument,
+    pub(in crate::cli) raw: Value,
+    pub(in crate::cli) problem: ProblemDocument,
 }
 
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     http: reqwest::Client,
     base: Url,
     token: Secret,
@@ -51,7 +51,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client, or what is wrong with what it was given.
-    pub(super) fn new(
+    pub(in crate::cli) fn new(
         url: &str,
         token_file: Option<&Path>,
         ca_file: Option<&Path>,
@@ -90,17 +90,17 @@ impl Client {
     }
 
     /// The address of the admin listener.
-    pub(super) fn base(&self) -> &str {
+    pub(in crate::cli) fn base(&self) -> &str {
         self.base.as_str()
     }
 
-    pub(super) async fn list(&self) -> Result<Answer<ServiceList>, End> {
+    pub(in crate::cli) async fn list(&self) -> Result<Answer<ServiceList>, End> {
         let request = self.http.get(self.url(&["endpoint-services"]));
         self.send(request, "list of endpoint services").await
     }
 
     /// Project and service of an id as a person writes it.
-    pub(super) async fn resolve(&self, id: &str) -> Result<(String, String), End> {
+    pub(in crate::cli) async fn resolve(&self, id: &str) -> Result<(String, String), End> {
         if let Some((project, service)) = id.split_once('/') {
             return Ok((project.to_owned(), service.to_owned()));
         }
@@ -118,7 +118,7 @@ impl Client {
         }
     }
 
-    pub(super) async fn read(
+    pub(in crate::cli) async fn read(
         &self,
         (project, service): &(String, String),
     ) -> Result<Answer<ReadService>, End> {
@@ -126,13 +126,13 @@ impl Client {
         self.send(request, "endpoint service").await
     }
 
-    pub(super) async fn change(
+    pub(in crate::cli) async fn change(
         &self,
         (project, service): &(String, String),
         update: &str,
         dry_run: bool,
         etag: Option<&str>,
-    ) -> Result<Answer<ChangeView>, End> {
+    ) -> Result<Answer<ChangeView<ServiceChangeView>>, End> {
         let mut url = self.url(&["endpoint-services", project, service]);
         if dry_run {
             url.set_query(Some("dry_run=true"));
@@ -146,6 +146,32 @@ impl Client {
             request = request.header(header::IF_MATCH, etag);
         }
         self.send(request, "outcome and difference").await
+    }
+
+    /// The connections of a cluster, by its id or by `project/name`.
+    pub(in crate::cli) async fn connections(
+        &self,
+        cluster: &str,
+    ) -> Result<Answer<ReadConnections>, End> {
+        let request = self.http.get(self.url(&["clusters", cluster, "connections"]));
+        self.send(request, "list of connections").await
+    }
+
+    pub(in crate::cli) async fn decide(
+        &self,
+        cluster: &str,
+        decision: &DecisionRequest,
+        dry_run: bool,
+    ) -> Result<Answer<ChangeView<ConnectionsView>>, End> {
+        let mut url = self.url(&["clusters", cluster, "connections"]);
+        if dry_run {
+            url.set_query(Some("dry_run=true"));
+        }
+        // Words and ids are always JSON.
+        let body = serde_json::to_string(decision).unwrap_or_default();
+        let request = self.http.post(url).header(header::CONTENT_TYPE, "application/json");
+        let request = request.body(body);
+        self.send(request, "outcome and connections").await
     }
 
     fn url(&self, segments: &[&str]) -> Url {

@@ -1,0 +1,134 @@
+//! A change of an endpoint service's fields.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{
+    Condition, Current, Effect, Outcome, Refusal, ServiceEffect,
+    env::Env,
+    json::{Requested, ServiceView, value},
+    plan::{Plan, Precondition, Verdict, etag, judge, plan, precondition},
+    subject::{Changeable, Key, Planned, Subject},
+};
+use crate::{
+    audit::Content,
+    board::{Attribution, ServiceMeta},
+    cloud::{Budget, CloudError, Traced},
+    model::{ClusterId, Decision, EndpointId, EndpointService, ServiceFields},
+};
+
+/// An endpoint service, and what is wanted of it.
+#[derive(Clone)]
+pub(super) struct Service {
+    meta: Arc<ServiceMeta>,
+    update: ServiceFields,
+    condition: Condition,
+    /// The fields before the change.
+    before: ServiceFields,
+}
+
+impl Service {
+    pub(super) fn new(meta: Arc<ServiceMeta>, update: ServiceFields, condition: Condition) -> Self {
+        Self { meta, update, condition, before: ServiceFields::default() }
+    }
+
+    /// The change of an intent; `None` if the record is not of the shape that this program writes.
+    pub(super) fn recalled(meta: Arc<ServiceMeta>, intent: &Content) -> Option<Self> {
+        let Requested { update, .. } = read_record(&intent.request)?;
+        update.present().next()?;
+        let before = read_record(&intent.before).map(ServiceView::into).unwrap_or_default();
+        Some(Self { meta, update, condition: Condition::None, before })
+    }
+}
+
+/// A part of a record.
+pub(super) fn read_record<T: DeserializeOwned>(part: &Option<Value>) -> Option<T> {
+    T::deserialize(part.as_ref()?).ok()
+}
+
+impl Subject for Service {
+    type State = EndpointService;
+
+    fn key(&self) -> Key {
+        Key::Service(self.meta.id.clone())
+    }
+
+    fn named(&self, record: Content) -> Content {
+        Content {
+            project: Some((&*self.meta.project).into()),
+            service_id: Some(self.meta.id.clone()),
+            service_name: Some((&*self.meta.name).into()),
+            ..record
+        }
+    }
+
+    fn requested(&self) -> Value {
+        value(&Requested::new(&self.condition, &self.update))
+    }
+
+    async fn read<C: Changeable>(&self, cloud: &C, budget: Budget) -> Traced<EndpointService> {
+        cloud.service(&self.meta.id, budget).await
+    }
+
+    async fn send<C: Changeable>(&self, cloud: &C, budget: Budget) -> Traced<()> {
+        cloud.update_service(&self.meta.id, &self.update, budget).await
+    }
+
+    fn plan(&mut self, current: &EndpointService) -> Planned {
+        self.before = current.state();
+        let Plan { diff, warnings } = plan(current, &self.update);
+        let effect = ServiceEffect { before: current.clone(), after: None, diff };
+        Planned { effect: Effect::Service(Box::new(effect)), warnings }
+    }
+
+    fn check(&self, current: &EndpointService) -> Result<(), Refusal> {
+        let current = Current { etag: etag(current), service: current.clone() };
+        match precondition(&self.condition, &current) {
+            Precondition::Met => Ok(()),
+            Precondition::Missing => Err(Refusal::ConditionRequired(Box::new(current))),
+            Precondition::Failed => Err(Refusal::ConditionFailed(Box::new(current))),
+        }
+    }
+
+    fn judge(&self, after: &EndpointService) -> Verdict {
+        judge(&self.before, &self.update, after)
+    }
+
+    fn conclude(&self, effect: &mut Effect, _: Outcome, after: Option<EndpointService>) {
+        if let Effect::Service(effect) = effect {
+            effect.after = after;
+        }
+    }
+
+    fn was_read<R>(
+        &self,
+        env: &Env<R>,
+        read: Result<EndpointService, CloudError>,
+        whose: Attribution,
+    ) {
+        env.services.record(&self.meta, read, env.clock.now(), whose);
+    }
+
+    fn begins<R>(&self, env: &Env<R>) {
+        env.services.change_begins(&self.meta.id);
+    }
+
+    fn ends<R>(&self, env: &Env<R>, may_have_acted: bool) {
+        env.services.change_ends(&self.meta.id, may_have_acted.then_some(&self.update));
+    }
+
+    fn clusters<R>(&self, env: &Env<R>) -> Vec<ClusterId> {
+        let snapshot = env.clusters.snapshot();
+        let behind = snapshot.clusters().iter().filter(|state| {
+            let name = state.observation.as_ref().and_then(|seen| seen.list.service_name.as_ref());
+            name.is_some_and(|name| name.service_id() == self.meta.id.as_str())
+        });
+        behind.map(|state| state.meta.id.clone()).collect()
+    }
+
+    fn decided(&self) -> Option<(Decision, Vec<EndpointId>)> {
+        None
+    }
+}

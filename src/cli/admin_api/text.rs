@@ -1,0 +1,202 @@
+//! The parts of answers that all commands of the admin API show alike.
+
+use std::io::IsTerminal as _;
+
+use serde_json::Value;
+
+use super::super::terminal::visible;
+use crate::{
+    admin::ProblemDocument,
+    change::{ChangeView, CloudAnswer, ConnectionChange, Outcome},
+    config::process_environment,
+    model::Status,
+};
+
+/// Colours, where there is a terminal that shows them.
+pub(in crate::cli) struct Paint(pub(in crate::cli) bool);
+
+impl Paint {
+    /// Nothing but a terminal gets colours, and not even that where `NO_COLOR` is set.
+    pub(in crate::cli) fn for_stdout() -> Self {
+        let unwanted = process_environment("NO_COLOR").is_some_and(|text| !text.is_empty());
+        Self(std::io::stdout().is_terminal() && !unwanted)
+    }
+
+    fn with(&self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    pub(in crate::cli) fn gone(&self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    pub(in crate::cli) fn added(&self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    pub(in crate::cli) fn strong(&self, text: &str) -> String {
+        self.with("1", text)
+    }
+}
+
+pub(in crate::cli) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => visible(text),
+        other => visible(&other.to_string()),
+    }
+}
+
+/// Rows under a head, in columns.
+pub(in crate::cli) fn columns<const N: usize>(
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    paint: &Paint,
+) -> Vec<String> {
+    let mut all = vec![head.map(str::to_owned)];
+    all.extend(rows);
+    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells: Vec<_> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    let lines = all.iter().map(line).enumerate();
+    lines.map(|(at, line)| if at == 0 { paint.strong(&line) } else { line }).collect()
+}
+
+/// A time without the parts of its second.
+pub(in crate::cli) fn to_the_second(time: &str) -> String {
+    time.split_once('.').map_or_else(|| time.to_owned(), |(second, _)| format!("{second}Z"))
+}
+
+pub(in crate::cli) fn warnings(warnings: &[String], said: &[String], paint: &Paint) -> Vec<String> {
+    let new = warnings.iter().filter(|warning| !said.contains(warning));
+    new.map(|warning| paint.with("33", &format!("Warning: {}", visible(warning)))).collect()
+}
+
+/// The end of a change, as an answer or a refusal tells it.
+pub(in crate::cli) struct Ended<'a> {
+    outcome: Outcome,
+    warnings: &'a [String],
+    cloud: Option<&'a CloudAnswer>,
+    safe_to_retry: bool,
+    change_id: Option<&'a str>,
+}
+
+impl<'a, Effect> From<&'a ChangeView<Effect>> for Ended<'a> {
+    fn from(change: &'a ChangeView<Effect>) -> Self {
+        Self {
+            outcome: change.outcome,
+            warnings: &change.warnings,
+            cloud: change.cloud.as_ref(),
+            safe_to_retry: change.safe_to_retry,
+            change_id: Some(&change.change_id),
+        }
+    }
+}
+
+impl<'a> Ended<'a> {
+    fn of(problem: &'a ProblemDocument) -> Option<Self> {
+        Some(Self {
+            outcome: problem.outcome?,
+            warnings: problem.warnings.as_deref().unwrap_or_default(),
+            cloud: problem.cloud.as_ref(),
+            safe_to_retry: problem.safe_to_retry == Some(true),
+            change_id: problem.change_id.as_deref(),
+        })
+    }
+}
+
+pub(in crate::cli) fn meaning(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Applied => "Reading back shows what was wanted.",
+        Outcome::Unchanged => "Everything was as wanted already; nothing was sent.",
+        Outcome::Planned => "Nothing was sent.",
+        Outcome::NotApplied => {
+            "Reading back shows the state from before. Find out why before another try."
+        }
+        Outcome::Partial => {
+            "Reading back shows only a part of what was wanted. Look at it again, then plan again."
+        }
+        Outcome::Rejected => {
+            "The cloud refused it, and nothing changed. Correct what it names, then plan again."
+        }
+        Outcome::NotSent => "Nothing was sent, and nothing changed.",
+        Outcome::Unknown => {
+            "It was sent, and nobody knows what became of it. Look at it before another try."
+        }
+    }
+}
+
+/// The end of a change, and what to do next. Warnings in `said` are left out.
+pub(in crate::cli) fn outcome(change: &Ended<'_>, said: &[String], paint: &Paint) -> Vec<String> {
+    let word = change.outcome.as_str();
+    let painted = match change.outcome {
+        Outcome::Applied | Outcome::Unchanged | Outcome::Planned => paint.added(word),
+        _ => paint.gone(word),
+    };
+    let mut lines = vec![format!("Outcome: {painted}. {}", meaning(change.outcome))];
+    lines.extend(warnings(change.warnings, said, paint));
+    if let Some(CloudAnswer { status, code, message, request_id }) = change.cloud {
+        let parts =
+            [Some(&status.to_string()), code.as_ref(), message.as_ref(), request_id.as_ref()];
+        let parts: Vec<_> = parts.into_iter().flatten().map(|part| visible(part)).collect();
+        lines.push(format!("The cloud: {}", parts.join(", ")));
+    }
+    let safe = if change.safe_to_retry { "yes" } else { "no" };
+    lines.push(format!("The same request may be made again: {safe}"));
+    lines.extend(change.change_id.map(|id| format!("Change: {}", visible(id))));
+    lines
+}
+
+/// A refusal, and what it tells of the change. Warnings in `said` are left out.
+pub(in crate::cli) fn refusal(
+    status: u16,
+    problem: &ProblemDocument,
+    said: &[String],
+    paint: &Paint,
+) -> Vec<String> {
+    let detail = match &*problem.detail {
+        "" => "no reason was given; is that the admin listener?".to_owned(),
+        detail => visible(detail),
+    };
+    let mut lines = vec![format!("{}: {detail}", paint.gone(&format!("HTTP {status}")))];
+    for error in problem.errors.iter().flatten() {
+        // The empty pointer is the whole body (RFC 6901).
+        let place = if error.pointer.is_empty() { "the body" } else { &error.pointer };
+        lines.push(visible(&format!("  {place}: {}", error.message)));
+    }
+    match (status, Ended::of(problem)) {
+        (401, _) => {
+            lines.push("Is it the right token, and is it still in admin.tokens?".to_owned())
+        }
+        (412, _) => {
+            lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));
+            lines.push(
+                "Someone changed it meanwhile: look at it again, then plan again.".to_owned(),
+            );
+        }
+        (_, ended) => {
+            lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));
+            lines.extend(ended.into_iter().flat_map(|it| outcome(&it, said, paint)));
+        }
+    }
+    lines
+}
+
+/// What becomes, or became, of each connection.
+pub(in crate::cli) fn connections(all: &[ConnectionChange], paint: &Paint) -> Vec<String> {
+    let line = |one: &ConnectionChange| {
+        let from = one.from.map_or("no such connection", Status::as_str);
+        let outcome = one.outcome.as_str();
+        let painted = match one.outcome {
+            Outcome::Applied | Outcome::Unchanged | Outcome::Planned => paint.added(outcome),
+            _ => paint.gone(outcome),
+        };
+        let id = visible(one.endpoint_id.as_str());
+        format!("  {id}  {from} -> {}  {painted}", one.to.as_str())
+    };
+    all.iter().map(line).collect()
+}
