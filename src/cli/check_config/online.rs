@@ -22,7 +22,7 @@ pub(super) struct Read {
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards.
 pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, StartError> {
-    let Round { board, is_all_discovered, .. } = poll_once(config, |_| {}, || {}).await?;
+    let Round { board, is_all_discovered, .. } = poll_once(config, None, |_| {}, || {}).await?;
     let snapshot = board.snapshot();
     let mut known = HashMap::new();
     for state in snapshot.clusters() {
