@@ -47,7 +47,7 @@ pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
 async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, Failure> {
     let known = |clusters| show(&bar, clusters as u64);
     let round = poll_once(&mut config, known, || bar.inc(1)).await?;
-    let Round { board, stats, is_all_discovered } = round;
+    let Round { board, stats, is_all_discovered, .. } = round;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);

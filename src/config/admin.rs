@@ -78,11 +78,7 @@ struct Known {
 fn services(project: &file::Project) -> Words {
     let services = project.endpoint_services.iter().flatten();
     let words = services.flat_map(|service| [Some(service.id.clone()), service.name.clone()]);
-    Words {
-        project: project.name.clone(),
-        words: words.flatten().collect(),
-        are_discovered: false,
-    }
+    Words { project: project.name.clone(), words: words.flatten().collect(), are_discovered: false }
 }
 
 fn clusters(project: &file::Project) -> Words {
