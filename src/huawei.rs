@@ -36,10 +36,10 @@ pub mod transport;
 pub mod wire;
 
 pub use self::{
-    auth::{METADATA_URL, Metadata},
+    auth::{Account, METADATA_URL, Metadata},
     client::Client,
     key_guard::KeyGuard,
-    operation::Operation,
+    operation::{Described, Operation},
     settings::{Common, Pacers, Settings},
     token_renewal::keep_fresh,
 };

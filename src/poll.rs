@@ -45,7 +45,7 @@ use crate::{
     stats::Stats,
 };
 
-pub use discovery::{Discovery, DiscoveryHandle, DiscoverySettings, Fleet, Polled};
+pub use discovery::{Discovery, DiscoveryHandle, DiscoverySettings, Fleet, Found, Polled};
 pub use handle::{POLL_NOW_AT_MOST_EVERY, PollHandle, PollNowError, RosterHandle};
 pub use once::once;
 pub use services::ServiceReader;

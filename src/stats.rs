@@ -305,6 +305,16 @@ impl Stats {
         });
     }
 
+    /// True if a request of a project was sent.
+    pub fn was_sent(&self, project: &str, operation: impl Label) -> bool {
+        let families = self.api_requests.collect();
+        let mut metrics = families.iter().flat_map(MetricFamily::get_metric);
+        metrics.any(|metric| {
+            let has = |value: &str| metric.get_label().iter().any(|label| label.value() == value);
+            has(project) && has(operation.as_str()) && metric.get_counter().get_value() > 0.0
+        })
+    }
+
     /// A request is sent again.
     pub fn api_retry(&self, project: &str, operation: impl Label) {
         self.of_project(project, || {

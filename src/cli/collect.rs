@@ -59,7 +59,7 @@ async fn collect(
     let recorder = recording.as_ref().map(|file| file.recorder.clone());
     let known = |clusters| show(&bar, clusters as u64);
     let round = poll_once(&mut config, recorder, known, || bar.inc(1)).await?;
-    let Round { board, stats, is_all_discovered } = round;
+    let Round { board, stats, is_all_discovered, .. } = round;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);

@@ -9,8 +9,8 @@ use crate::{
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
-    huawei::{METADATA_URL, transport::Recorder},
-    poll::{self, Polled},
+    huawei::{self, METADATA_URL, transport::Recorder},
+    poll::{self, Fleet, Polled},
     stats::Stats,
 };
 
@@ -31,6 +31,8 @@ pub(super) struct Round {
     pub(super) stats: Arc<Stats>,
     /// True if every list of clusters that discovery reads was read whole.
     pub(super) is_all_discovered: bool,
+    /// The projects, with what discovery found.
+    pub(super) fleet: Fleet<huawei::Client>,
 }
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards, and those that discovery
@@ -49,7 +51,7 @@ pub(super) async fn poll_once(
     known(clusters.len());
     board.reconfigure(clusters);
     poll::once(targets, &board, &clock, &stats, |_, _| polled()).await;
-    Ok(Round { board, stats, is_all_discovered })
+    Ok(Round { board, stats, is_all_discovered, fleet })
 }
 
 /// The clusters that were read, but not whole.
@@ -80,7 +82,7 @@ fn by_cause(failed: impl Iterator<Item = (Arc<ClusterMeta>, CloudError)>) -> Vec
 }
 
 /// The cloud's message may name the request, its code does not.
-fn is_same_cause(one: &CloudError, other: &CloudError) -> bool {
+pub(super) fn is_same_cause(one: &CloudError, other: &CloudError) -> bool {
     one.reason == other.reason
         && match (&one.code, &other.code) {
             (None, None) => one.message == other.message,

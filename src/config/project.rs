@@ -40,17 +40,39 @@ pub(super) struct Fleet {
     pub(super) shard: Shard,
     /// The place of each cluster id.
     clusters: HashMap<String, String>,
+    /// The region and the place of the first project that has an id which the file does not name.
+    unwritten_ids: HashMap<ProjectId, (RegionId, String)>,
 }
 
 impl Fleet {
     /// No clusters so far.
     pub(super) fn new(shard: Shard, intervals: Intervals) -> Self {
-        Self { intervals, shard, clusters: HashMap::new() }
+        Self { intervals, shard, clusters: HashMap::new(), unwritten_ids: HashMap::new() }
     }
 
     /// The number of clusters.
     pub(super) fn size(&self) -> usize {
         self.clusters.len()
+    }
+
+    /// A project id belongs to one region, so that of an environment or a profile can be right for one only.
+    fn check_unwritten_id(
+        &mut self,
+        context: &mut Context<'_>,
+        path: &str,
+        cloud: &huawei::Settings,
+    ) {
+        let Some(id) = cloud.project_id.clone() else { return };
+        let first = || (cloud.region.clone(), path.to_owned());
+        let (region, first) = self.unwritten_ids.entry(id).or_insert_with(first);
+        if *region != cloud.region {
+            let what = format!(
+                "the id is that of the environment or the profile, which is also used at {} for region \
+                 {region}; a project id belongs to one region, so write project_id for each project",
+                context.other(first)
+            );
+            context.warning(path, what);
+        }
     }
 }
 
@@ -61,7 +83,11 @@ pub(super) fn project(
     written: &mut file::Project,
 ) -> Option<ProjectSettings> {
     let at = |key: &str| format!("{path}.{key}");
+    let is_unwritten = written.project_id.is_none();
     let cloud = cloud(context, path, written);
+    if let Some(cloud) = cloud.as_ref().filter(|_| is_unwritten) {
+        fleet.check_unwritten_id(context, &at("project_id"), cloud);
+    }
     let limits = written.rate_limit.get_or_insert_default();
     let mut limit = |key: &str, written: &mut Option<file::RateLimit>, default| {
         rate_limit(context, &at(key), written.get_or_insert_default(), default, fleet.shard)

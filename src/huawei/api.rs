@@ -103,7 +103,7 @@ impl Api {
     }
 
     /// The project id: as configured, else as IAM says, once.
-    async fn project_id(&self, effort: &mut Effort) -> Result<&ProjectId, CloudError> {
+    pub(super) async fn project_id(&self, effort: &mut Effort) -> Result<&ProjectId, CloudError> {
         self.project_id
             .get_or_try_init(async || {
                 let Settings { name, region, .. } = &*self.settings;

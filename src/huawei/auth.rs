@@ -1,8 +1,9 @@
 //! The proof of who sends a request, and the ways to come by one: a file for each provider.
 //!
-//! `issued` is what every provider gives, `life` says when it is renewed, `issuer` asks IAM and STS,
+//! `issued` is what every provider gives, `account` says of it whose it is, `life` says when it is renewed, `issuer` asks IAM and STS,
 //! `provider` finds the provider of an identity, `keeper` keeps a project's credentials in force.
 
+mod account;
 mod assume;
 mod identity_provider;
 mod issued;
@@ -15,7 +16,10 @@ mod password;
 mod pod_identity;
 mod provider;
 
-pub use self::metadata::{METADATA_URL, Metadata};
+pub use self::{
+    account::Account,
+    metadata::{METADATA_URL, Metadata},
+};
 pub(super) use self::{issuer::tell, keeper::Keeper};
 
 use super::{

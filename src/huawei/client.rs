@@ -6,8 +6,11 @@ use tokio::time::Instant;
 
 use super::{
     api::Api,
+    auth::Account,
     clusters, connections,
+    credentials::{AgencyName, Identity, PodIdentity},
     effort::Effort,
+    operation::Operation,
     page_limits::PageLimits,
     page_memory::PageMemory,
     services,
@@ -16,9 +19,10 @@ use super::{
 use crate::{
     cloud::{Budget, Cloud, CloudError, Decisions, Directory, Listed, Reason, Services, Traced},
     model::{
-        ClusterId, ClusterList, ConnectionList, Decision, EndpointId, EndpointService,
+        ClusterId, ClusterList, ConnectionList, Decision, EndpointId, EndpointService, ProjectId,
         ServiceFields, ServiceId,
     },
+    text::shown,
 };
 
 /// A client of the real cloud. Clones share its credentials and what was learnt of its region.
@@ -47,6 +51,41 @@ impl Client {
     /// The settings that the client was made with.
     pub fn settings(&self) -> &Settings {
         &self.0.api.settings
+    }
+
+    /// The owner of the credentials in force; they are obtained if there are none.
+    ///
+    /// # Errors
+    /// The reason why there are none.
+    pub async fn account(&self, budget: Budget) -> Result<Account, CloudError> {
+        let keeper = &self.0.api.session.keeper;
+        if let Some(account) = keeper.account() {
+            return Ok(account);
+        }
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let obtaining = keeper.auth(&self.settings().endpoints.css, &mut effort);
+        within(deadline, "the obtaining of credentials", obtaining).await?;
+        let none = || CloudError::new(Reason::Internal, "the credentials are gone at once");
+        keeper.account().ok_or_else(none)
+    }
+
+    /// The project id, as configured or as IAM says.
+    ///
+    /// # Errors
+    /// The failure of the question to IAM.
+    pub async fn project_id(&self, budget: Budget) -> Result<ProjectId, CloudError> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let asking = self.0.api.project_id(&mut effort);
+        within(deadline, "the question for the project id", asking).await.cloned()
+    }
+
+    /// The exchanges by which the credentials are obtained, in their order, each with its address if the
+    /// environment decides it; none where the source cannot be read.
+    pub fn exchanges(&self) -> Vec<(Operation, Option<String>)> {
+        let identity = self.settings().credentials.resolve();
+        identity.map(|identity| exchanges(&identity)).unwrap_or_default()
     }
 
     /// Replaces credentials that are to be renewed at `now`.
@@ -129,6 +168,30 @@ impl Services for Client {
         let sending = services::update(&self.0.api, service, update, &mut effort);
         let result = within(deadline, "the change of the service", sending).await;
         Traced { result, trace: effort.trace }
+    }
+}
+
+/// The end of a chain asks the metadata service, and pod identity only where that is not there.
+fn exchanges(identity: &Identity) -> Vec<(Operation, Option<String>)> {
+    let pod_identity = |pod: &PodIdentity| (Operation::PodIdentity, Some(shown(&pod.url, 300)));
+    let metadata = (Operation::Metadata, None);
+    match identity {
+        Identity::Keys(_) | Identity::Token(_) => vec![],
+        Identity::Password(_) => vec![(Operation::Token, None)],
+        Identity::Metadata | Identity::Platform { pod: Err(_), .. } => vec![metadata],
+        Identity::Platform { pod: Ok(pod), .. } => vec![metadata, pod_identity(pod)],
+        Identity::PodIdentity(pod) => vec![pod_identity(pod)],
+        Identity::IdToken(_) => {
+            vec![(Operation::IdToken, None), (Operation::SecurityTokens, None)]
+        }
+        Identity::Oidc(_) => vec![(Operation::AssumeWithOidc, None)],
+        Identity::Assumed { base, agency } => {
+            let last = match agency.name {
+                AgencyName::Urn(_) => Operation::Assume,
+                AgencyName::OfDomain { .. } => Operation::SecurityTokens,
+            };
+            [exchanges(base), vec![(last, None)]].concat()
+        }
     }
 }
 

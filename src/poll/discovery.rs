@@ -17,7 +17,7 @@ use super::{handle::RosterHandle, schedule::sleep_until};
 use crate::cloud::{Cloud, Directory};
 
 pub use self::{
-    fleet::{Fleet, Polled},
+    fleet::{Fleet, Found, Polled},
     settings::DiscoverySettings,
 };
 

@@ -40,6 +40,19 @@ pub struct Polled<C> {
     pub clusters: Vec<ClusterMeta>,
 }
 
+/// The last reading of a project's list.
+#[derive(Debug)]
+pub struct Found {
+    /// Clusters on the list; none where it could not be read.
+    pub listed: usize,
+    /// Those of them that the configuration asks for, of all shards.
+    pub wanted: usize,
+    /// Clusters that are polled although the configuration does not name them.
+    pub new: usize,
+    /// Why the list is not to be trusted, or not in all it says.
+    pub failure: Option<CloudError>,
+}
+
 /// A project.
 struct Member<C> {
     /// Without its clusters.
@@ -52,6 +65,7 @@ struct Member<C> {
     is_new: bool,
     /// Why the last list failed, if it did: a cause is logged once.
     failing: Option<(Reason, Option<String>)>,
+    found: Option<Found>,
 }
 
 /// All projects, with what discovery knows of each.
@@ -137,6 +151,7 @@ impl<C: Directory + Clone> Fleet<C> {
                 due: settings.map(|_| now),
                 is_new: settings.is_some(),
                 failing: None,
+                found: None,
                 target,
             });
         }
@@ -198,6 +213,9 @@ impl<C: Directory + Clone> Fleet<C> {
         else {
             return false;
         };
+        let rows = result.as_ref().map(|list| &*list.clusters).unwrap_or_default();
+        let listed = rows.len();
+        let wanted = rows.iter().filter(|row| settings.wants(row)).count();
         let outcome = match result {
             Ok(list) => member.known.after(list, &settings),
             Err(error) => member.known.unchanged(error),
@@ -210,6 +228,9 @@ impl<C: Directory + Clone> Fleet<C> {
         member.due = Some(member.next(&settings, outcome.failure.is_some(), date));
         let is_changed = outcome.known != member.known;
         member.known = outcome.known;
+        let configured: HashSet<_> = member.configured.iter().map(|meta| &meta.id).collect();
+        let new = member.known.rows().filter(|row| !configured.contains(&row.id)).count();
+        member.found = Some(Found { listed, wanted, new, failure: outcome.failure });
         is_changed
     }
 
@@ -236,6 +257,12 @@ impl<C: Directory + Clone> Fleet<C> {
             self.ended(ended);
         }
         self.discovering().all(|member| member.failing.is_none())
+    }
+
+    /// The last reading of each list, by the names of the projects.
+    pub fn found(&self) -> impl Iterator<Item = (&Arc<str>, &Found)> {
+        let members = self.members.iter();
+        members.filter_map(|member| Some((&member.target.name, member.found.as_ref()?)))
     }
 
     /// Gives up the readings under way.
