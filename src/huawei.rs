@@ -5,13 +5,14 @@
 //! error code means), `key_guard` and `key_check` (keys are not burned), `auth` (which credentials are in
 //! force, and their providers), `session`, `iam` (project ids), `api` (a request to a service), `wire` (JSON),
 //! `paging` (many pages, one list), `page_limits` (which page limit the API accepts), `page_memory` (pages
-//! that came before), `connections` and `services` (what is read and changed), `client` (the traits of
-//! [`crate::cloud`]). Only `transport`, `endpoints` and `network` know reqwest;
+//! that came before), `connections`, `clusters` and `services` (what is read and changed), `client` (the
+//! traits of [`crate::cloud`]). Only `transport`, `endpoints` and `network` know reqwest;
 //! nobody outside knows any of it.
 
 mod api;
 mod auth;
 mod client;
+mod clusters;
 mod codes;
 mod connections;
 pub mod credentials;

@@ -97,6 +97,13 @@ impl Sim {
         Ok(Self { listener, cloud: Arc::new(cloud), pace })
     }
 
+    /// From now on a cluster is made, renamed or deleted in every so many steps; 0: never.
+    #[must_use]
+    pub fn with_churn(self, every: u64) -> Self {
+        self.cloud.state().world.churn = every;
+        self
+    }
+
     /// The address of every API of this cloud, without a slash at the end.
     pub fn url(&self) -> String {
         self.cloud.base_url.clone()

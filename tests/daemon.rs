@@ -2,6 +2,7 @@
 
 mod canaries;
 mod collect;
+mod discovery;
 mod events;
 mod faults;
 mod generate;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, builder::FalseyValueParser};
 
-use self::cost::{Cost, Expected, Page};
+use self::cost::{Cost, CostOfFound, Expected, Page};
 use super::{
     args::{ConfigArgs, WebArgs},
     exit::{self, Failure},
@@ -71,6 +71,10 @@ pub(super) async fn run(args: CheckConfigArgs) -> Result<u8, Failure> {
     let clusters = projects.iter().flat_map(|project| &project.clusters);
     let page = cost::page(clusters, &expected, &config.exposition);
     lines(&totals(&costs, &page, &expected));
+    let found = projects
+        .iter()
+        .filter_map(|project| CostOfFound::of(project, &expected, &config.exposition));
+    lines(&found.map(|cost| of_discovery(&cost)).collect::<Vec<_>>());
     Ok(exit::code(is_proved))
 }
 
@@ -160,6 +164,18 @@ fn totals(costs: &[Cost], page: &Page, expected: &Expected) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn of_discovery(cost: &CostOfFound) -> String {
+    format!(
+        "discovery of {}: its list is read every {}; each cluster that it finds is not counted above and \
+         adds {} calls a minute and {} series; the rate limit has room for {} of them",
+        cost.project,
+        human(cost.list_interval),
+        number(cost.calls_per_minute),
+        cost.series,
+        cost.room
+    )
 }
 
 /// With one digit after the point, where there is something.

@@ -9,7 +9,7 @@ use super::{
     args::ConfigArgs,
     exit::{self, Failure},
     log::LogArgs,
-    poll_once::{MOST_NAMED, Outage, in_part, outages, poll_once},
+    poll_once::{MOST_NAMED, Outage, Round, in_part, outages, poll_once},
     signals,
     terminal::print,
 };
@@ -43,16 +43,17 @@ pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
     }
 }
 
-/// Prints the page; false if a cluster was not read, or not whole.
+/// Prints the page; false if a cluster or a list of clusters was not read, or not whole.
 async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, Failure> {
-    show(&bar, config.own_clusters().count() as u64);
-    let (board, stats) = poll_once(&mut config, || bar.inc(1)).await?;
+    let known = |clusters| show(&bar, clusters as u64);
+    let round = poll_once(&mut config, known, || bar.inc(1)).await?;
+    let Round { board, stats, is_all_discovered } = round;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);
     let page = Store::default().page(&board, &config.exposition, Clock::system().now());
     print(exposition::text(page, &Sources::own(stats), Format::Text004).trim_end());
-    Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
+    Ok(is_all_discovered && snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
 /// Tells why clusters were not read, or not whole.

@@ -34,6 +34,8 @@ use crate::{
     text,
 };
 
+/// A cluster comes, is renamed or goes about every two minutes.
+const STEPS_BETWEEN_CLUSTERS: u64 = 60;
 const METRICS_PORT: u16 = 10067;
 const ADMIN_PORT: u16 = 10068;
 const CLOUD_PORT: u16 = 10069;
@@ -133,9 +135,10 @@ async fn cloud() -> Result<Sim, String> {
         fixed_now: None,
     };
     if let Ok(sim) = Sim::bind(settings(CLOUD_PORT)).await {
-        return Ok(sim);
+        return Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS));
     }
     let sim = Sim::bind(settings(0)).await;
+    let sim = sim.map(|sim| sim.with_churn(STEPS_BETWEEN_CLUSTERS));
     sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))
 }
 
@@ -156,18 +159,15 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
          \x20   project_id: {project_id}\n\
          \x20   credentials: {{ metadata: {{}} }}\n\
          \x20   api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n\
-         \x20   clusters:\n",
+         \x20   discovery: {{ interval: 1m, tag_labels: [env, team] }}\n\
+         \x20   endpoint_services:\n",
         state = folder.0.join("state"),
         audit = folder.0.join("audit.jsonl"),
         region = sim.region(),
         project_id = sim.project_id(),
     );
-    for (id, name) in sim.cluster_ids().iter().zip(sim.cluster_names()) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
-    }
-    yaml.push_str("    endpoint_services:\n");
     for (id, name) in sim.services() {
+        // Writing to a String cannot fail.
         let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
     }
     yaml

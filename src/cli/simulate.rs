@@ -45,6 +45,9 @@ pub(super) struct SimulateArgs {
         value_parser = ["auto", "explicit"]
     )]
     pace: String,
+    /// In every so many steps a cluster is made, renamed or deleted; 0: never
+    #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_CHURN", default_value_t = 0)]
+    churn: u64,
     /// Faults to begin with: each NAME or NAME:PERCENT, several with blanks or commas between them
     #[arg(
         long,
@@ -92,6 +95,7 @@ pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
     };
     let sim = Sim::bind(settings).await;
     let sim = sim.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
+    let sim = sim.with_churn(args.churn);
     let (shutdown, others) = signals::listen()?.split(None);
     let lines = [
         ("cloud", sim.url()),

@@ -78,7 +78,7 @@ impl Api {
         let Settings { name, endpoints, .. } = &*self.settings;
         // IAM is asked by the session.
         let (base, version, pacer) = match call.operation {
-            Operation::Connections | Operation::UpdateConnections => {
+            Operation::Connections | Operation::UpdateConnections | Operation::Clusters => {
                 (&endpoints.css, "v1.0", &self.pacers.css)
             }
             _ => (&endpoints.vpcep, "v1", &self.pacers.vpcep),

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     api::Api,
-    connections,
+    clusters, connections,
     effort::Effort,
     page_limits::PageLimits,
     page_memory::PageMemory,
@@ -14,9 +14,10 @@ use super::{
     settings::{Common, Pacers, Settings},
 };
 use crate::{
-    cloud::{Budget, Cloud, CloudError, Decisions, Listed, Reason, Services, Traced},
+    cloud::{Budget, Cloud, CloudError, Decisions, Directory, Listed, Reason, Services, Traced},
     model::{
-        ClusterId, ConnectionList, Decision, EndpointId, EndpointService, ServiceFields, ServiceId,
+        ClusterId, ClusterList, ConnectionList, Decision, EndpointId, EndpointService,
+        ServiceFields, ServiceId,
     },
 };
 
@@ -43,13 +44,6 @@ impl Client {
         self.0.api.session.keeper.reread();
     }
 
-    /// Forgets what came of clusters that are not among these.
-    pub fn keep_only<'a>(&self, clusters: impl IntoIterator<Item = &'a ClusterId>) {
-        let clusters = clusters.into_iter().collect::<HashSet<_>>();
-        self.0.limits.keep_only(&clusters);
-        self.0.memory.keep_only(&clusters);
-    }
-
     /// The settings that the client was made with.
     pub fn settings(&self) -> &Settings {
         &self.0.api.settings
@@ -72,6 +66,21 @@ impl Cloud for Client {
         let Inner { api, limits, memory } = &*self.0;
         let reading = connections::read(api, limits, memory, cluster, &mut effort);
         let result = within(deadline, "the poll", reading).await;
+        Traced { result, trace: effort.trace }
+    }
+
+    fn keep_only(&self, clusters: &HashSet<&ClusterId>) {
+        self.0.limits.keep_only(clusters);
+        self.0.memory.keep_only(clusters);
+    }
+}
+
+impl Directory for Client {
+    async fn clusters(&self, budget: Budget) -> Traced<ClusterList> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let reading = clusters::list(&self.0.api, &mut effort);
+        let result = within(deadline, "the reading of the list of clusters", reading).await;
         Traced { result, trace: effort.trace }
     }
 }

@@ -9,6 +9,8 @@ labels! {
         Connections = "css_connections",
         /// Accepts or rejects connections of a cluster.
         UpdateConnections = "css_update_connections",
+        /// Lists the clusters of a project.
+        Clusters = "css_clusters",
         /// Lists the endpoint services of a project.
         Services = "vpcep_services",
         /// Reads one endpoint service.

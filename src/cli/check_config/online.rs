@@ -6,7 +6,7 @@ use super::cost::{Count, Expected};
 use crate::{
     app::StartError,
     board::ClusterMeta,
-    cli::poll_once::{MOST_NAMED, Outage, in_part, outages, poll_once},
+    cli::poll_once::{MOST_NAMED, Outage, Round, in_part, outages, poll_once},
     cloud::Reason,
     config::{Config, ProjectSettings},
 };
@@ -17,11 +17,12 @@ pub(super) struct Read {
     outages: Vec<Outage>,
     /// Clusters that were read, but not whole.
     incomplete: Vec<Arc<ClusterMeta>>,
+    is_all_discovered: bool,
 }
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards.
 pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, StartError> {
-    let (board, _) = poll_once(config, || {}).await?;
+    let Round { board, is_all_discovered, .. } = poll_once(config, |_| {}, || {}).await?;
     let snapshot = board.snapshot();
     let mut known = HashMap::new();
     for state in snapshot.clusters() {
@@ -36,13 +37,14 @@ pub(super) async fn read(config: &mut Config, default: u64) -> Result<Read, Star
         expected: Expected { known, default, any_assumed: !outages.is_empty() },
         incomplete: in_part(snapshot.clusters()),
         outages,
+        is_all_discovered,
     })
 }
 
 impl Read {
     /// True if every cluster was read whole.
     pub(super) fn is_whole(&self) -> bool {
-        self.outages.is_empty() && self.incomplete.is_empty()
+        self.is_all_discovered && self.outages.is_empty() && self.incomplete.is_empty()
     }
 
     /// The lines of the report: the clusters that were read, and each error with its remedy.
