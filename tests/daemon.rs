@@ -14,6 +14,7 @@ mod outage;
 mod pages;
 mod paging;
 mod permissions;
+mod recordings;
 mod regions;
 mod reload;
 mod restart;

@@ -23,7 +23,11 @@ use crate::{
     cloud::{Clouds, Reason},
     config::Config,
     exposition::Store,
-    huawei::{self, Common, transport::Transport, wire::Surprise},
+    huawei::{
+        self, Common,
+        transport::{Recorder, Transport},
+        wire::Surprise,
+    },
     label::words,
     poll::{Discovery, DiscoveryHandle, Fleet, PollHandle, Scheduler, ServiceReader},
     public::{self, Events, Live, Readiness, ReloadHandle, Shared},
@@ -44,7 +48,7 @@ pub struct Collector {
 }
 
 /// Builds the parts that poll. `restored` are the clusters of before a restart; `metadata_url` is the
-/// address of the ECS metadata service.
+/// address of the ECS metadata service; `recorder` notes the answers of the cloud.
 ///
 /// # Errors
 /// If the TLS backend cannot start.
@@ -53,6 +57,7 @@ pub fn collector<'a>(
     restored: impl IntoIterator<Item = &'a ClusterMeta>,
     clock: &Clock,
     metadata_url: &str,
+    recorder: Option<Arc<Recorder>>,
 ) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new(Lists {
         reasons: words::<Reason>(),
@@ -63,7 +68,8 @@ pub fn collector<'a>(
     }));
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
-    let transport = Transport::new(clock.clone(), stats.clone()).map_err(StartError::Machine)?;
+    let transport = Transport::recorded(clock.clone(), stats.clone(), recorder);
+    let transport = transport.map_err(StartError::Machine)?;
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
         guard: Arc::default(),
@@ -123,7 +129,7 @@ impl ReadSide {
         let services = ServiceBoard::new(config.own_services());
         let restored = state.iter().flat_map(|(_, restored)| restored.clusters());
         let Collector { fleet, board, stats, known } =
-            collector(config, restored, &clock, &options.metadata_url)?;
+            collector(config, restored, &clock, &options.metadata_url, None)?;
         let state_file = state.map(|(file, restored)| {
             restore::restore(&file, restored, &board, &clock);
             file

@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
-    huawei::{self, METADATA_URL},
+    huawei::{self, METADATA_URL, transport::Recorder},
     poll::{self, Fleet, Polled},
     stats::Stats,
 };
@@ -36,14 +36,15 @@ pub(super) struct Round {
 }
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards, and those that discovery
-/// finds. `known` is called with their number, `polled` after each.
+/// finds. `recorder` notes the answers; `known` is called with the number of clusters, `polled` after each.
 pub(super) async fn poll_once(
     config: &mut Config,
+    recorder: Option<Arc<Recorder>>,
     known: impl Fn(usize),
     polled: impl Fn(),
 ) -> Result<Round, StartError> {
     let clock = Clock::system();
-    let collector = app::collector(config, [], &clock, METADATA_URL)?;
+    let collector = app::collector(config, [], &clock, METADATA_URL, recorder)?;
     let Collector { mut fleet, board, stats, .. } = collector;
     let is_all_discovered = fleet.read_once().await;
     let Polled { targets, clusters } = fleet.polled();

@@ -86,6 +86,18 @@ impl Operation {
         Described { method, service, path, actions }
     }
 
+    /// Returns true if it asks IAM or STS for credentials: with POST, and twice brings no harm.
+    pub(super) fn is_exchange(self) -> bool {
+        matches!(
+            self,
+            Self::Token
+                | Self::IdToken
+                | Self::SecurityTokens
+                | Self::Assume
+                | Self::AssumeWithOidc
+        )
+    }
+
     /// Returns true if sending it twice may do more than sending it once.
     pub fn is_change(self) -> bool {
         matches!(self, Self::UpdateConnections | Self::UpdateService)

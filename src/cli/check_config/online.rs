@@ -45,7 +45,7 @@ pub(super) async fn read(
     needs: &[Needs],
     default: u64,
 ) -> Result<Read, StartError> {
-    let round = poll_once(config, |_| {}, || {}).await?;
+    let round = poll_once(config, None, |_| {}, || {}).await?;
     let snapshot = round.board.snapshot();
     let mut known = HashMap::new();
     for state in snapshot.clusters() {
