@@ -7,6 +7,7 @@ mod calls;
 mod cost;
 mod json;
 mod online;
+mod proof;
 mod report;
 
 use std::time::Duration;
@@ -38,8 +39,7 @@ pub(super) struct CheckConfigArgs {
     /// Checks only the text: reads no credentials, no secrets and no other file
     #[arg(long, env = "CSS_VPCEP_EXPORTER_SYNTAX_ONLY", value_parser = FalseyValueParser::new(), conflicts_with = "online")]
     syntax_only: bool,
-    /// Also finds and polls every cluster once, and says which credentials answered, which calls are
-    /// permitted, and the least policies that are needed
+    /// Also makes every call that reads once: proves credentials, project and clusters, says which calls are permitted and which policies are needed
     #[arg(long, env = "CSS_VPCEP_EXPORTER_ONLINE", value_parser = FalseyValueParser::new())]
     online: bool,
     /// Prints one JSON document instead of lines

@@ -7,7 +7,7 @@ use css_vpcep_exporter::{
     change::{self, Outcome},
     cloud::Reason,
     exposition::{self, families, services},
-    huawei::{Operation, wire::Surprise},
+    huawei::{Described, Operation, wire::Surprise},
     model::Status,
     public::MAX_SCRAPES,
     sim::Fault,
@@ -53,6 +53,27 @@ fn the_metric_tables_are_those_of_the_code() {
             row(&[&code(name), kind.as_str(), &codes(labels), help])
         }),
     );
+}
+
+#[test]
+fn the_calls_of_the_manual_are_those_that_are_made() {
+    for operation in Operation::ALL {
+        let Described { method, service, path, actions } = operation.described();
+        // The platform's own services are under the credentials.
+        if ["ECS metadata", "CCE pod identity"].contains(&service) {
+            continue;
+        }
+        let starts = |line: &&str| {
+            ["?", "`"]
+                .iter()
+                .any(|end| line.starts_with(&format!("| {service} `{method} {path}{end}")))
+        };
+        let line = MANUAL.lines().find(starts);
+        let line = line.unwrap_or_else(|| panic!("the manual has {service} {method} {path}"));
+        for action in actions {
+            assert!(line.contains(&code(action)), "{action} is not in {line}");
+        }
+    }
 }
 
 /// How the help texts of cached values end.

@@ -154,3 +154,91 @@ impl Needed {
         [head, text].into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{self, Config};
+
+    const CLUSTERS: &str = "clusters: [{ id: 5c77b71c-5b35-4f50-8984-76387e42451a, name: logs }]";
+    const SERVICES: &str =
+        "endpoint_services: [{ id: 4189d3c2-8882-4871-a3c2-d380272eed88, name: one }]";
+    const ID: &str = "project_id: 6e9dfd51d1124e8d8498dce894923a0d";
+
+    fn config(projects: &[String], token: &str) -> Config {
+        let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let admin = match token {
+            "" => String::new(),
+            token => format!(
+                "admin: {{ listen: '127.0.0.1:1', audit_log: a, tokens: [{{ name: a, sha256: {digest}, {token} }}] }}"
+            ),
+        };
+        let text = format!("projects: [{}]\n{admin}\n", projects.join(", "));
+        let variables = |name: &str| match name {
+            "HUAWEICLOUD_SDK_AK" | "HUAWEICLOUD_SDK_SK" => Some("key".to_owned()),
+            _ => None,
+        };
+        config::parse(&text, Path::new("c.yml"), &variables).unwrap()
+    }
+
+    fn project(name: &str, keys: &[&str]) -> String {
+        format!("{{ name: {name}, region: cn-north-4, {} }}", keys.join(", "))
+    }
+
+    fn needs(config: &Config) -> Vec<Needs> {
+        let of = |project| Needs::of(project, config.admin.as_ref());
+        config.projects.iter().map(of).collect()
+    }
+
+    #[test]
+    fn a_project_needs_the_calls_of_its_configuration_and_no_others() {
+        use Operation::*;
+        let discovery = "discovery: {}";
+        let viewer = "role: viewer, services: ['prod/*'], clusters: ['prod/*']";
+        let editor = "role: editor, services: ['prod/*'], clusters: ['prod/*']";
+        let named = "role: editor, clusters: [prod/orders]";
+        let by_id = "role: editor, services: [prod/4189d3c2-8882-4871-a3c2-d380272eed88]";
+        let cases: [(&[&str], &str, &[Operation]); 9] = [
+            (&[ID, CLUSTERS], "", &[Connections]),
+            (&[CLUSTERS], "", &[Projects, Connections]),
+            (&[ID, discovery], "", &[Connections, Clusters]),
+            (&[ID, CLUSTERS, SERVICES], "", &[Connections, Services]),
+            (&[ID, SERVICES], "role: viewer, services: []", &[Services]),
+            (&[ID, CLUSTERS, SERVICES], viewer, &[Connections, Services, Service]),
+            (
+                &[ID, CLUSTERS, SERVICES],
+                editor,
+                &[Connections, Services, Service, UpdateService, UpdateConnections],
+            ),
+            (&[ID, discovery], named, &[Connections, Clusters, UpdateConnections]),
+            (&[ID, SERVICES], by_id, &[Services, Service, UpdateService]),
+        ];
+        for (keys, token, expected) in cases {
+            let needs = needs(&config(&[project("prod", keys)], token));
+            assert_eq!(needs[0].all().collect::<Vec<_>>(), expected, "{keys:?} {token}");
+        }
+    }
+
+    #[test]
+    fn projects_that_need_the_same_share_a_policy() {
+        let projects = [
+            project("a", &[ID, "clusters: []", "discovery: {}"]),
+            project("b", &[ID, CLUSTERS]),
+            project("c", &[SERVICES]),
+        ];
+        let policies = policies(&needs(&config(&projects, "")));
+        let said: Vec<_> = policies
+            .iter()
+            .map(|one| (one.purpose, one.projects.join(","), &*one.policy.statement[0].action))
+            .collect();
+        let connections = ["css:VPCEndpoint:listConnection", "vpcep:endpoints:get"];
+        let expected: [(_, _, &[_]); 3] = [
+            ("reading", "a,b".to_owned(), &connections),
+            ("reading", "c".to_owned(), &["iam:projects:list", "vpcep:endpointServices:list"]),
+            ("discovering", "a".to_owned(), &["css:cluster:list"]),
+        ];
+        assert_eq!(said, expected);
+    }
+}
