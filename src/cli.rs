@@ -7,6 +7,7 @@ mod check_config;
 mod collect;
 mod connection;
 mod demo;
+mod examples;
 mod exit;
 mod log;
 mod man;
@@ -35,7 +36,7 @@ static VERSION_LINE: LazyLock<String> =
 ///
 /// Without a command it serves, as `serve` does. `demo` needs no configuration and no account.
 #[derive(Debug, Parser)]
-#[command(name = "css-vpcep-exporter", version = &**VERSION_LINE, args_conflicts_with_subcommands = true)]
+#[command(name = "css-vpcep-exporter", version = &**VERSION_LINE, args_conflicts_with_subcommands = true, after_help = examples::PROGRAM)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -46,26 +47,37 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Polls the configured clusters and serves their metrics (the default)
+    #[command(after_help = examples::SERVE)]
     Serve(serve::ServeArgs),
     /// Shows everything at work on a simulated cloud: no account, no configuration
+    #[command(after_help = examples::DEMO)]
     Demo(demo::DemoArgs),
     /// Runs the simulated cloud alone
+    #[command(after_help = examples::SIMULATE)]
     Simulate(simulate::SimulateArgs),
     /// Polls every configured cluster once and prints the metrics
+    #[command(after_help = examples::COLLECT)]
     Collect(collect::CollectArgs),
     /// Checks the configuration file and says what it will cost
+    #[command(after_help = examples::CHECK_CONFIG)]
     CheckConfig(check_config::CheckConfigArgs),
     /// Looks at endpoint services and changes them, through the admin listener
+    #[command(after_help = examples::SERVICE)]
     Service(service::ServiceArgs),
     /// Looks at connections of clusters, and accepts or rejects them, through the admin listener
+    #[command(after_help = examples::CONNECTION)]
     Connection(connection::ConnectionArgs),
     /// Checks the audit log, or shows what it says
+    #[command(after_help = examples::AUDIT)]
     Audit(audit::AuditArgs),
     /// Prints a script that completes commands and flags in a shell
+    #[command(after_help = examples::COMPLETIONS)]
     Completions(man::CompletionsArgs),
     /// Prints the manual page of the program or of one of its commands
+    #[command(after_help = examples::MAN)]
     Man(man::ManArgs),
     /// Makes an admin token
+    #[command(after_help = examples::TOKEN)]
     Token(token::TokenArgs),
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{FAILED, FINE, print, terminal::visible};
+use super::{FAILED, FINE, examples, print, terminal::visible};
 use crate::audit::{self, Head, Reading, Record, Unresolved};
 
 #[derive(Args, Debug)]
@@ -31,10 +31,12 @@ enum AuditCommand {
     ///
     /// The exit code is 1 if the chain is broken, a file is missing or empty, or the expected record is
     /// not there.
+    #[command(after_help = examples::AUDIT_VERIFY)]
     Verify(VerifyArgs),
     /// Shows the changes, the refusals and when the log was opened
     ///
     /// The chain is not checked: `audit verify` does that.
+    #[command(after_help = examples::AUDIT_SHOW)]
     Show(show::ShowArgs),
 }
 

@@ -9,6 +9,7 @@ use super::{
         ApiArgs, CHANGES, End, Out, answered, client, confirmed, may_ask, refused,
         text::{columns, connections, outcome, warnings},
     },
+    examples,
     terminal::visible,
 };
 use crate::{
@@ -29,10 +30,13 @@ pub(super) struct ConnectionArgs {
 #[derive(Debug, Subcommand)]
 enum ConnectionCommand {
     /// Lists the connections of a cluster, read from the cloud now
+    #[command(after_help = examples::CONNECTION_LIST)]
     List(ClusterArgs),
     /// Shows what accepting connections does, asks, does it and says what reading back found
+    #[command(after_help = examples::CONNECTION_ACCEPT)]
     Accept(DecisionArgs),
     /// Shows what rejecting connections does, asks, does it and says what reading back found
+    #[command(after_help = examples::CONNECTION_REJECT)]
     Reject(DecisionArgs),
 }
 

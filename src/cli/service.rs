@@ -18,6 +18,7 @@ use super::{
     admin_api::{
         ApiArgs, CHANGES, End, Out, answered, client, confirmed, may_ask, refused, text::outcome,
     },
+    examples,
 };
 use crate::web::Limits;
 
@@ -35,12 +36,16 @@ pub(super) struct ServiceArgs {
 #[derive(Debug, Subcommand)]
 enum ServiceCommand {
     /// Lists the services that the token may see, as they were last read
+    #[command(after_help = examples::SERVICE_LIST)]
     List,
     /// Shows a service, read from the cloud now
+    #[command(after_help = examples::SERVICE_SHOW)]
     Show(IdArgs),
     /// Shows what a change would do; nothing is sent
+    #[command(after_help = examples::SERVICE_PLAN)]
     Plan(ChangeArgs),
     /// Shows what a change does, asks, makes it and says what reading back found
+    #[command(after_help = examples::SERVICE_APPLY)]
     Apply {
         #[command(flatten)]
         change: ChangeArgs,

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{
     args::Offering,
+    examples,
     exit::{FINE, Failure},
     signals,
     terminal::print,
@@ -74,7 +75,7 @@ fn faults() -> Vec<&'static str> {
 
 fn fault_names() -> String {
     let lines = Fault::NAMES.iter().map(|(name, what)| format!("  {name:<24} {what}"));
-    format!("Faults:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!("Faults:\n{}\n\n{}", lines.collect::<Vec<_>>().join("\n"), examples::SIMULATE)
 }
 
 pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
