@@ -81,7 +81,7 @@ pub enum Fate {
     NotSent,
     /// The cloud refused it, so it did nothing.
     Refused,
-    /// It was sent, and nobody knows what became of it.
+    /// It was sent, and its outcome is unknown.
     Unknown,
 }
 
@@ -172,7 +172,7 @@ labels! {
 }
 
 impl Reason {
-    /// The refusal that the reason alone tells.
+    /// The refusal that follows from the reason alone.
     const fn refusal(self) -> Option<Refusal> {
         Some(match self {
             Self::Redirect => Refusal::Redirected,
@@ -236,7 +236,7 @@ pub struct CloudError {
     pub message: String,
     /// The cloud's id of the request.
     pub request_id: Option<String>,
-    /// The wait that the cloud asked for.
+    /// The wait that the cloud requested.
     pub retry_after: Option<Duration>,
     /// No part of the request can have been sent: no connection was made, or there were no credentials to
     /// send it with.

@@ -4,7 +4,7 @@ use std::{fmt, fs, io, io::Read as _, os::unix::fs::PermissionsExt as _, path::P
 
 use zeroize::Zeroizing;
 
-/// Who, besides its owner and its group, may use a file.
+/// The access that other users have to a file, besides its owner and its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     /// Every user of the machine may read and change it.

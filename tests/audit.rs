@@ -205,7 +205,7 @@ fn show_is_readable_and_harmless() {
     service_name: "a" -> "b"
     cloud: {"request_id":"r-1","status":200}
 2026-01-02T03:04:08.000Z  unchanged, oncall from 10.0.0.7, prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000002
-2026-01-02T03:04:10.000Z  denied (token), 1 times, nobody known from 10.0.0.9
+2026-01-02T03:04:10.000Z  denied (token), 1 times, an unknown caller from 10.0.0.9
 2026-01-02T03:04:09.999Z  no outcome, oncall from 10.0.0.7, prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000003
     service_name: "b" -> "é\u{2028}\u{85}\u001b[2J"
 "#;

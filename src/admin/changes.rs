@@ -20,7 +20,7 @@ use crate::{
     web::answers::{JSON, json, problem},
 };
 
-/// Changes that are listed where nobody says how many.
+/// Number of changes that are listed by default.
 const USUAL_LIMIT: usize = 100;
 /// Changes that are listed at most: as many as the log remembers.
 const MOST: usize = MAX_RECENT;

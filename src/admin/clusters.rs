@@ -1,4 +1,4 @@
-//! The clusters that a token covers, and polls out of turn.
+//! The clusters that a token covers, and polls on demand.
 
 use axum::{
     Extension,

@@ -96,10 +96,10 @@ pub(super) fn of_report(report: &Report) -> Option<Verdict> {
             kind::PARTIAL,
             match about {
                 Kind::Service => {
-                    "reading back shows only a part of what was wanted; compare after with diff"
+                    "reading back confirms only a part of the change; compare after with diff"
                 }
                 Kind::Connections => {
-                    "reading back shows only some connections as wanted; connections says which"
+                    "reading back confirms the change for some connections only; connections says which"
                 }
             },
         ),

@@ -1,5 +1,5 @@
-//! `audit`: checks the chain of the audit log, and shows it to people. Everything that is found goes
-//! to stdout: it is this command's result.
+//! `audit`: checks the chain of the audit log, and shows it to people. All findings go to stdout: they are
+//! this command's result.
 
 mod show;
 
@@ -86,7 +86,7 @@ pub(super) fn run(args: AuditArgs) -> u8 {
     if is_fine { FINE } else { FAILED }
 }
 
-/// Checks the files as one chain and prints what there is to say; false if it is broken.
+/// Checks the files as one chain and prints the result; false if it is broken.
 fn verify(args: &VerifyArgs) -> bool {
     let mut check = Check {
         args,

@@ -55,7 +55,7 @@ async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, Failure> 
     Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
-/// Tells why clusters were not read, or not whole.
+/// Prints why clusters were not read, or not completely.
 fn tell(snapshot: &Snapshot) {
     for states in snapshot.clusters().chunk_by(|one, other| one.meta.project == other.meta.project)
     {

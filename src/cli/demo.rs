@@ -170,7 +170,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left of it is no worse than what other programs leave there.
+        // A leftover is no worse than those of other programs.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,5 +1,5 @@
-//! `completions` and `man`: what a package installs beside the binary, made from the command line's
-//! own description.
+//! `completions` and `man`: the files that a package installs with the binary, generated from the command
+//! line's own description.
 
 mod sections;
 
@@ -22,7 +22,7 @@ const PROGRAM: &str = "css-vpcep-exporter";
 
 #[derive(Args, Debug)]
 pub(super) struct CompletionsArgs {
-    /// For which shell
+    /// The shell to print the script for
     shell: Shell,
 }
 

@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct ServeArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Where the metrics are served; :PORT means on every address
+    /// The address to serve the metrics on; :PORT means every address
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",

@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_secs(2);
 #[derive(Args, Debug)]
 #[command(after_long_help = fault_names())]
 pub(super) struct SimulateArgs {
-    /// Where the simulated cloud listens; a loopback address
+    /// The loopback address that the simulated cloud listens on
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -28,16 +28,16 @@ pub(super) struct SimulateArgs {
         value_parser = parse_loopback
     )]
     listen: SocketAddr,
-    /// How many clusters there are
+    /// The number of clusters
     #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_CLUSTERS", default_value_t = 5)]
     clusters: usize,
-    /// About how many connections each cluster has
+    /// The approximate number of connections in each cluster
     #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_CONNECTIONS", default_value_t = 8)]
     connections: usize,
     /// The same seed makes the same world
     #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_SEED", default_value_t = 1)]
     seed: u64,
-    /// Whether the world changes by itself, or only by POST /__sim/step
+    /// Changes happen by themselves (auto), or only by POST /__sim/step (explicit)
     #[arg(
         long,
         value_name = "PACE",
@@ -46,7 +46,7 @@ pub(super) struct SimulateArgs {
         value_parser = ["auto", "explicit"]
     )]
     pace: String,
-    /// Faults to begin with: each NAME or NAME:PERCENT, several with blanks or commas between them
+    /// Initial faults: each NAME or NAME:PERCENT, separated by blanks or commas
     #[arg(
         long,
         value_name = "NAME",

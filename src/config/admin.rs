@@ -1,4 +1,4 @@
-//! `admin`: the listener that can change something, and who may enter.
+//! `admin`: the listener that can make changes, and its tokens.
 
 use std::{collections::HashMap, net::SocketAddr, path::Path};
 
@@ -9,7 +9,7 @@ use crate::{
     web::WebSettings,
 };
 
-/// The digest of a token opens nothing, but it is nobody's business either.
+/// The digest of a token grants no access, but it is not shown either.
 const DIGEST: &str = "<digest>";
 
 /// The section. `projects` has the endpoint services and the clusters that tokens may be for.
@@ -30,7 +30,7 @@ pub(super) fn admin(
         }
         None => Some(WebSettings::default()),
     };
-    // Where the web configuration is broken, nobody knows.
+    // The position in a broken web configuration is unknown.
     let is_unknown = web.is_none() || has_web && context.text_only;
     let may_have_tls = is_unknown || web.as_ref().is_some_and(|web| web.tls.is_some());
     let listen = listen(context, &mut written.listen, may_have_tls);
@@ -43,7 +43,7 @@ pub(super) fn admin(
     let mut tokens = Vec::new();
     let written_tokens = written.tokens.get_or_insert_default();
     if written_tokens.is_empty() {
-        context.mistake("admin.tokens", "none", "at least one, else nobody can use the listener");
+        context.mistake("admin.tokens", "none", "at least one, else no one can use the listener");
     }
     for (index, written) in written_tokens.iter_mut().enumerate() {
         let path = format!("admin.tokens[{index}]");
@@ -121,7 +121,7 @@ fn hosts(
         return written.insert(listen.map(own).into_iter().flatten().collect()).clone();
     };
     if hosts.is_empty() {
-        context.mistake("admin.hosts", "none", "at least one, else nobody can use the listener");
+        context.mistake("admin.hosts", "none", "at least one, else no one can use the listener");
     }
     for (index, host) in hosts.iter().enumerate() {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
@@ -200,7 +200,7 @@ fn digest(
         context.mistake(path, "something else", "64 hexadecimal digits, the SHA-256 of the token");
         return None;
     };
-    // The record could not tell two people with one token apart.
+    // With one token for two people the record could not distinguish them.
     if let Some(first) = seen.get(&digest) {
         let expected = format!("a digest other than the one at {}", context.other(first));
         context.mistake(path, "a digest", expected);

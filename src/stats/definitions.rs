@@ -115,7 +115,7 @@ definitions! {
     CREDENTIALS_EXPIRY = "credentials_expiry_timestamp_seconds", Gauge, ["project"],
         "When the credentials in use expire; absent for those that do not.";
     CREDENTIAL_FAILURES = "credential_refresh_failures_total", Counter, ["project"],
-        "Times that new credentials were asked for and did not come.";
+        "Failed requests for new credentials.";
     API_SURPRISES = "api_surprises_total", Counter, ["kind"],
         "Values of the cloud that were not as documented; each was understood, or left out.";
     HTTP_REQUESTS = "http_requests_total", Counter, ["handler", "code"],
@@ -125,7 +125,7 @@ definitions! {
     ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
         "Requests that the admin listener turned away.";
     ADMIN_CHANGES = "admin_changes_total", Counter, ["kind", "outcome"],
-        "Changes that were asked for and not turned away, by what they were about and how they ended.";
+        "Changes that were accepted, by subject and outcome.";
     AUDIT_HEALTHY = "audit_healthy", Gauge, [],
         "1 if the audit log takes records; at 0 no change is made. Absent without an audit log.";
     AUDIT_RECORDS = "audit_records_total", Counter, ["kind"],

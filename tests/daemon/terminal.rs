@@ -202,7 +202,7 @@ async fn applying_a_change_asks_by_name() {
     for (answer, code, meaning, last_words) in [
         ("y\n", 1, "", "nothing was changed"),
         ("yes\n", 1, "The cloud refused it, and nothing changed.", "Change: "),
-        ("yes\n", 0, "Reading back shows what was wanted.", "Change: "),
+        ("yes\n", 0, "Reading back confirms the change.", "Change: "),
     ] {
         let mut asking = OnTerminal::start(&folder, plain(&apply));
         // This terminal does not wrap lines: that is up to whatever displays them.

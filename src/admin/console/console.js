@@ -214,7 +214,7 @@
 
   const MEANING = {
     planned: "This was a plan: nothing was sent.",
-    unchanged: "Everything was as wanted already: nothing was sent.",
+    unchanged: "Everything already matched: nothing was sent.",
     applied: "Done: reading back shows it.",
     not_applied: "It was sent, and reading back shows the state from before.",
     partial: "Only a part of it was done.",

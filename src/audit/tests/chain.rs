@@ -1,4 +1,4 @@
-//! Records, and what becomes of a chain that somebody touched.
+//! Records, and the checks of a chain that was tampered with.
 
 use super::*;
 

@@ -157,7 +157,7 @@ async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
             let refused = matches!(two, Err(Refusal::InProgress));
             assert!(asked.dry_run || (reports <= 1 && refused), "seed {seed}: {one:?} {two:?}");
         }
-        // Whatever was left behind ends.
+        // Recovery ends the changes that were left.
         tokio::time::sleep(Duration::from_secs(120)).await;
         let sent = rig.fake.state().puts.len() - sent_before;
         assert!(sent <= 1, "I5: seed {seed}: it was sent {sent} times");

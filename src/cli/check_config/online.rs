@@ -58,7 +58,7 @@ impl Read {
                 "the list of connections is incomplete",
                 &self.incomplete,
                 "check paging.parameter and paging.first; of a cluster with more than about 2000 \
-                 connections the API lets nobody read the rest",
+                 connections the API lets no one read the rest",
                 &sizes,
             ));
         }
@@ -125,7 +125,7 @@ const fn to_do(reason: Reason) -> &'static str {
         Reason::NotFound => "check the cluster's id, and that it is in this region and project",
         Reason::Throttled => "lower rate_limit.css: others call this API with the same account",
         Reason::Http4xx => "check project_id, paging and api_endpoints",
-        Reason::Http5xx => "try again; if it stays, tell the cloud's support the request id",
+        Reason::Http5xx => "try again; if it stays, report the request id to the cloud's support",
         Reason::TooLarge | Reason::BadJson | Reason::BadShape => {
             "check api_endpoints: what answers there may be no CSS"
         }

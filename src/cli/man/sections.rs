@@ -96,10 +96,7 @@ fn environment(command: &str) -> &'static [(&'static str, &'static str)] {
             "HUAWEICLOUD_SDK_CREDENTIALS_FILE",
             "The file of the credentials profile and chain, instead of ~/.huaweicloud/credentials.",
         ),
-        (
-            "HUAWEICLOUD_SDK_PROJECT_ID",
-            "The project, where the configuration has no project_id.",
-        ),
+        ("HUAWEICLOUD_SDK_PROJECT_ID", "The project, where the configuration has no project_id."),
         (
             "HTTPS_PROXY, HTTP_PROXY, NO_PROXY",
             "The proxy, for projects with proxy_from_environment: true.",
@@ -108,9 +105,10 @@ fn environment(command: &str) -> &'static [(&'static str, &'static str)] {
     ];
     match command {
         "serve" | "collect" | "check-config" => &CLOUD,
-        "service" | "connection" => {
-            &[("CSS_VPCEP_EXPORTER_ADMIN_TOKEN", "The token, unless --admin.token-file names a file.")]
-        }
+        "service" | "connection" => &[(
+            "CSS_VPCEP_EXPORTER_ADMIN_TOKEN",
+            "The token, unless --admin.token-file names a file.",
+        )],
         _ => &[],
     }
 }
@@ -127,13 +125,17 @@ fn files(command: &str) -> &'static [(&'static str, &'static str)] {
         "serve" => &[
             CONFIGURATION,
             PROFILE,
-            ("state_file", "The observations, kept over a restart. The same name with .lock is the lock."),
+            (
+                "state_file",
+                "The observations, kept over a restart. The same name with .lock is the lock.",
+            ),
             ("admin.audit_log", "The audit log: what was changed, by whom and how it ended."),
         ],
         "collect" | "check-config" => &[CONFIGURATION, PROFILE],
-        "service" | "connection" => {
-            &[("--admin.token-file", "The token: a file of mode 600 or 640, as the command token makes it.")]
-        }
+        "service" | "connection" => &[(
+            "--admin.token-file",
+            "The token: a file of mode 600 or 640, as the command token makes it.",
+        )],
         "audit" => &[("audit.jsonl", "The file that admin.audit_log names; rotated files too.")],
         _ => &[],
     }
@@ -168,8 +170,8 @@ pub(super) fn list(page: &mut Roff, (heading, entries): Section) {
     }
 }
 
-/// What stands after the options of the help, such as the examples: paragraphs whose first line is a
-/// heading, and whose other lines stay as they are.
+/// The text after the options of the help, such as the examples: paragraphs whose first line is a
+/// heading, and whose other lines are printed unchanged.
 pub(super) fn verbatim(page: &mut Roff, command: &Command) {
     let Some(text) = command.get_after_long_help().or_else(|| command.get_after_help()) else {
         return;
