@@ -276,8 +276,7 @@ impl CloudError {
 
     /// The error of a request for which the rate limit left no turn in its time: it was not sent.
     pub fn no_turn() -> Self {
-        let message =
-            "the exporter's own rate limit (rate_limit in its configuration) left no turn";
+        let message = "the exporter's own rate limit (rate_limit in its configuration) did not admit the request in time";
         Self { own_limit: true, ..Self::new(Reason::Timeout, message).unsent() }
     }
 

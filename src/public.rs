@@ -202,7 +202,7 @@ async fn reload_now(State(public): State<Public>) -> Response {
     match &public.reload {
         Some(reload) => reload.answer().await,
         None => {
-            let why = "reloading over HTTP is switched on by --web.enable-lifecycle\n";
+            let why = "reloading over HTTP is enabled by --web.enable-lifecycle\n";
             answer(StatusCode::FORBIDDEN, TEXT, why)
         }
     }

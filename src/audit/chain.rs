@@ -87,7 +87,7 @@ impl fmt::Display for Fault {
             Self::Io(error) => write!(f, "cannot be read: {error}"),
             Self::TooLong => write!(f, "it is longer than {} KiB", MAX_LINE_BYTES >> 10),
             Self::Line(fault) => fault.fmt(f),
-            Self::Seq { found } => write!(f, "seq {found} is there instead"),
+            Self::Seq { found } => write!(f, "seq {found} was found instead"),
             Self::Prev => f.write_str("its prev is not the hash of the record before"),
             Self::Beginning => f.write_str("a file begins with a record of kind opened"),
         }

@@ -233,7 +233,7 @@ fn open(path: &Path) -> Result<(File, Metadata), Trouble> {
         })?;
     let metadata = file.metadata().map_err(failed("look at it"))?;
     if !metadata.is_file() {
-        return Err(Trouble::Tampered("the path is no regular file"));
+        return Err(Trouble::Tampered("the path is not a regular file"));
     }
     if metadata.mode() & 0o077 != 0 {
         return Err(Trouble::Tampered("other users can use the file: chmod 600 it"));

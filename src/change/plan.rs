@@ -53,7 +53,7 @@ fn warn_of_ports(is: &ServiceFields, wanted: &ServiceFields, warnings: &mut Vec<
     let gone: Vec<_> = gone.map(ToString::to_string).collect();
     if !gone.is_empty() {
         let gone = gone.join(", ");
-        warnings.push(format!("ports replaces the whole list; these mappings vanish: {gone}"));
+        warnings.push(format!("ports replaces the whole list; these mappings are removed: {gone}"));
     }
     for mapping in after.iter().filter(|mapping| !before.contains(mapping)) {
         if ADMIN_PORTS.contains(&mapping.client_port) || ADMIN_PORTS.contains(&mapping.server_port)

@@ -173,7 +173,7 @@ impl Checks {
                 continue;
             };
             if found.iter().any(|(other, _)| *other == known[place]) {
-                let message = format!("{key} stands here more than once");
+                let message = format!("{key} is here more than once");
                 self.wrong(&at, Rule::DuplicateField, message);
             } else {
                 found.push((known[place], node));
@@ -203,7 +203,7 @@ impl Checks {
                 (other.client_port, &other.protocol) == (mapping.client_port, &mapping.protocol)
             });
             if ports.contains(&mapping) {
-                let message = format!("the mapping {mapping} stands in the list more than once");
+                let message = format!("the mapping {mapping} is in the list more than once");
                 self.wrong(&at, Rule::Unique, message);
             } else if taken {
                 let port = mapping.client_port;

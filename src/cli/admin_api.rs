@@ -137,7 +137,7 @@ impl Out {
 pub(super) fn may_ask(yes: bool, can_ask: bool) -> Result<(), End> {
     let can_ask = can_ask && std::io::stdin().is_terminal();
     if !yes && !can_ask {
-        let why = "there is no terminal to ask at: use --yes, after a look at what would change";
+        let why = "there is no terminal to ask on: check the plan, then use --yes";
         return Err(End::Usage(why.into()));
     }
     Ok(())

@@ -125,7 +125,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
     beginning.log(&app, config_file);
     let supervisor = Supervisor::of_environment(&config::process_environment);
     let supervisor = supervisor.unwrap_or_else(|why| {
-        tracing::warn!("the service manager cannot be told how it goes: {why}");
+        tracing::warn!("the service manager cannot be notified: {why}");
         None
     });
     let (shutdown, others) = signals.split(Some(app.reload_handle()));

@@ -83,7 +83,7 @@ fn settings_of(context: &mut Context<'_>, file: &Path) -> Option<WebSettings> {
             }
             if !web.settings.users.is_empty() {
                 let found = format!("basic_auth_users in {}", file.display());
-                context.mistake(key, found, "none: who may enter is decided by admin.tokens");
+                context.mistake(key, found, "none: admin.tokens decides about access");
             }
             Some(web.settings)
         }

@@ -280,7 +280,10 @@ impl Transport {
         redaction: &Redaction,
     ) -> Result<Bytes, CloudError> {
         if response.headers().contains_key(CONTENT_ENCODING) {
-            return Err(CloudError::new(Reason::BadShape, "the answer is compressed, unasked"));
+            return Err(CloudError::new(
+                Reason::BadShape,
+                "the answer is compressed although that was not requested",
+            ));
         }
         let body = read_capped(&mut response, LARGEST_BODY).await?;
         let expected = match call.operation {

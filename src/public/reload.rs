@@ -54,7 +54,9 @@ impl ReloadHandle {
                 answer(StatusCode::OK, TEXT, text)
             }
             Ok(Err(mistakes)) => {
-                let text = format!("not reloaded, the configuration before stays:\n{mistakes}\n");
+                let text = format!(
+                    "not reloaded, the previous configuration stays in force:\n{mistakes}\n"
+                );
                 answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)
             }
             Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "shutting down\n"),

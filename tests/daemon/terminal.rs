@@ -210,7 +210,7 @@ async fn applying_a_change_asks_by_name() {
         asking.types(answer);
         let (ended, screen) = asking.end(last_words).await;
         assert!(ended == Some(code) && screen.contains(meaning), "{screen}");
-        assert_eq!(screen.matches("these mappings vanish").count(), 1, "{screen}");
+        assert_eq!(screen.matches("these mappings are removed").count(), 1, "{screen}");
     }
     // No environment variable confirms a change, or names what is changed.
     let mut again = plain(&["apply", "demo/logs-01"]);

@@ -80,7 +80,7 @@ fn put(random: &mut Rng) -> Put {
     Put { before: seconds(random), after, ..put }
 }
 
-/// I4: what whoever asked is told is what happened.
+/// I4: the answer to the caller is what happened.
 fn check(rig: &Rig, asked: &ServiceFields, before: &ServiceFields, report: &Report, seed: u64) {
     let truth = rig.fake.truth();
     let mut wanted = before.clone();

@@ -59,7 +59,7 @@ impl Checks {
             let at = format!("{at}/{index}");
             let Some(seen) = self.connection(&at, entry) else { continue };
             if all.iter().any(|other| other.endpoint_id == seen.endpoint_id) {
-                let message = format!("{} stands in the list more than once", seen.endpoint_id);
+                let message = format!("{} is in the list more than once", seen.endpoint_id);
                 self.wrong(&format!("{at}/endpoint_id"), Rule::Unique, message);
             }
             all.push(seen);

@@ -113,7 +113,7 @@ impl Client {
             _ => {
                 let all: Vec<_> = found.iter().map(|(p, s)| format!("{p}/{s}")).collect();
                 let all = visible(&all.join(", "));
-                Err(End::Usage(format!("several services are called so: use one of {all}")))
+                Err(End::Usage(format!("several services have this name: use one of {all}")))
             }
         }
     }

@@ -115,7 +115,7 @@ pub(in crate::cli) fn meaning(outcome: Outcome) -> &'static str {
         Outcome::Unchanged => "Everything already matched; nothing was sent.",
         Outcome::Planned => "Nothing was sent.",
         Outcome::NotApplied => {
-            "Reading back shows the state from before. Find out why before another try."
+            "Reading back shows the old state. Find out why before you try again."
         }
         Outcome::Partial => {
             "Reading back confirms only a part of the change. Check the present state, then plan again."
@@ -175,7 +175,8 @@ pub(in crate::cli) fn refusal(
         (412, _) => {
             lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));
             lines.push(
-                "Someone changed it meanwhile: look at it again, then plan again.".to_owned(),
+                "Someone else changed it meanwhile: check the present state, then plan again."
+                    .to_owned(),
             );
         }
         (_, ended) => {
