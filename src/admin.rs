@@ -9,6 +9,7 @@
 mod auth;
 mod changes;
 mod clusters;
+mod connection_documents;
 mod connections;
 mod console;
 mod documents;
@@ -37,10 +38,8 @@ use crate::web::{
 };
 
 pub use self::{
-    documents::{
-        Failure, KnownService, ProblemDocument, ReadConnection, ReadConnections, ReadService,
-        ServiceList,
-    },
+    connection_documents::{ReadConnection, ReadConnections},
+    documents::{Failure, KnownService, ProblemDocument, ReadService, ServiceList},
     globs::can_fit,
     settings::{Access, AdminSettings, AdminToken, Role},
     state::Parts,

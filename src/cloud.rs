@@ -3,7 +3,13 @@
 //! Nothing here knows which cloud it is. The real one is `huawei`; tests of the scheduler use one
 //! in memory, under a paused clock.
 
-use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +18,8 @@ use tokio::time::Instant;
 use crate::{
     label::{self, labels},
     model::{
-        ClusterId, ConnectionList, Decision, EndpointId, EndpointService, ServiceFields, ServiceId,
+        ClusterId, ClusterList, ConnectionList, Decision, EndpointId, EndpointService,
+        ServiceFields, ServiceId,
     },
     pacing::{Priority, Token},
 };
@@ -25,6 +32,15 @@ pub trait Cloud: Send + Sync + 'static {
         cluster: &ClusterId,
         budget: Budget,
     ) -> impl Future<Output = Traced<Arc<ConnectionList>>> + Send;
+
+    /// Forgets what came of clusters that are not among these.
+    fn keep_only(&self, _: &HashSet<&ClusterId>) {}
+}
+
+/// The list of the clusters of one project.
+pub trait Directory: Send + Sync + 'static {
+    /// Reads the list. One that is not whole says so.
+    fn clusters(&self, budget: Budget) -> impl Future<Output = Traced<ClusterList>> + Send;
 }
 
 /// The decisions about the connections of one project's clusters.

@@ -10,6 +10,7 @@ mod agency;
 mod convert;
 mod credentials;
 mod diagnostics;
+mod discovery;
 mod endpoints;
 mod file;
 mod network;

@@ -4,14 +4,15 @@
 //! (signatures of requests), `transport` (sending, retrying, classifying), `codes` (the
 //! meaning of error codes), `key_guard` and `key_check` (protection of keys from being locked), `auth` (the
 //! credentials in force, and their providers), `session`, `iam` (project ids), `api` (a request to a service), `wire` (JSON),
-//! `paging` (many pages, one list), `page_limits` (the page limits that the API accepts), `page_memory` (pages
-//! that were read before), `connections` and `services` (the operations on them), `client` (the traits of
-//! [`crate::cloud`]). Only `transport`, `endpoints` and `network` know reqwest;
+//! `paging` (many pages, one list), `page_limits` (which page limit the API accepts), `page_memory` (pages
+//! that were read before), `connections`, `clusters` and `services` (the operations on them), `client` (the
+//! traits of [`crate::cloud`]). Only `transport`, `endpoints` and `network` know reqwest;
 //! no module outside knows any of this.
 
 mod api;
 mod auth;
 mod client;
+mod clusters;
 mod codes;
 mod connections;
 pub mod credentials;
@@ -35,10 +36,10 @@ pub mod transport;
 pub mod wire;
 
 pub use self::{
-    auth::{METADATA_URL, Metadata},
+    auth::{Account, METADATA_URL, Metadata},
     client::Client,
     key_guard::KeyGuard,
-    operation::Operation,
+    operation::{Described, Operation},
     settings::{Common, Pacers, Settings},
     token_renewal::keep_fresh,
 };

@@ -12,7 +12,7 @@
 //!
 //! The change tower changes the cloud. A request to [`admin`] becomes a change in [`change`], which reads,
 //! plans, writes its intent to [`audit`] (a chained log), sends the request through [`cloud`], reads back,
-//! and writes the outcome. Then the clusters behind the endpoint service are polled at once.
+//! and writes the outcome. Then the clusters in which it may show are polled at once.
 //!
 //! Both stand on [`web`], a server that knows nothing of clusters. [`app`] builds the towers and changes
 //! them when the configuration is reloaded, [`cli`] starts them, and [`sim`] is a simulated cloud in the
@@ -26,7 +26,7 @@
 //! - Serving a page never waits for the cloud, and no lock is held across IO.
 //! - Only [`clock`] reads the wall clock (and the log, for its own lines); waiting uses tokio's clock,
 //!   which tests pause.
-//! - Only [`huawei`] and the `service` command know reqwest, and only [`config`] and [`cli`] see the
+//! - Only [`huawei`] and the commands of the admin API know reqwest, and only [`config`] and [`cli`] see the
 //!   environment.
 //! - Only [`stats`] and [`exposition`] know the crate `prometheus`.
 //! - [`model`] does no IO, and derives serde for the state file only; ids are checked when they are made,
@@ -39,6 +39,7 @@
 //! # Modules, in reading order
 
 pub mod files;
+pub mod globs;
 pub mod label;
 pub mod model;
 pub mod secret;

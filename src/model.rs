@@ -3,6 +3,7 @@
 //! Ids are checked when they are made, so that every later use (a URL path, a label) is safe. Serde is
 //! there for the state file only; what the cloud and the API's callers send is decoded elsewhere.
 
+mod cluster;
 mod connection;
 mod service;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::label::labels;
 
+pub use cluster::{ClusterList, Label, Labels, ListedCluster};
 pub use connection::{Connection, ConnectionFields, Connections};
 pub use service::{
     EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceStatus, TcpProxy,

@@ -6,9 +6,11 @@
 //! itself: a beat that comes while the poll before still runs is skipped and counted. A cluster
 //! without data is polled at once, again soon if that fails, and from then on at its place in the
 //! interval. A poll on demand that still waits for its token moves to the front.
-//! Endpoint services have a small reader of their own, the `ServiceReader`.
+//! Endpoint services have a small reader of their own, the `ServiceReader`; clusters that no one configured
+//! are found by `Discovery`.
 
 mod causes;
+mod discovery;
 mod handle;
 mod once;
 mod report;
@@ -31,6 +33,7 @@ use self::{
     causes::Causes,
     handle::{COMMAND_QUEUE, Command, NewRoster, Waiter},
     roster::{InFlight, Roster},
+    schedule::sleep_until,
     turn::Turn,
 };
 use crate::{
@@ -42,6 +45,7 @@ use crate::{
     stats::Stats,
 };
 
+pub use discovery::{Discovery, DiscoveryHandle, DiscoverySettings, Fleet, Found, Polled};
 pub use handle::{POLL_NOW_AT_MOST_EVERY, PollHandle, PollNowError, RosterHandle};
 pub use once::once;
 pub use services::ServiceReader;
@@ -118,6 +122,9 @@ impl<C: Cloud> Scheduler<C> {
     }
 
     fn replace(&mut self, targets: Vec<Target<C>>) {
+        for Target { cloud, clusters, .. } in &targets {
+            cloud.keep_only(&clusters.iter().map(|(cluster, _)| cluster).collect());
+        }
         let (board, now) = (self.board.snapshot(), self.clock.now());
         let has_data = |cluster: &ClusterId, interval: Duration| {
             board.cluster(cluster).is_some_and(|state| has_data(state, interval, now))
@@ -260,13 +267,6 @@ impl<C: Cloud> Scheduler<C> {
 /// True if the data of a cluster are still of use.
 fn has_data(state: &ClusterState, interval: Duration, now: jiff::Timestamp) -> bool {
     state.shown(now, interval.saturating_mul(INTERVALS_OF_USE)).is_some()
-}
-
-async fn sleep_until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

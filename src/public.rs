@@ -58,6 +58,8 @@ struct Ready {
     grace_ends: Instant,
     was_ready: AtomicBool,
     closing: AtomicBool,
+    /// Held by everyone for whom readiness waits.
+    held: Arc<()>,
 }
 
 impl Readiness {
@@ -67,7 +69,13 @@ impl Readiness {
             grace_ends: Instant::now() + FIRST_ROUND_AT_MOST,
             was_ready: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            held: Arc::default(),
         }))
+    }
+
+    /// As long as the result is kept, some clusters may not be on the board yet.
+    pub fn hold(&self) -> Arc<()> {
+        self.0.held.clone()
     }
 
     /// The exporter shuts down: not ready from now on.
@@ -76,14 +84,15 @@ impl Readiness {
     }
 
     fn check(&self, snapshot: &Snapshot) -> Result<(), &'static str> {
-        let Ready { grace_ends, was_ready, closing } = &*self.0;
+        let Ready { grace_ends, was_ready, closing, held } = &*self.0;
         if closing.load(Ordering::Relaxed) {
             return Err("shutting down\n");
         }
         // A cluster that a reload adds does not end readiness.
         let is_ready = was_ready.load(Ordering::Relaxed)
             || Instant::now() >= *grace_ends
-            || snapshot.clusters().iter().all(|state| state.up().is_some());
+            || Arc::strong_count(held) == 1
+                && snapshot.clusters().iter().all(|state| state.up().is_some());
         if !is_ready {
             return Err("some clusters have not been polled yet\n");
         }
@@ -259,6 +268,8 @@ mod tests {
             id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
             name: "c".into(),
             interval: Duration::from_secs(12 * 3600),
+            labels: Default::default(),
+            listed: None,
         }
     }
 

@@ -3,7 +3,7 @@
 //! For the demo and for tests, on a machine without a cloud account. It imports nothing else of this
 //! crate and is spoken to only over HTTP, so that a mistake of the client cannot meet the same mistake
 //! here. One seed always makes the same world. Reading order: `world`; `operations`, `api`, `gate`,
-//! `signature`; `faults`; `control`, for tests; `server`.
+//! `signature`; `faults`; `control`, for tests; `replay`, which answers from a recording instead; `server`.
 
 mod account;
 mod api;
@@ -18,6 +18,7 @@ mod operations;
 mod patch;
 mod put_log;
 mod query;
+mod replay;
 mod reply;
 mod request_log;
 mod rng;
@@ -34,6 +35,7 @@ use self::{
     account::{ACCESS_KEY, PROJECT_ID, REGION, SECRET_KEY},
     clock::Clock,
     cloud::Cloud,
+    replay::Replay,
     world::first,
 };
 
@@ -84,17 +86,35 @@ impl Sim {
     /// The address is not loopback, or cannot be listened on.
     pub async fn bind(settings: Settings) -> io::Result<Self> {
         let Settings { listen, clusters, connections, seed, pace, faults, fixed_now } = settings;
-        if !listen.ip().is_loopback() {
-            let message = format!("{listen} is not a loopback address");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        let listener = TcpListener::bind(listen).await?;
-        let base_url = format!("http://{}", listener.local_addr()?);
+        let (listener, base_url) = open(listen).await?;
         let clock = Clock::new(fixed_now);
         let world = first::world(seed, clusters, connections, clock.now());
         let cloud = Cloud::new(base_url, seed, clock, world);
         cloud.state().faults.list = faults;
         Ok(Self { listener, cloud: Arc::new(cloud), pace })
+    }
+
+    /// Opens the port for a cloud that answers from a recording.
+    ///
+    /// # Errors
+    ///
+    /// The text is no recording, the address is not loopback, or it cannot be listened on.
+    pub async fn replay(listen: SocketAddr, recording: &str) -> io::Result<Self> {
+        let replay = Replay::read(recording);
+        let replay = replay.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
+        let (listener, base_url) = open(listen).await?;
+        let clock = Clock::new(None);
+        let world = first::world(0, 0, 0, clock.now());
+        let mut cloud = Cloud::new(base_url, 0, clock, world);
+        cloud.replay = Some(replay);
+        Ok(Self { listener, cloud: Arc::new(cloud), pace: Pace::Explicit })
+    }
+
+    /// From now on a cluster is made, renamed or deleted in every so many steps; 0: never.
+    #[must_use]
+    pub fn with_churn(self, every: u64) -> Self {
+        self.cloud.state().world.churn = every;
+        self
     }
 
     /// The address of every API of this cloud, without a slash at the end.
@@ -112,14 +132,14 @@ impl Sim {
         SECRET_KEY
     }
 
-    /// The id of the only project.
+    /// The id of the only project, or of the first one of a recording.
     pub fn project_id(&self) -> &str {
-        PROJECT_ID
+        self.cloud.replay.as_ref().and_then(Replay::project_id).unwrap_or(PROJECT_ID)
     }
 
     /// The region, which is also the project's name.
     pub fn region(&self) -> &str {
-        REGION
+        self.cloud.replay.as_ref().and_then(Replay::region).unwrap_or(REGION)
     }
 
     /// The ids of all clusters.
@@ -151,6 +171,17 @@ impl Sim {
         };
         server::run(self.listener, self.cloud, period, shutdown).await
     }
+}
+
+/// Listens on a loopback address.
+async fn open(listen: SocketAddr) -> io::Result<(TcpListener, String)> {
+    if !listen.ip().is_loopback() {
+        let message = format!("{listen} is not a loopback address");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let listener = TcpListener::bind(listen).await?;
+    let base_url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, base_url))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ labels! {
         Token = "token",
         /// The token's role does not allow it.
         Role = "role",
-        /// The token may not see the service, or there is no such service.
+        /// The token may not see the service or the cluster, or there is none.
         Service = "service",
         /// The `Host` is not one of the listener's.
         Host = "host",
@@ -94,6 +94,9 @@ pub struct Stats {
     poll_failures: IntCounterVec,
     poll_duration: Histogram,
     polls_overdue: IntGaugeVec,
+    discovery_clusters: IntGaugeVec,
+    discovery_success: GaugeVec,
+    discovery_failures: IntCounterVec,
     api_requests: IntCounterVec,
     api_duration: HistogramVec,
     api_retries: IntCounterVec,
@@ -139,6 +142,9 @@ impl Stats {
                 Histogram::with_opts(buckets(&definitions::POLL_DURATION)),
             ),
             polls_overdue: int_gauges(&definitions::POLLS_OVERDUE),
+            discovery_clusters: int_gauges(&definitions::DISCOVERY_CLUSTERS),
+            discovery_success: gauges(&definitions::DISCOVERY_SUCCESS),
+            discovery_failures: counters(&definitions::DISCOVERY_FAILURES),
             api_requests: counters(&definitions::API_REQUESTS),
             api_duration: histograms(&definitions::API_DURATION),
             api_retries: counters(&definitions::API_RETRIES),
@@ -210,6 +216,43 @@ impl Stats {
         forget(&self.api_wait, project);
         forget(&self.api_clock_skew, project);
         forget(&self.credentials_expiry, project);
+        self.discover_no_more(project);
+    }
+
+    /// The clusters of the project are discovered, of which so many are known.
+    pub fn discover(&self, project: &str, clusters: usize) {
+        self.of_project(project, || {
+            self.discovery_clusters.with_label_values(&[project]).set(count(clusters));
+            for reason in &self.lists.reasons {
+                self.discovery_failures.with_label_values(&[project, reason]);
+            }
+        });
+    }
+
+    /// The reading of a list ended; `reason` tells why, if it failed.
+    pub fn discovered(
+        &self,
+        project: &str,
+        clusters: usize,
+        unix_seconds: f64,
+        reason: Option<impl Label>,
+    ) {
+        self.of_project(project, || {
+            self.discovery_clusters.with_label_values(&[project]).set(count(clusters));
+            match reason {
+                None => self.discovery_success.with_label_values(&[project]).set(unix_seconds),
+                Some(reason) => {
+                    self.discovery_failures.with_label_values(&[project, reason.as_str()]).inc()
+                }
+            }
+        });
+    }
+
+    /// Clusters of the project are no longer discovered.
+    pub fn discover_no_more(&self, project: &str) {
+        forget(&self.discovery_clusters, project);
+        forget(&self.discovery_success, project);
+        forget(&self.discovery_failures, project);
     }
 
     /// Reports something of a project, if it is configured still.
@@ -247,8 +290,8 @@ impl Stats {
 
     /// So many polls of the project are overdue now.
     pub fn polls_overdue(&self, project: &str, count: usize) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.of_project(project, || self.polls_overdue.with_label_values(&[project]).set(count));
+        let overdue = self::count(count);
+        self.of_project(project, || self.polls_overdue.with_label_values(&[project]).set(overdue));
     }
 
     /// A request to the cloud ended.
@@ -260,6 +303,16 @@ impl Stats {
             self.api_requests.with_label_values(&[project, operation, &*code]).inc();
             self.api_duration.with_label_values(&[operation]).observe(duration.as_secs_f64());
         });
+    }
+
+    /// True if a request of a project was sent.
+    pub fn was_sent(&self, project: &str, operation: impl Label) -> bool {
+        let families = self.api_requests.collect();
+        let mut metrics = families.iter().flat_map(MetricFamily::get_metric);
+        metrics.any(|metric| {
+            let has = |value: &str| metric.get_label().iter().any(|label| label.value() == value);
+            has(project) && has(operation.as_str()) && metric.get_counter().get_value() > 0.0
+        })
     }
 
     /// A request is sent again.
@@ -349,6 +402,10 @@ impl Default for Stats {
     fn default() -> Self {
         Self::new(Lists::default())
     }
+}
+
+fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Registers a metric. The definitions are constants, so a failure is a fault of this file, and its

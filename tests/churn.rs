@@ -56,6 +56,8 @@ fn ids_that_come_and_go_for_a_month_leave_memory_flat() {
         id: id.clone(),
         name: "logs".into(),
         interval: HOUR,
+        labels: Default::default(),
+        listed: None,
     }]);
     let (store, stats) = (Store::default(), Arc::new(Stats::default()));
     let settings =

@@ -2,6 +2,7 @@
 
 mod canaries;
 mod collect;
+mod discovery;
 mod events;
 mod faults;
 mod generate;
@@ -13,6 +14,7 @@ mod outage;
 mod pages;
 mod paging;
 mod permissions;
+mod recordings;
 mod regions;
 mod reload;
 mod restart;

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::support::{cloud::Cloud as SimulatedCloud, process::Folder};
 
 mod cases;
+mod clusters;
 mod decisions;
 mod network;
 mod pages;
@@ -139,6 +140,7 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
             pacer: fast(),
             concurrency: 8,
             timeout: Duration::from_secs(10),
+            discovery: None,
             clusters: half.iter().map(|id| (id.clone(), Duration::from_secs(60))).collect(),
         });
     }
@@ -148,6 +150,8 @@ async fn a_storm_of_two_hundred_clusters_on_a_wrong_key_sends_one_request() {
         id: id.clone(),
         name: id.as_str().into(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     });
     let board = Board::new(metas.collect::<Vec<_>>());
     let mut reasons = Vec::new();

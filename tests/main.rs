@@ -12,6 +12,7 @@ mod changes;
 mod churn;
 mod config;
 mod daemon;
+mod discovery;
 mod documents;
 mod http;
 mod huawei;

@@ -132,6 +132,8 @@ fn new_board(size: Size) -> Board {
         id: cluster_id(cluster),
         name: format!("c{cluster}").into(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }))
 }
 

@@ -9,7 +9,8 @@ use axum::{
 };
 
 use super::{
-    documents::{Decide, ProblemDocument, ReadConnections},
+    connection_documents::{Decide, ReadConnections},
+    documents::ProblemDocument,
     extract::{Refused, json_body, query},
     services::{body_refused, change_refused, dry_run, ended, may_change},
     state::{Admin, Caller, ClusterPath},

@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use super::globs::fits;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     board::{ClusterMeta, ServiceMeta},
+    globs::fits,
     web::WebSettings,
 };
 

@@ -29,8 +29,17 @@ impl Projects {
         Self { common, known: HashMap::new() }
     }
 
-    /// The projects of a configuration.
-    pub(super) fn replace(
+    /// The projects and clusters of a configuration, whose projects are gone afterwards.
+    pub(super) fn configured(
+        &mut self,
+        config: &mut config::Config,
+    ) -> poll::Polled<huawei::Client> {
+        let clusters = config.own_clusters().cloned().collect();
+        let targets = self.replace(std::mem::take(&mut config.projects), &config.poll);
+        poll::Polled { targets, clusters }
+    }
+
+    fn replace(
         &mut self,
         configured: Vec<config::ProjectSettings>,
         settings: &config::Poll,
@@ -53,9 +62,6 @@ impl Projects {
                 }
                 _ => self.make(&project),
             };
-            let clusters: Vec<_> =
-                project.clusters.into_iter().map(|meta| (meta.id, meta.interval)).collect();
-            known.cloud.keep_only(clusters.iter().map(|(cluster, _)| cluster));
             projects.push(poll::Target {
                 name: name.clone(),
                 region: project.cloud.region.clone(),
@@ -63,7 +69,8 @@ impl Projects {
                 pacer: known.pacers.css.clone(),
                 concurrency: settings.concurrency,
                 timeout: settings.timeout,
-                clusters,
+                discovery: project.discovery.map(Arc::new),
+                clusters: Vec::new(),
             });
             self.known.insert(name, known);
         }

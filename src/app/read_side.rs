@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     board::{
-        Board, ServiceBoard,
+        Board, ClusterMeta, ServiceBoard,
         state_file::{self, StateFile},
     },
     change::{self, Kind, Outcome},
@@ -23,9 +23,13 @@ use crate::{
     cloud::{Clouds, Reason},
     config::Config,
     exposition::Store,
-    huawei::{self, Common, transport::Transport, wire::Surprise},
+    huawei::{
+        self, Common,
+        transport::{Recorder, Transport},
+        wire::Surprise,
+    },
     label::words,
-    poll::{self, PollHandle, RosterHandle, Scheduler, ServiceReader},
+    poll::{Discovery, DiscoveryHandle, Fleet, PollHandle, Scheduler, ServiceReader},
     public::{self, Events, Live, Readiness, ReloadHandle, Shared},
     stats::{Lists, Stats},
     web::{Bound, WebSettings},
@@ -33,8 +37,9 @@ use crate::{
 
 /// The parts that poll. The `collect` command uses them without the rest.
 pub struct Collector {
-    /// The projects with the clusters to poll.
-    pub projects: Vec<poll::Target<huawei::Client>>,
+    /// The projects with their clusters: those that are configured, and those that were discovered before
+    /// a restart.
+    pub fleet: Fleet<huawei::Client>,
     /// The newest observation of every cluster.
     pub board: Board,
     /// The exporter's own metrics.
@@ -42,14 +47,17 @@ pub struct Collector {
     known: Projects,
 }
 
-/// Builds the parts that poll. `metadata_url` is the address of the ECS metadata service.
+/// Builds the parts that poll. `restored` are the clusters of before a restart; `metadata_url` is the
+/// address of the ECS metadata service; `recorder` notes the answers of the cloud.
 ///
 /// # Errors
 /// If the TLS backend cannot start.
-pub fn collector(
+pub fn collector<'a>(
     config: &mut Config,
+    restored: impl IntoIterator<Item = &'a ClusterMeta>,
     clock: &Clock,
     metadata_url: &str,
+    recorder: Option<Arc<Recorder>>,
 ) -> Result<Collector, StartError> {
     let stats = Arc::new(Stats::new(Lists {
         reasons: words::<Reason>(),
@@ -60,16 +68,17 @@ pub fn collector(
     }));
     stats.config_loaded(&config.sha256, unix_seconds(clock.now()));
     stats.shard(config.shard.index, config.shard.count);
-    let transport = Transport::new(clock.clone(), stats.clone()).map_err(StartError::Machine)?;
+    let transport = Transport::recorded(clock.clone(), stats.clone(), recorder);
+    let transport = transport.map_err(StartError::Machine)?;
     let mut known = Projects::new(Common {
         transport: Arc::new(transport),
         guard: Arc::default(),
         metadata: Arc::new(huawei::Metadata::at(metadata_url)),
         stats: stats.clone(),
     });
-    let board = Board::new(config.own_clusters().cloned());
-    let projects = known.replace(std::mem::take(&mut config.projects), &config.poll);
-    Ok(Collector { projects, board, stats, known })
+    let fleet = Fleet::new(known.configured(config), restored, clock.clone(), stats.clone());
+    let board = Board::new(fleet.polled().clusters);
+    Ok(Collector { fleet, board, stats, known })
 }
 
 /// The read side, bound but not running.
@@ -79,6 +88,7 @@ pub(super) struct ReadSide {
     pub(super) readiness: Readiness,
     public: (Bound, Router),
     scheduler: Scheduler<huawei::Client>,
+    discovery: Discovery<huawei::Client>,
     clouds: watch::Receiver<Clouds<huawei::Client>>,
     state_file: Option<StateFile>,
 }
@@ -87,7 +97,7 @@ pub(super) struct ReadSide {
 pub(super) struct ReadControls {
     projects: Projects,
     services: ServiceBoard,
-    roster: RosterHandle<huawei::Client>,
+    fleet: DiscoveryHandle<huawei::Client>,
     live: watch::Sender<Live>,
     web: watch::Sender<WebSettings>,
     clouds: watch::Sender<Clouds<huawei::Client>>,
@@ -117,14 +127,16 @@ impl ReadSide {
         let (live, live_in_force) =
             watch::channel(Live::of(&config.exposition, config.effective.clone()));
         let services = ServiceBoard::new(config.own_services());
-        let Collector { projects, board, stats, known } =
-            collector(config, &clock, &options.metadata_url)?;
+        let restored = state.iter().flat_map(|(_, restored)| restored.clusters());
+        let Collector { fleet, board, stats, known } =
+            collector(config, restored, &clock, &options.metadata_url, None)?;
         let state_file = state.map(|(file, restored)| {
             restore::restore(&file, restored, &board, &clock);
             file
         });
         let (scheduler, polls, roster) =
-            Scheduler::new(projects, board.clone(), clock.clone(), stats.clone());
+            Scheduler::new(fleet.polled().targets, board.clone(), clock.clone(), stats.clone());
+        let (discovery, fleet) = Discovery::new(fleet, roster, readiness.hold());
         let shared = Shared {
             board,
             services: services.clone(),
@@ -138,10 +150,12 @@ impl ReadSide {
         let router = public::router(shared.clone(), readiness.clone(), path, reload, web_in_force);
         let (clouds, clouds_in_force) = watch::channel(known.clouds());
         let controls =
-            ReadControls { projects: known, services, roster, live, web, clouds, stats, clock };
+            ReadControls { projects: known, services, fleet, live, web, clouds, stats, clock };
         let public = (listener, router);
         let clouds = clouds_in_force;
-        Ok((Self { shared, polls, readiness, public, scheduler, clouds, state_file }, controls))
+        let read =
+            Self { shared, polls, readiness, public, scheduler, discovery, clouds, state_file };
+        Ok((read, controls))
     }
 
     /// The address of the public listener.
@@ -151,7 +165,8 @@ impl ReadSide {
 
     /// Starts its tasks.
     pub(super) fn spawn(self, tasks: &mut Tasks) {
-        let Self { shared, public: (listener, router), scheduler, clouds, state_file, .. } = self;
+        let Self { shared, public: (listener, router), scheduler, discovery, .. } = self;
+        let (clouds, state_file) = (self.clouds, self.state_file);
         let (board, services) = (shared.board.clone(), shared.services.clone());
         let reader = ServiceReader::new(clouds.clone(), services, shared.clock.clone());
         let work = &mut tasks.work;
@@ -161,6 +176,7 @@ impl ReadSide {
         work.spawn("token refresher", |stop| huawei::keep_fresh(clouds, stop));
         work.spawn("reader of services", |stop| reader.run(stop));
         work.spawn("scheduler", |stop| scheduler.run(stop));
+        work.spawn("discovery", |stop| discovery.run(stop));
         if let Some(file) = state_file {
             tasks.keepers.spawn("state keeper", |stop| state_file::keep(file, board, stop));
         }
@@ -187,12 +203,10 @@ impl ReadControls {
             keys => format!("# In effect only after a restart: {}\n", keys.join(", ")),
         };
         let live = Live::of(&config.exposition, note + &config.effective);
-        let metas = config.own_clusters().cloned().collect();
         self.services.reconfigure(config.own_services());
         let before = self.projects.names();
-        let configured = std::mem::take(&mut config.projects);
-        let projects = self.projects.replace(configured, &config.poll);
-        self.roster.replace(projects, metas).await;
+        let configured = self.projects.configured(config);
+        self.fleet.replace(configured).await;
         self.clouds.send_replace(self.projects.clouds());
         self.live.send_replace(live);
         let web = std::mem::take(&mut config.web);

@@ -149,6 +149,8 @@ mod tests {
             id: id(),
             name: "logs".into(),
             interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
         }])
     }
 

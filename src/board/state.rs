@@ -14,7 +14,10 @@ use super::own_change::{OwnChanges, RejectedHere, Rejection};
 use crate::{
     cloud::{CloudError, Trace, Traced},
     label::{self, labels},
-    model::{ByStatus, ClusterId, Connection, ConnectionList, EndpointId, RegionId, Status},
+    model::{
+        ByStatus, ClusterId, Connection, ConnectionList, EndpointId, Labels, ListedCluster,
+        RegionId, Status,
+    },
 };
 
 /// Enough to see a pattern on the status page; the metrics hold the history.
@@ -31,10 +34,17 @@ pub struct ClusterMeta {
     pub project: Arc<str>,
     /// Cluster id.
     pub id: ClusterId,
-    /// Configured name; the id where there is none.
+    /// Configured name, else that of the list of clusters, else the id.
     pub name: Arc<str>,
     /// Time between two polls.
     pub interval: Duration,
+    /// Labels of the configuration and of tags.
+    #[serde(skip)]
+    pub labels: Labels,
+    /// Its row in the list of clusters, if discovery found it. It is in the state file, so that a restart
+    /// polls what was discovered before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Arc<ListedCluster>>,
 }
 
 impl ClusterMeta {

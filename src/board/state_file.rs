@@ -29,7 +29,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{ClusterState, Snapshot};
+use super::{ClusterMeta, ClusterState, Snapshot};
 
 use lock::{Lock, LockError};
 
@@ -121,6 +121,11 @@ impl std::error::Error for OpenError {
 }
 
 impl Restored {
+    /// The clusters, as they were before the restart.
+    pub fn clusters(&self) -> impl Iterator<Item = &ClusterMeta> {
+        self.clusters.iter().map(|state| &*state.meta)
+    }
+
     /// Drops every fact with a later date than this: it was seen by a clock that was wrong, and would
     /// look fresh until that date comes.
     pub fn without_later_than(mut self, latest: Timestamp) -> Self {

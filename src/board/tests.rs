@@ -17,6 +17,8 @@ fn meta(project: &str, number: u32) -> ClusterMeta {
         id: id(number),
         name: format!("c{number}").into(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }
 }
 

@@ -3,14 +3,21 @@
 //! Everything goes to stdout: it is this command's result. Only mistakes go where those of other
 //! commands go.
 
+mod calls;
 mod cost;
+mod json;
 mod online;
+mod report;
 
 use std::time::Duration;
 
 use clap::{Args, builder::FalseyValueParser};
 
-use self::cost::{Cost, Expected, Page};
+use self::{
+    calls::{Needed, Needs},
+    cost::{Cost, CostOfFound, Expected, Page},
+    online::Read,
+};
 use super::{
     args::{ConfigArgs, WebArgs},
     exit::{self, Failure},
@@ -18,7 +25,7 @@ use super::{
     terminal::print,
 };
 use crate::{
-    config::{self, Config},
+    config::{self, Config, ProjectSettings},
     huawei::paging::MAX_ROWS,
 };
 
@@ -31,9 +38,13 @@ pub(super) struct CheckConfigArgs {
     /// Checks only the text: reads no credentials, no secrets and no other file
     #[arg(long, env = "CSS_VPCEP_EXPORTER_SYNTAX_ONLY", value_parser = FalseyValueParser::new(), conflicts_with = "online")]
     syntax_only: bool,
-    /// Also polls every cluster once, which proves credentials, project and cluster
+    /// Also finds and polls every cluster once, and says which credentials answered, which calls are
+    /// permitted, and the least policies that are needed
     #[arg(long, env = "CSS_VPCEP_EXPORTER_ONLINE", value_parser = FalseyValueParser::new())]
     online: bool,
+    /// Prints one JSON document instead of lines
+    #[arg(long, env = "CSS_VPCEP_EXPORTER_JSON", value_parser = FalseyValueParser::new())]
+    json: bool,
     /// The number of connections to assume in each cluster that was not polled
     #[arg(
         long,
@@ -47,7 +58,8 @@ pub(super) struct CheckConfigArgs {
     log: LogArgs,
 }
 
-/// Prints the report. A cluster that was not read, or not completely, is a failure.
+/// Prints the report. A cluster that was not read, or not completely, is a failure, and so is another call
+/// that failed.
 pub(super) async fn run(args: CheckConfigArgs) -> Result<u8, Failure> {
     args.log.init();
     let web = args.web.file();
@@ -55,23 +67,72 @@ pub(super) async fn run(args: CheckConfigArgs) -> Result<u8, Failure> {
         true => config::check_syntax(&args.config.config_file, web.as_deref())?,
         false => args.config.load(web.as_deref())?,
     };
-    lines(&head(&config));
-    let projects = config.projects.clone();
-    let (mut expected, mut is_proved) = (Expected::all(args.connections), true);
-    if args.online {
-        let read = online::read(&mut config, args.connections).await?;
-        is_proved = read.is_whole();
-        lines(&read.lines(&projects));
-        expected = read.expected;
+    if !args.json {
+        lines(&head(&config));
     }
-    let costs: Vec<_> = projects.iter().map(|project| Cost::of(project, &expected)).collect();
-    lines(&table(&costs));
-    let stale_after = config.exposition.stale_after;
-    lines(&costs.iter().filter_map(|cost| over_the_limit(cost, stale_after)).collect::<Vec<_>>());
-    let clusters = projects.iter().flat_map(|project| &project.clusters);
-    let page = cost::page(clusters, &expected, &config.exposition);
-    lines(&totals(&costs, &page, &expected));
-    Ok(exit::code(is_proved))
+    let mut projects = config.projects.clone();
+    // Only shard 0 has the listener.
+    let admin = config.admin.as_ref().filter(|_| config.shard.index == 0);
+    let needs: Vec<_> = projects.iter().map(|project| Needs::of(project, admin)).collect();
+    let read = match args.online {
+        true => Some(online::read(&mut config, &mut projects, &needs, args.connections).await?),
+        false => None,
+    };
+    let assumed = Expected::all(args.connections);
+    let findings = Findings {
+        expected: read.as_ref().map_or(&assumed, |read| &read.expected),
+        read: read.as_ref(),
+        config: &config,
+        projects: &projects,
+        policies: calls::policies(&needs),
+    };
+    match args.json {
+        true => _ = print(&findings.json()),
+        false => lines(&findings.lines()),
+    }
+    Ok(exit::code(read.is_none_or(|read| read.is_whole())))
+}
+
+/// All that there is to say.
+struct Findings<'a> {
+    config: &'a Config,
+    /// With the clusters that were discovered.
+    projects: &'a [ProjectSettings],
+    expected: &'a Expected,
+    read: Option<&'a Read>,
+    policies: Vec<Needed>,
+}
+
+impl Findings<'_> {
+    fn costs(&self) -> Vec<Cost> {
+        self.projects.iter().map(|project| Cost::of(project, self.expected)).collect()
+    }
+
+    fn page(&self) -> Page {
+        let clusters = self.projects.iter().flat_map(|project| &project.clusters);
+        cost::page(clusters, self.expected, &self.config.exposition)
+    }
+
+    /// What is said after the head.
+    fn lines(&self) -> Vec<String> {
+        let costs = self.costs();
+        let exposition = &self.config.exposition;
+        let mut lines = self.read.map_or_else(Vec::new, |read| read.lines(self.projects));
+        lines.extend(table(&costs));
+        let over = costs.iter().filter_map(|cost| over_the_limit(cost, exposition.stale_after));
+        lines.extend(over);
+        lines.extend(totals(&costs, &self.page(), self.expected));
+        match self.read {
+            Some(_) => lines.extend(self.policies.iter().flat_map(Needed::lines)),
+            None => {
+                let found = self.projects.iter();
+                let found =
+                    found.filter_map(|project| CostOfFound::of(project, self.expected, exposition));
+                lines.extend(found.map(|cost| of_discovery(&cost)));
+            }
+        }
+        lines
+    }
 }
 
 fn lines(lines: &[String]) {
@@ -160,6 +221,18 @@ fn totals(costs: &[Cost], page: &Page, expected: &Expected) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn of_discovery(cost: &CostOfFound) -> String {
+    format!(
+        "discovery of {}: its list is read every {}; each cluster that it finds is not counted above and \
+         adds {} calls a minute and {} series; the rate limit has room for {} of them",
+        cost.project,
+        human(cost.list_interval),
+        number(cost.calls_per_minute),
+        cost.series,
+        cost.room
+    )
 }
 
 /// With one digit after the point, where there is something.

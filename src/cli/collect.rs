@@ -1,15 +1,18 @@
 //! `collect`: every cluster once, then the metrics on stdout.
 
-use std::sync::Arc;
+mod recording;
+
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use self::recording::RecordingFile;
 use super::{
     args::ConfigArgs,
     exit::{self, Failure},
     log::LogArgs,
-    poll_once::{MOST_NAMED, Outage, in_part, outages, poll_once},
+    poll_once::{MOST_NAMED, Outage, Round, in_part, outages, poll_once},
     signals,
     terminal::print,
 };
@@ -24,6 +27,9 @@ use crate::{
 pub(super) struct CollectArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Also writes the cloud's answers to this new file: no secrets, and other ids, names and addresses
+    #[arg(long, value_name = "FILE", env = "CSS_VPCEP_EXPORTER_RECORD")]
+    record: Option<PathBuf>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -35,24 +41,32 @@ pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let recording = args.record.map(|path| RecordingFile::create(path, &config)).transpose()?;
     let (shutdown, others) = signals::listen()?.split(None);
     tokio::select! {
-        collected = collect(config, bar) => Ok(exit::code(collected?)),
+        collected = collect(config, recording, bar) => Ok(exit::code(collected?)),
         () = shutdown => Err("interrupted".to_owned().into()),
         never = others => match never {},
     }
 }
 
-/// Prints the page; false if a cluster was not read, or not whole.
-async fn collect(mut config: Config, bar: ProgressBar) -> Result<bool, Failure> {
-    show(&bar, config.own_clusters().count() as u64);
-    let (board, stats) = poll_once(&mut config, || bar.inc(1)).await?;
+/// Prints the page; false if a cluster or a list of clusters was not read, or not whole.
+async fn collect(
+    mut config: Config,
+    recording: Option<RecordingFile>,
+    bar: ProgressBar,
+) -> Result<bool, Failure> {
+    let recorder = recording.as_ref().map(|file| file.recorder.clone());
+    let known = |clusters| show(&bar, clusters as u64);
+    let round = poll_once(&mut config, recorder, known, || bar.inc(1)).await?;
+    let Round { board, stats, is_all_discovered, .. } = round;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);
     let page = Store::default().page(&board, &config.exposition, Clock::system().now());
     print(exposition::text(page, &Sources::own(stats), Format::Text004).trim_end());
-    Ok(snapshot.clusters().iter().all(|state| state.is_whole()))
+    recording.map(RecordingFile::write).transpose()?;
+    Ok(is_all_discovered && snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
 /// Prints why clusters were not read, or not completely.

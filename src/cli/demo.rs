@@ -1,4 +1,5 @@
-//! `demo`: a simulated cloud and the daemon in one process, on loopback.
+//! `demo`: a simulated cloud and the daemon in one process, on loopback; only the public listener can be
+//! elsewhere.
 //!
 //! The two speak over HTTP as strangers do; the daemon is configured as it always is, from a text.
 
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::{
+    args::{ListenAddress, parse_listen_address},
     exit::{FINE, Failure},
     log::LogArgs,
     serve::Beginning,
@@ -32,12 +34,22 @@ use crate::{
     text,
 };
 
+/// A cluster comes, is renamed or goes about every two minutes.
+const STEPS_BETWEEN_CLUSTERS: u64 = 60;
 const METRICS_PORT: u16 = 10067;
 const ADMIN_PORT: u16 = 10068;
 const CLOUD_PORT: u16 = 10069;
 
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
+    /// The address to serve the metrics on instead of loopback, as in a container; :PORT means every address
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        env = "CSS_VPCEP_EXPORTER_WEB_LISTEN_ADDRESS",
+        value_parser = parse_listen_address
+    )]
+    listen: Option<ListenAddress>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -52,7 +64,10 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     let config = load()?;
     let beginning = Beginning::of(&config);
     let options = Options {
-        listen: vec![loopback(METRICS_PORT), loopback(0)],
+        listen: args.listen.map_or_else(
+            || vec![loopback(METRICS_PORT), loopback(0)],
+            |ListenAddress(given)| given,
+        ),
         admin_fallback: Some(loopback(0)),
         telemetry_path: "/metrics".into(),
         lifecycle: false,
@@ -62,7 +77,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
         changes: Timings::DEFAULT,
     };
     let app = App::bind(config, options).await?;
-    let public = app.public_address();
+    let public = reachable(app.public_address());
     let admin = app.admin_address().ok_or_else(|| "the demo has no admin listener".to_owned())?;
     let lines = [
         ("metrics", format!("http://{public}/metrics")),
@@ -77,6 +92,15 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     beginning.log(&app, "none: this is the demo");
     run_both(app, sim, signals).await?;
     Ok(FINE)
+}
+
+/// HOST:PORT for a URL on this machine: an address that stands for all of them cannot be called.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
 }
 
 /// Runs the daemon until a signal, and the cloud until the daemon has ended.
@@ -111,9 +135,10 @@ async fn cloud() -> Result<Sim, String> {
         fixed_now: None,
     };
     if let Ok(sim) = Sim::bind(settings(CLOUD_PORT)).await {
-        return Ok(sim);
+        return Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS));
     }
     let sim = Sim::bind(settings(0)).await;
+    let sim = sim.map(|sim| sim.with_churn(STEPS_BETWEEN_CLUSTERS));
     sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))
 }
 
@@ -134,18 +159,15 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
          \x20   project_id: {project_id}\n\
          \x20   credentials: {{ metadata: {{}} }}\n\
          \x20   api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n\
-         \x20   clusters:\n",
+         \x20   discovery: {{ interval: 1m, tag_labels: [env, team] }}\n\
+         \x20   endpoint_services:\n",
         state = folder.0.join("state"),
         audit = folder.0.join("audit.jsonl"),
         region = sim.region(),
         project_id = sim.project_id(),
     );
-    for (id, name) in sim.cluster_ids().iter().zip(sim.cluster_names()) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
-    }
-    yaml.push_str("    endpoint_services:\n");
     for (id, name) in sim.services() {
+        // Writing to a String cannot fail.
         let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
     }
     yaml

@@ -18,11 +18,13 @@ Example:
 pub(super) const SIMULATE: &str = "\
 Examples:
   css-vpcep-exporter simulate --clusters 3
-  css-vpcep-exporter simulate --pace explicit --fault throttled:20,hang:1";
+  css-vpcep-exporter simulate --pace explicit --fault throttled:20,hang:1
+  css-vpcep-exporter simulate --replay recording";
 
 pub(super) const COLLECT: &str = "\
-Example:
-  css-vpcep-exporter collect --config.file css-vpcep-exporter.yml > metrics.txt";
+Examples:
+  css-vpcep-exporter collect --config.file css-vpcep-exporter.yml > metrics.txt
+  css-vpcep-exporter collect --record recording > /dev/null";
 
 pub(super) const CHECK_CONFIG: &str = "\
 Examples:

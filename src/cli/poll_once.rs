@@ -9,8 +9,8 @@ use crate::{
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
-    huawei::METADATA_URL,
-    poll,
+    huawei::{self, METADATA_URL, transport::Recorder},
+    poll::{self, Fleet, Polled},
     stats::Stats,
 };
 
@@ -25,17 +25,33 @@ pub(super) struct Outage {
     pub(super) clusters: Vec<Arc<ClusterMeta>>,
 }
 
-/// Polls all clusters of the configuration, whose projects are gone afterwards. `polled` is called after
-/// each.
+/// The end of one round.
+pub(super) struct Round {
+    pub(super) board: Board,
+    pub(super) stats: Arc<Stats>,
+    /// True if every list of clusters that discovery reads was read whole.
+    pub(super) is_all_discovered: bool,
+    /// The projects, with what discovery found.
+    pub(super) fleet: Fleet<huawei::Client>,
+}
+
+/// Polls all clusters of the configuration, whose projects are gone afterwards, and those that discovery
+/// finds. `recorder` notes the answers; `known` is called with the number of clusters, `polled` after each.
 pub(super) async fn poll_once(
     config: &mut Config,
+    recorder: Option<Arc<Recorder>>,
+    known: impl Fn(usize),
     polled: impl Fn(),
-) -> Result<(Board, Arc<Stats>), StartError> {
+) -> Result<Round, StartError> {
     let clock = Clock::system();
-    let collector = app::collector(config, &clock, METADATA_URL)?;
-    let Collector { projects, board, stats, .. } = collector;
-    poll::once(projects, &board, &clock, &stats, |_, _| polled()).await;
-    Ok((board, stats))
+    let collector = app::collector(config, [], &clock, METADATA_URL, recorder)?;
+    let Collector { mut fleet, board, stats, .. } = collector;
+    let is_all_discovered = fleet.read_once().await;
+    let Polled { targets, clusters } = fleet.polled();
+    known(clusters.len());
+    board.reconfigure(clusters);
+    poll::once(targets, &board, &clock, &stats, |_, _| polled()).await;
+    Ok(Round { board, stats, is_all_discovered, fleet })
 }
 
 /// The clusters that were read, but not whole.
@@ -66,7 +82,7 @@ fn by_cause(failed: impl Iterator<Item = (Arc<ClusterMeta>, CloudError)>) -> Vec
 }
 
 /// The cloud's message may name the request, its code does not.
-fn is_same_cause(one: &CloudError, other: &CloudError) -> bool {
+pub(super) fn is_same_cause(one: &CloudError, other: &CloudError) -> bool {
     one.reason == other.reason
         && match (&one.code, &other.code) {
             (None, None) => one.message == other.message,
@@ -88,6 +104,8 @@ pub(super) mod tests {
             id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
             name: format!("c{number}").into(),
             interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
         };
         let request_id = Some(format!("request-{number}"));
         (Arc::new(cluster), CloudError { request_id, ..error.clone() })

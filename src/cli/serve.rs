@@ -65,7 +65,6 @@ fn parse_telemetry_path(text: &str) -> Result<String, String> {
 
 /// The facts about the configuration in the first line of the daemon's log.
 pub(super) struct Beginning {
-    clusters: usize,
     public_tls: bool,
     admin_tls: bool,
 }
@@ -73,7 +72,6 @@ pub(super) struct Beginning {
 impl Beginning {
     pub(super) fn of(config: &Config) -> Self {
         Self {
-            clusters: config.own_clusters().count(),
             public_tls: config.web.tls.is_some(),
             admin_tls: config.admin.as_ref().is_some_and(|admin| admin.web.tls.is_some()),
         }
@@ -85,7 +83,8 @@ impl Beginning {
             version = VERSION,
             revision = REVISION,
             %config_file,
-            clusters = self.clusters,
+            // With those that were discovered before a restart.
+            clusters = app.board().snapshot().clusters().len(),
             public = %app.public_address(),
             public_tls = self.public_tls,
             admin = admin.map(tracing::field::display),

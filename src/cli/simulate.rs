@@ -1,20 +1,30 @@
 //! `simulate`: the simulated cloud alone, to try a client against it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 
 use super::{
     args::Offering,
     examples,
-    exit::{FINE, Failure},
+    exit::{FINE, Failure, USAGE},
     signals,
     terminal::print,
 };
-use crate::sim::{Fault, Pace, Settings, Sim};
+use crate::{
+    files::{self, Others},
+    sim::{Fault, Pace, Settings, Sim},
+};
 
 /// Changes come slowly enough to be followed, and fast enough not to wait for.
 const STEP: Duration = Duration::from_secs(2);
+/// As large as the largest that is made.
+const LARGEST_RECORDING: u64 = 32 << 20;
 
 #[derive(Args, Debug)]
 #[command(after_long_help = fault_names())]
@@ -46,6 +56,9 @@ pub(super) struct SimulateArgs {
         value_parser = ["auto", "explicit"]
     )]
     pace: String,
+    /// Number of steps after which a cluster is created, renamed or deleted; 0: never
+    #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_CHURN", default_value_t = 0)]
+    churn: u64,
     /// Initial faults: each NAME or NAME:PERCENT, separated by blanks or commas
     #[arg(
         long,
@@ -57,6 +70,14 @@ pub(super) struct SimulateArgs {
         hide_possible_values = true
     )]
     fault: Vec<Fault>,
+    /// Answers from this recording, made by collect --record, instead of simulating
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CSS_VPCEP_EXPORTER_REPLAY",
+        conflicts_with_all = ["clusters", "connections", "seed", "pace", "churn", "fault"]
+    )]
+    replay: Option<PathBuf>,
 }
 
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
@@ -79,20 +100,10 @@ fn fault_names() -> String {
 }
 
 pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
-    let settings = Settings {
-        listen: args.listen,
-        clusters: args.clusters,
-        connections: args.connections,
-        seed: args.seed,
-        pace: match &*args.pace {
-            "explicit" => Pace::Explicit,
-            _ => Pace::Auto { step: STEP },
-        },
-        faults: args.fault,
-        fixed_now: None,
+    let sim = match &args.replay {
+        Some(file) => replay(args.listen, file).await?,
+        None => simulated(args).await?,
     };
-    let sim = Sim::bind(settings).await;
-    let sim = sim.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let (shutdown, others) = signals::listen()?.split(None);
     let lines = [
         ("cloud", sim.url()),
@@ -110,4 +121,35 @@ pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
     };
     ended.map_err(|error| format!("the simulated cloud ended: {error}"))?;
     Ok(FINE)
+}
+
+async fn simulated(args: SimulateArgs) -> Result<Sim, Failure> {
+    let listen = args.listen;
+    let settings = Settings {
+        listen,
+        clusters: args.clusters,
+        connections: args.connections,
+        seed: args.seed,
+        pace: match &*args.pace {
+            "explicit" => Pace::Explicit,
+            _ => Pace::Auto { step: STEP },
+        },
+        faults: args.fault,
+        fixed_now: None,
+    };
+    let sim = Sim::bind(settings).await;
+    let sim = sim.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    Ok(sim.with_churn(args.churn))
+}
+
+async fn replay(listen: SocketAddr, file: &Path) -> Result<Sim, Failure> {
+    let unusable =
+        |why: String| Failure { code: USAGE, text: format!("{}: {why}", file.display()) };
+    let text = files::read_capped(file, LARGEST_RECORDING, Others::MayAll);
+    let text = text.map_err(|error| unusable(error.to_string()))?;
+    let text = str::from_utf8(&text).map_err(|error| unusable(error.to_string()))?;
+    Sim::replay(listen, text).await.map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => unusable(error.to_string()),
+        _ => format!("cannot listen on {listen}: {error}").into(),
+    })
 }

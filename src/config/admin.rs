@@ -53,8 +53,22 @@ pub(super) fn admin(
     Some(AdminSettings { listen: listen?, hosts, tokens, web: web?, allow_proxy_vni })
 }
 
-/// The name of a project, and the names and ids of its endpoint services or clusters, valid or not.
-type Words = (String, Vec<String>);
+/// The endpoint services or clusters of a project.
+struct Words {
+    project: String,
+    /// Names and ids, valid or not.
+    words: Vec<String>,
+    /// There may be others, which no one has written.
+    are_discovered: bool,
+}
+
+impl Words {
+    fn can_fit(&self, pattern: &str) -> bool {
+        let of_project = |(of, _)| can_fit(&format!("{of}/*"), &self.project, &[]);
+        self.are_discovered && pattern.split_once('/').is_some_and(of_project)
+            || can_fit(pattern, &self.project, &self.words)
+    }
+}
 
 struct Known {
     services: Vec<Words>,
@@ -64,13 +78,17 @@ struct Known {
 fn services(project: &file::Project) -> Words {
     let services = project.endpoint_services.iter().flatten();
     let words = services.flat_map(|service| [Some(service.id.clone()), service.name.clone()]);
-    (project.name.clone(), words.flatten().collect())
+    Words { project: project.name.clone(), words: words.flatten().collect(), are_discovered: false }
 }
 
 fn clusters(project: &file::Project) -> Words {
     let clusters = project.clusters.iter().flatten();
     let words = clusters.flat_map(|cluster| [Some(cluster.id.clone()), cluster.name.clone()]);
-    (project.name.clone(), words.flatten().collect())
+    Words {
+        project: project.name.clone(),
+        words: words.flatten().collect(),
+        are_discovered: project.discovery.is_some(),
+    }
 }
 
 /// The listener's own web configuration.
@@ -182,8 +200,7 @@ fn patterns(
     for (index, pattern) in patterns.iter().enumerate() {
         let path = format!("{path}[{index}]");
         context.name(&path, pattern);
-        let fits = |(project, words): &Words| can_fit(pattern, project, words);
-        if !pattern.is_empty() && !known.iter().any(fits) {
+        if !pattern.is_empty() && !known.iter().any(|words| words.can_fit(pattern)) {
             context.mistake(&path, format_args!("{pattern:?}"), expected);
         }
     }

@@ -59,12 +59,22 @@ fn convert(
     if projects.is_empty() {
         context.mistake("projects", "nothing", "at least one project");
     }
+    let defaults = file.defaults.take().unwrap_or_default();
+    let mut unused = defaults.keys();
     let mut names = HashMap::new();
     let mut converted = Vec::new();
     for (index, project_file) in projects.iter_mut().enumerate() {
         let path = format!("projects[{index}]");
         context.unique(&mut names, &format!("{path}.name"), &project_file.name);
+        for key in defaults.fill(project_file) {
+            unused.retain(|unused| *unused != key);
+            context.inherited(&path, key);
+        }
         converted.extend(project(&mut context, &mut fleet, &path, project_file));
+    }
+    for key in unused {
+        let what = "every project has its own, so this default is never used";
+        context.warning(&format!("defaults.{key}"), what);
     }
     let (poll, exposition) = poll(&mut context, written, &fleet.intervals);
     let admin = file.admin.as_mut().and_then(|written| admin(&mut context, written, projects));

@@ -2,8 +2,9 @@
 //! share.
 
 use std::{
+    borrow::Cow,
     cell::OnceCell,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::{self, Display},
     path::{Path, PathBuf},
     time::Duration,
@@ -47,6 +48,8 @@ pub(super) struct Context<'a> {
     pub(super) text_only: bool,
     /// Computed only when there is something to report, which is rare.
     places: OnceCell<Places>,
+    /// The keys that projects have from `defaults`, such as `projects[3].paging`.
+    inherited: Vec<String>,
     mistakes: Vec<Note>,
     warnings: Vec<Note>,
 }
@@ -60,14 +63,18 @@ struct Note {
 /// The lines in the order of the file, which is not that of the checks.
 fn in_order(mut notes: Vec<Note>) -> Vec<String> {
     notes.sort_by_key(|note| note.place);
-    notes.into_iter().map(|note| note.line).collect()
+    let mut lines: Vec<String> = notes.into_iter().map(|note| note.line).collect();
+    // A default is found wrong in every project that has it.
+    let mut seen = HashSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
+    lines
 }
 
 impl<'a> Context<'a> {
     /// No mistakes so far, and an empty environment.
     pub(super) fn new(file: &'a Path, text: &'a str, text_only: bool) -> Self {
-        let (environment, places, mistakes, warnings) = Default::default();
-        Self { file, text, environment, text_only, places, mistakes, warnings }
+        let (environment, places, inherited, mistakes, warnings) = Default::default();
+        Self { file, text, environment, text_only, places, inherited, mistakes, warnings }
     }
 
     /// The warnings.
@@ -100,7 +107,24 @@ impl<'a> Context<'a> {
         self.warnings.push(note);
     }
 
+    /// A project has this key from `defaults`, where messages about it are to point.
+    pub(super) fn inherited(&mut self, project: &str, key: &str) {
+        self.inherited.push(format!("{project}.{key}"));
+    }
+
+    /// The path under which a value is written.
+    fn written<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let below = |of: &String| {
+            let rest = path.strip_prefix(&**of)?;
+            let key = of.rsplit('.').next()?;
+            let is_below = rest.is_empty() || rest.starts_with(['.', '[']);
+            is_below.then(|| format!("defaults.{key}{rest}"))
+        };
+        self.inherited.iter().find_map(below).map_or(path.into(), Cow::Owned)
+    }
+
     fn note(&self, path: &str, what: impl Display) -> Note {
+        let path = &*self.written(path);
         let file = self.file.display();
         let place = self.places().nearest(path);
         let at = place.map(|Place { line, column }| format!(":{line}:{column}"));
@@ -113,6 +137,7 @@ impl<'a> Context<'a> {
 
     /// Another key, with its line if it is written.
     pub(super) fn other(&self, path: &str) -> String {
+        let path = &*self.written(path);
         let line = self.places().find(path).map(|place| format!(" (line {})", place.line));
         format!("{path}{}", line.unwrap_or_default())
     }

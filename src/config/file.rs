@@ -4,7 +4,7 @@
 //! A key that is written without a value (`poll:` with everything below it commented out) counts as
 //! unset.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) poll: Option<Poll>,
     pub(super) state_file: Option<String>,
     pub(super) shard: Option<Shard>,
+    pub(super) defaults: Option<Defaults>,
     pub(super) projects: Option<Vec<Project>>,
     pub(super) admin: Option<Admin>,
 }
@@ -44,34 +45,81 @@ pub(super) struct Shard {
     pub(super) count: Option<u32>,
 }
 
-#[derive(Deserialize, Serialize)]
+/// A project, and `defaults` for the keys that are named below.
+macro_rules! project {
+    ($($key:ident: $of:ty,)*) => {
+        #[derive(Deserialize, Serialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Project {
+            pub(super) name: String,
+            pub(super) region: String,
+            pub(super) project_id: Option<String>,
+            pub(super) clusters: Option<Vec<Cluster>>,
+            pub(super) endpoint_services: Option<Vec<EndpointService>>,
+            $(pub(super) $key: Option<$of>,)*
+        }
+
+        #[derive(Default, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Defaults {
+            $(pub(super) $key: Option<$of>,)*
+        }
+
+        impl Defaults {
+            /// Gives a project what it does not say. Returns the keys.
+            pub(super) fn fill(&self, project: &mut Project) -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $(if project.$key.is_none() && self.$key.is_some() {
+                    project.$key.clone_from(&self.$key);
+                    keys.push(stringify!($key));
+                })*
+                keys
+            }
+
+            /// The keys that are written.
+            pub(super) fn keys(&self) -> Vec<&'static str> {
+                let keys = [$(self.$key.is_some().then_some(stringify!($key))),*];
+                keys.into_iter().flatten().collect()
+            }
+        }
+    };
+}
+
+project! {
+    credentials: Credentials,
+    // It is shown without its user.
+    proxy_url: String,
+    no_proxy: String,
+    proxy_from_environment: bool,
+    ca_file: String,
+    labels: BTreeMap<String, String>,
+    discovery: Discovery,
+    api_endpoints: ApiEndpoints,
+    rate_limit: RateLimits,
+    paging: Paging,
+}
+
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Project {
-    pub(super) name: String,
-    pub(super) region: String,
-    pub(super) project_id: Option<String>,
-    pub(super) credentials: Option<Credentials>,
-    /// Shown without its user.
-    pub(super) proxy_url: Option<String>,
-    pub(super) no_proxy: Option<String>,
-    pub(super) proxy_from_environment: Option<bool>,
-    pub(super) ca_file: Option<String>,
-    pub(super) api_endpoints: Option<ApiEndpoints>,
-    pub(super) rate_limit: Option<RateLimits>,
-    pub(super) paging: Option<Paging>,
-    pub(super) clusters: Option<Vec<Cluster>>,
-    pub(super) endpoint_services: Option<Vec<EndpointService>>,
+pub(super) struct Discovery {
+    pub(super) interval: Option<String>,
+    pub(super) include: Option<Vec<String>>,
+    pub(super) exclude: Option<Vec<String>>,
+    pub(super) tags: Option<BTreeMap<String, String>>,
+    pub(super) enterprise_project_ids: Option<Vec<String>>,
+    pub(super) tag_labels: Option<Vec<String>>,
+    pub(super) limit: Option<u32>,
 }
 
 /// The word `chain`, or exactly one kind by its name.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(untagged)]
 pub(super) enum Credentials {
     Word(String),
     Kinds(Box<CredentialKinds>),
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CredentialKinds {
     #[serde(rename = "static", skip_serializing_if = "Option::is_none")]
@@ -98,18 +146,18 @@ pub(super) struct CredentialKinds {
     pub(super) assume: Option<Assume>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IdentityProvider {
     pub(super) idp_id: String,
     pub(super) id_token_file: String,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Oidc {
     pub(super) provider_urn: String,
@@ -118,7 +166,7 @@ pub(super) struct Oidc {
 }
 
 /// `agency_urn`, or `agency_name` and `domain_name`.
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Assume {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,7 +178,7 @@ pub(super) struct Assume {
     pub(super) duration: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StaticKeys {
     pub(super) access_key: String,
@@ -144,14 +192,14 @@ pub(super) struct StaticKeys {
     pub(super) security_token_file: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
     pub(super) file: Option<String>,
     pub(super) section: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Password {
     pub(super) domain: String,
@@ -162,13 +210,13 @@ pub(super) struct Password {
     pub(super) password_file: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenFile {
     pub(super) file: String,
 }
 
-#[derive(Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApiEndpoints {
     pub(super) css: Option<String>,
@@ -177,21 +225,21 @@ pub(super) struct ApiEndpoints {
     pub(super) sts: Option<String>,
 }
 
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RateLimits {
     pub(super) css: Option<RateLimit>,
     pub(super) vpcep: Option<RateLimit>,
 }
 
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RateLimit {
     pub(super) requests_per_second: Option<f64>,
     pub(super) burst: Option<u32>,
 }
 
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
     pub(super) parameter: Option<String>,
@@ -205,6 +253,7 @@ pub(super) struct Cluster {
     pub(super) id: String,
     pub(super) name: Option<String>,
     pub(super) interval: Option<String>,
+    pub(super) labels: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize, Serialize)]

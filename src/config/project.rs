@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     credentials::{asks, source},
     diagnostics::Context,
+    discovery::{discovery, labels},
     endpoints::{Asked, endpoints},
     file,
     network::network,
@@ -19,7 +20,7 @@ use crate::{
         endpoints::Service,
         paging::{LARGEST_LIMIT, Paging, Parameter},
     },
-    model::{ClusterId, ProjectId, RegionId, ServiceId},
+    model::{ClusterId, Labels, ProjectId, RegionId, ServiceId},
     pacing::RateLimit,
     poll::Shard,
 };
@@ -36,20 +37,42 @@ const VPCEP_RATE: RateLimit = RateLimit { requests_per_second: 0.5, burst: 5 };
 /// The facts that hold for the projects of a file together.
 pub(super) struct Fleet {
     pub(super) intervals: Intervals,
-    shard: Shard,
+    pub(super) shard: Shard,
     /// The place of each cluster id.
     clusters: HashMap<String, String>,
+    /// The region and the place of the first project that has an id which the file does not name.
+    unwritten_ids: HashMap<ProjectId, (RegionId, String)>,
 }
 
 impl Fleet {
     /// No clusters so far.
     pub(super) fn new(shard: Shard, intervals: Intervals) -> Self {
-        Self { intervals, shard, clusters: HashMap::new() }
+        Self { intervals, shard, clusters: HashMap::new(), unwritten_ids: HashMap::new() }
     }
 
     /// The number of clusters.
     pub(super) fn size(&self) -> usize {
         self.clusters.len()
+    }
+
+    /// A project id belongs to one region, so that of an environment or a profile can be right for one only.
+    fn check_unwritten_id(
+        &mut self,
+        context: &mut Context<'_>,
+        path: &str,
+        cloud: &huawei::Settings,
+    ) {
+        let Some(id) = cloud.project_id.clone() else { return };
+        let first = || (cloud.region.clone(), path.to_owned());
+        let (region, first) = self.unwritten_ids.entry(id).or_insert_with(first);
+        if *region != cloud.region {
+            let what = format!(
+                "the id is that of the environment or the profile, which is also used at {} for region \
+                 {region}; a project id belongs to one region, so write project_id for each project",
+                context.other(first)
+            );
+            context.warning(path, what);
+        }
     }
 }
 
@@ -60,7 +83,11 @@ pub(super) fn project(
     written: &mut file::Project,
 ) -> Option<ProjectSettings> {
     let at = |key: &str| format!("{path}.{key}");
+    let is_unwritten = written.project_id.is_none();
     let cloud = cloud(context, path, written);
+    if let Some(cloud) = cloud.as_ref().filter(|_| is_unwritten) {
+        fleet.check_unwritten_id(context, &at("project_id"), cloud);
+    }
     let limits = written.rate_limit.get_or_insert_default();
     let mut limit = |key: &str, written: &mut Option<file::RateLimit>, default| {
         rate_limit(context, &at(key), written.get_or_insert_default(), default, fleet.shard)
@@ -69,13 +96,20 @@ pub(super) fn project(
     let vpcep_rate_limit = limit("rate_limit.vpcep", &mut limits.vpcep, VPCEP_RATE);
     let clusters = written.clusters.get_or_insert_default();
     let services = written.endpoint_services.get_or_insert_default();
-    if clusters.is_empty() && services.is_empty() {
+    let of_project = labels(context, &at("labels"), &mut written.labels, &Labels::default());
+    let discovery = written.discovery.as_mut().map(|written| {
+        let path = at("discovery");
+        // Clusters to come have the interval of those without one of their own.
+        let interval = fleet.intervals.of_cluster(context, &path, &mut None);
+        discovery(context, &path, written, (interval, &of_project, fleet.shard))
+    });
+    if clusters.is_empty() && services.is_empty() && discovery.is_none() {
         context.warning(&at("clusters"), "there are none: nothing of this project is polled");
     }
     let mut own_clusters = Vec::new();
     for (index, written) in clusters.iter_mut().enumerate() {
         let path = at(&format!("clusters[{index}]"));
-        own_clusters.extend(cluster(context, fleet, &path, written, cloud.as_ref()));
+        own_clusters.extend(cluster(context, fleet, &path, written, (cloud.as_ref(), &of_project)));
     }
     let services = endpoint_services(context, &at("endpoint_services"), services, cloud.as_ref());
     Some(ProjectSettings {
@@ -83,6 +117,7 @@ pub(super) fn project(
         css_rate_limit,
         vpcep_rate_limit,
         clusters: own_clusters,
+        discovery,
         endpoint_services: if fleet.shard.index == 0 { services } else { Vec::new() },
     })
 }
@@ -111,7 +146,8 @@ fn cloud(
     let paging = paging(context, &at("paging"), written.paging.get_or_insert_default());
     let (region, credentials) = (region?, credentials?);
     let asked = Asked {
-        css: written.clusters.as_ref().is_some_and(|clusters| !clusters.is_empty()),
+        css: written.discovery.is_some()
+            || written.clusters.as_ref().is_some_and(|clusters| !clusters.is_empty()),
         iam: project_id == Some(None) || asks(&credentials, Service::Iam),
         sts: asks(&credentials, Service::Sts),
     };
@@ -148,7 +184,7 @@ fn cluster(
     fleet: &mut Fleet,
     path: &str,
     written: &mut file::Cluster,
-    cloud: Option<&huawei::Settings>,
+    (cloud, of_project): (Option<&huawei::Settings>, &Labels),
 ) -> Option<ClusterMeta> {
     let id_path = format!("{path}.id");
     context.unique(&mut fleet.clusters, &id_path, &written.id);
@@ -157,12 +193,15 @@ fn cluster(
     let interval = fleet.intervals.of_cluster(context, &interval_path, &mut written.interval);
     let name = written.name.get_or_insert_with(|| written.id.clone());
     context.name(&format!("{path}.name"), name);
+    let labels = labels(context, &format!("{path}.labels"), &mut written.labels, of_project);
     Some(ClusterMeta {
         region: cloud?.region.clone(),
         project: cloud?.name.clone(),
         id: id.filter(|id| fleet.shard.owns(id))?,
         name: name.as_str().into(),
         interval,
+        labels,
+        listed: None,
     })
 }
 

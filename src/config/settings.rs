@@ -8,7 +8,7 @@ use crate::{
     board::{ClusterMeta, ServiceMeta},
     exposition, huawei,
     pacing::RateLimit,
-    poll::Shard,
+    poll::{DiscoverySettings, Shard},
     web::WebSettings,
 };
 
@@ -52,14 +52,16 @@ pub struct ProjectSettings {
     pub css_rate_limit: RateLimit,
     /// The rate limit of this shard at VPCEP.
     pub vpcep_rate_limit: RateLimit,
-    /// The clusters to poll.
+    /// The clusters to poll that the file names.
     pub clusters: Vec<ClusterMeta>,
+    /// Which others are found by the list of clusters, if any.
+    pub discovery: Option<DiscoverySettings>,
     /// The only endpoint services that may be changed. Shard 0 has them all.
     pub endpoint_services: Vec<ServiceMeta>,
 }
 
 impl Config {
-    /// The clusters of all projects.
+    /// The clusters of all projects that the file names.
     pub fn own_clusters(&self) -> impl Iterator<Item = &ClusterMeta> {
         self.projects.iter().flat_map(|project| &project.clusters)
     }

@@ -134,6 +134,30 @@ pub const FAMILIES: &[Family<Shown>] = &[
         cached!("1 if the connection was rejected through the admin listener, and still is"),
         |cluster| cluster.rejected_here(), |id| ["endpoint_id" = id.as_str()] Some(true)
     ),
+    Family {
+        definition: Definition {
+            name: "huaweicloud_css_vpcep_cluster_labels",
+            kind: Kind::Gauge,
+            labels: &[],
+            help: "Labels of the configuration and tags of the cluster, as label_….",
+        },
+        presence: "L, if any",
+        per: Per::Target,
+        samples: |cluster| {
+            let labels = cluster.state.meta.labels.as_slice();
+            Box::new((!labels.is_empty()).then(|| Sample::of_labels(labels)).into_iter())
+        },
+    },
+    family!(
+        Target, Gauge, "huaweicloud_css_vpcep_cluster_info", "L, if known",
+        "What the list of clusters says of a discovered cluster.",
+        |cluster| &cluster.state.meta.listed,
+        |row| [
+            "engine" = &row.engine,
+            "engine_version" = &row.engine_version,
+            "enterprise_project_id" = &row.enterprise_project_id
+        ] Some(true)
+    ),
     family!(
         Target, Gauge, "huaweicloud_css_vpcep_connections_suppressed", "D",
         cached!(

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::{Value, push_label};
-use crate::stats::Definition;
+use crate::{model::Label, stats::Definition};
 
 /// The largest number of labels that a family has beside those of its target.
 const MOST_LABELS: usize = 6;
@@ -11,7 +11,7 @@ const MOST_LABELS: usize = 6;
 /// A metric about targets of one kind: clusters or endpoint services.
 #[derive(Debug)]
 pub struct Family<Target: 'static> {
-    /// Its definition. The labels are those after the target's own.
+    /// Its definition. The labels are those after the target's own; `label_…` are not among them.
     pub definition: Definition,
     /// The presence of the metric, in the words of the manual.
     pub presence: &'static str,
@@ -37,6 +37,8 @@ pub(super) type Samples<'a> = Box<dyn Iterator<Item = Sample<'a>> + 'a>;
 #[derive(Debug, PartialEq)]
 pub(super) struct Sample<'a> {
     labels: [&'a str; MOST_LABELS],
+    /// Labels whose names are the target's own.
+    more: &'a [Label],
     value: Value,
 }
 
@@ -44,7 +46,12 @@ impl<'a> Sample<'a> {
     pub(super) fn new<const N: usize>(labels: [&'a str; N], value: impl Into<Value>) -> Self {
         let mut all = [""; MOST_LABELS];
         all[..N].copy_from_slice(&labels);
-        Self { labels: all, value: value.into() }
+        Self { labels: all, more: &[], value: value.into() }
+    }
+
+    /// The value 1 with labels whose names are the target's own.
+    pub(super) fn of_labels(more: &'a [Label]) -> Self {
+        Self { more, ..Self::new([], true) }
     }
 }
 
@@ -63,6 +70,9 @@ impl<Target> Family<Target> {
             text.push_str(&start);
             for (name, value) in self.definition.labels.iter().zip(sample.labels) {
                 push_label(text, name, value);
+            }
+            for label in sample.more {
+                push_label(text, &label.name, &label.value);
             }
             // Writing to a String cannot fail.
             let _ = writeln!(text, "}} {}", sample.value);

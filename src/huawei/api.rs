@@ -78,7 +78,7 @@ impl Api {
         let Settings { name, endpoints, .. } = &*self.settings;
         // IAM is asked by the session.
         let (base, version, pacer) = match call.operation {
-            Operation::Connections | Operation::UpdateConnections => {
+            Operation::Connections | Operation::UpdateConnections | Operation::Clusters => {
                 (&endpoints.css, "v1.0", &self.pacers.css)
             }
             _ => (&endpoints.vpcep, "v1", &self.pacers.vpcep),
@@ -103,7 +103,7 @@ impl Api {
     }
 
     /// The project id: as configured, else as IAM says, once.
-    async fn project_id(&self, effort: &mut Effort) -> Result<&ProjectId, CloudError> {
+    pub(super) async fn project_id(&self, effort: &mut Effort) -> Result<&ProjectId, CloudError> {
         self.project_id
             .get_or_try_init(async || {
                 let Settings { name, region, .. } = &*self.settings;

@@ -1,8 +1,10 @@
 //! The proof of the sender of a request, and its providers: a file for each.
 //!
-//! `issued` is the result of every provider, `life` decides when it is renewed, `issuer` asks IAM and STS,
+//! `issued` is the result of every provider, `account` finds the account that it belongs to, `life` decides
+//! when it is renewed, `issuer` asks IAM and STS,
 //! `provider` finds the provider of an identity, `keeper` keeps a project's credentials in force.
 
+mod account;
 mod assume;
 mod identity_provider;
 mod issued;
@@ -15,7 +17,10 @@ mod password;
 mod pod_identity;
 mod provider;
 
-pub use self::metadata::{METADATA_URL, Metadata};
+pub use self::{
+    account::Account,
+    metadata::{METADATA_URL, Metadata},
+};
 pub(super) use self::{issuer::tell, keeper::Keeper};
 
 use super::{

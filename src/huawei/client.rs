@@ -6,18 +6,23 @@ use tokio::time::Instant;
 
 use super::{
     api::Api,
-    connections,
+    auth::Account,
+    clusters, connections,
+    credentials::{AgencyName, Identity, PodIdentity},
     effort::Effort,
+    operation::Operation,
     page_limits::PageLimits,
     page_memory::PageMemory,
     services,
     settings::{Common, Pacers, Settings},
 };
 use crate::{
-    cloud::{Budget, Cloud, CloudError, Decisions, Listed, Reason, Services, Traced},
+    cloud::{Budget, Cloud, CloudError, Decisions, Directory, Listed, Reason, Services, Traced},
     model::{
-        ClusterId, ConnectionList, Decision, EndpointId, EndpointService, ServiceFields, ServiceId,
+        ClusterId, ClusterList, ConnectionList, Decision, EndpointId, EndpointService, ProjectId,
+        ServiceFields, ServiceId,
     },
+    text::shown,
 };
 
 /// A client of the real cloud. Clones share its credentials and what was learnt of its region.
@@ -43,16 +48,44 @@ impl Client {
         self.0.api.session.keeper.reread();
     }
 
-    /// Forgets what came of clusters that are not among these.
-    pub fn keep_only<'a>(&self, clusters: impl IntoIterator<Item = &'a ClusterId>) {
-        let clusters = clusters.into_iter().collect::<HashSet<_>>();
-        self.0.limits.keep_only(&clusters);
-        self.0.memory.keep_only(&clusters);
-    }
-
     /// The settings that the client was made with.
     pub fn settings(&self) -> &Settings {
         &self.0.api.settings
+    }
+
+    /// The owner of the credentials in force; they are obtained if there are none.
+    ///
+    /// # Errors
+    /// The reason why there are none.
+    pub async fn account(&self, budget: Budget) -> Result<Account, CloudError> {
+        let keeper = &self.0.api.session.keeper;
+        if let Some(account) = keeper.account() {
+            return Ok(account);
+        }
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let obtaining = keeper.auth(&self.settings().endpoints.css, &mut effort);
+        within(deadline, "the obtaining of credentials", obtaining).await?;
+        let none = || CloudError::new(Reason::Internal, "the credentials are gone at once");
+        keeper.account().ok_or_else(none)
+    }
+
+    /// The project id, as configured or as IAM says.
+    ///
+    /// # Errors
+    /// The failure of the question to IAM.
+    pub async fn project_id(&self, budget: Budget) -> Result<ProjectId, CloudError> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let asking = self.0.api.project_id(&mut effort);
+        within(deadline, "the question for the project id", asking).await.cloned()
+    }
+
+    /// The exchanges by which the credentials are obtained, in their order, each with its address if the
+    /// environment decides it; none where the source cannot be read.
+    pub fn exchanges(&self) -> Vec<(Operation, Option<String>)> {
+        let identity = self.settings().credentials.resolve();
+        identity.map(|identity| exchanges(&identity)).unwrap_or_default()
     }
 
     /// Replaces credentials that are to be renewed at `now`.
@@ -72,6 +105,21 @@ impl Cloud for Client {
         let Inner { api, limits, memory } = &*self.0;
         let reading = connections::read(api, limits, memory, cluster, &mut effort);
         let result = within(deadline, "the poll", reading).await;
+        Traced { result, trace: effort.trace }
+    }
+
+    fn keep_only(&self, clusters: &HashSet<&ClusterId>) {
+        self.0.limits.keep_only(clusters);
+        self.0.memory.keep_only(clusters);
+    }
+}
+
+impl Directory for Client {
+    async fn clusters(&self, budget: Budget) -> Traced<ClusterList> {
+        let mut effort = Effort::new(budget);
+        let deadline = effort.budget.deadline;
+        let reading = clusters::list(&self.0.api, &mut effort);
+        let result = within(deadline, "the reading of the list of clusters", reading).await;
         Traced { result, trace: effort.trace }
     }
 }
@@ -120,6 +168,30 @@ impl Services for Client {
         let sending = services::update(&self.0.api, service, update, &mut effort);
         let result = within(deadline, "the change of the service", sending).await;
         Traced { result, trace: effort.trace }
+    }
+}
+
+/// The end of a chain asks the metadata service, and pod identity only where that is not there.
+fn exchanges(identity: &Identity) -> Vec<(Operation, Option<String>)> {
+    let pod_identity = |pod: &PodIdentity| (Operation::PodIdentity, Some(shown(&pod.url, 300)));
+    let metadata = (Operation::Metadata, None);
+    match identity {
+        Identity::Keys(_) | Identity::Token(_) => vec![],
+        Identity::Password(_) => vec![(Operation::Token, None)],
+        Identity::Metadata | Identity::Platform { pod: Err(_), .. } => vec![metadata],
+        Identity::Platform { pod: Ok(pod), .. } => vec![metadata, pod_identity(pod)],
+        Identity::PodIdentity(pod) => vec![pod_identity(pod)],
+        Identity::IdToken(_) => {
+            vec![(Operation::IdToken, None), (Operation::SecurityTokens, None)]
+        }
+        Identity::Oidc(_) => vec![(Operation::AssumeWithOidc, None)],
+        Identity::Assumed { base, agency } => {
+            let last = match agency.name {
+                AgencyName::Urn(_) => Operation::Assume,
+                AgencyName::OfDomain { .. } => Operation::SecurityTokens,
+            };
+            [exchanges(base), vec![(last, None)]].concat()
+        }
     }
 }
 

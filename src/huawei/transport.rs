@@ -7,6 +7,7 @@
 mod classify;
 mod failure;
 mod platform;
+mod recorder;
 mod redaction;
 mod request;
 mod resolver;
@@ -40,7 +41,11 @@ use crate::{
 };
 
 pub(super) use self::platform::{PlatformAnswer, PlatformRequest};
-pub use self::{redaction::Redaction, request::Request};
+pub use self::{
+    recorder::{Recorder, Recording},
+    redaction::Redaction,
+    request::Request,
+};
 
 /// A full page of 1,000 connections has about 225 KB.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
@@ -67,6 +72,8 @@ struct Shared {
     clock: Clock,
     stats: Arc<Stats>,
     skew: Skew,
+    /// Notes every answer, for a command that is asked to.
+    recorder: Option<Arc<Recorder>>,
     /// The ways in use.
     ways: Mutex<Vec<(Network, Weak<Transport>)>>,
 }
@@ -107,11 +114,24 @@ impl Transport {
     /// # Errors
     /// When the TLS backend cannot start, for instance for lack of root certificates.
     pub fn new(clock: Clock, stats: Arc<Stats>) -> Result<Self, String> {
+        Self::recorded(clock, stats, None)
+    }
+
+    /// The same, with a recorder that notes every answer.
+    ///
+    /// # Errors
+    /// As for [`Transport::new`].
+    pub fn recorded(
+        clock: Clock,
+        stats: Arc<Stats>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Result<Self, String> {
         let shared = Shared {
             platform: platform::client().map_err(|error| cannot_start(&error))?,
             clock,
             stats,
             skew: Skew::default(),
+            recorder,
             ways: Mutex::default(),
         };
         let http = Ok(client(&Network::default())?);
@@ -286,6 +306,10 @@ impl Transport {
             ));
         }
         let body = read_capped(&mut response, LARGEST_BODY).await?;
+        if let Some(recorder) = &self.shared.recorder {
+            let (status, headers) = (response.status().as_u16(), response.headers());
+            recorder.note(call, status, headers, &body, redaction);
+        }
         let expected = match call.operation {
             Operation::Token | Operation::IdToken | Operation::SecurityTokens => {
                 StatusCode::CREATED

@@ -6,8 +6,9 @@
 //! what may not be shown here, so that nothing later needs to; only those of endpoint services, which
 //! are compared, stay as they are.
 //!
-//! Reading order: `object` (fields by name), `lenient` (their values), `page` and `service`.
+//! Reading order: `object` (fields by name), `lenient` (their values), `page`, `cluster` and `service`.
 
+mod cluster;
 mod error_body;
 mod lenient;
 mod object;
@@ -16,6 +17,7 @@ mod service;
 mod surprise;
 
 pub use self::{
+    cluster::{ClusterPage, clusters},
     error_body::{ErrorBody, Hide, error_body},
     page::{decision, page},
     service::{ServicePage, service, services, update},

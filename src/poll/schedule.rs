@@ -1,4 +1,4 @@
-//! When polls are due: arithmetic only.
+//! When polls are due: arithmetic, and the wait.
 //!
 //! A cluster has a fixed place in its interval, decided by its id, on the wall clock at the start
 //! and kept from then on. So polls are spread, a restart or a reload moves nothing, and replicas
@@ -41,6 +41,14 @@ pub(super) fn next_after(due: Instant, interval: Duration, now: Instant) -> Inst
     let late = now.saturating_duration_since(due);
     let beats = late.as_nanos() / interval.as_nanos() + 1;
     due + Duration::from_nanos_u128(interval.as_nanos() * beats)
+}
+
+/// Waits until then; without a moment, for ever.
+pub(super) async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]

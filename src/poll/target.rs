@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::turn::Turn;
+use super::{discovery::DiscoverySettings, turn::Turn};
 use crate::{
     board::Attempt,
     clock::Clock,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The clusters of a project, and the cloud, the rate limit and the slots that they share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Target<C> {
     /// Configured name.
     pub name: Arc<str>,
@@ -29,6 +29,8 @@ pub struct Target<C> {
     pub concurrency: usize,
     /// One whole poll, from its first token on.
     pub timeout: Duration,
+    /// Which of the project's clusters are found by its list, if any.
+    pub discovery: Option<Arc<DiscoverySettings>>,
     /// The clusters, and how often each is polled.
     pub clusters: Vec<(ClusterId, Duration)>,
 }

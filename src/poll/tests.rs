@@ -115,6 +115,7 @@ fn project(name: &str, cloud: &Fake, clusters: impl IntoIterator<Item = u32>) ->
         pacer: Pacer::new(RateLimit { requests_per_second: 100.0, burst: 100 }),
         concurrency: 8,
         timeout: Duration::from_secs(30),
+        discovery: None,
         clusters: clusters.into_iter().map(|number| (cluster(number), MINUTE)).collect(),
     }
 }
@@ -142,6 +143,8 @@ fn metas(projects: &[Target<Fake>]) -> Vec<ClusterMeta> {
             id: id.clone(),
             name: id.as_str().into(),
             interval: *interval,
+            labels: Default::default(),
+            listed: None,
         })
     });
     metas.collect()

@@ -11,6 +11,7 @@ use super::{
     faults::{active::ActiveFaults, fault::Fault},
     gate::Gate,
     put_log::PutLog,
+    replay::Replay,
     request_log::RequestLog,
     rng::Rng,
     world::World,
@@ -26,6 +27,8 @@ pub(super) struct Cloud {
     pub(super) clock: Clock,
     /// Without a slash at the end.
     pub(super) base_url: String,
+    /// Answers in place of the world.
+    pub(super) replay: Option<Replay>,
     seed: u64,
     started: Instant,
     state: Mutex<State>,
@@ -62,7 +65,14 @@ impl Cloud {
             request_prefix: Rng::new(seed, STREAM_REQUESTS).next(),
             request_number: 0,
         };
-        Self { clock, base_url, seed, started: Instant::now(), state: Mutex::new(state) }
+        Self {
+            clock,
+            base_url,
+            replay: None,
+            seed,
+            started: Instant::now(),
+            state: Mutex::new(state),
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {

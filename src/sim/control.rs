@@ -48,6 +48,12 @@ fn routed(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Result<Value,
     match (method, &segments[..]) {
         ("POST", ["step"]) => step(world, read(body)?, now),
         ("GET", ["world"]) => Ok(truth::world(world, now)),
+        ("POST", ["clusters"]) => truth::post_cluster(world, read(body)?, now),
+        ("PUT", ["churn"]) => {
+            let Churn { every } = read(body)?;
+            world.churn = every;
+            Ok(json!({"every": every}))
+        }
         ("PUT", ["clusters", id]) => truth::put_cluster(world, id, read(body)?, now),
         ("DELETE", ["clusters", id]) => truth::delete_cluster(world, id),
         ("POST", ["clusters", id, "connections", endpoint_id]) => {
@@ -104,6 +110,12 @@ fn step(world: &mut World, Steps { steps }: Steps, now: Timestamp) -> Result<Val
         advance(world, now);
     }
     Ok(json!({"step": world.step}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Churn {
+    every: u64,
 }
 
 #[derive(Deserialize)]

@@ -106,6 +106,9 @@ async fn handle(cloud: Arc<Cloud>, request: Request<Incoming>) -> io::Result<Res
         return unlogged(&cloud, api::body_too_big());
     };
     let (method, query) = (parts.method.as_str(), parts.uri.query().unwrap_or_default());
+    if let Some(replay) = &cloud.replay {
+        return replay.answer(method, path, query);
+    }
     if control::owns(path) {
         return unlogged(&cloud, control::answer(&cloud, method, path, &body));
     }

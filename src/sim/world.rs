@@ -1,11 +1,15 @@
 //! The simulated world: one project's clusters, their connections and their endpoint services.
 
+mod churn;
 pub(super) mod connection;
 pub(super) mod first;
 pub(super) mod service;
 pub(super) mod step;
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,6 +46,8 @@ pub(super) struct Cluster {
     pub(super) name: String,
     pub(super) created: Timestamp,
     pub(super) datastore: Cow<'static, str>,
+    pub(super) enterprise_project_id: String,
+    pub(super) tags: BTreeMap<String, String>,
     pub(super) vpcep_enabled: bool,
     /// The value in the API's answer: a boolean, unless a test sets something else.
     pub(super) update_switch: Value,
@@ -92,6 +98,10 @@ pub(super) struct World {
     /// The endpoint service of each cluster, in the order of the clusters.
     pub(super) services: Vec<Service>,
     by_id: HashMap<String, usize>,
+    /// In every so many steps a cluster is made, renamed or deleted; 0: never.
+    pub(super) churn: u64,
+    /// The number of clusters at the start.
+    first_clusters: usize,
     /// Accounts that own endpoints.
     domains: Vec<Box<str>>,
     rng: Rng,

@@ -100,6 +100,12 @@ definitions! {
         "How long polls took, from their first token of the rate limit to their end.";
     POLLS_OVERDUE = "polls_overdue", Gauge, ["project"],
         "Clusters whose next poll is due while the one before has not ended: the rate limit or the cloud is too slow for the interval.";
+    DISCOVERY_CLUSTERS = "discovery_clusters", Gauge, ["project"],
+        "Clusters of this shard that discovery knows.";
+    DISCOVERY_SUCCESS = "discovery_last_success_timestamp_seconds", Gauge, ["project"],
+        "When the list of clusters was last read whole; absent before.";
+    DISCOVERY_FAILURES = "discovery_failures_total", Counter, ["project", "reason"],
+        "Times that the list of clusters was not read, not whole, or not believed, by reason.";
     API_REQUESTS = "api_requests_total", Counter, ["project", "operation", "code"],
         "Requests sent to the cloud, by operation and HTTP status; code is none if there was no answer.";
     API_DURATION = "api_request_duration_seconds", Histogram, ["operation"],

@@ -37,6 +37,8 @@ fn every_definition_is_registered_and_closed_lists_start_at_zero() {
         status: None,
         duration: Duration::ZERO,
     });
+    stats.discover("p", 1);
+    stats.discovered("p", 1, 1.0, None::<Connections>);
     stats.http_request("/metrics", 200, Duration::ZERO);
     stats.watch_audit(ReadAudit(std::sync::Arc::new(|| AuditReading {
         healthy: true,
@@ -52,6 +54,7 @@ fn every_definition_is_registered_and_closed_lists_start_at_zero() {
     }
     for (name, values) in [
         ("poll_failures_total", 2),
+        ("discovery_failures_total", 2),
         ("api_retries_total", 1),
         ("api_request_duration_seconds", 1),
         ("api_surprises_total", 1),

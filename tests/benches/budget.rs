@@ -147,6 +147,7 @@ fn schedule() {
             pacer: Pacer::new(limit),
             concurrency: 8,
             timeout: minute / 2,
+            discovery: None,
             clusters: (0..CLUSTERS).map(|number| (id(number), minute)).collect(),
         };
         let stats = Arc::new(Stats::default());

@@ -221,6 +221,7 @@ async fn collect(server: &Server, page: bool) -> Duration {
             pacer: css_pacer.clone(),
             concurrency: CONCURRENCY,
             timeout: Duration::from_secs(30),
+            discovery: None,
             clusters: (0..server.clusters).map(|number| (support::id(number), every)).collect(),
         };
         let (on, by, told) = (board.clone(), clock.clone(), stats.clone());

@@ -8,9 +8,10 @@
 //! several machines comparable. Goals stand in parentheses.
 //!
 //! ```text
-//! cargo bench --bench fleet -- [--quick | --seconds N] [--clusters N] [--peer PYTHON | --only-peer PYTHON]
+//! cargo bench --bench fleet -- [--quick | --seconds N] [--clusters N] [--discovery] [--peer PYTHON | --only-peer PYTHON]
 //! ```
 //!
+//! With `--discovery` the clusters are discovered, every 5 minutes, of which at most 1,999 can be listed.
 //! `--seconds` (15 to 60) measures so many of each minute, `--quick` 30. `--peer` names a Python that has
 //! huaweicloudsdkcss and prometheus_client: an exporter written with them (`fleet/peer.py`) then does the
 //! same for a tenth of the clusters, because it cannot keep up with all of them.
@@ -87,7 +88,9 @@ fn main() {
         }
     };
     if !has("--only-peer") {
-        run(clusters, "ours", &|simulator| Ok(exporters::ours(simulator)));
+        let discovers = has("--discovery");
+        let what = if discovers { "ours, discovering" } else { "ours" };
+        run(clusters, what, &|simulator| Ok(exporters::ours(simulator, discovers)));
     }
     if let Some(python) = value("--peer").or(value("--only-peer")) {
         let what = "official SDK for Python and prometheus_client";

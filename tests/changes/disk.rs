@@ -101,7 +101,8 @@ async fn fault_c10_a_full_disk_at_the_outcome() {
     let answer = place.desk.change(&place.services[1], &wanted()).await;
     assert_eq!((answer.status, &*kind(&answer)), (503, "audit_unavailable"));
     let other = "css_vpcep_exporter_admin_changes_total";
-    let applied = running.metrics().await.value(other, &[("outcome", "applied")]);
+    let applied =
+        running.metrics().await.value(other, &[("kind", "service"), ("outcome", "applied")]);
     assert_eq!(applied, Some(11.0));
     // The record is not lost: it is the first that is written when there is room.
     limit(&running, None).await;

@@ -33,6 +33,11 @@ fn a_configuration_over_its_limits() {
 }
 
 #[test]
+fn clusters_that_discovery_will_find() {
+    golden("discovery", &[]);
+}
+
+#[test]
 fn the_part_of_a_shard() {
     golden("everything", &[]);
 }

@@ -147,6 +147,10 @@ pub(super) fn known_keys() -> BTreeSet<String> {
 }
 
 fn discover(place: &mut Vec<String>, found: &mut BTreeSet<String>) {
+    // The keys of `defaults` are keys of a project.
+    if place.first().is_some_and(|first| first.starts_with("defaults")) {
+        return;
+    }
     let Some(keys) = expected_at(place) else { return };
     for key in keys {
         found.insert(place.iter().cloned().chain([key.clone()]).collect::<Vec<_>>().join("."));

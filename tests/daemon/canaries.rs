@@ -274,11 +274,16 @@ async fn collect_says_no_secret() {
         let file = folder.write("config.yml", configuration.to_string());
         let mut collect = with_keys(exporter(&["collect", "--log.level", "trace"]));
         collect.args(["--log.format", format]).arg("--config.file").arg(file);
+        let recording = folder.file("recording.jsonl");
+        collect.arg("--record").arg(&recording);
         let ended = run(collect).await;
         assert_eq!(ended.code, Some(1));
         let mut heard = Heard::default();
         heard.add("stdout", ended.out);
         heard.add("stderr", ended.err);
+        let recording = std::fs::read_to_string(recording).unwrap();
+        assert!(recording.lines().count() > FAULTS.len() + ECHOED.len(), "{recording}");
+        heard.add("recording", recording);
         heard.assert_silent(&cloud, &echo);
         for id in ECHOED {
             assert_eq!(heard.places_of(id), ["stdout", "stderr"]);

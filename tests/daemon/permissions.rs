@@ -53,12 +53,13 @@ fn the_table_of_calls_names_the_permissions_of_the_policies() {
     assert_eq!(named, policies);
 }
 
-/// The README's first configuration has no endpoint services and no project id.
+/// The README's first configuration has no endpoint services, no discovery and no project id.
 #[test]
 fn the_policy_of_the_readme_is_enough_for_its_configuration() {
     let [reading, _] = documented();
     let readme = policies(include_str!("../../README.md"));
-    assert_eq!(readme, [without(&reading, "vpcep:endpointServices:list")]);
+    let reading = without(&reading, "vpcep:endpointServices:list");
+    assert_eq!(readme, [without(&reading, "css:cluster:list")]);
 }
 
 fn without(actions: &[String], one: &str) -> Vec<String> {
@@ -69,18 +70,21 @@ async fn allow(cloud: &Cloud, actions: &[String]) {
     cloud.control(Method::PUT, "credentials", &json!({ "actions": actions })).await;
 }
 
-/// A configuration that needs every permission: the project id is looked up, and a service is read.
+/// A configuration that needs every permission: the project id is looked up, clusters are listed, and a
+/// service is read.
 async fn configured(cloud: &Cloud) -> Value {
     let services = cloud.control(Method::GET, "services", &json!({})).await;
     let mut configuration = configuration(cloud);
     let project = &mut configuration["projects"][0];
     project.as_object_mut().expect("a map").remove("project_id");
     project["endpoint_services"] = json!([{"id": services["services"][0]["id"], "name": "s"}]);
+    project["discovery"] = json!({});
     configuration
 }
 
-/// Whether the cluster and the endpoint service could be read, and the error about the cluster.
-async fn read(cloud: &Cloud) -> (bool, bool, Value) {
+/// Whether the cluster, the endpoint service and the list of clusters could be read, and the error about the
+/// cluster.
+async fn read(cloud: &Cloud) -> ([bool; 3], Value) {
     let daemon = Daemon::start(&configured(cloud).await, &Clock::system()).await;
     let cluster = daemon.poll(cloud.id(0)).await;
     let service = eventually("the services are read", async || {
@@ -88,8 +92,16 @@ async fn read(cloud: &Cloud) -> (bool, bool, Value) {
         page.value("huaweicloud_vpcep_service_up", &[]).ok_or_else(|| format!("{page:?}"))
     })
     .await;
+    let list = eventually("the list is read", async || {
+        let page = daemon.metrics().await;
+        let failed = page.sum("css_vpcep_exporter_discovery_failures_total", &[]) > 0.0;
+        let name = "css_vpcep_exporter_discovery_last_success_timestamp_seconds";
+        let is_read = page.value(name, &[]).is_some();
+        if failed || is_read { Ok(is_read) } else { Err(format!("{page:?}")) }
+    })
+    .await;
     daemon.stop().await;
-    (cluster["up"] == true, service > 0.0, cluster["last_error"].clone())
+    ([cluster["up"] == true, service > 0.0, list], cluster["last_error"].clone())
 }
 
 #[tokio::test]
@@ -97,22 +109,23 @@ async fn reading_works_under_the_documented_policy_and_needs_each_of_its_actions
     let cloud = Cloud::start(1, 2).await;
     let [reading, _] = documented();
     allow(&cloud, &reading).await;
-    assert_eq!(read(&cloud).await, (true, true, Value::Null));
+    assert_eq!(read(&cloud).await, ([true; 3], Value::Null));
     let calls = cloud.requests().await["by_operation"].clone();
     let calls: Vec<_> = calls.as_object().expect("a map").keys().collect();
-    assert_eq!(calls, ["css_connections", "iam_projects", "vpcep_services"]);
+    assert_eq!(calls, ["css_clusters", "css_connections", "iam_projects", "vpcep_services"]);
     for action in &reading {
         allow(&cloud, &without(&reading, action)).await;
-        let (cluster, service, error) = read(&cloud).await;
+        let (read, error) = read(&cloud).await;
         let (works, code) = match &**action {
-            "css:VPCEndpoint:listConnection" => ((false, true), json!("CSS.0051")),
-            "vpcep:endpoints:get" => ((false, true), json!("CSS.5313")),
-            "vpcep:endpointServices:list" => ((true, false), Value::Null),
-            "iam:projects:list" => ((false, false), json!("403")),
+            "css:VPCEndpoint:listConnection" => ([false, true, true], json!("CSS.0051")),
+            "vpcep:endpoints:get" => ([false, true, true], json!("CSS.5313")),
+            "css:cluster:list" => ([true, true, false], Value::Null),
+            "vpcep:endpointServices:list" => ([true, false, true], Value::Null),
+            "iam:projects:list" => ([false; 3], json!("403")),
             other => panic!("{other} is needed for nothing that is tried here"),
         };
-        assert_eq!(((cluster, service), &error["code"]), (works, &code), "{action}: {error}");
-        assert!(cluster || error["reason"] == "forbidden", "{action}: {error}");
+        assert_eq!((read, &error["code"]), (works, &code), "{action}: {error}");
+        assert!(read[0] || error["reason"] == "forbidden", "{action}: {error}");
     }
 }
 

@@ -118,6 +118,7 @@ fn least() -> Vec<Value> {
         bare,
         plain.clone(),
         with("shard", json!({ "index": 0 })),
+        with("projects[].discovery", json!({})),
         with("admin", json!({ "listen": "127.0.0.1:10068", "tokens": [token] })),
         credentials(json!({ "static": { "access_key": "A", "secret_key_file": file } })),
         credentials(json!({ "profile": { "file": "secrets/profile" } })),
@@ -280,6 +281,10 @@ fn discover(
 ) {
     let places = [(path.to_owned(), ["", ""]), (format!("{path}[]"), ["[", "]"])];
     for (path, [open, close]) in places {
+        // The keys of `defaults` are keys of a project.
+        if path.starts_with("defaults") {
+            continue;
+        }
         for key in accepted(&wrap(&format!("{open}{{ zzz: 1 }}{close}"))) {
             let path = joined(&path, &key);
             let deeper = |inner: &str| wrap(&format!("{open}{{ {key}: {inner} }}{close}"));

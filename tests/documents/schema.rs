@@ -18,6 +18,12 @@ const WORDS: [(&str, &[&str]); 3] = [
     ("admin.tokens[].role", &["viewer", "editor"]),
 ];
 
+/// YAML reads some names and ids as numbers; the program takes them as they are written.
+const TEXT: [&str; 3] = ["string", "number", "boolean"];
+
+/// The keys of a project that `defaults` does not take; it takes all others.
+const NO_DEFAULTS: [&str; 5] = ["name", "region", "project_id", "clusters", "endpoint_services"];
+
 /// `UPDATE_GOLDEN=1 cargo test` writes it anew; look at what changed.
 #[test]
 fn the_schema_is_that_of_the_configuration_reference() {
@@ -33,6 +39,12 @@ fn the_schema_is_that_of_the_configuration_reference() {
             inside["required"].as_array_mut().expect("a list").push(json!(last));
         }
     }
+    let mut defaults = schema["properties"]["projects"]["items"]["properties"].clone();
+    let defaults_of = defaults.as_object_mut().expect("a mapping");
+    for key in NO_DEFAULTS {
+        defaults_of.remove(key).expect("a key of projects");
+    }
+    schema["properties"]["defaults"]["properties"] = defaults;
     let schema = serde_json::to_string_pretty(&schema).expect("it is JSON") + "\n";
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(here(SCHEMA), &schema).expect("it can be written");
@@ -73,7 +85,8 @@ fn described(key: &str, row: &[String]) -> Value {
     let [_, kind, default, text] = row else { panic!("{key}: a row has four cells") };
     let mut schema = typed(key, kind);
     schema["description"] = json!(plain(text));
-    if let Some(types) = schema["type"].as_array_mut().filter(|_| default == "required") {
+    let types = schema.get_mut("type").and_then(Value::as_array_mut);
+    if let Some(types) = types.filter(|_| default == "required") {
         types.retain(|name| name != "null");
     }
     let written = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
@@ -93,7 +106,11 @@ fn typed(key: &str, kind: &str) -> Value {
             items["type"] = json!("object");
             json!({ "type": ["array", "null"], "items": items })
         }
-        "list of texts" => json!({ "type": ["array", "null"], "items": { "type": "string" } }),
+        "list of texts" => json!({ "type": ["array", "null"], "items": { "type": TEXT } }),
+        "map of texts" => json!({
+            "type": ["object", "null"],
+            "additionalProperties": { "type": TEXT },
+        }),
         "`chain`, or one kind" => {
             let mut kinds = mapping();
             kinds["type"] = json!("object");
@@ -107,8 +124,11 @@ fn typed(key: &str, kind: &str) -> Value {
             let (_, words) = WORDS.iter().find(|(known, _)| *known == key).expect("it has words");
             json!({ "enum": words })
         }
-        // YAML reads some names and ids as numbers; the program takes them as they are written.
-        "text" => json!({ "type": ["string", "number", "boolean", "null"] }),
+        "text" => {
+            let mut types = TEXT.to_vec();
+            types.push("null");
+            json!({ "type": types })
+        }
         "path" | "URL" | "secret" | "address and port" => of("string"),
         other => panic!("{key}: the type {other:?} is new; say here what JSON it is"),
     }

@@ -127,6 +127,8 @@ impl Admin {
             id: ClusterId::parse(SEARCH).unwrap(),
             name: "search".into(),
             interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
         }]);
         let clock = Clock::system();
         let (scheduler, polls, _roster) = Scheduler::<css_vpcep_exporter::huawei::Client>::new(

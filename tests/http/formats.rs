@@ -7,8 +7,8 @@ use css_vpcep_exporter::{
     cloud::{CloudError, Reason, Trace, Traced},
     exposition::{Format, Settings, Sources, Store, families::FAMILIES, text},
     model::{
-        ClusterId, Connection, ConnectionFields, ConnectionList, Decision, EndpointId, RegionId,
-        ServiceName, Status,
+        ClusterId, Connection, ConnectionFields, ConnectionList, Decision, EndpointId, Labels,
+        ListedCluster, RegionId, ServiceName, Status,
     },
     stats::{Lists, Stats},
 };
@@ -26,6 +26,15 @@ fn board() -> Board {
         project: "prod".into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_millis(30_500),
+        labels: Labels::of([("team", "search")]),
+        listed: Some(Arc::new(ListedCluster {
+            id: id(number),
+            name: "".into(),
+            engine: "opensearch".into(),
+            engine_version: "2.19.0".into(),
+            enterprise_project_id: "0".into(),
+            tags: Default::default(),
+        })),
     }));
     let connections = Status::ALL.map(|status| {
         Connection::from(ConnectionFields {

@@ -34,6 +34,8 @@ async fn exporter(clusters: u32) -> Server {
         project: "prod".into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     };
     let board = Board::new((0..clusters).map(meta));
     Server::showing(board, Clock::system(), Limits::PUBLIC).await

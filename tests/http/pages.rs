@@ -105,6 +105,8 @@ fn board() -> Board {
         project: "prod".into(),
         region: RegionId::parse("eu-west-101").unwrap(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }));
     for (name, polls) in polls {
         for (age, result) in polls {

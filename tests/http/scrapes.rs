@@ -49,6 +49,8 @@ async fn exporter(limits: Limits) -> Server {
         project: "prod".into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }));
     for number in 0..CLUSTERS {
         let list = ConnectionList {

@@ -1,6 +1,6 @@
 //! The store of blocks against a plain rendering of the whole page, made here in other words.
 
-use std::{fmt::Write as _, io::Read as _, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, io::Read as _, sync::Arc, time::Duration};
 
 use css_vpcep_exporter::{
     board::{Attempt, Board, ClusterMeta, ClusterState},
@@ -8,7 +8,8 @@ use css_vpcep_exporter::{
     cloud::{CloudError, Reason, Trace, Traced},
     exposition::{Encoding, Format, Page, PageBytes, Settings, Sources, Store, families::FAMILIES},
     model::{
-        ClusterId, Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status,
+        ClusterId, Connection, ConnectionFields, ConnectionList, Labels, ListedCluster, RegionId,
+        ServiceName, Status,
     },
     stats::Stats,
 };
@@ -42,13 +43,27 @@ fn after(seconds: u64) -> Timestamp {
     START + Duration::from_secs(seconds)
 }
 
+/// A `+` at the end of the name stands for labels and a row in the list of clusters.
 fn meta(number: u64, name: &str) -> ClusterMeta {
+    let (name, is_more) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+    let labels = [("team", "a \"b\""), ("env", "prod")];
+    let listed = |id| ListedCluster {
+        id,
+        name: name.into(),
+        engine: "opensearch".into(),
+        engine_version: "2.19.0".into(),
+        enterprise_project_id: "".into(),
+        tags: BTreeMap::new(),
+    };
+    let id = ClusterId::parse(&format!("00000000-0000-4000-8000-{number:012x}")).unwrap();
     ClusterMeta {
-        id: ClusterId::parse(&format!("00000000-0000-4000-8000-{number:012x}")).unwrap(),
         name: name.into(),
         project: format!("project \"{}\"", number % 3).into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_secs(60 + number),
+        labels: Labels::of(labels.into_iter().filter(|_| is_more)),
+        listed: is_more.then(|| Arc::new(listed(id.clone()))),
+        id,
     }
 }
 
@@ -103,6 +118,10 @@ fn plain(board: &Board, settings: &Settings, now: Timestamp) -> String {
                     ("cluster_name", &*meta.name),
                 ];
                 all.extend(definition.labels.iter().copied().zip(labels));
+                if definition.name.ends_with("_cluster_labels") {
+                    let name = |key| if key == "team" { "label_team" } else { "label_env" };
+                    all.extend(meta.labels.pairs().map(|(key, value)| (name(key), value)));
+                }
                 let labels: Vec<_> = all
                     .iter()
                     .map(|(name, value)| {
@@ -147,6 +166,16 @@ fn samples<'a>(
             name.map(|name| (vec![name.as_str(), name.service_id()], "1".to_owned()))
                 .into_iter()
                 .collect()
+        }
+        "cluster_labels" => {
+            let has_labels = state.meta.labels.pairs().next().is_some();
+            one(has_labels.then(|| "1".to_owned()))
+        }
+        "cluster_info" => {
+            let row = state.meta.listed.iter();
+            let labels =
+                row.map(|row| [&row.engine, &row.engine_version, &row.enterprise_project_id]);
+            labels.map(|all| (all.map(|text| &**text).to_vec(), "1".to_owned())).collect()
         }
         "connections_suppressed" => one(list.map(|_| flag(settings.per_connection && too_many))),
         "connection_transitions_total" => by_status(state.transitions),
@@ -215,7 +244,7 @@ fn after_whatever_happens_the_page_is_as_rendered_whole() {
             match chance.below(12) {
                 0 => {
                     let kept = 1 + chance.below(clusters);
-                    let name = ["name", "other \"name\""][chance.below(2) as usize];
+                    let name = ["name", "name+", "other \"name\"+"][chance.below(3) as usize];
                     board.reconfigure((0..kept).map(|number| meta(number, name)));
                 }
                 1 => settings.per_connection = !settings.per_connection,

@@ -1,9 +1,12 @@
 //! The pages of a cluster, from a server that answers whatever bytes a test wants, over one TCP
 //! connection.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::{
@@ -156,7 +159,7 @@ async fn a_page_that_came_before_is_not_decoded_again() {
     drop((first, again, back));
     assert_eq!(poll(&project, &cluster).await.0.connections.len(), 3);
 
-    project.keep_only([]);
+    project.keep_only(&HashSet::new());
     assert_eq!(poll(&project, &cluster).await.0.connections.len(), 3);
 }
 

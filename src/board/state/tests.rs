@@ -16,6 +16,8 @@ fn cluster() -> ClusterState {
         id: ClusterId::parse("5c77b71c-5b35-4f50-8984-76387e42451a").unwrap(),
         name: "logs".into(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     })
 }
 

@@ -206,6 +206,8 @@ fn example() -> Vec<ClusterState> {
         id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
         name: format!("logs \"{number}\" é").into(),
         interval: Duration::new(60, 500_000_000),
+        labels: Default::default(),
+        listed: None,
     };
     let at = |second: u64| now().checked_add(Duration::from_millis(second * 1000 + 250)).unwrap();
     let full = Connection::from(ConnectionFields {

@@ -94,6 +94,8 @@ fn clusters(fake: &Fake) -> Board {
         id: cluster(),
         name: "logs".into(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }]);
     let at = "2026-11-01T00:00:00Z".parse().unwrap();
     let outcome = Traced { result: Ok(fake.list()), trace: Trace::default() };

@@ -7,7 +7,7 @@ use crate::{
     config::{LONGEST_INTERVAL, ProjectSettings},
     exposition,
     huawei::paging::LARGEST_OFFSET,
-    model::ClusterId,
+    model::{ClusterId, Label},
 };
 
 /// Series of a cluster that was read.
@@ -15,11 +15,14 @@ const CLUSTER_SERIES: usize = 26;
 /// Series of a connection.
 const CONNECTION_SERIES: usize = 6;
 /// Bytes of the help texts, which are there once.
-const PAGE_BYTES: usize = 4673;
+const PAGE_BYTES: usize = 4980;
 /// Bytes of a cluster's series and of a connection's, without the labels that each series begins with.
 /// Measured on connections as the API documents show them.
 const CLUSTER_BYTES: usize = 2962;
 const CONNECTION_BYTES: usize = 1186;
+/// Bytes of a line of `cluster_labels` without labels and their values, and of what stands around a label.
+const LABELS_BYTES: usize = 92;
+const LABEL_BYTES: usize = 4;
 
 /// The number of connections of a cluster.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +80,12 @@ impl Cost {
         for cluster in &project.clusters {
             let reported = expected.of_cluster(&cluster.id).reported;
             let calls = calls(reported, project.cloud.paging.limit);
-            calls_per_minute += calls as f64 * 60.0 / cluster.interval.as_secs_f64();
+            calls_per_minute += calls as f64 * per_minute(cluster.interval);
             calls_per_round += calls;
+        }
+        if let Some(discovery) = &project.discovery {
+            calls_per_minute += per_minute(discovery.interval);
+            calls_per_round += 1;
         }
         Self {
             project: project.cloud.name.clone(),
@@ -120,6 +127,52 @@ impl Cost {
     }
 }
 
+fn per_minute(interval: Duration) -> f64 {
+    60.0 / interval.as_secs_f64()
+}
+
+/// The cost of each cluster that discovery will find in a project: no one knows how many these are.
+#[derive(Debug)]
+pub(super) struct CostOfFound {
+    pub(super) project: Arc<str>,
+    /// Time between two readings of the list.
+    pub(super) list_interval: Duration,
+    pub(super) calls_per_minute: f64,
+    pub(super) series: usize,
+    /// So many fit into the rate limit beside the clusters of the file.
+    pub(super) room: u64,
+}
+
+impl CostOfFound {
+    pub(super) fn of(
+        project: &ProjectSettings,
+        expected: &Expected,
+        settings: &exposition::Settings,
+    ) -> Option<Self> {
+        let discovery = project.discovery.as_ref()?;
+        let cost = Cost::of(project, expected);
+        let calls = calls(expected.default, project.cloud.paging.limit);
+        let calls_per_minute = calls as f64 * per_minute(discovery.poll_interval);
+        let left = (cost.limit_per_minute - cost.calls_per_minute).max(0.0);
+        let has_labels =
+            !discovery.labels.as_slice().is_empty() || !discovery.tag_labels.is_empty();
+        let more = 1 + usize::from(has_labels);
+        Some(Self {
+            project: cost.project,
+            list_interval: discovery.interval,
+            calls_per_minute,
+            series: CLUSTER_SERIES + more + shown(expected.default, settings) * CONNECTION_SERIES,
+            room: (left / calls_per_minute) as u64,
+        })
+    }
+}
+
+/// The number of connections that have series of their own.
+fn shown(read: u64, settings: &exposition::Settings) -> usize {
+    let is_shown = settings.per_connection && read as usize <= settings.per_connection_limit;
+    if is_shown { read as usize } else { 0 }
+}
+
 /// The part of a page that is about clusters.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Page {
@@ -135,14 +188,16 @@ pub(super) fn page<'a>(
 ) -> Page {
     let mut page = Page { series: 0, bytes: PAGE_BYTES };
     for cluster in clusters {
-        let read = expected.of_cluster(&cluster.id).read as usize;
-        let is_shown = settings.per_connection && read <= settings.per_connection_limit;
-        let connections = if is_shown { read } else { 0 };
-        let series = CLUSTER_SERIES + connections * CONNECTION_SERIES;
+        let connections = shown(expected.of_cluster(&cluster.id).read, settings);
+        let own_labels = cluster.labels.as_slice();
+        let more = usize::from(!own_labels.is_empty());
+        let series = CLUSTER_SERIES + more + connections * CONNECTION_SERIES;
+        let of_label = |label: &Label| label.name.len() + label.value.len() + LABEL_BYTES;
         let ClusterMeta { region, project, id, name, .. } = cluster;
         let labels = region.as_str().len() + project.len() + id.as_str().len() + name.len();
         page.series += series;
         page.bytes += series * labels + CLUSTER_BYTES + connections * CONNECTION_BYTES;
+        page.bytes += more * LABELS_BYTES + own_labels.iter().map(of_label).sum::<usize>();
     }
     page
 }
@@ -156,7 +211,9 @@ mod tests {
         board::{Attempt, Board},
         cloud::{Trace, Traced},
         exposition::{Format, Store, Sum},
-        model::{Connection, ConnectionFields, ConnectionList, RegionId, ServiceName, Status},
+        model::{
+            Connection, ConnectionFields, ConnectionList, Labels, RegionId, ServiceName, Status,
+        },
     };
 
     fn cluster(number: u32) -> ClusterMeta {
@@ -166,6 +223,8 @@ mod tests {
             id: ClusterId::parse(&format!("{number:08x}-5b35-4f50-8984-76387e42451a")).unwrap(),
             name: "logs".into(),
             interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
         }
     }
 
@@ -244,8 +303,12 @@ mod tests {
             (100, 1000, settings(true, 1000)),
             (20, 2500, settings(true, 1000)),
         ];
-        for (clusters, each, settings) in cases {
-            let clusters: Vec<_> = (0..clusters).map(cluster).collect();
+        let labels = Labels::of([("team", "search"), ("tier", "gold")]);
+        let labels = [Labels::default(), labels];
+        let cases = cases.into_iter().flat_map(|case| labels.iter().map(move |of| (case, of)));
+        for ((clusters, each, settings), labels) in cases {
+            let labelled = |number| ClusterMeta { labels: labels.clone(), ..cluster(number) };
+            let clusters: Vec<_> = (0..clusters).map(labelled).collect();
             let counted: Vec<_> = clusters.iter().map(|meta| (meta.clone(), each)).collect();
             let real = render(&counted, &settings);
             let page = page(clusters.iter(), &Expected::all(each), &settings);

@@ -70,6 +70,9 @@ fn exit_status(command: &str) -> Vec<(&'static str, &'static str)> {
         "collect" | "check-config" => {
             "The command line or the configuration is wrong; stderr says where."
         }
+        "simulate" => {
+            "The command line is wrong, or the file of --replay cannot be used; stderr says where."
+        }
         _ => "The command line is wrong; stderr says where.",
     };
     let mut codes = vec![("0", "Success; also after SIGTERM or SIGINT."), ("1", failed)];

@@ -17,6 +17,8 @@ use crate::{
 pub(in crate::huawei) struct Issued {
     pub(super) auth: Auth,
     pub(super) lifetime: Lifetime,
+    /// The pod identity agent gave it, which the end of a chain does not tell.
+    pub(super) is_of_pod: bool,
 }
 
 /// The lifetime of a proof.
@@ -75,7 +77,7 @@ impl Issued {
             end,
             left: Duration::try_from(end.duration_since(now)).unwrap_or_default(),
         });
-        Ok(Self { auth: Auth::keys(&keys), lifetime })
+        Ok(Self { auth: Auth::keys(&keys), lifetime, is_of_pod: false })
     }
 }
 
@@ -111,7 +113,7 @@ mod tests {
         ];
         for shape in SHAPES {
             for (end, expected) in ends {
-                let Issued { auth, lifetime } =
+                let Issued { auth, lifetime, .. } =
                     Issued::keys(shape.replace("END", end).as_bytes(), now).unwrap();
                 let Proof::Keys(keys) = auth.proof else { panic!("keys are expected") };
                 assert_eq!((&*keys.access_key, keys.secret_key.expose()), ("AK", "SK"));

@@ -15,7 +15,9 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Auth, fresh_at,
+    Auth,
+    account::Account,
+    fresh_at,
     issued::{Issued, Lifetime},
     issuer::Issuer,
     life::{Life, RENEW_AGAIN},
@@ -54,6 +56,7 @@ struct Current {
     identity: Identity,
     auth: Arc<Auth>,
     life: Option<Life>,
+    account: Account,
 }
 
 impl Keeper {
@@ -169,13 +172,20 @@ impl Keeper {
     async fn obtain(&self, identity: Identity, effort: &mut Effort) -> Result<Current, CloudError> {
         let asked = Instant::now();
         let (name, stats) = (&*self.settings().name, &self.issuer.common.stats);
-        let Issued { auth, lifetime } = issue(&self.issuer, &identity, effort).await?;
+        let issued = issue(&self.issuer, &identity, effort).await?;
+        let account = Account::of(&identity, &issued);
+        let Issued { auth, lifetime, .. } = issued;
         match lifetime {
             Lifetime::Until { end, .. } => stats.credentials_expire(name, unix_seconds(end)),
             _ => stats.forget_expiry(name),
         }
         let life = Life::new(lifetime, asked, fastrand::f64());
-        Ok(Current { identity, auth: Arc::new(auth), life })
+        Ok(Current { identity, auth: Arc::new(auth), life, account })
+    }
+
+    /// Whose credentials are in force.
+    pub(in crate::huawei) fn account(&self) -> Option<Account> {
+        self.current.lock().as_ref().map(|current| current.account.clone())
     }
 
     /// The result of a fresh exchange was refused: for a while another one is useless for the same host.

@@ -64,7 +64,9 @@ fn body(login: &Login, settings: &Settings) -> Secret {
 /// The token in an answer.
 fn issued(answer: Answer) -> Result<Issued, CloudError> {
     match (answer.subject_token, lifetime(&answer.body)) {
-        (Some(token), Some(lifetime)) => Ok(Issued { auth: Auth::token(token), lifetime }),
+        (Some(token), Some(lifetime)) => {
+            Ok(Issued { auth: Auth::token(token), lifetime, is_of_pod: false })
+        }
         _ => Err(CloudError {
             request_id: answer.request_id,
             ..CloudError::new(Reason::BadShape, "IAM gave no token, or none that ever expires")

@@ -31,7 +31,9 @@ pub(super) async fn issue(issuer: &Issuer, pod: &PodIdentity) -> Result<Issued, 
     let transport = &issuer.common.transport;
     match transport.ask_platform(&issuer.settings.name, request).await? {
         PlatformAnswer { status: 200, body, seconds_ahead } => {
-            Issued::keys(body.expose().as_bytes(), cloud_time(issuer.now(), seconds_ahead))
+            let now = cloud_time(issuer.now(), seconds_ahead);
+            let issued = Issued::keys(body.expose().as_bytes(), now)?;
+            Ok(Issued { is_of_pod: true, ..issued })
         }
         answer => Err(answer.refusal("the pod identity agent", &pod.token)),
     }

@@ -38,7 +38,7 @@ async fn own(
     identity: &Identity,
     effort: &mut Effort,
 ) -> Result<Issued, CloudError> {
-    let permanent = |auth| Ok(Issued { auth, lifetime: Lifetime::Permanent });
+    let permanent = |auth| Ok(Issued { auth, lifetime: Lifetime::Permanent, is_of_pod: false });
     match identity {
         Identity::Keys(keys) => permanent(Auth::keys(keys)),
         Identity::Token(token) => permanent(Auth::token(token.clone())),

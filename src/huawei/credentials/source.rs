@@ -11,6 +11,10 @@ use super::{
     secret_text::read_token,
 };
 
+const ENVIRONMENT: &str = "environment";
+const PROFILE: &str = "profile";
+const METADATA: &str = "metadata";
+
 /// A source of credentials, as configured.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Source {
@@ -88,7 +92,7 @@ impl Source {
     /// The part that is absent or broken; a chain lists every attempt.
     pub fn resolve(&self) -> Result<Identity, CredentialsError> {
         match self {
-            Self::Chain(environment) => chain(environment),
+            Self::Chain(environment) => chain(environment).0,
             Self::Static { access_key, secret_key, security_token } => {
                 let security_token = security_token.as_ref().map(SecretText::read).transpose()?;
                 checked(Keys {
@@ -127,6 +131,28 @@ impl Source {
         }
     }
 
+    /// The kind of the source that has the credentials now, as the configuration names it, and why those
+    /// before it in a chain have none. The end of a chain is `metadata`, although it may be pod identity.
+    pub fn origin(&self) -> (&'static str, Vec<String>) {
+        let kind = match self {
+            Self::Chain(environment) => {
+                let (_, kind, attempts) = chain(environment);
+                return (kind, attempts);
+            }
+            Self::Assumed { base, .. } => return base.origin(),
+            Self::Static { .. } => "static",
+            Self::Environment(_) => ENVIRONMENT,
+            Self::Profile { .. } => PROFILE,
+            Self::Password { .. } => "password",
+            Self::Token(_) => "token",
+            Self::Metadata => METADATA,
+            Self::PodIdentity(_) => "pod_identity",
+            Self::IdentityProvider { .. } => "identity_provider",
+            Self::Oidc { .. } => "oidc",
+        };
+        (kind, Vec::new())
+    }
+
     /// The settings of the source other than credentials; for a chain, those of the first source that has any.
     pub fn defaults(&self) -> Defaults {
         let profile = |file, section: &str| {
@@ -150,22 +176,26 @@ impl Source {
     }
 }
 
-fn chain(environment: &Environment) -> Result<Identity, CredentialsError> {
+/// The credentials of a chain, the kind of the source that has them, and why those before it have none.
+fn chain(
+    environment: &Environment,
+) -> (Result<Identity, CredentialsError>, &'static str, Vec<String>) {
     let mut attempts = Vec::new();
     match environment.identity() {
         Err(CredentialsError::Absent(why)) => attempts.push(why),
-        found => return found,
+        found => return (found, ENVIRONMENT, attempts),
     }
     match environment.profile_file() {
         Some(file) => {
             match Profile::read(&file, PROFILE_SECTION).and_then(|profile| profile.identity()) {
                 Err(CredentialsError::Absent(why)) => attempts.push(why),
-                found => return found,
+                found => return (found, PROFILE, attempts),
             }
         }
         None => attempts.push(format!("neither {PROFILE_VARIABLE} nor HOME is set")),
     }
-    Ok(Identity::Platform { tried: attempts.join("; "), pod: environment.pod_identity() })
+    let (tried, pod) = (attempts.join("; "), environment.pod_identity());
+    (Ok(Identity::Platform { tried, pod }), METADATA, attempts)
 }
 
 #[cfg(test)]

@@ -112,6 +112,9 @@ impl Transport {
         let seconds_ahead = seconds_ahead(response.headers(), self.shared.clock.now());
         let status = response.status().as_u16();
         let body = read_capped(&mut response, LARGEST_BODY).await?;
+        if let Some(recorder) = &self.shared.recorder {
+            recorder.note_secret(operation, status);
+        }
         let body = Secret::new(String::from_utf8_lossy(&body));
         Ok(PlatformAnswer { status, body, seconds_ahead: seconds_ahead.unwrap_or(0.0) })
     }

@@ -50,10 +50,9 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     pub(super) fn method(&self) -> Method {
-        match self.operation {
-            Operation::UpdateService => Method::PUT,
-            Operation::UpdateConnections => Method::POST,
-            operation if operation.is_exchange() => Method::POST,
+        match self.operation.described().method {
+            "PUT" => Method::PUT,
+            "POST" => Method::POST,
             _ => Method::GET,
         }
     }

@@ -15,6 +15,8 @@ use crate::cloud::{CloudError, Reason};
 /// An object with more unknown fields than this is of another document: the others are only counted,
 /// so that an answer of many short fields takes no more memory than one of a few long ones.
 const MOST_UNKNOWN_FIELDS: usize = 8;
+/// The documented objects inside of objects have no more members.
+const MOST_MEMBERS: usize = 8;
 
 /// Reads a body that is an object with these fields.
 ///
@@ -75,7 +77,16 @@ pub(super) trait List<'de>: Default {
     fn read<A: SeqAccess<'de>>(&mut self, objects: A) -> Result<(), A::Error>;
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
+    /// Takes the value of a member, if this is an object that has it.
+    pub(super) fn member(&mut self, name: &'static str) -> Field<'a> {
+        let value = match &mut self.value {
+            Scalar::Object(members) => members.iter_mut().find(|(known, _)| known == name),
+            _ => None,
+        };
+        Field { name, value: value.map(|(_, value)| take(value)).unwrap_or_default() }
+    }
+
     /// The same value, as that of another field.
     pub(super) fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
@@ -202,7 +213,7 @@ impl<'a> UnknownFields<'a> {
     }
 }
 
-/// A JSON value, borrowed from the body where it can be. Arrays and objects are read past.
+/// A JSON value, borrowed from the body where it can be. Arrays are read past.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Scalar<'a> {
     #[default]
@@ -214,7 +225,8 @@ pub(super) enum Scalar<'a> {
     Text(Cow<'a, str>),
     /// An array of this length.
     Array(u64),
-    Object,
+    /// The first members of an object.
+    Object(Vec<(Cow<'a, str>, Scalar<'a>)>),
 }
 
 impl fmt::Display for Scalar<'_> {
@@ -226,20 +238,30 @@ impl fmt::Display for Scalar<'_> {
             Self::Unsigned(number) => write!(f, "{number}"),
             Self::OtherNumber(number) => write!(f, "{number}"),
             Self::Text(text) => write!(f, "\"{text}\""),
-            Self::Array(_) | Self::Object => f.write_str("an array or an object"),
+            Self::Array(_) | Self::Object(_) => f.write_str("an array or an object"),
         }
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
+        deserializer.deserialize_any(ScalarVisitor::<MOST_MEMBERS>)
     }
 }
 
-struct ScalarVisitor;
+/// A member of an object, whose own members are read past.
+struct Member<'a>(Scalar<'a>);
 
-impl<'de> Visitor<'de> for ScalarVisitor {
+impl<'de: 'a, 'a> Deserialize<'de> for Member<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor::<0>).map(Self)
+    }
+}
+
+/// Keeps so many members of an object.
+struct ScalarVisitor<const MEMBERS: usize>;
+
+impl<'de, const MEMBERS: usize> Visitor<'de> for ScalarVisitor<MEMBERS> {
     type Value = Scalar<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -284,7 +306,13 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while members.len() < MEMBERS
+            && let Some(Scalar::Text(name)) = items.next_key()?
+        {
+            members.push((name, items.next_value::<Member<'de>>()?.0));
+        }
         while items.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Object)
+        Ok(Scalar::Object(members))
     }
 }

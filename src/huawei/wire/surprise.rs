@@ -71,6 +71,16 @@ impl Surprises {
         self.counts[kind as usize] += times;
     }
 
+    /// Adds the surprises of a part of the answer.
+    pub(in crate::huawei) fn add(&mut self, part: Self) {
+        for (kind, times) in part.counts() {
+            self.count(kind, times);
+        }
+        for Oddity { kind, field, value } in part.oddities {
+            self.note(kind, &field, &value);
+        }
+    }
+
     /// Notes a surprise, if it is the first of its like.
     pub(in crate::huawei) fn note(&mut self, kind: Surprise, field: &str, value: &dyn Display) {
         let of_its_kind = || self.oddities.iter().filter(|known| known.kind == kind);

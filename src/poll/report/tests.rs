@@ -14,6 +14,8 @@ fn cluster(project: &str, number: u32) -> ClusterMeta {
         id: ClusterId::parse(&format!("{number:08x}-8882-4871-a3c2-d380272eed88")).unwrap(),
         name: format!("c{number}").into(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }
 }
 

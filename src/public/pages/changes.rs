@@ -73,6 +73,8 @@ mod tests {
             id: ClusterId::parse("00000000-5b35-4f50-8984-76387e42451a").unwrap(),
             name: "c".into(),
             interval: Duration::from_secs(60),
+            labels: Default::default(),
+            listed: None,
         });
         state.service_switched = Some(Timestamp::UNIX_EPOCH);
         assert_eq!(Change::of(&state).count(), 0);

@@ -121,7 +121,7 @@ mod tests {
         let rejected = transition(36, Accepted, Rejected);
         let old = transition(12, PendingAcceptance, Accepted);
         assert_eq!(line(&[], None), [(0, Rejected)]);
-        assert_eq!(line(&[rejected.clone()], None), [(0, Accepted), (500, Rejected)]);
+        assert_eq!(line(std::slice::from_ref(&rejected), None), [(0, Accepted), (500, Rejected)]);
         assert_eq!(line(&[old, rejected.clone()], None), [(0, Accepted), (500, Rejected)]);
         let since = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_hours(30));
         assert_eq!(line(&[rejected], since), [(250, Accepted), (500, Rejected)]);

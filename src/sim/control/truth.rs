@@ -18,6 +18,9 @@ use crate::sim::{
     },
 };
 
+/// A test that makes more connections at once has made a mistake.
+const MOST_CONNECTIONS: usize = 10_000;
+
 /// Everything, as it is.
 pub(super) fn world(world: &World, now: Timestamp) -> Value {
     let (start, now) = (world.start.to_string(), now.to_string());
@@ -135,9 +138,31 @@ fn changed(
 
 /// From now on the cluster is not there.
 pub(super) fn delete_cluster(world: &mut World, id: &str) -> Result<Value, Reply> {
-    let cluster = world.cluster_mut(id).ok_or_else(|| unknown(id))?;
-    cluster.deleted = true;
-    Ok(json!({}))
+    if world.delete_cluster(id) { Ok(json!({})) } else { Err(unknown(id)) }
+}
+
+/// Makes a cluster, with as many connections as asked for; the other keys replace its parts.
+pub(super) fn post_cluster(
+    world: &mut World,
+    mut patch: Patch,
+    now: Timestamp,
+) -> Result<Value, Reply> {
+    let connections = match patch.remove("connections") {
+        None => 0,
+        Some(count) => serde_json::from_value(count).map_err(unreadable)?,
+    };
+    if connections > MOST_CONNECTIONS {
+        return Err(control(
+            400,
+            format!("connections is {connections}, but at most {MOST_CONNECTIONS}"),
+        ));
+    }
+    let id = world.create_cluster(connections, now).id.clone();
+    let put = put_cluster(world, &id, patch, now);
+    if put.is_err() {
+        world.delete_cluster(&id);
+    }
+    put
 }
 
 fn unknown(id: &str) -> Reply {
@@ -186,6 +211,22 @@ mod tests {
         assert_eq!(put(&mut world, text).expect_err("refused").status, 400);
         assert_eq!(world.clusters[0].connections, before);
         assert_eq!(delete_cluster(&mut world, "no").expect_err("refused").status, 404);
+    }
+
+    #[test]
+    fn a_cluster_can_be_made_and_deleted() {
+        let mut world = first::world(1, 1, 0, now());
+        let patch = |text: &str| serde_json::from_str(text).expect("a patch");
+        let new = r#"{"name":"new","connections":2,"tags":{"env":"x"}}"#;
+        let body = post_cluster(&mut world, patch(new), now()).expect("made");
+        let id = body["id"].as_str().expect("an id");
+        assert_eq!((&body["name"], &body["tags"]["env"]), (&json!("new"), &json!("x")));
+        assert_eq!(body["connections"].as_array().map(Vec::len), Some(2));
+        assert!(world.services().any(|(_, cluster)| cluster.id == id));
+        delete_cluster(&mut world, id).expect("deleted");
+        assert!(world.cluster(id).is_none());
+        post_cluster(&mut world, patch(r#"{"tags":1}"#), now()).expect_err("refused");
+        assert_eq!(world.live().count(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The world at its start: the same seed, sizes and start time always make the same one.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -22,6 +22,11 @@ const DAY: i64 = 24 * HOUR;
 
 const NAMES: [&str; 8] =
     ["logs", "search", "orders", "metrics", "catalog", "audit", "traces", "shop"];
+
+const TEAMS: [&str; 3] = ["search", "billing", "platform"];
+
+/// Beside the default one, which is `0`.
+const OTHER_ENTERPRISE_PROJECT: &str = "5f1b7e8c-3c1a-4f0e-9a52-6d1f0c7b2e34";
 
 /// Streams of chance, one per purpose, so that more clusters do not change the first ones.
 const STREAM_DOMAINS: u64 = 1 << 40;
@@ -48,12 +53,28 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
         step: 0,
         services: clusters.iter().enumerate().map(service).collect(),
         by_id: clusters.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect(),
+        churn: 0,
+        first_clusters: clusters.len(),
         clusters,
         domains,
         rng: Rng::new(seed, STREAM_STEPS),
     };
     keep_one_rejected(&mut world, start);
     world
+}
+
+/// A cluster without connections that was made just now, and its service.
+pub(crate) fn newcomer(
+    mut rng: Rng,
+    index: usize,
+    now: Timestamp,
+    domains: &[Box<str>],
+) -> (Cluster, Service) {
+    let of_service = Rng::new(rng.next(), STREAM_SERVICES);
+    let mut cluster = Maker { rng, index, start: now, domains }.cluster(0);
+    cluster.created = whole_seconds(now);
+    let service = service_of(&cluster, index, &mut { of_service });
+    (cluster, service)
 }
 
 /// One cluster in the making.
@@ -88,6 +109,9 @@ impl Maker<'_> {
             name: format!("{kind}-{:02}", index + 1),
             created,
             datastore: Cow::Borrowed(if rng.chance(75) { "elasticsearch" } else { "opensearch" }),
+            enterprise_project_id: if index % 3 == 2 { OTHER_ENTERPRISE_PROJECT } else { "0" }
+                .into(),
+            tags: tags(index),
             vpcep_enabled: true,
             update_switch,
             service_name,
@@ -130,6 +154,13 @@ impl Maker<'_> {
         };
         connection
     }
+}
+
+/// Every fourth cluster is one of tests, and the teams have several each.
+fn tags(index: usize) -> BTreeMap<String, String> {
+    let env = if index % 4 == 3 { "test" } else { "prod" };
+    let team = TEAMS[index % TEAMS.len()];
+    [("env", env), ("team", team)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// The service behind a cluster.

@@ -13,6 +13,9 @@ use super::{
 /// Advances the world by one step.
 pub(crate) fn advance(world: &mut World, now: Timestamp) {
     world.step += 1;
+    if world.churn > 0 && world.step.is_multiple_of(world.churn) {
+        world.churn(now);
+    }
     let moving: Vec<usize> =
         (0..world.clusters.len()).filter(|&at| world.clusters[at].serves()).collect();
     if moving.is_empty() {

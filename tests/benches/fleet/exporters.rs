@@ -30,8 +30,8 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// `serve`, with every cluster polled once.
-pub(crate) fn ours(simulator: &Simulator) -> Process {
+/// `serve`, with every cluster polled once. Its clusters are configured, or discovered.
+pub(crate) fn ours(simulator: &Simulator, discovers: bool) -> Process {
     let folder = folder();
     let secret_key = folder.join("secret_key");
     fs::write(&secret_key, &simulator.secret_key).unwrap();
@@ -41,11 +41,15 @@ pub(crate) fn ours(simulator: &Simulator) -> Process {
         "projects:\n  - name: prod\n    region: {region}\n    project_id: {project_id}\n    \
          credentials: {{ static: {{ access_key: {access_key}, secret_key_file: secret_key }} }}\n    \
          api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n    \
-         rate_limit: {{ css: {{ requests_per_second: 1000, burst: 1000 }} }}\n    \
-         clusters:\n"
+         rate_limit: {{ css: {{ requests_per_second: 1000, burst: 1000 }} }}\n"
     );
-    for (number, id) in simulator.cluster_ids.iter().enumerate() {
-        writeln!(configuration, "      - {{ id: {id}, name: cluster-{number} }}").unwrap();
+    if discovers {
+        configuration += "    discovery: {}\n";
+    } else {
+        configuration += "    clusters:\n";
+        for (number, id) in simulator.cluster_ids.iter().enumerate() {
+            writeln!(configuration, "      - {{ id: {id}, name: cluster-{number} }}").unwrap();
+        }
     }
     let file = folder.join("css-vpcep-exporter.yml");
     fs::write(&file, configuration).unwrap();

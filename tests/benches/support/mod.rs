@@ -138,6 +138,8 @@ pub(crate) fn meta(number: usize) -> ClusterMeta {
         project: "production".into(),
         region: RegionId::parse("cn-north-4").unwrap(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }
 }
 

@@ -34,6 +34,8 @@ fn new_board() -> Board {
         id: ClusterId::parse(CLUSTER).unwrap(),
         name: "logs".into(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }])
 }
 

@@ -8,8 +8,8 @@ use crate::{
     board::{ClusterMeta, ClusterState, Observation, PollRecord, Rejection, Transition},
     cloud::{CloudError, Reason, Trace},
     model::{
-        ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, RegionId, ServiceName,
-        Status,
+        ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, ListedCluster,
+        RegionId, ServiceName, Status,
     },
 };
 
@@ -160,14 +160,28 @@ impl Chance {
         Observation { at: self.date(), list: list.into(), seen_changed, rejected_here }
     }
 
+    fn row(&mut self, id: ClusterId) -> ListedCluster {
+        ListedCluster {
+            id,
+            name: self.text().into(),
+            engine: self.text().into(),
+            engine_version: self.text().into(),
+            enterprise_project_id: self.text().into(),
+            tags: self.many(3, |chance| (chance.text().into(), chance.text().into())),
+        }
+    }
+
     pub(super) fn cluster(&mut self) -> ClusterState {
         let id = format!("{:08x}-5b35-4f50-8984-76387e42451a", self.next() as u32);
+        let id = ClusterId::parse(&id).unwrap();
         let meta = ClusterMeta {
+            listed: self.maybe(|chance| Arc::new(chance.row(id.clone()))),
             region: RegionId::parse(self.pick(&["cn-north-4", "eu-de", "x"])).unwrap(),
             project: self.text().into(),
-            id: ClusterId::parse(&id).unwrap(),
+            id,
             name: self.text().into(),
             interval: self.duration(),
+            labels: Default::default(),
         };
         ClusterState {
             meta: Arc::new(meta),

@@ -20,6 +20,8 @@ fn meta(number: u32) -> ClusterMeta {
         project: "p".into(),
         region: RegionId::parse("r").unwrap(),
         interval: Duration::from_secs(60),
+        labels: Default::default(),
+        listed: None,
     }
 }
 
