@@ -1,4 +1,4 @@
-//! The admin listener: who may enter, and what there is to do.
+//! The admin listener: its checks of callers, and its routes.
 //!
 //! Every request passes the same checks, in this order: exactly one `Host` that is on the list (`auth`),
 //! then, below `/api/`, a bearer token (`auth`, `failed_logins`). The routes (`services`,
@@ -77,7 +77,7 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(healthy))
 }
 
-/// Whether the exporter is alive
+/// Liveness of the exporter
 #[utoipa::path(
     get,
     path = "/-/healthy",

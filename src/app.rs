@@ -31,7 +31,7 @@ pub use self::{
 };
 use crate::{board::Board, config::Config, public::ReloadHandle};
 
-/// Requests for a reload that may wait for the one under way; more are told to come back.
+/// Requests for a reload that may wait for the one under way; more are refused with 503.
 const RELOAD_QUEUE: usize = 16;
 
 /// The daemon, bound but not running.
@@ -63,7 +63,7 @@ impl App {
         Ok(Self { read, change, reloader, reload, supervisor: None })
     }
 
-    /// Tells a supervisor how it goes.
+    /// Reports the state of the daemon to a supervisor.
     #[must_use]
     pub fn supervised_by(self, supervisor: Option<Supervisor>) -> Self {
         Self { supervisor, ..self }
@@ -84,7 +84,7 @@ impl App {
         self.read.shared.board.clone()
     }
 
-    /// Asks for reloads.
+    /// Requests reloads.
     pub fn reload_handle(&self) -> ReloadHandle {
         self.reload.clone()
     }

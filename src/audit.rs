@@ -4,7 +4,7 @@
 //! a change, a removal or an insertion shows (see [`Record`]). A record of the intent is on the disk
 //! before anything is sent, one of the outcome follows. One thread writes; callers wait for it at
 //! most [`DEADLINE`]. Where the file cannot be written, or is not as it was left, changes stop:
-//! [`Audit::intent`] fails, and nobody may send what it was for. Nothing else waits for the log.
+//! [`Audit::intent`] fails, and its change must not be sent. Nothing else waits for the log.
 
 mod chain;
 mod denials;
@@ -195,7 +195,7 @@ fn slow() -> AuditError {
     AuditError::Unavailable(format!("the disk did not take the record within {DEADLINE:?}"))
 }
 
-/// A caller that waits for the receipt of an intent. If it is dropped meanwhile, nobody will act.
+/// A caller that waits for the receipt of an intent. If it is dropped meanwhile, the change is never sent.
 struct Waiting<'a> {
     audit: &'a Audit,
     progress: &'a Progress,

@@ -1,4 +1,4 @@
-//! The board: the newest observation of every cluster, and what was seen to change.
+//! The board: the newest observation of every cluster, and the changes that were seen.
 //!
 //! One writer, the scheduler, records how each poll ended; readers take an immutable [`Snapshot`]
 //! and never wait. The pure function `ClusterState::after` says how a poll changes a cluster's state,
@@ -6,8 +6,8 @@
 //! their own, the `ServiceBoard`. A reload changes which clusters are on the board; a restart brings
 //! back their states from the [`state_file`].
 //!
-//! Publishing is cheap as long as nobody keeps a snapshot: a poll then replaces one pointer in it. The
-//! first poll after a reader took a snapshot that he still has copies the list of pointers, 2,000
+//! Publishing is cheap as long as no one keeps a snapshot: a poll then replaces one pointer in it. The
+//! first poll after a reader took a snapshot that it still has copies the list of pointers, 2,000
 //! clusters in about 20 µs.
 
 pub mod document;
@@ -52,8 +52,8 @@ impl Snapshot {
         &self.clusters
     }
 
-    /// Grows with every change of the board, so that a reader can remember it in place of the snapshot
-    /// and tell later whether there is a newer one.
+    /// The number grows with every change of the board: a reader can keep it in place of the snapshot
+    /// and see later whether there is a newer one.
     pub fn generation(&self) -> u64 {
         self.generation
     }

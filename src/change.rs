@@ -1,13 +1,13 @@
 //! Changes of endpoint services, and decisions about connections: planned, applied once, verified by
 //! reading back, recorded.
 //!
-//! The admin listener holds [`Changes`]; behind it the [`Engine`] owns every change, so that a change
+//! The admin listener has [`Changes`]; behind it the [`Engine`] owns every change, so that a change
 //! ends even if its caller hangs up. It is one engine for both kinds: `subject` is the seam, on whose other
-//! side `service` (with `plan`, which compares) and `connections` have what is their own, and `effect` what
+//! side `service` (with `plan`, which compares) and `connections` implement the two kinds, and `effect` has what
 //! each does. `validate` checks a body, which `strict_json` reads; `record` writes to the audit log; `apply`
-//! is one change from its reading to its reading back; `verify` reads until the subject is as wanted;
-//! `engine` holds one writer per subject; `recovery` ends the changes that a crash cut short. `json` and
-//! `view` are how all of it is written and read.
+//! is one change from its reading to its reading back; `verify` reads until the change shows;
+//! `engine` allows one writer per subject; `recovery` ends the changes that a crash cut short. `json` and
+//! `view` write and read all of it.
 
 mod apply;
 mod connections;
@@ -59,14 +59,14 @@ pub use self::{
     view::{EffectView, view},
 };
 
-/// Requests that may wait for the engine; it takes them within microseconds, but a hundred may come
-/// at the same one.
+/// Requests that may wait for the engine. It takes them within microseconds, but a hundred may arrive
+/// at once.
 const QUEUE: usize = 128;
 
-/// A change that somebody asks for.
+/// A requested change.
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
-    /// The subject, and what is wanted of it.
+    /// The subject, and the requested change of it.
     pub wanted: Wanted,
     /// Only plan it.
     pub dry_run: bool,
@@ -76,7 +76,7 @@ pub struct ChangeRequest {
     pub remote: IpAddr,
 }
 
-/// The subject of a change, and what is wanted of it.
+/// The subject of a change, and the requested change.
 #[derive(Clone, Debug)]
 pub enum Wanted {
     /// Other fields of an endpoint service.
@@ -104,7 +104,7 @@ pub enum Wanted {
 pub enum Condition {
     /// There was none.
     None,
-    /// `*`: whatever the state is.
+    /// `*`: any state.
     Any,
     /// One of these entity tags, without their quotes.
     Tags(Vec<String>),
@@ -117,15 +117,15 @@ labels! {
     pub enum Outcome {
         /// A dry run.
         Planned = "planned",
-        /// Everything was as wanted already; nothing was sent.
+        /// Everything already matched; nothing was sent.
         Unchanged = "unchanged",
-        /// Reading back shows what was wanted.
+        /// Reading back confirms the change.
         Applied = "applied",
-        /// Reading back shows what was before.
+        /// Reading back shows the old state.
         NotApplied = "not_applied",
-        /// Reading back shows a part of what was wanted.
+        /// Reading back confirms a part of the change.
         Partial = "partial",
-        /// It was sent, and nobody knows what became of it. A word of a later version is read as this.
+        /// It was sent, and its outcome is unknown. A word of a later version is read as this.
         Unknown = "unknown",
         /// The cloud refused it.
         Rejected = "rejected",
@@ -146,7 +146,7 @@ impl From<String> for Outcome {
     }
 }
 
-/// The end of a change, for the one who asked for it.
+/// The end of a change, for its caller.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The id under which it is recorded.
@@ -157,13 +157,13 @@ pub struct Report {
     pub sent: bool,
     /// True if the same request may be made again without harm.
     pub safe_to_retry: bool,
-    /// What it shall change, or changed.
+    /// The requested change, or the one that was made.
     pub effect: Effect,
     /// The error of the request, if it failed.
     pub failure: Option<CloudError>,
     /// The cloud's answer to the request, if there was one.
     pub cloud: Option<CloudAnswer>,
-    /// Anything that the reader should know.
+    /// Warnings for the caller.
     pub warnings: Vec<String>,
 }
 
@@ -214,14 +214,14 @@ pub enum Command {
         project: Arc<str>,
         /// The service.
         service: ServiceId,
-        /// Takes the answer.
+        /// The way back for the answer.
         answer: oneshot::Sender<Result<Current, Refusal>>,
     },
     /// Read the connections of a cluster now.
     ReadConnections {
         /// The cluster.
         cluster: ClusterId,
-        /// Takes the answer.
+        /// The way back for the answer.
         answer: oneshot::Sender<Result<Arc<ConnectionList>, Refusal>>,
     },
 }
@@ -233,7 +233,7 @@ impl Changes {
         (Self(sender), receiver)
     }
 
-    /// Makes or plans a change, and waits for its end. It ends even if nobody waits.
+    /// Makes or plans a change, and waits for its end. It ends even if no one waits.
     ///
     /// # Errors
     /// The reason why there is no report.
@@ -285,6 +285,6 @@ pub struct Violation {
     pub pointer: String,
     /// The word of a [`Rule`].
     pub rule: Cow<'static, str>,
-    /// What was found and what was expected.
+    /// The value found, and the value expected.
     pub message: String,
 }

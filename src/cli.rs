@@ -7,6 +7,7 @@ mod check_config;
 mod collect;
 mod connection;
 mod demo;
+mod examples;
 mod exit;
 mod log;
 mod man;
@@ -35,7 +36,7 @@ static VERSION_LINE: LazyLock<String> =
 ///
 /// Without a command it serves, as `serve` does. `demo` needs no configuration and no account.
 #[derive(Debug, Parser)]
-#[command(name = "css-vpcep-exporter", version = &**VERSION_LINE, args_conflicts_with_subcommands = true)]
+#[command(name = "css-vpcep-exporter", version = &**VERSION_LINE, args_conflicts_with_subcommands = true, after_help = examples::PROGRAM)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -46,26 +47,37 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Polls the configured clusters and serves their metrics (the default)
+    #[command(after_help = examples::SERVE)]
     Serve(serve::ServeArgs),
-    /// Shows everything at work on a simulated cloud: no account, no configuration
+    /// Runs everything on a simulated cloud; needs no account and no configuration
+    #[command(after_help = examples::DEMO)]
     Demo(demo::DemoArgs),
     /// Runs the simulated cloud alone
+    #[command(after_help = examples::SIMULATE)]
     Simulate(simulate::SimulateArgs),
     /// Polls every configured cluster once and prints the metrics
+    #[command(after_help = examples::COLLECT)]
     Collect(collect::CollectArgs),
-    /// Checks the configuration file and says what it will cost
+    /// Checks the configuration file and estimates the cost of its polls
+    #[command(after_help = examples::CHECK_CONFIG)]
     CheckConfig(check_config::CheckConfigArgs),
-    /// Looks at endpoint services and changes them, through the admin listener
+    /// Shows and changes endpoint services, through the admin listener
+    #[command(after_help = examples::SERVICE)]
     Service(service::ServiceArgs),
-    /// Looks at connections of clusters, and accepts or rejects them, through the admin listener
+    /// Lists, accepts and rejects connections of clusters, through the admin listener
+    #[command(after_help = examples::CONNECTION)]
     Connection(connection::ConnectionArgs),
-    /// Checks the audit log, or shows what it says
+    /// Verifies or shows the audit log
+    #[command(after_help = examples::AUDIT)]
     Audit(audit::AuditArgs),
     /// Prints a script that completes commands and flags in a shell
+    #[command(after_help = examples::COMPLETIONS)]
     Completions(man::CompletionsArgs),
     /// Prints the manual page of the program or of one of its commands
+    #[command(after_help = examples::MAN)]
     Man(man::ManArgs),
-    /// Makes an admin token
+    /// Creates an admin token
+    #[command(after_help = examples::TOKEN)]
     Token(token::TokenArgs),
 }
 
@@ -87,7 +99,7 @@ pub fn main() -> ExitCode {
         }
     };
     let ended = runtime.block_on(run(cli.command.unwrap_or(Command::Serve(cli.serve))));
-    // A name lookup that hangs runs on a thread of its own and must not hold the end up.
+    // A name lookup that hangs runs on a thread of its own and must not delay the end.
     runtime.shutdown_background();
     ExitCode::from(ended.unwrap_or_else(|Failure { code, text }| {
         complain(&text);

@@ -97,7 +97,7 @@ pub enum Fate {
     NotSent,
     /// The cloud refused it, so it did nothing.
     Refused,
-    /// It was sent, and nobody knows what became of it.
+    /// It was sent, and its outcome is unknown.
     Unknown,
 }
 
@@ -188,7 +188,7 @@ labels! {
 }
 
 impl Reason {
-    /// The refusal that the reason alone tells.
+    /// The refusal that follows from the reason alone.
     const fn refusal(self) -> Option<Refusal> {
         Some(match self {
             Self::Redirect => Refusal::Redirected,
@@ -252,7 +252,7 @@ pub struct CloudError {
     pub message: String,
     /// The cloud's id of the request.
     pub request_id: Option<String>,
-    /// The wait that the cloud asked for.
+    /// The wait that the cloud requested.
     pub retry_after: Option<Duration>,
     /// No part of the request can have been sent: no connection was made, or there were no credentials to
     /// send it with.
@@ -292,8 +292,7 @@ impl CloudError {
 
     /// The error of a request for which the rate limit left no turn in its time: it was not sent.
     pub fn no_turn() -> Self {
-        let message =
-            "the exporter's own rate limit (rate_limit in its configuration) left no turn";
+        let message = "the exporter's own rate limit (rate_limit in its configuration) did not admit the request in time";
         Self { own_limit: true, ..Self::new(Reason::Timeout, message).unsent() }
     }
 

@@ -4,7 +4,7 @@ use std::{fmt, fs, io, io::Read as _, os::unix::fs::PermissionsExt as _, path::P
 
 use zeroize::Zeroizing;
 
-/// Who, besides its owner and its group, may use a file.
+/// The access that other users have to a file, besides its owner and its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     /// Every user of the machine may read and change it.
@@ -44,7 +44,9 @@ impl fmt::Display for FileError {
         match self {
             Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
             Self::NotAFile { directory: true } => f.write_str("a directory, a file is expected"),
-            Self::NotAFile { directory: false } => f.write_str("no plain file, a file is expected"),
+            Self::NotAFile { directory: false } => {
+                f.write_str("not a regular file; a regular file is expected")
+            }
             Self::TooLarge { limit_bytes } if limit_bytes % (1 << 20) == 0 => {
                 write!(f, "larger than {} MiB", limit_bytes >> 20)
             }
@@ -127,7 +129,7 @@ mod tests {
         }
         let error = |path: &Path| read_capped(path, 4, Others::MayAll).unwrap_err().to_string();
         assert_eq!(error(&folder), "a directory, a file is expected");
-        assert_eq!(error(Path::new("/dev/null")), "no plain file, a file is expected");
+        assert_eq!(error(Path::new("/dev/null")), "not a regular file; a regular file is expected");
         assert!(error(&folder.join("missing")).starts_with("cannot be read: "));
         assert_eq!(FileError::TooLarge { limit_bytes: 2 << 20 }.to_string(), "larger than 2 MiB");
         fs::remove_dir_all(&folder).unwrap();

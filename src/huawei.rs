@@ -1,13 +1,13 @@
 //! The real cloud: one [`Client`] is a region, a project id and credentials.
 //!
-//! Reading order: `settings`, `endpoints` and `network` (of what, where and on which way), `credentials`
-//! (who), `sign` (how a request proves it), `transport` (sending, retrying, classifying), `codes` (what an
-//! error code means), `key_guard` and `key_check` (keys are not burned), `auth` (which credentials are in
-//! force, and their providers), `session`, `iam` (project ids), `api` (a request to a service), `wire` (JSON),
+//! Reading order: `settings`, `endpoints` and `network` (addresses and proxies), `credentials`, `sign`
+//! (signatures of requests), `transport` (sending, retrying, classifying), `codes` (the
+//! meaning of error codes), `key_guard` and `key_check` (protection of keys from being locked), `auth` (the
+//! credentials in force, and their providers), `session`, `iam` (project ids), `api` (a request to a service), `wire` (JSON),
 //! `paging` (many pages, one list), `page_limits` (which page limit the API accepts), `page_memory` (pages
-//! that came before), `connections`, `clusters` and `services` (what is read and changed), `client` (the
+//! that were read before), `connections`, `clusters` and `services` (the operations on them), `client` (the
 //! traits of [`crate::cloud`]). Only `transport`, `endpoints` and `network` know reqwest;
-//! nobody outside knows any of it.
+//! no module outside knows any of this.
 
 mod api;
 mod auth;

@@ -7,7 +7,7 @@
 //! cluster is polled and each endpoint service is read, and asks [`cloud`]: traits whose real
 //! implementation, [`huawei`], signs requests, sends them at the pace of [`pacing`], walks the pages and
 //! decodes them. The outcome goes to the [`board`], which keeps the newest observation of every cluster
-//! and endpoint service and what was seen to change; a state file keeps it over a restart.
+//! and endpoint service and the changes that were seen; a state file keeps it over a restart.
 //! [`exposition`] turns a snapshot of the board into text, and [`public`] serves it.
 //!
 //! The change tower changes the cloud. A request to [`admin`] becomes a change in [`change`], which reads,
@@ -22,7 +22,7 @@
 //!
 //! - Nothing imports upwards: a module uses those above it in the list below, never one below it.
 //! - A poll succeeds whole or fails whole; a failed one changes nothing but its own record.
-//! - What is about to be changed is in the audit log before it is sent, and no change is sent twice.
+//! - A change is in the audit log before it is sent, and no change is sent twice.
 //! - Serving a page never waits for the cloud, and no lock is held across IO.
 //! - Only [`clock`] reads the wall clock (and the log, for its own lines); waiting uses tokio's clock,
 //!   which tests pause.

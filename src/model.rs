@@ -126,7 +126,7 @@ pub fn is_uuid(text: &str) -> bool {
 labels! {
     /// The status of a connection: the two that the CSS document lists, the four more of the endpoint
     /// service behind it (VPCEP API Reference, "Querying Connections of a VPC Endpoint Service"), and
-    /// [`Status::Unknown`] for whatever comes one day.
+    /// [`Status::Unknown`] for any other word.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "camelCase")]
     pub enum Status {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 const PAUSE_AFTER_THROTTLING: Duration = Duration::from_secs(1);
 /// `Retry-After` is honoured up to this; a longer one would leave a project dark.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// Answers to requests that were already under way tell nothing new within this time.
+/// Answers within this time to requests that were already under way add no information.
 const SLOW_DOWN_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// The rate never falls below this part of the configured one.
 const SLOWEST: f64 = 1.0 / 16.0;
@@ -37,11 +37,11 @@ pub enum Priority {
     /// A change that was begun: its request, and the readings that show what it did. Later changes do not
     /// overtake it.
     Change,
-    /// The reading before a change, or a poll that a person asked for.
+    /// The reading before a change, or a poll on demand.
     Admin,
     /// The next page, or the next try, of a poll under way: its deadline runs, and behind a long queue
     /// of polls that have not begun it would never end. Also a look at a service, or a plan for one:
-    /// somebody waits for it, but nothing depends on it.
+    /// someone waits for it, but nothing depends on it.
     Begun,
     /// A poll of a cluster without data, of which nothing is shown yet.
     First,

@@ -1,12 +1,12 @@
 //! The scheduler: decides when each cluster is polled and records how it went.
 //!
 //! One loop owns all timing and starts every poll as a task of its own, so that a slow cluster, a
-//! dead region or a panic delays nobody. A poll waits for its token of the rate limit, then for one
+//! dead region or a panic delays no other poll. A poll waits for its token of the rate limit, then for one
 //! of its project's slots, then walks; its deadline runs from the token on. A poll never overlaps
 //! itself: a beat that comes while the poll before still runs is skipped and counted. A cluster
 //! without data is polled at once, again soon if that fails, and from then on at its place in the
-//! interval. A poll that somebody wants now and that still waits for its token moves to the front.
-//! Endpoint services have a small reader of their own, the `ServiceReader`; clusters that nobody configured
+//! interval. A poll on demand that still waits for its token moves to the front.
+//! Endpoint services have a small reader of their own, the `ServiceReader`; clusters that no one configured
 //! are found by `Discovery`.
 
 mod causes;
@@ -52,9 +52,9 @@ pub use services::ServiceReader;
 pub use shard::Shard;
 pub use target::Target;
 
-/// People that may wait for the end of one poll.
+/// Callers that may wait for the end of one poll.
 const MAX_WAITERS: usize = 16;
-/// Data older than this many intervals are as good as none: the alerts then say that the cluster cannot be
+/// Data older than this many intervals are not used any more: the alerts then say that the cluster cannot be
 /// read.
 const INTERVALS_OF_USE: u32 = 3;
 /// A cluster without data that could not be read is tried again after this time, or at its beat if that

@@ -1,5 +1,5 @@
-//! The public routes. GET and HEAD only: nothing here changes anything, but for a reload where that is
-//! switched on.
+//! The public routes. GET and HEAD only: nothing here changes anything, except a reload if that is
+//! enabled.
 
 mod events;
 mod follow;
@@ -58,12 +58,12 @@ struct Ready {
     grace_ends: Instant,
     was_ready: AtomicBool,
     closing: AtomicBool,
-    /// Held by everybody for whom readiness waits.
+    /// Held by everyone for whom readiness waits.
     held: Arc<()>,
 }
 
 impl Readiness {
-    /// Starts to count now.
+    /// The first round begins now.
     pub fn from_now() -> Self {
         Self(Arc::new(Ready {
             grace_ends: Instant::now() + FIRST_ROUND_AT_MOST,
@@ -107,12 +107,12 @@ struct Public {
     readiness: Readiness,
     scrapes: Scrapes,
     telemetry_path: Arc<str>,
-    /// Absent where reloading over HTTP is not switched on.
+    /// Absent unless reloading over HTTP is enabled.
     reload: Option<ReloadHandle>,
 }
 
 /// All routes of the public listener. `telemetry_path` is where the metrics are, and starts with a
-/// slash. With `reload`, `/-/reload` may be used. `web` says who may enter.
+/// slash. With `reload`, `/-/reload` may be used. `web` has the rules of access.
 pub fn router(
     shared: Shared,
     readiness: Readiness,
@@ -211,7 +211,7 @@ async fn reload_now(State(public): State<Public>) -> Response {
     match &public.reload {
         Some(reload) => reload.answer().await,
         None => {
-            let why = "reloading over HTTP is switched on by --web.enable-lifecycle\n";
+            let why = "reloading over HTTP is enabled by --web.enable-lifecycle\n";
             answer(StatusCode::FORBIDDEN, TEXT, why)
         }
     }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 /// A secret text. Cloning copies it; every copy is wiped when it is dropped.
 ///
-/// Comparing two is not done in constant time: it tells whether a file was changed, and nobody can
+/// Comparing two is not done in constant time: it shows whether a file was changed, and no one can
 /// time it from outside.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);

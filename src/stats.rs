@@ -277,7 +277,7 @@ impl Stats {
         self.shards.set(count.into());
     }
 
-    /// A poll ended; `reason` tells why, if it failed.
+    /// A poll ended; `reason` is the cause of its failure, if it failed.
     pub fn poll_ended(&self, project: &str, duration: Duration, reason: Option<impl Label>) {
         self.of_project(project, || {
             self.polls.with_label_values(&[project]).inc();
@@ -351,7 +351,7 @@ impl Stats {
         forget(&self.credentials_expiry, project);
     }
 
-    /// New credentials were asked for and did not come.
+    /// A request for new credentials failed.
     pub fn credential_refresh_failed(&self, project: &str) {
         self.of_project(project, || self.credential_failures.with_label_values(&[project]).inc());
     }

@@ -1,4 +1,4 @@
-//! The faults of a TLS connection that was not made, in words: rustls tells many of them in Rust's own
+//! The faults of a failed TLS connection in words: rustls reports many of them in Rust's own
 //! notation only.
 
 use std::{error::Error, io, iter};
@@ -6,7 +6,7 @@ use std::{error::Error, io, iter};
 use jiff::Timestamp;
 use tokio_rustls::rustls::{self, CertificateError as Wrong, pki_types::UnixTime};
 
-/// A certificate that says of itself that it is an authority. Only the text of the error tells.
+/// A certificate that claims to be an authority. Only the text of the error shows this.
 const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
 
 /// An error and all those inside it. `source` of an IO error passes over the one that it wraps.

@@ -1,7 +1,7 @@
 //! The web server, which knows nothing of clusters: listeners with deadlines and limits, TLS, basic
 //! authentication, and the short answers that all routes share.
 //!
-//! It follows Prometheus' exporter-toolkit: [`WebSettings`] hold what a file for `--web.config.file` can say.
+//! It follows Prometheus' exporter-toolkit: [`WebSettings`] are the settings of a `--web.config.file`.
 
 mod access;
 pub mod answers;

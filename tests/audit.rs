@@ -126,9 +126,9 @@ fn verify_says_what_the_log_has_and_where_it_breaks() {
 
     let cases: [(String, &str); 6] = [
         (GOLDEN.replace("\"b\"", "\"c\""), "line 2, seq 2: its hash does not fit"),
-        (GOLDEN.replace(lines[2], ""), "line 3, seq 3: seq 4 is there instead"),
+        (GOLDEN.replace(lines[2], ""), "line 3, seq 3: seq 4 was found instead"),
         (lines[1..].concat(), "line 1: a file begins with a record of kind opened"),
-        (format!("{}{}", lines[0], lines[0]), "line 2, seq 2: seq 1 is there instead"),
+        (format!("{}{}", lines[0], lines[0]), "line 2, seq 2: seq 1 was found instead"),
         (format!("{}junk\n", lines[0]), "line 2, seq 2: it is not a record"),
         (GOLDEN[..GOLDEN.len() - 9].to_owned(), "line 6, seq 6: it was not written to its end"),
     ];
@@ -191,7 +191,7 @@ async fn verify_reads_the_pieces_of_a_log_in_their_order_and_misses_one() {
     let gap = audit(&["verify", "log", "log.2"], &folder);
     let said = text(&gap);
     assert_eq!(gap.status.code(), Some(1), "{said}");
-    assert!(said.contains("log: line 1, seq 4: seq 7 is there instead"), "{said}");
+    assert!(said.contains("log: line 1, seq 4: seq 7 was found instead"), "{said}");
     assert!(said.contains("log.2 before it ends at seq 3"), "{said}");
 }
 
@@ -205,7 +205,7 @@ fn show_is_readable_and_harmless() {
     service_name: "a" -> "b"
     cloud: {"request_id":"r-1","status":200}
 2026-01-02T03:04:08.000Z  unchanged, oncall from 10.0.0.7, prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000002
-2026-01-02T03:04:10.000Z  denied (token), 1 times, nobody known from 10.0.0.9
+2026-01-02T03:04:10.000Z  denied (token), 1 times, an unknown caller from 10.0.0.9
 2026-01-02T03:04:09.999Z  no outcome, oncall from 10.0.0.7, prod/logs (4189d3c2-8882-4871-a3c2-d380272eed88), change 019b7c2e-0000-7000-8000-000000000003
     service_name: "b" -> "é\u{2028}\u{85}\u001b[2J"
 "#;

@@ -7,6 +7,7 @@ mod configuration;
 mod language;
 mod promql;
 mod runbooks;
+mod schema;
 mod tables;
 
 use std::{

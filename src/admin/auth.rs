@@ -1,6 +1,6 @@
 //! The check of a caller: a name of this listener in `Host`, and then, below `/api/`, a bearer token.
 //!
-//! The configuration holds digests of the tokens; all of them are compared, in constant time.
+//! The configuration has digests of the tokens; all of them are compared, in constant time.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,7 @@ use crate::{
     web::{Peer, answers::problem, authorization},
 };
 
-/// Lets a request in with its [`Caller`], or refuses it.
+/// Admits a request with its [`Caller`], or refuses it.
 pub(super) async fn authenticate(
     State(admin): State<Admin>,
     mut request: Request,
@@ -79,7 +79,7 @@ fn knows_host(access: &Access, request: &Request) -> bool {
     }
 }
 
-/// The entry of a token. Every entry is compared, so that the time does not tell which one matched.
+/// The entry of a token. Every entry is compared, so that the time does not show which one matched.
 fn known_token(access: &Access, token: &str) -> Option<AdminToken> {
     let digest = Sha256::digest(token.as_bytes());
     let entry = access.tokens.iter().fold(None, |found, entry| {

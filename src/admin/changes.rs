@@ -20,7 +20,7 @@ use crate::{
     web::answers::{JSON, json, problem},
 };
 
-/// Changes that are listed where nobody says how many.
+/// Number of changes that are listed by default.
 const USUAL_LIMIT: usize = 100;
 /// Changes that are listed at most: as many as the log remembers.
 const MOST: usize = MAX_RECENT;
@@ -86,7 +86,7 @@ pub(super) struct ChangeList {
     operation_id = "list_changes",
     path = "/api/v1/changes",
     tag = "changes",
-    params(("limit" = Option<u32>, Query, description = "How many at most; 100 if it is left out",
+    params(("limit" = Option<u32>, Query, description = "The largest number of changes in the answer; 100 by default",
         minimum = 1, maximum = 1000)),
     responses((status = 200, description = "Changes with their records in the audit log, newest first",
         body = ChangeList)),

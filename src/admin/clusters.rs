@@ -1,4 +1,4 @@
-//! The clusters that a token covers, and polls out of turn.
+//! The clusters that a token covers, and polls on demand.
 
 use axum::{
     Extension,
@@ -76,7 +76,7 @@ pub(super) async fn list(
     params(("cluster_id" = String, Path, description = "The id of a configured cluster",
         example = "5c77b71c-5b35-4f50-8984-76387e42451a")),
     responses(
-        (status = 200, description = "The cluster after the poll, whether that went well or not",
+        (status = 200, description = "The cluster after the poll, successful or not",
             body = OneCluster),
         (status = 404, description = "No cluster with this id is configured",
             body = ProblemDocument, content_type = "application/problem+json"),

@@ -20,9 +20,9 @@ pub struct ReadConnections {
     pub cluster_id: String,
     /// Its name.
     pub cluster_name: String,
-    /// Whether the cluster has an endpoint service.
+    /// True if the cluster has an endpoint service.
     pub service_enabled: bool,
-    /// Whether these are all connections that the cloud reports.
+    /// True if these are all connections that the cloud reports.
     pub complete: bool,
     /// In the order of their ids.
     pub connections: Vec<ReadConnection>,
@@ -55,7 +55,7 @@ pub struct ReadConnection {
     pub updated: Option<String>,
 }
 
-/// What shall become of connections.
+/// A decision about connections.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is the schema of what `validate_decision` reads")]
 #[serde(deny_unknown_fields)]

@@ -77,7 +77,7 @@ pub(super) async fn read(
         ],
     })),
     responses(
-        (status = 200, description = "`applied`: reading back shows what was wanted. `unchanged`: it \
+        (status = 200, description = "`applied`: reading back confirms the change. `unchanged`: it \
              was so already, and nothing was sent. `planned`: a dry run",
             body = ChangeView<ConnectionsView>),
         (status = 404, description = "The cloud does not know the cluster, or a connection",
@@ -93,7 +93,7 @@ pub(super) async fn read(
             body = ProblemDocument, content_type = "application/problem+json"),
         (status = 502, description = "`partial`, `not_applied`, `not_sent` or `rejected`: see `outcome`, \
              `connections` and `type`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 504, description = "`unknown`: it was sent, and nobody knows what became of it; or \
+        (status = 504, description = "`unknown`: it was sent, and its outcome is unknown; or \
              the state before could not be read in time",
             body = ProblemDocument, content_type = "application/problem+json"),
     ),

@@ -1,6 +1,6 @@
 //! The console of the admin listener: one page with its own script, which speaks to `/api/`.
 //!
-//! The page is the same for everybody and holds nothing: the token is asked for, and kept in the
+//! The page is the same for everyone and has no secret: it asks for the token, and keeps it in the
 //! memory of the page alone.
 
 use std::sync::LazyLock;

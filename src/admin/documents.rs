@@ -31,16 +31,16 @@ pub struct KnownService {
     pub service_id: String,
     /// Configured name; the id where there is none.
     pub name: String,
-    /// Whether the last reading succeeded; null before the first.
+    /// True if the last reading succeeded; null before the first.
     pub up: Option<bool>,
     /// When `service` was read.
     #[schema(format = DateTime)]
     pub last_success: Option<String>,
-    /// Why the last reading failed; null where it did not.
+    /// The cause of the last reading's failure; null if it succeeded.
     pub last_error: Option<Failure>,
-    /// How often its fields were found changed by somebody else.
+    /// Number of readings that found its fields changed by someone else.
     pub unattributed_changes: u64,
-    /// Null where it was never read.
+    /// Null if it was never read.
     pub service: Option<ServiceView>,
 }
 
@@ -61,7 +61,7 @@ pub struct ReadService {
     pub service: ServiceView,
 }
 
-/// Why the last reading failed.
+/// The cause of the last reading's failure.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// One of a closed list of words.
@@ -89,7 +89,7 @@ pub struct ProblemDocument {
     #[serde(default)]
     #[schema(required = true, minimum = 400, maximum = 599)]
     pub status: u16,
-    /// What is wrong.
+    /// The mistake, in a sentence.
     #[schema(required = true)]
     #[serde(default)]
     pub detail: String,
@@ -99,29 +99,29 @@ pub struct ProblemDocument {
     /// The id under which a change is recorded.
     #[schema(nullable = false)]
     pub change_id: Option<String>,
-    /// How the change ended.
+    /// The outcome of the change.
     #[schema(nullable = false, value_type = Option<String>)]
     pub outcome: Option<Outcome>,
-    /// Whether a request went to the cloud that may have changed something.
+    /// True if a request went to the cloud that may have changed something.
     #[schema(nullable = false)]
     pub sent: Option<bool>,
-    /// Whether the same request may be made again without harm.
+    /// True if the same request may be made again without harm.
     #[schema(nullable = false)]
     pub safe_to_retry: Option<bool>,
-    /// What became of each connection, or the status that each has now.
+    /// The outcome for each connection, or its present status.
     #[schema(nullable = false)]
     pub connections: Option<Vec<ConnectionChange>>,
     /// The state before the change.
     #[schema(nullable = false)]
     pub before: Option<ServiceView>,
-    /// The state after the change, where it was read.
+    /// The state after the change, if it was read.
     pub after: Option<ServiceView>,
-    /// What differs between before and wanted.
+    /// The differences between the state before and the requested one.
     #[schema(nullable = false)]
     pub diff: Option<Vec<Difference>>,
-    /// What the cloud answered.
+    /// The answer of the cloud.
     pub cloud: Option<CloudAnswer>,
-    /// What the reader should know.
+    /// Warnings for the caller.
     #[schema(nullable = false)]
     pub warnings: Option<Vec<String>>,
     /// The entity tag of the present state, without its quotes.
@@ -154,13 +154,13 @@ pub(super) struct Violations {
     pub(super) errors: Vec<Violation>,
 }
 
-/// What shall change: at least one field; what is left out stays as it is.
+/// The fields to change, at least one; a field that is left out keeps its value.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is the schema of what `validate` reads")]
 #[schema(min_properties = 1)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Update {
-    /// Whether the owner must approve each connection.
+    /// True if the owner must approve each connection.
     #[schema(nullable = false)]
     approval_enabled: Option<bool>,
     /// The short name.
@@ -173,7 +173,7 @@ pub(super) struct Update {
     /// The port of the backend. Not together with `ip`.
     #[schema(nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9-]+$")]
     port_id: Option<String>,
-    /// How client addresses are handed to the backend.
+    /// The way in which client addresses reach the backend.
     #[schema(nullable = false, required = false, value_type = UpdateTcpProxy)]
     tcp_proxy: Option<String>,
     /// Free text, without control characters, line breaks and what changes the direction of text.

@@ -47,7 +47,7 @@ pub(super) fn query(uri: &Uri, name: Option<&str>) -> Result<Option<String>, Ref
             });
         }
         if value.replace(text).is_some() {
-            return refusal(&format!("{key} stands in the query more than once"));
+            return refusal(&format!("{key} is in the query more than once"));
         }
     }
     Ok(value)

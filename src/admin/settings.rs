@@ -26,7 +26,7 @@ pub struct AdminSettings {
     pub allow_proxy_vni: bool,
 }
 
-/// An entry of the token list. It holds no secret: the digest cannot be turned back.
+/// An entry of the token list. It contains no secret: the digest cannot be reversed.
 #[derive(Clone, Debug)]
 pub struct AdminToken {
     /// The name of its holder, for the audit log.

@@ -42,7 +42,7 @@ pub struct Parts {
     pub board: Board,
     /// The endpoint services.
     pub services: ServiceBoard,
-    /// Polls clusters out of turn.
+    /// Polls clusters on demand.
     pub polls: PollHandle,
     /// Makes the changes.
     pub changes: Changes,

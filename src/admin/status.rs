@@ -96,17 +96,17 @@ pub(super) fn of_report(report: &Report) -> Option<Verdict> {
             kind::PARTIAL,
             match about {
                 Kind::Service => {
-                    "reading back shows only a part of what was wanted; compare after with diff"
+                    "reading back confirms only a part of the change; compare after with diff"
                 }
                 Kind::Connections => {
-                    "reading back shows only some connections as wanted; connections says which"
+                    "reading back confirms the change for some connections only; connections says which"
                 }
             },
         ),
         (Outcome::NotApplied, _) => Verdict::new(
             bad,
             kind::NOT_APPLIED,
-            "the change was sent, and reading back shows the state from before it",
+            "the change was sent, and reading back shows the old state",
         ),
         (Outcome::Unknown, _) => Verdict::new(
             StatusCode::GATEWAY_TIMEOUT,
@@ -141,7 +141,7 @@ pub(super) fn of_refusal(refusal: &Refusal, about: Kind) -> Verdict {
         Refusal::ConditionRequired(_) => Verdict::new(
             S::PRECONDITION_REQUIRED,
             kind::CONDITION_REQUIRED,
-            "there is something to change: say with If-Match on which state it is based",
+            "there is something to change: name the state that it is based on with If-Match",
         ),
         Refusal::ConditionFailed(_) => Verdict::new(
             S::PRECONDITION_FAILED,
@@ -156,7 +156,7 @@ pub(super) fn of_refusal(refusal: &Refusal, about: Kind) -> Verdict {
         Refusal::AuditUnavailable(why) => Verdict::new(
             S::SERVICE_UNAVAILABLE,
             kind::AUDIT_UNAVAILABLE,
-            format!("nothing is changed without a record, and the audit log takes none: {why}"),
+            format!("a change needs a record, and the audit log cannot be written: {why}"),
         )
         .safe(),
         Refusal::Unreadable(error) => of_error(error, Call::Read, about).safe(),

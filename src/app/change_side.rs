@@ -109,7 +109,7 @@ impl ChangeControls {
     pub(super) fn take(&self, config: &mut Config, projects: change::Projects<huawei::Client>) {
         self.projects.send_replace(projects);
         let Some(admin) = config.admin.take() else {
-            // Nobody is configured any more, so nobody may enter.
+            // Without configured tokens no one may enter.
             self.access.send_replace(Access::default());
             return;
         };

@@ -1,4 +1,4 @@
-//! The ways in which the daemon does not start or does not go on.
+//! The errors with which the daemon fails to start or stops.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ impl fmt::Display for PartDied {
 
 impl std::error::Error for PartDied {}
 
-/// Why the daemon does not start.
+/// The reason why the daemon does not start.
 #[derive(Debug)]
 pub enum StartError {
     /// Something that the configuration names cannot be used.

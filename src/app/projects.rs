@@ -1,5 +1,5 @@
 //! The projects in use. A reload keeps a project whose settings did not change, with its token, its rate
-//! limiter and what it learnt about its region; it builds the others anew.
+//! limiter and its knowledge of the region; it builds the others anew.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -91,7 +91,7 @@ impl Reloader {
             }
             // Not cancelled by a shutdown: it ends within milliseconds.
             let result = self.reload().await;
-            // The same signal tells that the audit log was renamed, whatever became of the reload.
+            // The same signal means that the audit log was renamed, also if the reload failed.
             self.change.iter().for_each(ChangeControls::reopen_log);
             for request in asked {
                 request.answer(result.clone().map_err(|error| error.to_string()));
@@ -99,7 +99,7 @@ impl Reloader {
         }
     }
 
-    /// Reloads, and tells the keys whose new values need a restart.
+    /// Reloads, and returns the keys whose new values need a restart.
     async fn reload(&mut self) -> Result<Vec<&'static str>, ConfigError> {
         let load = self.load.clone();
         let loaded = tokio::task::spawn_blocking(move || load()).await.unwrap_or_else(|_| {

@@ -70,7 +70,7 @@ impl Supervisor {
         let sent = timeout(SEND_TIMEOUT, self.socket.send(what.as_bytes())).await;
         let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         if let Err(error) = sent {
-            tracing::warn!("the service manager cannot be told {what:?}: {error}");
+            tracing::warn!("the service manager cannot be notified of {what:?}: {error}");
         }
     }
 }

@@ -20,7 +20,7 @@ impl Default for Group {
 }
 
 impl Group {
-    /// Starts a task under the name by which its death is reported. It gets a future that tells it to end.
+    /// Starts a task under the name by which its death is reported. It gets a future that is ready when it has to end.
     pub(super) fn spawn<F>(&mut self, name: &'static str, task: impl FnOnce(Stop) -> F)
     where
         F: Future<Output = ()> + Send + 'static,

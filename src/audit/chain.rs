@@ -30,7 +30,7 @@ pub struct Reading {
     pub records: u64,
     /// Number and time of the first and of the last of them.
     pub span: Option<[(u64, Timestamp); 2]>,
-    /// The end of the chain; where there is no record, what was handed in.
+    /// The end of the chain; without a record, the head that was passed in.
     pub head: Head,
     /// The length of the whole lines, in bytes.
     pub whole_bytes: u64,
@@ -43,7 +43,7 @@ pub struct Reading {
 pub struct Broken {
     /// The line, from 1.
     pub line: u64,
-    /// The number that belongs there, where the lines before tell it.
+    /// The number that belongs there, if it follows from the lines before.
     pub seq: Option<u64>,
     /// The fault there.
     pub fault: Fault,
@@ -87,7 +87,7 @@ impl fmt::Display for Fault {
             Self::Io(error) => write!(f, "cannot be read: {error}"),
             Self::TooLong => write!(f, "it is longer than {} KiB", MAX_LINE_BYTES >> 10),
             Self::Line(fault) => fault.fmt(f),
-            Self::Seq { found } => write!(f, "seq {found} is there instead"),
+            Self::Seq { found } => write!(f, "seq {found} was found instead"),
             Self::Prev => f.write_str("its prev is not the hash of the record before"),
             Self::Beginning => f.write_str("a file begins with a record of kind opened"),
         }

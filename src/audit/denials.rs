@@ -11,7 +11,7 @@ use crate::model::{ClusterId, ServiceId};
 
 /// The kinds that are told apart in a minute, which bounds the log's growth to some 30 KiB a minute.
 /// Beyond that there is one more for each token: strangers with many addresses must not hide what
-/// somebody with a token tried.
+/// someone with a token tried.
 const MAX_KEYS: usize = 64;
 /// The remote of all kinds beyond that.
 const OTHERS: &str = "others";
@@ -42,7 +42,7 @@ pub struct Denial<'a> {
 }
 
 impl<'a> Denial<'a> {
-    /// Nothing but why, and who asked.
+    /// Only the reason and the address.
     pub fn of(reason: &'static str, remote: &'a str) -> Self {
         Self {
             reason,

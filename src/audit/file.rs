@@ -1,5 +1,5 @@
 //! The file: opened so that it is surely ours, appended to by one write for each record, and left at
-//! the last good length whatever fails.
+//! the last good length after any failure.
 
 use std::{
     ffi::OsString,
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Only the owner may read who changed what.
+/// Only the owner may read the log.
 const MODE: u32 = 0o600;
 
 /// The calls that can fail on a disk, so that tests can make each of them fail.
@@ -110,7 +110,7 @@ impl LogFile {
         &self.file
     }
 
-    /// Moves what follows the last whole line to a file beside, and cuts it off.
+    /// Moves the text after the last whole line to a separate file, and cuts it off.
     pub(super) fn set_aside(&mut self, torn: &[u8], whole_bytes: u64) -> Result<PathBuf, Trouble> {
         let mut name = OsString::from(&self.path);
         name.push(".torn");
@@ -197,7 +197,7 @@ impl LogFile {
         }
         let ours = self.file.metadata().map_err(failed("look at it"))?;
         if self.dirty {
-            // Nobody may take half a record for a torn log later; if it fails, `verify` tells.
+            // Half a record must not look like a torn log later; if the cut fails, `verify` reports it.
             let _ = self.repair();
         }
         let as_left = ours.nlink() > 0 && (self.dirty || ours.len() == self.length);
@@ -233,7 +233,7 @@ fn open(path: &Path) -> Result<(File, Metadata), Trouble> {
         })?;
     let metadata = file.metadata().map_err(failed("look at it"))?;
     if !metadata.is_file() {
-        return Err(Trouble::Tampered("the path is no regular file"));
+        return Err(Trouble::Tampered("the path is not a regular file"));
     }
     if metadata.mode() & 0o077 != 0 {
         return Err(Trouble::Tampered("other users can use the file: chmod 600 it"));

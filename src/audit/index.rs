@@ -12,7 +12,7 @@ use super::{
 
 /// The number of changes that are kept: months of work by hand.
 pub const MAX_RECENT: usize = 1_000;
-/// The bytes of them that are kept, should they be large.
+/// The bytes of them that are kept, if they are large.
 const MAX_RECENT_BYTES: usize = 16 << 20;
 
 /// A change, by its records.

@@ -56,7 +56,7 @@ pub(super) struct Job {
     pub(super) content: Content,
     /// Present for an intent.
     pub(super) progress: Option<Arc<Progress>>,
-    /// Nobody waits for a record that the log owes to itself.
+    /// A record that the log writes for itself has no waiting caller.
     pub(super) reply: Option<oneshot::Sender<Result<Receipt, AuditError>>>,
 }
 

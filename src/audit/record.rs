@@ -30,7 +30,7 @@ labels! {
     pub enum Kind {
         /// A change is about to be sent.
         Intent = "intent",
-        /// How a change ended.
+        /// The outcome of a change.
         Outcome = "outcome",
         /// A request was refused.
         Denied = "denied",
@@ -123,7 +123,7 @@ pub struct Receipt {
 }
 
 impl Content {
-    /// The record of how the change of this intent ended, with nothing but the word for it.
+    /// The record of the outcome of this intent's change, with only the word for it.
     pub fn ended(&self, outcome: &str) -> Self {
         Self {
             kind: Kind::Outcome,
@@ -136,12 +136,12 @@ impl Content {
         }
     }
 
-    /// The outcome that is due if nobody acts on this intent.
+    /// The outcome to record if the change of this intent is never sent.
     pub(super) fn not_sent(&self) -> Option<Self> {
         (self.kind == Kind::Intent).then(|| self.ended(NOT_SENT))
     }
 
-    /// Nothing but its kind.
+    /// Only its kind.
     pub fn empty(kind: Kind) -> Self {
         Self {
             kind,

@@ -100,7 +100,7 @@ impl Writer {
         while let Some(content) = self.shared.queue.denied(self.shared.clock.now()) {
             lost(&content);
         }
-        // The lock ends before anybody hears that the writer has.
+        // The lock is released before the end of the writer is reported.
         drop(self);
         drop(end);
     }
@@ -115,7 +115,7 @@ impl Writer {
         let content =
             Content { outcome: Some(why.as_str().into()), ..Content::empty(Kind::Opened) };
         match self.owed.front_mut() {
-            // A recovery says less than any other reason.
+            // Every other reason is more specific than a recovery.
             Some(first) if first.kind == Kind::Opened => {
                 if why != Why::Recovered {
                     *first = content;
@@ -159,7 +159,7 @@ impl Writer {
             }
             _ => {
                 if let Some(reply) = reply {
-                    // A caller that gave up does not listen.
+                    // A caller that gave up no longer listens.
                     let _ = reply.send(result);
                 }
             }
@@ -190,7 +190,7 @@ impl Writer {
         self.put(content)
     }
 
-    /// Proves that the log can be used, and writes what it owes.
+    /// Proves that the log can be used, and writes the pending records.
     fn settle(&mut self) -> Result<(), Trouble> {
         if let Err(trouble) = self.log.check() {
             self.fail(&trouble);
@@ -203,7 +203,7 @@ impl Writer {
             match self.put(content.clone()) {
                 Ok(_) => {}
                 Err(Failure::Trouble(trouble)) => return Err(trouble),
-                // It would stand in the way for ever.
+                // It would block the log for ever.
                 Err(Failure::Unfit(unfit)) => {
                     tracing::error!(?content, ?unfit, "a record does not fit the audit log");
                 }

@@ -26,9 +26,9 @@ pub struct Cluster<'a> {
     cluster_id: &'a str,
     cluster_name: &'a str,
     state: Freshness,
-    /// Whether the last poll succeeded; false before the first.
+    /// True if the last poll succeeded; false before the first.
     up: bool,
-    /// Whether `state` is `fresh`.
+    /// True if `state` is `fresh`.
     fresh: bool,
     complete: Option<bool>,
     service_enabled: Option<bool>,
@@ -41,7 +41,7 @@ pub struct Cluster<'a> {
     last_error: Option<LastError<'a>>,
 }
 
-/// Why a poll failed.
+/// The cause of a failed poll.
 #[derive(Serialize, ToSchema)]
 struct PollError<'a> {
     reason: &'static str,
@@ -50,7 +50,7 @@ struct PollError<'a> {
     request_id: Option<&'a str>,
 }
 
-/// Why the last poll failed.
+/// The cause of the last failure.
 #[derive(Serialize, ToSchema)]
 struct LastError<'a> {
     #[serde(flatten)]

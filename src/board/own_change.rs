@@ -218,7 +218,7 @@ mod tests {
         board.change_ends(&[id()], "one", Some(at(11)));
         let state = poll(&board, 4000, &[("a", Rejected)]);
         assert_eq!(rejected_here(&state), [("a", "one")]);
-        assert_eq!(causes(&state), [None], "but whether it is the cause nobody knows");
+        assert_eq!(causes(&state), [None], "its cause is unknown");
         assert_eq!(state.own_changes, OwnChanges::default());
     }
 

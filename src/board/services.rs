@@ -1,4 +1,4 @@
-//! The endpoint services that are configured, as last seen, and whether somebody else changed them.
+//! The configured endpoint services as last read, and the changes of them that were made elsewhere.
 
 mod expected;
 
@@ -44,7 +44,7 @@ pub struct ServiceState {
     pub up: Option<bool>,
     /// Why it failed, if it did.
     pub last_error: Option<CloudError>,
-    /// Number of readings that found its fields changed by somebody else.
+    /// Number of readings that found its fields changed by someone else.
     pub unattributed_changes: u64,
     own_change: OwnChange,
     expected: Expected,
@@ -57,7 +57,7 @@ enum OwnChange {
     No,
     /// One is being made.
     UnderWay,
-    /// One was made, and nobody has read the service since.
+    /// One was made, and the service has not been read since.
     Unseen,
 }
 
@@ -136,7 +136,7 @@ impl ServiceState {
 /// The author of a change that a reading finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attribution {
-    /// A change of ours came between: it explains whatever is found.
+    /// A change of ours came between: it explains any difference.
     Ours,
     /// None of ours did.
     Nobody,
@@ -198,7 +198,7 @@ impl ServiceBoard {
         self.update(|meta| meta.id == *service, begin);
     }
 
-    /// Notes that a change has ended, and what it asked for if it may have had an effect.
+    /// Notes that a change has ended, and the fields it requested if it may have had an effect.
     pub fn change_ends(&self, service: &ServiceId, asked: Option<&ServiceFields>) {
         self.update(|meta| meta.id == *service, |state| state.change_ended(asked));
     }

@@ -48,7 +48,7 @@ pub struct ClusterMeta {
 }
 
 impl ClusterMeta {
-    /// True if both are the same cluster in the same place, whatever its name and interval.
+    /// True if both are the same cluster in the same place; name and interval may differ.
     pub(super) fn is_same_cluster(&self, other: &Self) -> bool {
         (&self.id, &self.project, &self.region) == (&other.id, &other.project, &other.region)
     }
@@ -127,7 +127,7 @@ pub struct PollRecord {
 pub struct Transition {
     /// When it was seen.
     pub at: Timestamp,
-    /// Which connection.
+    /// The connection.
     pub endpoint_id: EndpointId,
     /// The status before.
     #[serde(with = "label::serde")]
@@ -141,7 +141,7 @@ pub struct Transition {
 }
 
 labels! {
-    /// Whether the data are current, as in `css_vpcep_exporter_targets`.
+    /// The state of the data, as in `css_vpcep_exporter_targets`.
     #[derive(Serialize, ToSchema)]
     #[serde(rename_all = "lowercase")]
     #[schema(as = State)]
@@ -297,6 +297,7 @@ impl ClusterState {
         {
             self.service_switched = Some(at);
         }
+        // Lists have up to thousands of rows, so looking each one up by a search would be quadratic.
         let known: HashMap<&str, (Status, Option<Timestamp>)> = previous
             .iter()
             .flat_map(|previous| previous.list.connections.iter().zip(&*previous.seen_changed))

@@ -1,5 +1,5 @@
-//! The state file: what a restart must not forget, so that a warm start shows the old data with
-//! their true age at once.
+//! The state file: the observations that must survive a restart, so that a warm start shows the old data
+//! with their true age at once.
 //!
 //! A header line, then one line of JSON per cluster:
 //!
@@ -8,8 +8,8 @@
 //! {"region":"cn-north-4","project":"prod","id":"5c77b71c-…",…}
 //! ```
 //!
-//! A new file is written beside the old one and takes its place when it is whole and on the disk.
-//! So a file that is not whole was damaged by somebody else: it is set aside and never trusted in
+//! A new file is written next to the old one and replaces it once it is complete and on the disk.
+//! So a file that is not whole was damaged from outside: it is set aside and never trusted in
 //! part. A file belongs to one process, which holds its `lock`.
 
 mod format;
@@ -82,7 +82,7 @@ impl fmt::Display for SetAside {
 /// The reason why the state cannot be kept in a file.
 #[derive(Debug)]
 pub enum OpenError {
-    /// Another process holds the file until it ends.
+    /// Another process has the lock of the file until it ends.
     Held {
         /// The state file.
         path: PathBuf,
@@ -195,7 +195,7 @@ impl StateFile {
         &self.path
     }
 
-    /// Replaces the file by one that holds this snapshot, and waits until it is on the disk. Blocks.
+    /// Replaces the file by one with this snapshot, and waits until it is on the disk. Blocks.
     ///
     /// # Errors
     /// If it could not be written; the file is then the old one, or the new one whole.

@@ -101,7 +101,7 @@ fn a_reload_keeps_what_is_known_of_the_clusters_that_stay_and_only_of_those() {
                 assert_eq!(**state, expected, "{what}: all is kept but the meta");
             }
         }
-        assert_eq!(before.clusters().len(), 2, "{what}: whoever reads keeps what he has");
+        assert_eq!(before.clusters().len(), 2, "{what}: a reader keeps its snapshot");
     }
 }
 

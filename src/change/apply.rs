@@ -118,7 +118,7 @@ impl<S: Subject, C: Changeable, R: Recorder> Apply<S, C, R> {
         // A plan reads after every change: a viewer must not keep a change from its turn.
         let priority = if self.request.dry_run { Priority::Begun } else { Priority::Admin };
         let read = self.reader.read(&self.subject, priority).await;
-        // During somebody else's change a plan may see anything.
+        // During another change a plan may see any state.
         if !self.request.dry_run {
             self.subject.was_read(&self.env, read.clone(), Attribution::Nobody);
         }
@@ -215,7 +215,7 @@ impl<S: Subject, C: Changeable, R: Recorder> Apply<S, C, R> {
                     Some(error) => error.to_string(),
                     None => "it was cut short".to_owned(),
                 };
-                report.warnings.push(format!("reading back did not tell what became of it: {why}"));
+                report.warnings.push(format!("reading back did not show the outcome: {why}"));
                 (Outcome::Unknown, unproved.unsettled)
             }
         };
@@ -238,7 +238,7 @@ fn may_have_acted(report: &Report) -> bool {
     report.sent && report.outcome != Outcome::Rejected
 }
 
-/// Tells the boards that a change is about to be sent. Returns the clusters in which it may show.
+/// Notes on the boards that a change is about to be sent. Returns the clusters in which it may show.
 pub(super) fn begins<R>(subject: &impl Subject, env: &Env<R>, intent: &Content) -> Vec<ClusterId> {
     subject.begins(env);
     let clusters = subject.clusters(env);
@@ -253,7 +253,7 @@ pub(super) fn begins<R>(subject: &impl Subject, env: &Env<R>, intent: &Content) 
     clusters
 }
 
-/// Tells the boards that it has ended, and has the clusters polled in which it may show.
+/// Notes its end on the boards, and has the clusters polled in which it may show.
 pub(super) fn ends<R>(
     subject: &impl Subject,
     env: &Env<R>,

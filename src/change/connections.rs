@@ -29,7 +29,7 @@ pub struct Seen {
     pub status: Status,
 }
 
-/// What is to become of connections.
+/// The decisions about connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionRequest {
     /// The decision.
@@ -43,7 +43,7 @@ pub struct DecisionRequest {
 pub(super) struct Connections {
     meta: Arc<ClusterMeta>,
     request: DecisionRequest,
-    /// Those that do not have the wanted status yet, with the one before.
+    /// Those that do not have the requested status yet, with their present one.
     due: Vec<Seen>,
 }
 
@@ -52,7 +52,7 @@ impl Connections {
         Self { meta, request, due: Vec::new() }
     }
 
-    /// Nothing is wanted of it but to be read.
+    /// It is only read.
     pub(super) fn to_read(meta: Arc<ClusterMeta>) -> Self {
         let request = DecisionRequest { action: Decision::Accept, connections: Vec::new() };
         Self::new(meta, request)
@@ -166,7 +166,7 @@ impl Subject for Connections {
         Planned { effect: Effect::Connections(changes), warnings }
     }
 
-    /// A connection that is as wanted already may have had any status before.
+    /// A connection that already has the requested status may have had any status before.
     fn check(&self, current: &Self::State) -> Result<(), Refusal> {
         let changes = self.changes(&statuses(current));
         let mut asked = changes.iter().zip(&self.request.connections);
@@ -211,7 +211,7 @@ impl Subject for Connections {
             let is = statuses(after);
             for seen in &self.due {
                 let judged = self.judge_one(seen, is.get(seen.endpoint_id.as_str()).copied());
-                // Too early to say that it stays as before.
+                // Too early to conclude that it stays as before.
                 let is_early = outcome == Outcome::Unknown && judged == Outcome::NotApplied;
                 let same = changes.iter_mut().filter(|one| one.endpoint_id == seen.endpoint_id);
                 same.for_each(|one| one.outcome = if is_early { Outcome::Unknown } else { judged });

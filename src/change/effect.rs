@@ -31,7 +31,7 @@ pub struct ServiceEffect {
     pub before: EndpointService,
     /// The service as it was read afterwards, if it was.
     pub after: Option<EndpointService>,
-    /// The differences between before and wanted.
+    /// The differences between the state before and the requested one.
     pub diff: Vec<Difference>,
 }
 
@@ -44,7 +44,7 @@ impl Effect {
         }
     }
 
-    /// True if everything is as wanted already.
+    /// True if everything already matches.
     pub(super) fn is_none(&self) -> bool {
         match self {
             Self::Service(effect) => effect.diff.is_empty(),
@@ -79,7 +79,7 @@ impl Effect {
         }
     }
 
-    /// The differences that it shall make, for the record.
+    /// The requested differences, for the record.
     pub(super) fn diff(&self) -> Value {
         match self {
             Self::Service(effect) => value(&effect.diff),
@@ -87,7 +87,7 @@ impl Effect {
         }
     }
 
-    /// The differences that were found afterwards, asked for or not.
+    /// The differences that were found afterwards, requested or not.
     pub(super) fn found(&self) -> Option<Value> {
         match self {
             Self::Service(effect) => {

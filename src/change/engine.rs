@@ -1,5 +1,5 @@
 //! Owns every change: one writer per service or cluster, and each change a task of its own, so that it ends
-//! whatever its caller does.
+//! even if its caller is gone.
 
 use std::{
     collections::HashMap,
@@ -124,6 +124,7 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
 
     /// Makes changes until `shutdown` is ready; then waits for those under way, for a while, and ends.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        // Before the first command: a dangling intent must have its outcome before the next change.
         for intent in std::mem::take(&mut self.dangling) {
             self.resolve(intent.content);
         }
@@ -138,8 +139,8 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
         self.drain().await;
     }
 
-    /// Answers callers that nothing is done any more, also those who wait for a reading. A dangling
-    /// intent stays one: the next start finds it.
+    /// Drops waiting requests, ends readings, and waits for the changes under way. A dangling intent stays
+    /// dangling: the next start resolves it.
     async fn drain(&mut self) {
         self.is_stopping = true;
         self.commands.close();
@@ -155,7 +156,7 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
             tokio::select! {
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 () = &mut patience, if !*self.stop.borrow() => {
-                    // From here on nobody waits for the cloud, only for the audit log.
+                    // From here on only the audit log is waited for, not the cloud.
                     self.stop.send_replace(true);
                 }
             }
@@ -201,13 +202,13 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
 
     fn known_service(&self, project: &str, service: &ServiceId) -> Known<ServiceMeta, C> {
         let state = self.env.services.find(project, service.as_str())?;
-        // A service may be called like the id of another one.
+        // The name of a service may be the id of another one.
         let meta = Some(state.meta.clone()).filter(|meta| meta.id == *service)?;
         let project = self.projects.borrow().get(project).cloned()?;
         Some((meta, project))
     }
 
-    /// The service in whatever project it is configured now: an id is the same one everywhere.
+    /// The service in the project in which it is configured now: an id means the same everywhere.
     fn known_anywhere(&self, service: &ServiceId) -> Known<ServiceMeta, C> {
         let services = self.env.services.snapshot();
         let mut same = services.iter().filter(|state| state.meta.id == *service);
@@ -259,11 +260,12 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
         let gate = (!request.dry_run).then(|| subject.key());
         if let Some(gate) = &gate {
             self.close(gate.clone());
+            // A reading that overlaps a change must not be blamed on others; this count shows the overlap.
             self.changes += 1;
         }
         let trail: Trail = Arc::new(OnceLock::new());
         let (env, reader) = (self.env.clone(), self.reader(&cloud));
-        // Every step has its own limit; this one only holds if one of them does not.
+        // Every step has its own limit; this one applies only if one of those fails.
         let limit = env.timings.longest_change() + Duration::from_secs(1);
         let change = Apply { env, reader, pacer, subject, request, trail: trail.clone() };
         let task = self.tasks.spawn(async move {
@@ -378,12 +380,13 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
                     _ => self.died(&trail),
                 };
                 if let Some(gate) = gate {
+                    // The gate opens before the caller hears of the end, so that its next change is not refused.
                     self.open(&gate);
                 }
                 drop(answer.send(result));
             }
             (Running::Read(_), Ok(Ended::Read(take))) => take(&self.env, self.changes),
-            // The answer is dropped, which means that the exporter stops.
+            // The answer is dropped, which the caller reads as a shutdown.
             (Running::Read(_), _) => {}
             (Running::Dangling { gate, .. }, _) => self.open(&gate),
         }
@@ -403,12 +406,14 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
         self.env.stats.admin_change(report.effect.kind(), Outcome::Unknown);
         report.outcome = Outcome::Unknown;
         report.effect.end_as(Outcome::Unknown);
+        // The worst case is reported, because the request may have been sent.
         (report.sent, report.safe_to_retry) = (true, false);
         report.failure = Some(error);
         Ok(report)
     }
 
     fn close(&mut self, gate: Key) {
+        // A count, because a change that died and its recovery are at the same gate for a moment.
         *self.gates.entry(gate).or_default() += 1;
     }
 

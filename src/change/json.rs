@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Service)]
 pub struct ServiceView {
-    /// Whether the owner must approve each connection.
+    /// True if the owner must approve each connection.
     pub approval_enabled: Option<bool>,
     /// Connected endpoints.
     pub connection_count: Option<u64>,
@@ -40,7 +40,7 @@ pub struct ServiceView {
     pub service_name: String,
     /// `creating`, `available`, `failed`, `deleting` or `unknown`.
     pub status: String,
-    /// How client addresses are handed to the backend.
+    /// The way in which client addresses reach the backend.
     pub tcp_proxy: Option<Box<str>>,
     /// RFC 3339.
     #[schema(format = DateTime)]
@@ -86,13 +86,13 @@ pub struct Difference {
     #[schema(value_type = Value)]
     #[serde(serialize_with = "sorted")]
     pub from: Option<FieldValue>,
-    /// The value afterwards, or the one that is wanted.
+    /// The value afterwards, or the requested one.
     #[schema(value_type = Value)]
     #[serde(serialize_with = "sorted")]
     pub to: Option<FieldValue>,
 }
 
-/// What becomes, or became, of one connection.
+/// The planned or actual outcome for one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionChange {
     /// The endpoint.
@@ -101,15 +101,15 @@ pub struct ConnectionChange {
     /// The status before; null where the cluster has no such connection.
     #[schema(value_type = Option<String>)]
     pub from: Option<Status>,
-    /// The status that is wanted.
+    /// The requested status.
     #[schema(value_type = String)]
     pub to: Status,
-    /// How it ended for this connection: `applied` if reading back shows `to`.
+    /// The outcome for this connection: `applied` if reading back shows `to`.
     #[schema(value_type = String)]
     pub outcome: Outcome,
 }
 
-/// What the cloud answered to a change; what it did not say is null.
+/// The answer of the cloud to a change; a part that it left out is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CloudAnswer {
     /// The cloud's error code.
@@ -139,7 +139,7 @@ impl CloudAnswer {
     }
 }
 
-/// How a change ended, or what a dry run found; `Effect` is what its kind has for itself.
+/// The outcome of a change or of a dry run; `Effect` has the members of its kind.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChangeView<Effect> {
     /// The id under which it is recorded.
@@ -147,16 +147,16 @@ pub struct ChangeView<Effect> {
     /// `planned`, `unchanged`, `applied`, `not_applied`, `partial`, `unknown`, `rejected` or `not_sent`.
     #[schema(value_type = String)]
     pub outcome: Outcome,
-    /// Whether a request went to the cloud that may have changed something.
+    /// True if a request went to the cloud that may have changed something.
     pub sent: bool,
-    /// Whether the same request may be made again without harm.
+    /// True if the same request may be made again without harm.
     pub safe_to_retry: bool,
-    /// What changes.
+    /// The subject and its differences.
     #[serde(flatten)]
     pub effect: Effect,
-    /// What the cloud answered; null where it did not.
+    /// The answer of the cloud; null if there was none.
     pub cloud: Option<CloudAnswer>,
-    /// What the reader should know.
+    /// Warnings for the caller.
     pub warnings: Vec<String>,
 }
 
@@ -165,16 +165,16 @@ pub struct ChangeView<Effect> {
 pub struct ServiceChangeView {
     /// The state before.
     pub before: ServiceView,
-    /// As it was read afterwards; null where it was not.
+    /// The state that was read afterwards; null if it was not read.
     pub after: Option<ServiceView>,
-    /// What differs between before and wanted.
+    /// The differences between the state before and the requested one.
     pub diff: Vec<Difference>,
 }
 
 /// The effect on connections.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionsView {
-    /// Each connection that was asked for, in the order of the request.
+    /// Each connection of the request, in its order.
     pub connections: Vec<ConnectionChange>,
 }
 
@@ -189,7 +189,7 @@ fn sorted<S: Serializer>(of: &impl Serialize, serializer: S) -> Result<S::Ok, S:
 pub(super) struct Requested {
     /// The precondition: `"*"`, a list of tags, or null.
     if_match: Value,
-    /// The fields that are to change.
+    /// The requested fields.
     pub(super) update: ServiceFields,
 }
 

@@ -1,4 +1,4 @@
-//! Compares states: what a change would do, which state a tag names, and how a change ended.
+//! Compares states: the effect of a change, the entity tag of a state, and the outcome of a change.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,7 +9,7 @@ use crate::{
     text,
 };
 
-/// Half of a SHA-256: enough to tell states apart, short enough to be typed.
+/// Half of a SHA-256: enough to distinguish states, short enough to be typed.
 const ETAG_DIGITS: usize = 32;
 /// Ports by which machines are administered: SSH and Remote Desktop.
 const ADMIN_PORTS: [u16; 2] = [22, 3389];
@@ -17,13 +17,13 @@ const ADMIN_PORTS: [u16; 2] = [22, 3389];
 /// The effect that a change would have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The fields that were asked for and differ; empty where everything is as wanted.
+    /// The requested fields that differ; empty if everything already matches.
     pub diff: Vec<Difference>,
-    /// Risks of the change, for the one who asks for it.
+    /// Risks of the change, for the caller.
     pub warnings: Vec<String>,
 }
 
-/// Compares the present state with the wanted one.
+/// Compares the present state with the requested one.
 pub fn plan(current: &EndpointService, update: &ServiceFields) -> Plan {
     let (is, wanted) = (current.state(), update.canonical());
     let differs = update.present().filter(|field| is.get(*field) != wanted.get(*field));
@@ -53,7 +53,7 @@ fn warn_of_ports(is: &ServiceFields, wanted: &ServiceFields, warnings: &mut Vec<
     let gone: Vec<_> = gone.map(ToString::to_string).collect();
     if !gone.is_empty() {
         let gone = gone.join(", ");
-        warnings.push(format!("ports replaces the whole list; these mappings vanish: {gone}"));
+        warnings.push(format!("ports replaces the whole list; these mappings are removed: {gone}"));
     }
     for mapping in after.iter().filter(|mapping| !before.contains(mapping)) {
         if ADMIN_PORTS.contains(&mapping.client_port) || ADMIN_PORTS.contains(&mapping.server_port)
@@ -122,18 +122,18 @@ pub(super) struct Verdict {
     pub(super) warnings: Vec<String>,
 }
 
-/// A field that was asked for, as it is found afterwards.
+/// A requested field, as it is found afterwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
-    /// It is as wanted, and was not before.
+    /// It has the requested value, and had another before.
     Wanted,
-    /// It is as wanted, and was so before.
+    /// It has the requested value, and had it before.
     Kept,
-    /// It is as before, which is not as wanted.
+    /// It still has the old value, which is not the requested one.
     Before,
     /// The cloud reported its value neither before nor after.
     Unreported,
-    /// Neither as wanted nor as before.
+    /// It has neither the requested value nor the old one.
     Other,
 }
 
@@ -165,7 +165,7 @@ pub(super) fn judge(
             Found::Wanted | Found::Kept => None,
             Found::Before => Some(format!("{field} is as before")),
             Found::Unreported => Some(format!("the cloud does not report {field}")),
-            Found::Other => Some(format!("{field} is neither as before nor as wanted")),
+            Found::Other => Some(format!("{field} has neither the old nor the requested value")),
         }));
     }
     if found.iter().any(|(_, found)| *found == Found::Other) {
@@ -185,7 +185,7 @@ fn outcome(found: impl Iterator<Item = Found> + Clone) -> Outcome {
     }
 }
 
-/// The fields that changed although nobody asked for it.
+/// The fields that changed although the request does not contain it.
 fn side_effects(
     was: &ServiceFields,
     update: &ServiceFields,
@@ -196,9 +196,11 @@ fn side_effects(
     let warning = |Difference { field, from, to }: Difference| match field {
         Field::ApprovalEnabled | Field::TcpProxy => {
             let (from, to) = (json!(from), json!(to));
-            format!("{field} was changed from {from} to {to} although nobody asked for it")
+            format!(
+                "{field} was changed from {from} to {to} although the request does not contain it"
+            )
         }
-        _ => format!("{field} was changed although nobody asked for it"),
+        _ => format!("{field} was changed although the request does not contain it"),
     };
     moved.map(warning).collect()
 }
@@ -210,7 +212,7 @@ pub(super) fn differences(was: &ServiceFields, after: &EndpointService) -> Vec<D
 }
 
 /// A field that differs between two states in canonical form. An empty text or list is shown as `raw`
-/// has it: as it was asked for, or as the cloud has it.
+/// has it: as requested, or as the cloud has it.
 fn difference(field: Field, [from, to]: [&ServiceFields; 2], raw: &ServiceFields) -> Difference {
     let to = to.get(field).or_else(|| raw.get(field));
     Difference { field, from: from.get(field), to }

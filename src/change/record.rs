@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, sync::Arc};
 use super::{Effect, Outcome, Report, json::value, subject::Subject};
 use crate::audit::{Audit, AuditError, ChangeId, Content, Kind};
 
-/// Somebody who asks for a change.
+/// The caller who requests a change.
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
     pub(super) dry_run: bool,
@@ -63,7 +63,7 @@ pub(super) fn intent(
     })
 }
 
-/// The record of how it ended. `diff` is what was found to have changed, asked for or not.
+/// The record of the outcome. `diff` has all changes that were found, requested or not.
 pub(super) fn outcome(intent: &Content, report: &Report) -> Content {
     Content {
         diff: report.effect.found(),
@@ -72,7 +72,7 @@ pub(super) fn outcome(intent: &Content, report: &Report) -> Content {
     }
 }
 
-/// The record of a request for what was so already. There is no intent that tells the rest.
+/// The record of a request that already matched. There is no intent with the rest.
 pub(super) fn unchanged(intent: Content) -> Content {
     let outcome = Some(Outcome::Unchanged.as_str().into());
     Content { kind: Kind::Outcome, outcome, ..intent }

@@ -1,4 +1,4 @@
-//! Ends the changes that a crash cut short: an intent is on record, and nobody knows how it ended.
+//! Ends the changes that a crash cut short: an intent is on record, and its outcome is unknown.
 //! The subject is read, and the outcome recorded.
 
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::{
 /// An intent without outcome, and what is needed to find one.
 pub(super) struct Dangling<S, C, R> {
     pub(super) env: Arc<Env<R>>,
-    /// `None`: the subject is not configured any more, or the record does not tell what was wanted.
+    /// `None`: the subject is no longer configured, or the record does not have the requested change.
     pub(super) known: Option<(S, Reader<C>)>,
     pub(super) intent: Content,
 }
 
-/// Finds out how the change ended, and records it. A shutdown leaves it for the next start.
+/// Determines the outcome of the change, and records it. A shutdown leaves it for the next start.
 pub(super) async fn resolve<S: Subject, C: Changeable, R: Recorder>(dangling: Dangling<S, C, R>) {
     let Dangling { env, known, intent } = dangling;
     let outcome = match known {
         Some((subject, mut reader)) => {
             let clusters = begins(&subject, &env, &intent);
             let outcome = look(&env, &subject, &mut reader).await;
-            // Whatever was found, it may still show.
+            // The effect may still show, with any outcome.
             ends(&subject, &env, &intent, clusters, true);
             outcome
         }

@@ -19,7 +19,7 @@ use crate::{
     model::{ClusterId, Decision, EndpointId, EndpointService, ServiceFields},
 };
 
-/// An endpoint service, and what is wanted of it.
+/// An endpoint service, and the requested change of it.
 #[derive(Clone)]
 pub(super) struct Service {
     meta: Arc<ServiceMeta>,

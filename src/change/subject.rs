@@ -26,13 +26,13 @@ pub(super) enum Key {
     Cluster(ClusterId),
 }
 
-/// The effect that a change would have, and its risks for the one who asks for it.
+/// The effect that a change would have, and its risks for the caller.
 pub(super) struct Planned {
     pub(super) effect: Effect,
     pub(super) warnings: Vec<String>,
 }
 
-/// The subject of a change, with what is wanted of it.
+/// The subject of a change, with the requested change.
 pub(super) trait Subject: Clone + Send + Sync + 'static {
     /// The subject as it is read.
     type State: Clone + Send + Sync;
@@ -57,7 +57,7 @@ pub(super) trait Subject: Clone + Send + Sync + 'static {
         budget: Budget,
     ) -> impl Future<Output = Traced<()>> + Send;
 
-    /// Compares the present state with the wanted one, and remembers what judging needs of it.
+    /// Compares the present state with the requested one, and keeps what judging needs of it.
     fn plan(&mut self, current: &Self::State) -> Planned;
 
     /// The refusal, unless the caller knows the state that the change is based on.

@@ -1,6 +1,6 @@
-//! Takes the body of a change apart: strict JSON, known fields, and every limit of the document
-//! (VPCEP API Reference, "Modifying a VPC Endpoint Service", Tables 3 and 4). All that is wrong is
-//! told at once.
+//! Validates the body of a change: strict JSON, known fields, and every limit of the document
+//! (VPCEP API Reference, "Modifying a VPC Endpoint Service", Tables 3 and 4). All mistakes are
+//! reported at once.
 
 mod connections;
 mod values;
@@ -18,13 +18,13 @@ use crate::{
     model::{Field, PortMapping, ServiceFields},
 };
 
-/// Mistakes of one body that are listed; more of them help nobody, and a body is a stranger's.
+/// Number of mistakes that are listed for one body: more do not help, and a body is not trusted.
 const MOST_VIOLATIONS: usize = 1000;
 /// Characters of a value or a key that a message quotes.
 const MOST_QUOTED: usize = 64;
 /// Mappings in one request (Table 3, `ports`).
 const MOST_PORTS: usize = 200;
-/// An unknown name with so few letters wrong is taken for a typing error.
+/// An unknown name with at most this many wrong letters counts as a typing error.
 const TYPING_ERROR: usize = 2;
 
 const PORT_FIELDS: [&str; 3] = ["client_port", "server_port", "protocol"];
@@ -50,7 +50,7 @@ labels! {
         Null = "null",
         /// The field is not known.
         UnknownField = "unknown_field",
-        /// The field stands there more than once.
+        /// The field occurs more than once.
         DuplicateField = "duplicate_field",
         /// A field is missing.
         Required = "required",
@@ -66,16 +66,16 @@ labels! {
         OneOf = "one_of",
         /// The list is too long.
         MaxItems = "max_items",
-        /// An item stands there more than once.
+        /// An item occurs more than once.
         Unique = "unique",
         /// The text is no address of a backend.
         Address = "address",
-        /// The field stands beside one that excludes it.
+        /// The field occurs together with one that excludes it.
         Exclusive = "exclusive",
     }
 }
 
-/// The change that a body asks for, its ports in canonical order. `allow_proxy_vni` lets `tcp_proxy`
+/// The change that a body requests, its ports in canonical order. `allow_proxy_vni` lets `tcp_proxy`
 /// be `proxy_vni`, which only the SDK knows.
 ///
 /// # Errors
@@ -91,11 +91,11 @@ fn read(body: &[u8]) -> Result<Node, BodyError> {
     if body.starts_with(b"\xEF\xBB\xBF") {
         return Err(syntax("a byte order mark at line 1 column 1; leave it out".to_owned()));
     }
-    // The texts of these errors name what JSON wants, never what was found.
+    // The texts of these errors name what JSON expects, never the text that was found.
     serde_json::from_slice(body).map_err(|error| syntax(error.to_string()))
 }
 
-/// Collects what is wrong.
+/// Collects the mistakes.
 #[derive(Default)]
 struct Checks {
     violations: Vec<Violation>,
@@ -103,7 +103,7 @@ struct Checks {
 }
 
 impl Checks {
-    /// What was read, if nothing is wrong.
+    /// The values that were read, if there is no mistake.
     fn end<T>(mut self, read: Option<T>) -> Result<T, BodyError> {
         match read {
             Some(read) if self.violations.is_empty() => Ok(read),
@@ -173,7 +173,7 @@ impl Checks {
                 continue;
             };
             if found.iter().any(|(other, _)| *other == known[place]) {
-                let message = format!("{key} stands here more than once");
+                let message = format!("{key} is here more than once");
                 self.wrong(&at, Rule::DuplicateField, message);
             } else {
                 found.push((known[place], node));
@@ -203,7 +203,7 @@ impl Checks {
                 (other.client_port, &other.protocol) == (mapping.client_port, &mapping.protocol)
             });
             if ports.contains(&mapping) {
-                let message = format!("the mapping {mapping} stands in the list more than once");
+                let message = format!("the mapping {mapping} is in the list more than once");
                 self.wrong(&at, Rule::Unique, message);
             } else if taken {
                 let port = mapping.client_port;
@@ -269,7 +269,7 @@ fn unknown_field(key: &str, known: &[String]) -> String {
     }
 }
 
-/// A key as a token of a JSON pointer (RFC 6901, section 3), cut where it is endless.
+/// A key as a token of a JSON pointer (RFC 6901, section 3), cut if it is too long.
 fn pointer_token(key: &str) -> String {
     let mut token = key.replace('~', "~0").replace('/', "~1");
     if let Some((end, _)) = token.char_indices().nth(MOST_QUOTED) {
@@ -279,7 +279,7 @@ fn pointer_token(key: &str) -> String {
     token
 }
 
-/// A text of a stranger: in quotes, without anything that a terminal obeys, and not too long.
+/// An untrusted text: in quotes, without control characters, and not too long.
 fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().take(MOST_QUOTED).flat_map(char::escape_debug).collect();
     // Escaping makes it longer.

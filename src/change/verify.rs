@@ -1,4 +1,4 @@
-//! Reads the subject of a change, before it and after it, until it is as wanted or the time is up.
+//! Reads the subject of a change, before it and after it, until the change shows or the time is up.
 
 use std::{future::Future, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     pacing::Priority,
 };
 
-/// Says when everything must end at once.
+/// The signal that everything must end at once.
 pub(super) type Stop = watch::Receiver<bool>;
 
 /// Returns once everything must end.
@@ -35,7 +35,7 @@ pub(super) struct Reader<C> {
     pub(super) stop: Stop,
 }
 
-/// A reading that tells how a change ended.
+/// A reading that shows the outcome of a change.
 #[derive(Debug)]
 pub(super) struct Found<State> {
     pub(super) verdict: Verdict,
@@ -47,7 +47,7 @@ pub(super) struct Found<State> {
 pub(super) struct Unproved<State> {
     /// The error of the last reading that failed, if one did.
     pub(super) error: Option<CloudError>,
-    /// A state that was found too early to say that it stays so.
+    /// A state that was read too early to be final.
     pub(super) unsettled: Option<State>,
 }
 
@@ -93,7 +93,7 @@ impl<C: Changeable> Reader<C> {
         *self.stop.borrow()
     }
 
-    /// Reads until the subject is as wanted, for [`Timings::read_back`] at most.
+    /// Reads until the change shows, for [`Timings::read_back`] at most.
     pub(super) async fn read_back<S: Subject>(
         &mut self,
         subject: &S,

@@ -1,6 +1,6 @@
 //! The admin API of a running exporter, for the commands that use it.
 //!
-//! `client` speaks HTTP, `failure` says why no answer came, `text` says what is common to all answers. Texts
+//! `client` speaks HTTP, `failure` explains a missing answer, `text` prints what all answers have in common. Texts
 //! of the server are escaped before they reach the terminal.
 
 pub(super) mod client;
@@ -27,7 +27,7 @@ pub(super) const CHANGES: u8 = 2;
 
 #[derive(Args, Debug)]
 pub(super) struct ApiArgs {
-    /// Where the admin listener is. Plain http only to loopback
+    /// The URL of the admin listener. Plain http only to loopback
     #[arg(
         long = "admin.url",
         value_name = "URL",
@@ -36,7 +36,7 @@ pub(super) struct ApiArgs {
         default_value = "http://127.0.0.1:10068"
     )]
     url: String,
-    /// A file with the token; without it the environment has it in CSS_VPCEP_EXPORTER_ADMIN_TOKEN
+    /// A file with the token; if unset, the token is read from CSS_VPCEP_EXPORTER_ADMIN_TOKEN
     #[arg(
         long = "admin.token-file",
         value_name = "FILE",
@@ -44,7 +44,7 @@ pub(super) struct ApiArgs {
         env = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN_FILE"
     )]
     token_file: Option<PathBuf>,
-    /// Certificates (PEM) to trust beside those of the system
+    /// Certificates (PEM) to trust in addition to those of the system
     #[arg(
         long = "admin.ca-file",
         value_name = "FILE",
@@ -52,7 +52,7 @@ pub(super) struct ApiArgs {
         env = "CSS_VPCEP_EXPORTER_ADMIN_CA_FILE"
     )]
     ca_file: Option<PathBuf>,
-    /// Prints the answer as it came, in JSON
+    /// Prints the JSON answer of the API unchanged
     #[arg(
         long,
         global = true,
@@ -133,11 +133,11 @@ impl Out {
     }
 }
 
-/// Fails where there is nobody to ask.
+/// Fails without a terminal to ask on.
 pub(super) fn may_ask(yes: bool, can_ask: bool) -> Result<(), End> {
     let can_ask = can_ask && std::io::stdin().is_terminal();
     if !yes && !can_ask {
-        let why = "there is no terminal to ask at: use --yes, after a look at what would change";
+        let why = "there is no terminal to ask on: check the plan, then use --yes";
         return Err(End::Usage(why.into()));
     }
     Ok(())

@@ -39,7 +39,7 @@ pub(super) struct WebArgs {
 }
 
 impl WebArgs {
-    /// An empty name is as good as none: other exporters have it as the default.
+    /// An empty name counts as unset: other exporters have it as the default.
     pub(super) fn file(self) -> Option<PathBuf> {
         self.web_config_file.filter(|file| !file.as_os_str().is_empty())
     }

@@ -1,5 +1,5 @@
-//! `audit`: checks the chain of the audit log, and shows it to people. Everything that is found goes
-//! to stdout: it is this command's result.
+//! `audit`: checks the chain of the audit log, and shows it to people. All findings go to stdout: they are
+//! this command's result.
 
 mod show;
 
@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{FAILED, FINE, print, terminal::visible};
+use super::{FAILED, FINE, examples, print, terminal::visible};
 use crate::audit::{self, Head, Reading, Record, Unresolved};
 
 #[derive(Args, Debug)]
@@ -31,10 +31,12 @@ enum AuditCommand {
     ///
     /// The exit code is 1 if the chain is broken, a file is missing or empty, or the expected record is
     /// not there.
+    #[command(after_help = examples::AUDIT_VERIFY)]
     Verify(VerifyArgs),
     /// Shows the changes, the refusals and when the log was opened
     ///
     /// The chain is not checked: `audit verify` does that.
+    #[command(after_help = examples::AUDIT_SHOW)]
     Show(show::ShowArgs),
 }
 
@@ -84,7 +86,7 @@ pub(super) fn run(args: AuditArgs) -> u8 {
     if is_fine { FINE } else { FAILED }
 }
 
-/// Checks the files as one chain and prints what there is to say; false if it is broken.
+/// Checks the files as one chain and prints the result; false if it is broken.
 fn verify(args: &VerifyArgs) -> bool {
     let mut check = Check {
         args,

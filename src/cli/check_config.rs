@@ -1,4 +1,4 @@
-//! `check-config`: what a configuration will do and cost, before it does.
+//! `check-config`: the validity of a configuration, and the cost of its polls.
 //!
 //! Everything goes to stdout: it is this command's result. Only mistakes go where those of other
 //! commands go.
@@ -45,7 +45,7 @@ pub(super) struct CheckConfigArgs {
     /// Prints one JSON document instead of lines
     #[arg(long, env = "CSS_VPCEP_EXPORTER_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
-    /// How many connections a cluster is taken to have, unless it was polled
+    /// The number of connections to assume in each cluster that was not polled
     #[arg(
         long,
         value_name = "N",
@@ -58,8 +58,8 @@ pub(super) struct CheckConfigArgs {
     log: LogArgs,
 }
 
-/// Prints what there is to say. It is a failure that a cluster was not read, or not whole, or that another
-/// call failed.
+/// Prints the report. A cluster that was not read, or not completely, is a failure, and so is another call
+/// that failed.
 pub(super) async fn run(args: CheckConfigArgs) -> Result<u8, Failure> {
     args.log.init();
     let web = args.web.file();

@@ -69,7 +69,7 @@ async fn collect(
     Ok(is_all_discovered && snapshot.clusters().iter().all(|state| state.is_whole()))
 }
 
-/// Tells why clusters were not read, or not whole.
+/// Prints why clusters were not read, or not completely.
 fn tell(snapshot: &Snapshot) {
     for states in snapshot.clusters().chunk_by(|one, other| one.meta.project == other.meta.project)
     {

@@ -1,5 +1,5 @@
-//! `connection`: looks at connections of clusters, and accepts or rejects them, through the admin API of a
-//! running exporter.
+//! `connection`: lists, accepts and rejects connections of clusters, through the admin API of a running
+//! exporter.
 
 use clap::{Args, Subcommand};
 
@@ -9,6 +9,7 @@ use super::{
         ApiArgs, CHANGES, End, Out, answered, client, confirmed, may_ask, refused,
         text::{columns, connections, outcome, warnings},
     },
+    examples,
     terminal::visible,
 };
 use crate::{
@@ -29,10 +30,13 @@ pub(super) struct ConnectionArgs {
 #[derive(Debug, Subcommand)]
 enum ConnectionCommand {
     /// Lists the connections of a cluster, read from the cloud now
+    #[command(after_help = examples::CONNECTION_LIST)]
     List(ClusterArgs),
-    /// Shows what accepting connections does, asks, does it and says what reading back found
+    /// Accepts connections: shows the change, asks for confirmation, makes it and reads back the result
+    #[command(after_help = examples::CONNECTION_ACCEPT)]
     Accept(DecisionArgs),
-    /// Shows what rejecting connections does, asks, does it and says what reading back found
+    /// Rejects connections: shows the change, asks for confirmation, makes it and reads back the result
+    #[command(after_help = examples::CONNECTION_REJECT)]
     Reject(DecisionArgs),
 }
 
@@ -53,7 +57,7 @@ struct DecisionArgs {
     /// Only shows what would change; nothing is sent
     #[arg(long)]
     dry_run: bool,
-    /// Does not ask
+    /// Makes the change without asking for confirmation
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
 }

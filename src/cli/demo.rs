@@ -42,7 +42,7 @@ const CLOUD_PORT: u16 = 10069;
 
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
-    /// Where the metrics are served instead of on loopback, as in a container; :PORT means on every address
+    /// The address to serve the metrics on instead of loopback, as in a container; :PORT means every address
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
@@ -192,7 +192,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left of it is no worse than what other programs leave there.
+        // A leftover is no worse than those of other programs.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

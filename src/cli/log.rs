@@ -34,7 +34,7 @@ const LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
 
 #[derive(Args, Debug)]
 pub(super) struct LogArgs {
-    /// Lines of this level and above are written to stderr
+    /// The lowest level of the log lines that are written to stderr
     #[arg(
         long = "log.level",
         value_name = "LEVEL",
@@ -43,7 +43,7 @@ pub(super) struct LogArgs {
         value_parser = PossibleValuesParser::new(LEVELS).try_map(|level| LevelFilter::from_str(&level))
     )]
     level: LevelFilter,
-    /// How lines are written
+    /// The format of log lines
     #[arg(
         long = "log.format",
         value_name = "FORMAT",

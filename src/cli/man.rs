@@ -1,5 +1,7 @@
-//! `completions` and `man`: what a package installs beside the binary, made from the command line's
-//! own description.
+//! `completions` and `man`: the files that a package installs with the binary, generated from the command
+//! line's own description.
+
+mod sections;
 
 use std::{
     io::{self, Write as _},
@@ -8,7 +10,7 @@ use std::{
 
 use clap::{Args, Command, CommandFactory as _, builder::StringValueParser};
 use clap_complete::Shell;
-use clap_mangen::Man;
+use clap_mangen::{Man, roff::Roff};
 
 use super::{
     Cli,
@@ -20,7 +22,7 @@ const PROGRAM: &str = "css-vpcep-exporter";
 
 #[derive(Args, Debug)]
 pub(super) struct CompletionsArgs {
-    /// For which shell
+    /// The shell to print the script for
     shell: Shell,
 }
 
@@ -91,11 +93,48 @@ pub(super) fn man(args: &ManArgs) -> Result<u8, Failure> {
             text: format!("there is no command {name:?}"),
         })?,
     };
+    let page = page(command).map_err(|error| format!("the page cannot be made: {error}"))?;
+    Ok(print(&page))
+}
+
+fn page(command: Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let version = env!("CARGO_PKG_VERSION");
-    let man = Man::new(command.version(version)).source(format!("{PROGRAM} {version}"));
-    man.render(&mut page).map_err(|error| format!("the page cannot be made: {error}"))?;
-    Ok(print(&page))
+    let man = Man::new(command.clone().version(version)).source(format!("{PROGRAM} {version}"));
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    match command.get_name() {
+        PROGRAM => man.render_subcommands_section(&mut page)?,
+        _ => command.get_subcommands().try_for_each(|below| part(below.clone(), &mut page))?,
+    }
+    let mut rest = Roff::default();
+    for section in sections::sections(&command) {
+        sections::list(&mut rest, section);
+    }
+    sections::verbatim(&mut rest, &command);
+    rest.to_writer(&mut page)?;
+    man.render_version_section(&mut page)?;
+    Ok(page)
+}
+
+/// A command below another has no page of its own: its usage and its own options are on that of the other.
+fn part(command: Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let heading = command.get_name().to_uppercase();
+    let man = Man::new(command.mut_args(|argument| {
+        let is_shared = argument.is_global_set() || argument.get_id() == "help";
+        argument.hide(is_shared)
+    }));
+    let mut part = Vec::new();
+    man.render_synopsis_section(&mut part)?;
+    man.render_description_section(&mut part)?;
+    man.render_options_section(&mut part)?;
+    let part = String::from_utf8_lossy(&part);
+    let part = part.replacen(".SH SYNOPSIS", &format!(".SH {heading}"), 1);
+    page.extend(part.replace(".SH DESCRIPTION", ".PP").replace(".SH OPTIONS\n", "").into_bytes());
+    Ok(())
 }
 
 fn print(bytes: &[u8]) -> u8 {

@@ -1,5 +1,5 @@
-//! Every cluster polled once, and those that could not be read, told together where the cause is the
-//! same, so that an outage is one error and not one for each cluster.
+//! Polls every cluster once. Failures with the same cause are reported together, so that an outage is one
+//! error and not one for each cluster.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     stats::Stats,
 };
 
-/// As many clusters of a project are named; more would push the next error out of sight.
+/// Number of clusters of a project that are named; more would push the next error out of sight.
 pub(super) const MOST_NAMED: usize = 10;
 
 /// One cause, and the clusters that were not read because of it.
@@ -60,7 +60,7 @@ pub(super) fn in_part(states: &[Arc<ClusterState>]) -> Vec<Arc<ClusterMeta>> {
     in_part.map(|state| state.meta.clone()).collect()
 }
 
-/// The reasons why clusters were not read that were polled once.
+/// The reasons why clusters were not read.
 pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage> {
     let failed = states.iter().filter(|state| state.observation.is_none());
     by_cause(failed.map(|state| {

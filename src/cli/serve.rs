@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct ServeArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Where the metrics are served; :PORT means on every address
+    /// The address to serve the metrics on; :PORT means every address
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
@@ -124,7 +124,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
     beginning.log(&app, config_file);
     let supervisor = Supervisor::of_environment(&config::process_environment);
     let supervisor = supervisor.unwrap_or_else(|why| {
-        tracing::warn!("the service manager cannot be told how it goes: {why}");
+        tracing::warn!("the service manager cannot be notified: {why}");
         None
     });
     let (shutdown, others) = signals.split(Some(app.reload_handle()));

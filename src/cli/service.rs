@@ -1,7 +1,6 @@
-//! `service`: looks at endpoint services and changes them, through the admin API of a running
-//! exporter.
+//! `service`: shows and changes endpoint services, through the admin API of a running exporter.
 //!
-//! `text` says what the answers mean.
+//! `text` prints the answers.
 
 mod text;
 
@@ -18,6 +17,7 @@ use super::{
     admin_api::{
         ApiArgs, CHANGES, End, Out, answered, client, confirmed, may_ask, refused, text::outcome,
     },
+    examples,
 };
 use crate::web::Limits;
 
@@ -35,16 +35,20 @@ pub(super) struct ServiceArgs {
 #[derive(Debug, Subcommand)]
 enum ServiceCommand {
     /// Lists the services that the token may see, as they were last read
+    #[command(after_help = examples::SERVICE_LIST)]
     List,
     /// Shows a service, read from the cloud now
+    #[command(after_help = examples::SERVICE_SHOW)]
     Show(IdArgs),
-    /// Shows what a change would do; nothing is sent
+    /// Shows a change without making it
+    #[command(after_help = examples::SERVICE_PLAN)]
     Plan(ChangeArgs),
-    /// Shows what a change does, asks, makes it and says what reading back found
+    /// Shows a change, asks for confirmation, makes it and reads back the result
+    #[command(after_help = examples::SERVICE_APPLY)]
     Apply {
         #[command(flatten)]
         change: ChangeArgs,
-        /// Does not ask
+        /// Makes the change without asking for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -61,7 +65,7 @@ struct IdArgs {
 struct ChangeArgs {
     #[command(flatten)]
     id: IdArgs,
-    /// What shall change, in JSON; - is the standard input
+    /// The change in JSON; - reads standard input
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     file: PathBuf,
 }

@@ -1,9 +1,9 @@
 //! The signals: the first SIGTERM or SIGINT asks for an orderly end, the second ends the process at
-//! once; SIGHUP asks for a reload. SIGXFSZ is taken and forgotten: a file at the limit of its size
-//! is an error of its writer, who says what that means.
+//! once; SIGHUP requests a reload. SIGXFSZ is caught and ignored: the writer of a file at the limit of its
+//! size gets an error, and reports it.
 //!
-//! They are listened for from [`listen`] on, before anything is started: the default of each would
-//! end the process.
+//! They are handled from [`listen`] on, before anything is started: the default of each would end the
+//! process.
 
 use std::{convert::Infallible, io};
 
@@ -28,7 +28,7 @@ pub(super) struct Signals {
 /// In a sentence, when the system does not let it.
 pub(super) fn listen() -> Result<Signals, String> {
     let all = || -> io::Result<Signals> {
-        // Nobody waits for it. What counts is that it is handled, which lasts for the process.
+        // No one waits for it. A handler exists from now on, for as long as the process lives.
         drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,

@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::{
     args::Offering,
+    examples,
     exit::{FINE, Failure, USAGE},
     signals,
     terminal::print,
@@ -28,7 +29,7 @@ const LARGEST_RECORDING: u64 = 32 << 20;
 #[derive(Args, Debug)]
 #[command(after_long_help = fault_names())]
 pub(super) struct SimulateArgs {
-    /// Where the simulated cloud listens; a loopback address
+    /// The loopback address that the simulated cloud listens on
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -37,16 +38,16 @@ pub(super) struct SimulateArgs {
         value_parser = parse_loopback
     )]
     listen: SocketAddr,
-    /// How many clusters there are
+    /// The number of clusters
     #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_CLUSTERS", default_value_t = 5)]
     clusters: usize,
-    /// About how many connections each cluster has
+    /// The approximate number of connections in each cluster
     #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_CONNECTIONS", default_value_t = 8)]
     connections: usize,
     /// The same seed makes the same world
     #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_SEED", default_value_t = 1)]
     seed: u64,
-    /// Whether the world changes by itself, or only by POST /__sim/step
+    /// Changes happen by themselves (auto), or only by POST /__sim/step (explicit)
     #[arg(
         long,
         value_name = "PACE",
@@ -55,10 +56,10 @@ pub(super) struct SimulateArgs {
         value_parser = ["auto", "explicit"]
     )]
     pace: String,
-    /// In every so many steps a cluster is made, renamed or deleted; 0: never
+    /// Number of steps after which a cluster is created, renamed or deleted; 0: never
     #[arg(long, value_name = "N", env = "CSS_VPCEP_EXPORTER_CHURN", default_value_t = 0)]
     churn: u64,
-    /// Faults to begin with: each NAME or NAME:PERCENT, several with blanks or commas between them
+    /// Initial faults: each NAME or NAME:PERCENT, separated by blanks or commas
     #[arg(
         long,
         value_name = "NAME",
@@ -95,7 +96,7 @@ fn faults() -> Vec<&'static str> {
 
 fn fault_names() -> String {
     let lines = Fault::NAMES.iter().map(|(name, what)| format!("  {name:<24} {what}"));
-    format!("Faults:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!("Faults:\n{}\n\n{}", lines.collect::<Vec<_>>().join("\n"), examples::SIMULATE)
 }
 
 pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use crate::text::may_be_shown;
 
-/// A line of a command's result. False when nobody reads them any more.
+/// A line of a command's result. False once the output is closed.
 pub(super) fn print(line: &str) -> bool {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
@@ -16,7 +16,7 @@ pub(super) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A text in which every character is escaped that may not be shown.
+/// A text in which every unprintable character is escaped.
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {

@@ -1,5 +1,5 @@
 //! `token`: makes an admin token. It goes to stdout alone, so that `token > file` makes a token file;
-//! the lines for the configuration, which holds only its SHA-256, go to stderr.
+//! the lines for the configuration, which has only its SHA-256, go to stderr.
 
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{config::check_name, text};
 
-/// The beginning of every token, so that its finder knows what it opens.
+/// The beginning of every token, so that a leaked one is recognized.
 const PREFIX: &str = "cssvpcep_";
 
 #[derive(Args, Debug)]
 pub(super) struct TokenArgs {
-    /// The name of whoever gets it, for the record
+    /// The name of the holder, for the audit log
     #[arg(
         long,
         value_name = "NAME",
@@ -24,7 +24,7 @@ pub(super) struct TokenArgs {
         value_parser = label
     )]
     name: String,
-    /// What it may do
+    /// The role of the token
     #[arg(
         long,
         value_name = "ROLE",
@@ -54,7 +54,7 @@ pub(super) struct TokenArgs {
     clusters: Vec<String>,
 }
 
-/// A name or a pattern that the configuration takes: a token that it refuses is of no use.
+/// A name or a pattern that the configuration accepts: a token that it refuses would be useless.
 fn label(text: &str) -> Result<String, String> {
     check_name(text).map_err(|expected| format!("expected {expected}"))?;
     Ok(text.to_owned())

@@ -1,4 +1,4 @@
-//! `admin`: the listener that can change something, and who may enter.
+//! `admin`: the listener that can make changes, and its tokens.
 
 use std::{collections::HashMap, net::SocketAddr, path::Path};
 
@@ -9,7 +9,7 @@ use crate::{
     web::WebSettings,
 };
 
-/// The digest of a token opens nothing, but it is nobody's business either.
+/// The digest of a token grants no access, but it is not shown either.
 const DIGEST: &str = "<digest>";
 
 /// The section. `projects` has the endpoint services and the clusters that tokens may be for.
@@ -30,7 +30,7 @@ pub(super) fn admin(
         }
         None => Some(WebSettings::default()),
     };
-    // Where the web configuration is broken, nobody knows.
+    // The position in a broken web configuration is unknown.
     let is_unknown = web.is_none() || has_web && context.text_only;
     let may_have_tls = is_unknown || web.as_ref().is_some_and(|web| web.tls.is_some());
     let listen = listen(context, &mut written.listen, may_have_tls);
@@ -43,7 +43,7 @@ pub(super) fn admin(
     let mut tokens = Vec::new();
     let written_tokens = written.tokens.get_or_insert_default();
     if written_tokens.is_empty() {
-        context.mistake("admin.tokens", "none", "at least one, else nobody can use the listener");
+        context.mistake("admin.tokens", "none", "at least one, else no one can use the listener");
     }
     for (index, written) in written_tokens.iter_mut().enumerate() {
         let path = format!("admin.tokens[{index}]");
@@ -58,7 +58,7 @@ struct Words {
     project: String,
     /// Names and ids, valid or not.
     words: Vec<String>,
-    /// There may be others, which nobody has written.
+    /// There may be others, which no one has written.
     are_discovered: bool,
 }
 
@@ -101,7 +101,7 @@ fn settings_of(context: &mut Context<'_>, file: &Path) -> Option<WebSettings> {
             }
             if !web.settings.users.is_empty() {
                 let found = format!("basic_auth_users in {}", file.display());
-                context.mistake(key, found, "none: who may enter is decided by admin.tokens");
+                context.mistake(key, found, "none: admin.tokens decides about access");
             }
             Some(web.settings)
         }
@@ -139,7 +139,7 @@ fn hosts(
         return written.insert(listen.map(own).into_iter().flatten().collect()).clone();
     };
     if hosts.is_empty() {
-        context.mistake("admin.hosts", "none", "at least one, else nobody can use the listener");
+        context.mistake("admin.hosts", "none", "at least one, else no one can use the listener");
     }
     for (index, host) in hosts.iter().enumerate() {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
@@ -217,7 +217,7 @@ fn digest(
         context.mistake(path, "something else", "64 hexadecimal digits, the SHA-256 of the token");
         return None;
     };
-    // The record could not tell two people with one token apart.
+    // With one token for two people the record could not distinguish them.
     if let Some(first) = seen.get(&digest) {
         let expected = format!("a digest other than the one at {}", context.other(first));
         context.mistake(path, "a digest", expected);

@@ -15,7 +15,7 @@ const LONGEST_OF_IAM: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest that temporary keys get from STS.
 const DEFAULT: Duration = Duration::from_secs(60 * 60);
 
-/// The agency; `has_keys` tells if it is keys that ask, and not a token.
+/// The agency; `has_keys` is true if it is assumed with keys, false with a token.
 pub(super) fn agency(
     context: &mut Context<'_>,
     path: &str,

@@ -1,5 +1,5 @@
-//! From what is written to what is meant. Every mistake is noted with its key, what was found and
-//! what was expected; conversion goes on, so that one run reports them all.
+//! Converts the file to settings. Every mistake is noted with its key, the value found and the value
+//! expected; conversion goes on, so that one run reports them all.
 
 use std::{collections::HashMap, path::Path};
 

@@ -16,7 +16,7 @@ const KINDS: &str = "exactly one of static, environment, profile, password, toke
 /// An access key is no secret, but it identifies an account, so it is not shown.
 const ACCESS_KEY: &str = "<access key>";
 
-const TOKEN_FILE: &str = "a file with a token, which nobody else may change";
+const TOKEN_FILE: &str = "a file with a token that no other user may change";
 /// The source of a project's credentials. They are read once now, so that a mistake is found at the
 /// start and not at the first poll: those that are written here each at its key, the others here.
 pub(super) fn source(
@@ -28,7 +28,7 @@ pub(super) fn source(
         file::Credentials::Word(word) if word == "chain" => {
             Source::Chain(context.environment.clone())
         }
-        // The word may be a secret that somebody put one level too high.
+        // The word may be a secret that someone put one level too high.
         file::Credentials::Word(word) => {
             let found = format_args!("another word, of {} characters", word.chars().count());
             context.mistake(path, found, format_args!("chain, or {KINDS}"));
@@ -69,7 +69,7 @@ const fn elsewhere(source: &Source) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// True if a source needs the service; what is in the environment and in files is left to chance.
+/// True if a source certainly needs the service; the environment and files are not looked at.
 pub(super) fn asks(source: &Source, service: Service) -> bool {
     match (source, service) {
         (Source::Password { .. } | Source::IdentityProvider { .. }, Service::Iam)
@@ -225,7 +225,7 @@ fn password(context: &mut Context<'_>, path: &str, written: &mut file::Password)
 enum Kind {
     /// A key or a token: printable.
     Key,
-    /// Anything but nothing.
+    /// A text that is not empty.
     Password,
 }
 

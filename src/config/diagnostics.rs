@@ -197,8 +197,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A path, with what it means filled in: relative to the file, or to the home folder where it
-    /// begins with `~/`.
+    /// A path, made absolute: relative to the file, or to the home folder if it begins with `~/`.
     pub(super) fn path(&self, written: &mut String) -> PathBuf {
         let folder = self.file.parent().unwrap_or(Path::new(""));
         let path = folder.join(self.environment.expand_home(written));
@@ -215,7 +214,7 @@ pub(super) fn human(duration: Duration) -> String {
 /// Checks if the configuration takes a text as a name or a pattern.
 ///
 /// # Errors
-/// It does not: what is expected instead.
+/// The expected form.
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
         return Err(format!("1 to {LONGEST_NAME} bytes without control characters"));

@@ -1,8 +1,8 @@
 //! The configuration file as it is written: names and nesting, no meaning. Conversion fills in every
 //! default, so that what is printed is the whole configuration in the form of the file.
 //!
-//! A key that is written without a value (`poll:` with everything below it commented out) is as good
-//! as absent.
+//! A key that is written without a value (`poll:` with everything below it commented out) counts as
+//! unset.
 
 use std::{collections::BTreeMap, fmt};
 

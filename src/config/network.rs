@@ -28,7 +28,7 @@ pub(super) fn network(
     Some(Network { proxies: proxies?, authorities: authorities? })
 }
 
-/// As in Prometheus: one proxy and what goes past it, or both from the environment.
+/// As in Prometheus: one proxy and the hosts that bypass it, or both from the environment.
 fn proxies(context: &mut Context<'_>, path: &str, written: &mut file::Project) -> Option<Proxies> {
     let from_environment = *written.proxy_from_environment.get_or_insert(false);
     let no_proxy = written.no_proxy.as_deref();

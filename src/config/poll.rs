@@ -1,4 +1,4 @@
-//! `poll`: how often, how long, and what is shown.
+//! `poll`: intervals, time limits, and the choice of series.
 
 use std::time::Duration;
 
@@ -160,7 +160,7 @@ fn stale_after(
     })
 }
 
-/// A duration that follows from the intervals where it is not written; `expected` is said of one that
+/// A duration that follows from the intervals if it is unset; `expected` is the message about one that
 /// does not fit them.
 fn fitting(
     context: &mut Context<'_>,

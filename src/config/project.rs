@@ -1,4 +1,4 @@
-//! `projects`: who is called, how fast, and for what.
+//! `projects`: addresses, rate limits, and the clusters and services of each.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ use crate::{
 
 /// The gateway's own default limit is 200 calls a second for each API.
 const FASTEST_RATE: f64 = 1000.0;
-/// One call in 17 minutes; whatever is slower is a slip of the pen.
+/// One call in 17 minutes; a slower rate is a typing error.
 const SLOWEST_RATE: f64 = 0.001;
 /// More at once than the gateway lets through in a second.
 const LARGEST_BURST: u32 = 1000;
@@ -166,7 +166,7 @@ fn cloud(
     })
 }
 
-/// The id, if one is written; none at all where it is wrong.
+/// The id, if a valid one is written.
 fn project_id(
     context: &mut Context<'_>,
     path: &str,

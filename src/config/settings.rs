@@ -1,4 +1,4 @@
-//! The configuration as the program means it: every text is a type of the module that uses it.
+//! The settings of the program: every text is a type of the module that uses it.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub struct Config {
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
     /// The file as YAML, with every default filled in and every secret left out. What identifies an
-    /// account (access keys) is left out too: the page that shows this can be open to everybody in
+    /// account (access keys) is left out too: the page that shows this can be open to everyone in
     /// the network.
     pub effective: String,
     /// Warnings.

@@ -1,5 +1,5 @@
 //! The web configuration file of a listener, which other exporters of the Prometheus ecosystem read
-//! too: TLS, users, headers, and how many requests there may be.
+//! too: TLS, users, headers, and the rate limit.
 
 mod file;
 mod tls;
@@ -21,7 +21,7 @@ use crate::{
 /// More than this at once is no limit.
 const LARGEST_BURST: u32 = 1_000_000;
 
-/// A web configuration, and what should be changed of it.
+/// A web configuration, and the warnings about it.
 #[derive(Debug)]
 pub struct WebConfig {
     /// The settings of the listener.

@@ -1,4 +1,4 @@
-//! Text to YAML and back: a file is read here whole, and every mistake of its shape told in one line.
+//! Text to YAML and back: a file is read completely, and a mistake of its shape is reported in one line.
 
 use std::path::Path;
 
@@ -102,7 +102,7 @@ fn plain_message(error: &Error) -> String {
         "expected string scalar" => "expected a text".into(),
         "invalid u32" => format!("expected a whole number, 0 to {}", u32::MAX),
         "invalid floating point" => "expected a number".into(),
-        // What was found could be a secret that is in the wrong place.
+        // The text could be a secret in the wrong place.
         line if line.starts_with("invalid type: ") || line.starts_with("invalid value: ") => line
             .rsplit_once(", expected ")
             .map_or_else(String::new, |(_, what)| format!("expected {what}")),

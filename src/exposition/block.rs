@@ -20,7 +20,7 @@ const LEVEL: Compression = Compression::new(2);
 pub(super) static GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 /// An empty block with fixed codes, marked as the last (RFC 1951, section 3.2.3).
 const LAST_BLOCK: [u8; 2] = [3, 0];
-/// Bytes of a member beside its blocks: the header, the last block, CRC-32 and length of the text.
+/// Bytes of a member in addition to its blocks: the header, the last block, CRC-32 and length of the text.
 const GZIP_FRAME_BYTES: usize = GZIP_HEADER.len() + LAST_BLOCK.len() + 8;
 
 /// The encoding of a page that is sent.
@@ -50,7 +50,7 @@ pub struct Sum {
     pub samples: usize,
     /// Bytes of the text.
     pub text_bytes: usize,
-    /// Bytes of the same in gzip.
+    /// Bytes of the text in gzip.
     pub deflated_bytes: usize,
     crc: u32,
 }
@@ -123,6 +123,7 @@ impl Block {
         let deflated = &self.deflated[start as usize..end as usize];
         let mut text = Vec::with_capacity(length as usize);
         let status = INFLATE.with_borrow_mut(|inflate| {
+            // Each piece is a stream of its own, without a zlib header.
             inflate.reset(false);
             inflate.decompress_vec(deflated, &mut text, FlushDecompress::None)
         });
@@ -186,6 +187,7 @@ impl Press {
             samples: 0,
             text_bytes: text.len(),
             deflated_bytes: self.deflated.len() - before,
+            // Checksums of pieces can be combined, so a page never has to be read again as a whole.
             crc: crc32fast::hash(text.as_bytes()),
         });
     }

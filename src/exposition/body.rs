@@ -51,7 +51,7 @@ impl PageBytes {
         self.length
     }
 
-    /// The memory that this scrape has for itself, beside the part that is being sent.
+    /// The memory of this scrape alone, without the part that is being sent.
     pub fn own_bytes(&self) -> usize {
         self.live.sum().deflated_bytes
     }

@@ -167,7 +167,7 @@ pub const FAMILIES: &[Family<Shown>] = &[
     ),
     family!(
         Status, Counter, "huaweicloud_css_vpcep_connection_transitions_total", "L",
-        "Status changes that were seen, by the status they led to; appearing and vanishing is none.",
+        "Status changes that were seen, by the new status; a connection that appears or disappears is not counted.",
         |cluster| by_status(Some(cluster.state.transitions)),
         |(status, count)| ["to" = status.as_str()] Some(count)
     ),

@@ -51,7 +51,7 @@ fn histogram(page: &mut Lines, labels: &str, histogram: &Histogram) {
 }
 
 /// With a decimal point, as OpenMetrics asks. The other format does not mind, and so a series keeps
-/// its name whatever format a scraper asks for.
+/// its name in both formats.
 fn upper_bound(bound: f64) -> String {
     if bound.is_finite() { format!("{bound:?}") } else { Value::from(bound).to_string() }
 }

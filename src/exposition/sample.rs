@@ -13,7 +13,7 @@ const MOST_LABELS: usize = 6;
 pub struct Family<Target: 'static> {
     /// Its definition. The labels are those after the target's own; `label_…` are not among them.
     pub definition: Definition,
-    /// When a target has it, as the reference in the manual says.
+    /// The presence of the metric, in the words of the manual.
     pub presence: &'static str,
     pub(super) per: Per,
     pub(super) samples: fn(&Target) -> Samples<'_>,

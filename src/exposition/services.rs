@@ -71,7 +71,7 @@ pub const SERVICE_FAMILIES: &[Family<ShownService>] = &[
     ),
     family!(
         Target, Counter, "huaweicloud_vpcep_service_unattributed_changes_total", "L",
-        "Readings that found a field changed since the one before, and not by a change of this exporter.",
+        "Readings that found a field changed since the previous reading, but not by this exporter.",
         |service| [&service.state], |state| [] Some(state.unattributed_changes)
     ),
 ];

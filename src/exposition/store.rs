@@ -57,7 +57,7 @@ impl Store {
 struct Blocks {
     groups: Vec<Group>,
     settings: Option<Settings>,
-    /// The page of these blocks, once it was asked for.
+    /// The page of these blocks, once it was built.
     page: Option<Arc<Page>>,
 }
 
@@ -75,6 +75,7 @@ impl Blocks {
         let snapshot = board.snapshot();
         let groups = snapshot.clusters().chunks(CLUSTERS_A_GROUP);
         let is_same_choice = self.settings.replace(*settings) == Some(*settings);
+        // The page has a block of every group, so it is stale as soon as their number changes.
         if self.groups.len() != groups.len() {
             self.groups.resize_with(groups.len(), Group::default);
             self.page = None;
@@ -93,6 +94,7 @@ impl Blocks {
         }
         let mut targets = [0; Freshness::ALL.len()];
         for group in &mut self.groups {
+            // Blocks of connections are usually ready by now; the others are made here.
             group.make(|_| true);
             for cluster in &group.clusters {
                 targets[cluster.freshness() as usize] += 1;
@@ -138,6 +140,7 @@ impl Group {
         for (family, row) in FAMILIES.iter().zip(&mut self.families) {
             let is_same = |cluster: usize| match changes.get(cluster) {
                 Some(Change::Nothing) => true,
+                // Connections that were found the same are not compared again: there may be thousands.
                 Some(Change::Poll) if family.per == Per::Connection => true,
                 Some(Change::Poll | Change::Data) => {
                     family.is_same(&before[cluster], &after[cluster])
@@ -165,7 +168,7 @@ impl Group {
 #[derive(Debug, Default)]
 struct Row {
     places: Vec<Place>,
-    /// The sum of all blocks, once it was asked for.
+    /// The sum of all blocks, once it was computed.
     sum: Option<Sum>,
 }
 
@@ -182,6 +185,7 @@ impl Row {
         let mut before = mem::take(&mut self.places).into_iter().peekable();
         let mut is_changed = false;
         for clusters in shares {
+            // Both lists are in the order of the clusters, so one walk over both finds what is kept.
             while before.next_if(|place| place.clusters.start < clusters.start).is_some() {
                 is_changed = true;
             }
@@ -209,6 +213,7 @@ impl Row {
 fn shared(lines: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let (mut shares, mut start, mut end, mut sum) = (Vec::new(), 0, 0, 0);
     for count in lines {
+        // A large cluster begins a block of its own, so the small ones before it are closed off.
         if sum > 0 && count >= LINES_A_BLOCK {
             shares.push(start..end);
             (start, sum) = (end, 0);
@@ -227,6 +232,7 @@ fn shared(lines: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
 
 fn render(family: &Family<Shown>, clusters: &[Shown]) -> Block {
     thread_local! {
+        // The buffer is reused, because a block is rendered for nearly every poll.
         static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
     }
     TEXT.with_borrow_mut(|text| {

@@ -1,6 +1,7 @@
-//! The proof of who sends a request, and the ways to come by one: a file for each provider.
+//! The proof of the sender of a request, and its providers: a file for each.
 //!
-//! `issued` is what every provider gives, `account` says of it whose it is, `life` says when it is renewed, `issuer` asks IAM and STS,
+//! `issued` is the result of every provider, `account` finds the account that it belongs to, `life` decides
+//! when it is renewed, `issuer` asks IAM and STS,
 //! `provider` finds the provider of an identity, `keeper` keeps a project's credentials in force.
 
 mod account;
@@ -65,8 +66,8 @@ fn whole(identity: &Identity) -> Credentials {
     all_lockable(&parts_of(identity))
 }
 
-/// What an identity was exchanged for, at a host that refuses it fresh: the exchange went well, so this
-/// says nothing of other hosts.
+/// The fresh result of an exchange, at a host that refuses it: the exchange went well, so this says
+/// nothing about other hosts.
 fn fresh_at(identity: &Identity, host: &str) -> Credentials {
     let mut parts = parts_of(identity);
     parts.push(host.into());

@@ -1,7 +1,7 @@
 //! The cloud's error codes and statuses: the only place that knows what they mean.
 //!
 //! Codes are looked at before the status, because the cloud throttles with 400, hides a missing
-//! cluster behind 403 and tells of a wrong clock in the text of a 401. The numbers are those of the
+//! cluster behind 403 and reports a wrong clock in the text of a 401. The numbers are those of the
 //! documents: "Error Codes" of API Gateway, of CSS, and of the VPCEP API Reference.
 
 use crate::cloud::{CloudError, Reason, Refusal};

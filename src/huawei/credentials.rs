@@ -1,7 +1,7 @@
 //! Credentials and their sources.
 //!
 //! A [`Source`] is configured; [`Source::resolve`] reads it, and reads it again when the cloud refuses
-//! the credentials. It asks nobody: an [`Identity`] may still have to be exchanged for keys. In a chain, a
+//! the credentials. It makes no calls: an [`Identity`] may still have to be exchanged for keys. In a chain, a
 //! source that is not configured hands on to the next one; a source that is configured but broken stops
 //! the chain with its mistake.
 
@@ -117,7 +117,7 @@ pub enum AgencyName {
     },
 }
 
-/// What an environment or a profile says beside the credentials.
+/// The settings of an environment or a profile other than credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
     /// The project's id.

@@ -108,7 +108,7 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-/// Returns true for a URL on this machine: nobody else can read a request that is sent there in clear.
+/// Returns true for a URL on this machine: no one else can read a request that is sent there in clear.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();

@@ -1,4 +1,4 @@
-//! The answer of IAM that tells the id of a project.
+//! The answer of IAM with the id of a project.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! The guard's say on each try of a request.
+//! The guard's check of each try of a request.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     cloud::{CloudError, Reason},
 };
 
-/// Asks the guard before each try of a request, and tells it what the answer says of the credentials.
+/// Asks the guard before each try of a request, and reports to it whether the answer accepts the credentials.
 pub(super) struct KeyCheck<'a> {
     guard: &'a Arc<KeyGuard>,
     clock: &'a Clock,

@@ -41,7 +41,7 @@ pub(super) struct Credentials {
     pub(super) lockable: Fingerprint,
 }
 
-/// Tells credentials apart without holding them.
+/// An identifier of credentials that does not reveal them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint([u8; 32]);
 
@@ -126,6 +126,7 @@ impl Known {
 
     /// When the back-off at all hosts ends, if there is one.
     fn everywhere_until(&self, now: Instant) -> Option<Instant> {
+        // The oldest of the counted refusals decides: once it is this old, there is room for another one.
         let until = *self.refused_at.front()? + BACK_OFF;
         (self.refused_at.len() == MAX_REFUSALS && until > now).then_some(until)
     }

@@ -22,7 +22,7 @@ pub struct Network {
 /// The certificates in a PEM text (RFC 7468), at least one.
 ///
 /// # Errors
-/// What is found instead.
+/// A description of the text that was found instead.
 pub fn authorities(pem: &[u8]) -> Result<Arc<[Box<[u8]>]>, String> {
     let certificates =
         CertificateDer::pem_slice_iter(pem).map(|one| Some(one.ok()?.to_vec().into()));
@@ -40,7 +40,7 @@ pub struct Proxies {
     pub http: Option<ProxyUrl>,
     /// For HTTPS.
     pub https: Option<ProxyUrl>,
-    /// What goes past them; absent: nothing, not even loopback.
+    /// The hosts that bypass them; `None`: none, not even loopback.
     pub past: Option<Past>,
 }
 
@@ -48,7 +48,7 @@ pub struct Proxies {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(Secret);
 
-/// What goes past a proxy: loopback, and the entries of a list.
+/// The hosts that bypass a proxy: loopback, and the entries of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Past(Vec<Entry>);
 
@@ -100,7 +100,7 @@ impl ProxyUrl {
     /// Takes `http://` or `https://` with a host, and perhaps a user.
     ///
     /// # Errors
-    /// What is expected instead, without the text, which may hold a password.
+    /// The expected form, without the text, which may contain a password.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "http:// or https:// with a host is expected";
         let url = Url::parse(text).map_err(|_| EXPECTED)?;

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::wire::Surprises;
 use crate::model::{ClusterId, ConnectionList};
 
-/// The SHA-256 of a page: two pages with the same digest are the same, also where somebody tries to
+/// The SHA-256 of a page: two pages with the same digest are the same, also where someone tries to
 /// make them differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PageDigest([u8; 32]);
@@ -28,7 +28,7 @@ impl PageDigest {
 #[derive(Debug)]
 struct Remembered {
     digest: PageDigest,
-    /// Weak, so that a list that nobody shows any more takes no memory.
+    /// Weak, so that a list that is no longer shown takes no memory.
     list: Weak<ConnectionList>,
     /// They are counted at each poll.
     surprises: Surprises,

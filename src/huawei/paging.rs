@@ -137,6 +137,7 @@ pub async fn walk(
         Err(refused) if may_fall_back && refuses_a_parameter(&refused) => {
             limit = FALLBACK_LIMIT;
             let second = pages.page(paging.first, limit).await;
+            // Only the second answer shows whether the limit was at fault or another parameter.
             *large_limit = match &second {
                 Ok(_) => LargeLimit::Refused,
                 Err(error) if says_not_enabled(error) => LargeLimit::Refused,
@@ -153,6 +154,7 @@ pub async fn walk(
     let mut round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
     let mut duplicates = round.duplicates;
     let mut duplicate_id = round.duplicate_id.take();
+    // Rows that moved during the first walk are usually still by the second.
     if !round.is_consistent() {
         let first_page = pages.page(paging.first, limit).await?;
         round = Round::walk(first_page, paging.first, limit, &mut pages).await?;
@@ -203,7 +205,9 @@ impl Round {
             if !round.take(page)? || pages_read == MAX_PAGES {
                 break;
             }
+            // Servers may send fewer rows than the limit, so the next offset counts the received ones.
             let next = first_offset.saturating_add(received).min(LARGEST_OFFSET);
+            // The last offset was read: asking for it again would loop.
             if next <= offset {
                 break;
             }
@@ -230,6 +234,7 @@ impl Round {
             ));
         }
         let has_all = self.total.is_some_and(|total| self.rows.len() as u64 >= total);
+        // A page without a new row means that the server ignores the offset.
         Ok(self.rows.len() > known && !has_all)
     }
 
@@ -240,6 +245,7 @@ impl Round {
         } else {
             self.rows.append(&mut rows);
         }
+        // Rows in order and without duplicates need neither sorting nor a copy.
         if self.rows.is_sorted_by(|a, b| a.endpoint_id() < b.endpoint_id()) {
             return;
         }

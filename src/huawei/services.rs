@@ -51,7 +51,7 @@ pub(super) async fn update(
     Ok(())
 }
 
-/// Reads several services. One that is asked for alone is asked for by its id; several are picked out
+/// Reads several services. A single one is read by its id; several are picked out
 /// of the whole list.
 pub(super) async fn list(
     api: &Api,
@@ -59,7 +59,7 @@ pub(super) async fn list(
     effort: &mut Effort,
 ) -> Result<Listed, CloudError> {
     let mut found: HashMap<ServiceId, Result<EndpointService, CloudError>> = HashMap::new();
-    // Why a service that is missing from the list may still exist.
+    // A service that is missing from the list may still exist: the list may be incomplete.
     let mut doubt = Some(format!("only the first {MAX_PAGES} pages of the list are read"));
     let (mut received, mut without_id) = (0_u32, 0);
     for _ in 0..MAX_PAGES {

@@ -45,6 +45,7 @@ impl Session {
     ) -> Result<Answer, CloudError> {
         let is_change = request.operation.is_change();
         let auth = self.keeper.auth(request.base, effort).await;
+        // Without credentials the change was not sent, so the caller may try again safely.
         let auth = auth.map_err(|error| if is_change { error.unsent() } else { error })?;
         let host = request.base.authority();
         let (result, begun) = self.try_send(&auth, request, effort).await;
@@ -64,6 +65,7 @@ impl Session {
             self.tell(host, &refusal, begun);
             return Err(match better {
                 Err(error) if !is_change => error,
+                // A change reports its own refusal, because the caller must know whether it was sent.
                 _ => refusal,
             });
         };
@@ -72,6 +74,7 @@ impl Session {
             && begun.is_some()
         {
             self.tell(host, error, begun);
+            // Fresh credentials were refused too: exchanging the same identity again would only repeat this.
             self.keeper.refuse_identity(request.base, error);
         }
         result

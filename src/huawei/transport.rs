@@ -65,7 +65,7 @@ pub struct Transport {
     shared: Arc<Shared>,
 }
 
-/// What is the same on every way.
+/// The settings that all ways share.
 #[derive(Debug)]
 struct Shared {
     platform: reqwest::Client,
@@ -85,7 +85,7 @@ pub struct Answer {
     pub body: Bytes,
     /// The cloud's id of the request.
     pub request_id: Option<String>,
-    /// How far the cloud's clock is ahead of ours; 0 where it does not tell.
+    /// The lead of the cloud's clock over ours; 0 while it is unknown.
     pub seconds_ahead: f64,
     /// `X-Subject-Token`, by which IAM gives a token.
     pub subject_token: Option<Secret>,
@@ -300,7 +300,10 @@ impl Transport {
         redaction: &Redaction,
     ) -> Result<Bytes, CloudError> {
         if response.headers().contains_key(CONTENT_ENCODING) {
-            return Err(CloudError::new(Reason::BadShape, "the answer is compressed, unasked"));
+            return Err(CloudError::new(
+                Reason::BadShape,
+                "the answer is compressed although that was not requested",
+            ));
         }
         let body = read_capped(&mut response, LARGEST_BODY).await?;
         if let Some(recorder) = &self.shared.recorder {

@@ -112,7 +112,7 @@ impl Connection {
 
     fn text(&self, which: usize) -> &str {
         let start = self.starts[which] as usize;
-        // While its list is still coming, a connection has no texts yet; nobody sees it then.
+        // While its list is still coming, a connection has no texts yet; no one sees it then.
         let texts = self.texts.as_deref().unwrap_or_default();
         &texts[start..start + usize::from(self.lengths[which])]
     }
@@ -156,7 +156,7 @@ impl fmt::Debug for Connection {
 impl PartialEq for Connection {
     fn eq(&self, other: &Self) -> bool {
         let facts = |one: &Self| (one.status, one.max_sessions, one.created, one.updated);
-        // Where a text begins says nothing; different lengths are found without reading any.
+        // Offsets do not matter here; texts of different lengths differ without being read.
         self.lengths == other.lengths
             && facts(self) == facts(other)
             && (0..TEXTS).all(|which| self.text(which) == other.text(which))

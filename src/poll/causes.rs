@@ -54,7 +54,7 @@ impl<Id> Default for Causes<Id> {
 }
 
 impl<Id: Clone + Eq + Hash> Causes<Id> {
-    /// Takes down what ails a subject now. Returns whether that is news, and the cause that is over with it.
+    /// Records the present failure of a subject. Returns whether it is new, and the cause that ended with it.
     pub(super) fn update(
         &mut self,
         subject: &Id,

@@ -1,4 +1,4 @@
-//! Discovery: reads the list of each project's clusters, so that nobody writes their ids.
+//! Discovery: reads the list of each project's clusters, so that no one writes their ids.
 //!
 //! The clusters of the lists are polled beside those of the configuration, which wins where both name
 //! one. `known` is the pure part: how a list changes what is known, which never takes data away lightly.

@@ -1,4 +1,4 @@
-//! Requests to the scheduler's loop: a poll out of turn, other clusters, a sign of life.
+//! Requests to the scheduler's loop: a poll on demand, other clusters, a sign of life.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::target::Target;
 use crate::{board::ClusterMeta, model::ClusterId};
 
-/// A person may ask for a poll again after this time.
+/// A poll on demand of the same cluster is possible again after this time.
 pub const POLL_NOW_AT_MOST_EVERY: Duration = Duration::from_secs(5);
 /// Requests that may wait for the loop, which takes them within microseconds.
 pub(super) const COMMAND_QUEUE: usize = 16;
 
-/// Tells a caller that the poll that he waits for has ended, or why there is none.
+/// Reports to a waiting caller that the poll has ended, or why there was none.
 pub(super) type Waiter = oneshot::Sender<Result<(), PollNowError>>;
 
 pub(super) enum Command {
@@ -21,11 +21,11 @@ pub(super) enum Command {
     Answer(oneshot::Sender<()>),
 }
 
-/// Asks the scheduler for a poll out of turn.
+/// Requests polls on demand from the scheduler.
 #[derive(Clone, Debug)]
 pub struct PollHandle(pub(super) mpsc::Sender<Command>);
 
-/// The reason why there was no poll out of turn.
+/// The reason why there was no poll on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollNowError {
     /// The cluster is not configured.
@@ -77,7 +77,7 @@ impl<C> RosterHandle<C> {
     /// way; polls of removed clusters are given up.
     pub async fn replace(&self, targets: Vec<Target<C>>, clusters: Vec<ClusterMeta>) {
         let (taken, is_taken) = oneshot::channel();
-        // A scheduler that has ended polls nothing any more, which is as good.
+        // A scheduler that has ended polls nothing any more.
         let _ = self.0.send(NewRoster { targets, clusters, taken }).await;
         let _ = is_taken.await;
     }

@@ -32,9 +32,9 @@ pub(super) struct Entry {
     pub(super) in_flight: Option<InFlight>,
     /// A beat came while the poll before was still under way.
     overdue: bool,
-    /// Another poll is wanted when the one under way has ended.
+    /// Another poll was requested for when the one under way has ended.
     pub(super) again: bool,
-    /// When the last poll ended that somebody waited for.
+    /// The end of the last poll on demand.
     pub(super) asked: Option<Instant>,
     pub(super) waiters: Vec<Waiter>,
 }
@@ -135,6 +135,7 @@ impl<C> Roster<C> {
         for mut target in targets {
             let mut overdue = 0;
             for (cluster, interval) in std::mem::take(&mut target.clusters) {
+                // An entry of another project or region must go: its poll would read the wrong cloud.
                 let is_kept = old_entries.get(&cluster).is_some_and(|entry| entry.is_of(&target));
                 let kept = if is_kept { old_entries.remove(&cluster) } else { None };
                 let mut entry = kept.unwrap_or_else(|| Entry::new(&target, now));
@@ -174,6 +175,7 @@ impl<C> Roster<C> {
                 && entry.due == due
             {
                 let next_beat = entry.next_beat.take();
+                // A poll that was brought forward is needed sooner than the regular ones.
                 let priority = if next_beat.is_some() { Priority::First } else { Priority::Poll };
                 entry.due =
                     next_beat.unwrap_or_else(|| schedule::next_after(due, entry.interval, now));
@@ -209,7 +211,7 @@ impl<C> Roster<C> {
         Some((entry, &project.shared))
     }
 
-    /// Takes down whether a cluster is overdue. If that is new, returns how many of its project now are.
+    /// Records whether a cluster is overdue. If that changed, returns the number of overdue clusters of its project.
     pub(super) fn set_overdue(&mut self, cluster: &ClusterId, is: bool) -> Option<(&str, usize)> {
         let entry = self.entries.get_mut(cluster).filter(|entry| entry.overdue != is)?;
         let project = self.projects.get_mut(&entry.project)?;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 pub(super) fn phase(id: &str, interval: Duration) -> Duration {
     let digest = Sha256::digest(id.as_bytes());
     let hash = digest.iter().take(8).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte));
+    // Rounding could give the whole interval, which is the place 0 of the next one.
     interval.mul_f64(hash as f64 / 2_f64.powi(64)).min(interval - Duration::from_nanos(1))
 }
 
@@ -21,13 +22,14 @@ pub(super) fn phase(id: &str, interval: Duration) -> Duration {
 /// the Unix epoch: at least zero, less than the interval.
 pub(super) fn until_next(now: Timestamp, phase: Duration, interval: Duration) -> Duration {
     let interval_ns = interval.as_nanos() as i128;
+    // `rem_euclid`, because a phase may be ahead of a clock that is near the epoch.
     let behind = (now.as_nanosecond() - phase.as_nanos() as i128).rem_euclid(interval_ns);
     let ahead = (interval_ns - behind) % interval_ns;
     Duration::from_nanos(u64::try_from(ahead).unwrap_or(0))
 }
 
 /// The beat to go on with after a poll at `poll` that is not on the beat: at least half an interval
-/// later, so that the two are not made for the price of one.
+/// later, so that two polls do not follow each other at once.
 pub(super) fn beat_after_a_poll(beat: Instant, interval: Duration, poll: Instant) -> Instant {
     let earliest = poll + interval / 2;
     if beat >= earliest { beat } else { next_after(beat, interval, earliest) }

@@ -21,7 +21,7 @@ pub struct Target<C> {
     pub name: Arc<str>,
     /// The region that the clusters are in.
     pub region: RegionId,
-    /// The cloud that is asked.
+    /// The cloud that is polled.
     pub cloud: C,
     /// The rate limit of CSS.
     pub pacer: Pacer,

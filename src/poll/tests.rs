@@ -33,7 +33,7 @@ enum Behaviour {
     Panics,
 }
 
-/// A cloud that notes when each cluster was asked.
+/// A cloud that records when each cluster was polled.
 #[derive(Clone)]
 struct Fake {
     behaviour: Arc<Mutex<HashMap<ClusterId, Behaviour>>>,

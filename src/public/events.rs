@@ -1,4 +1,4 @@
-//! `/api/v1/events`: what moves on the board, as server-sent events (HTML Standard, 9.2).
+//! `/api/v1/events`: the changes of the board, as server-sent events (HTML Standard, 9.2).
 //!
 //! `follow` compares the board with what it saw before and adds events to a short log; each reader takes
 //! them from there at its own pace. A reader that comes back names the last event that it got and goes on
@@ -41,7 +41,7 @@ pub(super) struct Event {
     pub(super) data: String,
 }
 
-/// The events, and those who read them. Clones share them.
+/// The events and their readers. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Events(Arc<Log>);
 
@@ -57,7 +57,7 @@ struct Log {
 struct Newest {
     /// The sequence number of the newest event.
     sequence: u64,
-    /// No more will come.
+    /// True once no more will come.
     closed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Follows the board, and makes events of what moves on it.
+//! Follows the board, and turns its changes into events.
 
 mod seen;
 
@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use self::seen::Seen;
 use super::state::Shared;
 
-/// A person sees a change within two seconds of its poll: this, the way, and the browser's own work.
+/// A person sees a change within two seconds of its poll: this time, the network, and the browser's own work.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Follows the board until `shutdown` is ready, then ends all answers.

@@ -1,8 +1,8 @@
-//! Which format and which encoding a scraper gets: pure functions of its `Accept` and
+//! The choice of the format and the encoding of a scrape: pure functions of its `Accept` and
 //! `Accept-Encoding` headers (RFC 9110, section 12.5).
 //!
-//! Nobody is sent away: who asks for nothing that there is gets the text format, plain, as every
-//! exporter does it. What cannot be understood counts as not said.
+//! No scraper is refused: one that accepts neither format gets the text format, uncompressed, as every
+//! exporter does it. A part that cannot be understood is ignored.
 
 use axum::http::{HeaderMap, HeaderName, header};
 
@@ -201,7 +201,7 @@ mod tests {
             ("text/plain;version=0.0.4;q=1,*/*;q=0.1", Text),
             (FIREFOX, Text),
             (JAVA, Text),
-            // Nothing that there is.
+            // Formats that the exporter does not have.
             ("", Text),
             ("application/json", Text),
             ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily", Text),
@@ -228,7 +228,7 @@ mod tests {
             ("text/plain;q=0, */*", Open),
             ("text/plain;q=0", Text),
             ("*/*;q=0", Text),
-            // The more precise range counts, whatever its quality.
+            // The more precise range counts, with any quality.
             (
                 "application/openmetrics-text;version=1.0.0;q=0.1, application/openmetrics-text, text/plain;q=0.2",
                 Text,

@@ -22,7 +22,7 @@ use crate::web::answers::{TEXT, answer};
 
 pub(super) use self::{cluster::cluster, status::StatusPage};
 
-/// The answer where there is nothing: a page for a browser, a line for everything else.
+/// The answer for an unknown path: a page for a browser, a line for everything else.
 pub(super) fn not_found(headers: &HeaderMap, what: &'static str) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     if !accept.is_some_and(|accept| accept.contains("text/html")) {

@@ -1,4 +1,4 @@
-//! Asking for a reload of the configuration, by a route or by a signal.
+//! Requests for a reload of the configuration, by a route or by a signal.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::web::answers::{TEXT, answer};
 
-/// Asks for reloads. Clones ask the same reloader.
+/// Requests reloads. Clones ask the same reloader.
 #[derive(Clone, Debug)]
 pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
 
@@ -32,13 +32,13 @@ impl ReloadHandle {
         Self(requests)
     }
 
-    /// Asks without waiting. Where requests are waiting already, the reload that answers them comes
-    /// after this one too.
+    /// Requests a reload without waiting. If requests are waiting already, the reload that answers them
+    /// answers this one too.
     pub fn ask(&self) {
         let _ = self.0.try_send(ReloadRequest(None));
     }
 
-    /// Asks and answers as the route does: 200, 500 with the mistakes, or 503.
+    /// Requests a reload and answers as the route does: 200, 500 with the mistakes, or 503.
     pub(super) async fn answer(&self) -> Response {
         let (reply, answered) = oneshot::channel();
         if self.0.try_send(ReloadRequest(Some(reply))).is_err() {
@@ -54,7 +54,9 @@ impl ReloadHandle {
                 answer(StatusCode::OK, TEXT, text)
             }
             Ok(Err(mistakes)) => {
-                let text = format!("not reloaded, the configuration before stays:\n{mistakes}\n");
+                let text = format!(
+                    "not reloaded, the previous configuration stays in force:\n{mistakes}\n"
+                );
                 answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)
             }
             Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "shutting down\n"),

@@ -92,7 +92,7 @@ pub(super) fn out_of_range(name: &str) -> Reply {
     css(400, "CSS.5038", &format!("The value of parameter {name} is out of range."))
 }
 
-/// A cluster that is not there, was deleted, or is somebody else's: 403, not 404.
+/// A cluster that is not there, was deleted, or is someone else's: 403, not 404.
 pub(super) fn no_such_cluster() -> Reply {
     css(403, "CSS.0015", "Resource not found or permission denied.")
 }

@@ -55,7 +55,7 @@ impl Query {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(bad_parameter(&format!("The parameter {name} is not an integer.")));
         }
-        // What does not fit is out of range as well.
+        // A number that does not fit is out of range as well.
         let number = text.parse().ok().filter(|number| (range.low..=range.high).contains(number));
         number.ok_or_else(|| out_of_range(name))
     }

@@ -1,7 +1,7 @@
 //! A recording of the real cloud, which answers in place of the simulated world.
 //!
 //! Its lines are JSON objects: the first names the regions, the others are exchanges. A request with the same
-//! method, path and query gets the recorded answers in their order, and the last one again and again; nobody's
+//! method, path and query gets the recorded answers in their order, and the last one again and again; no one's
 //! signature is judged.
 
 use std::{

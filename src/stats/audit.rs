@@ -1,4 +1,4 @@
-//! The state of the audit log, asked for at each scrape.
+//! The state of the audit log, read at each scrape.
 
 use std::{fmt, sync::Arc};
 

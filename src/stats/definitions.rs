@@ -85,7 +85,7 @@ definitions! {
     /// Every metric of the module above, but for the conventional `process_*`.
     pub DEFINITIONS, "css_vpcep_exporter_";
     BUILD_INFO = "build_info", Gauge, ["version", "revision"],
-        "The version that runs and the source revision that it was built from.";
+        "Version and source revision of this exporter.";
     CONFIG_INFO = "config_info", Gauge, ["sha256"],
         "SHA-256 of the configuration file in force.";
     RELOAD_SUCCESSFUL = "config_last_reload_successful", Gauge, [],
@@ -93,7 +93,7 @@ definitions! {
     RELOAD_TIME = "config_last_reload_success_timestamp_seconds", Gauge, [],
         "When the configuration in force was loaded.";
     POLLS = "polls_total", Counter, ["project"],
-        "Polls that ended, well or not.";
+        "Polls that ended, successful or not.";
     POLL_FAILURES = "poll_failures_total", Counter, ["project", "reason"],
         "Polls that failed, by reason.";
     POLL_DURATION = "poll_duration_seconds", Histogram, [],
@@ -107,13 +107,13 @@ definitions! {
     DISCOVERY_FAILURES = "discovery_failures_total", Counter, ["project", "reason"],
         "Times that the list of clusters was not read, not whole, or not believed, by reason.";
     API_REQUESTS = "api_requests_total", Counter, ["project", "operation", "code"],
-        "Requests sent to the cloud, by operation and HTTP status; code is none where no answer came.";
+        "Requests sent to the cloud, by operation and HTTP status; code is none if there was no answer.";
     API_DURATION = "api_request_duration_seconds", Histogram, ["operation"],
         "How long requests to the cloud took, to the end of the body.";
     API_RETRIES = "api_retries_total", Counter, ["project", "operation"],
-        "Requests that were sent again after a failure that may pass.";
+        "Requests that were retried after a transient failure.";
     API_THROTTLED = "api_throttled_total", Counter, ["project"],
-        "Answers by which the cloud asked to call less often.";
+        "Answers with which the cloud throttled the exporter.";
     API_WAIT = "api_rate_limit_wait_seconds_total", Counter, ["project"],
         "Time that requests waited for the exporter's own rate limit.";
     API_CLOCK_SKEW = "api_clock_skew_seconds", Gauge, ["project"],
@@ -121,9 +121,9 @@ definitions! {
     CREDENTIALS_EXPIRY = "credentials_expiry_timestamp_seconds", Gauge, ["project"],
         "When the credentials in use expire; absent for those that do not.";
     CREDENTIAL_FAILURES = "credential_refresh_failures_total", Counter, ["project"],
-        "Times that new credentials were asked for and did not come.";
+        "Failed requests for new credentials.";
     API_SURPRISES = "api_surprises_total", Counter, ["kind"],
-        "Values of the cloud that were not as documented; each was understood, or left out.";
+        "Unexpected values in answers of the cloud; each was interpreted or left out.";
     HTTP_REQUESTS = "http_requests_total", Counter, ["handler", "code"],
         "Requests answered by the exporter, by route pattern and HTTP status.";
     HTTP_DURATION = "http_request_duration_seconds", Histogram, ["handler"],
@@ -131,7 +131,7 @@ definitions! {
     ADMIN_DENIED = "admin_denied_total", Counter, ["reason"],
         "Requests that the admin listener turned away.";
     ADMIN_CHANGES = "admin_changes_total", Counter, ["kind", "outcome"],
-        "Changes that were asked for and not turned away, by what they were about and how they ended.";
+        "Changes that were accepted, by subject and outcome.";
     AUDIT_HEALTHY = "audit_healthy", Gauge, [],
         "1 if the audit log takes records; at 0 no change is made. Absent without an audit log.";
     AUDIT_RECORDS = "audit_records_total", Counter, ["kind"],

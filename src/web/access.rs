@@ -30,7 +30,7 @@ const OPEN: [&str; 2] = ["/-/healthy", "/-/ready"];
 pub struct WebSettings {
     /// TLS; plain HTTP if absent.
     pub tls: Option<Tls>,
-    /// The users who may enter; everybody if there are none.
+    /// The users who may enter; everyone if there are none.
     pub users: Arc<Users>,
     /// Headers of every answer.
     pub headers: Vec<(HeaderName, HeaderValue)>,

@@ -1,7 +1,7 @@
 //! Basic authentication (RFC 7617) with passwords that are kept as bcrypt hashes.
 //!
-//! Every login is compared anew: what was right before is not remembered, so nothing can be
-//! smuggled into a memory of it. A comparison costs much CPU by design, so only one runs at a time, and
+//! Every login is compared anew: there is no cache of successful logins that could be
+//! poisoned. A comparison costs much CPU by design, so only one runs at a time, and
 //! few wait.
 
 use std::{
@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// Comparisons that run at once: strangers can make us compare, and must not get a second core.
+/// Comparisons that run at once: anyone can cause a comparison, and must not get a second core.
 pub const AT_ONCE: usize = 1;
-/// Logins that are compared or wait for it: every Prometheus of a company in the same moment. With
+/// Logins that are compared or wait for their turn: every Prometheus of a company at the same moment. With
 /// hashes of cost 10 the last one waits for a second.
 pub const MOST_LOGINS: usize = 16;
 /// A comparison of this cost takes about two seconds; each step more doubles it.
@@ -42,7 +42,7 @@ impl Users {
         Self { by_name, highest_cost }
     }
 
-    /// True if no user is configured: everybody may enter.
+    /// True if no user is configured, so that everyone may enter.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

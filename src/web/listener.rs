@@ -45,7 +45,7 @@ pub use self::limits::Limits;
 
 /// Requests have a few hundred bytes of headers.
 pub const MAX_HEADER_BYTES: usize = 16 * 1024;
-/// Connections that the system holds until there is a place. If they are too many, it drops them, and
+/// Connections that the system queues until there is a place. If they are too many, it drops them, and
 /// a client tries again only seconds later; the 128 of the standard library are soon used up.
 const BACKLOG: u32 = 1024;
 /// The pause after a failed accept. Usually the process has no file descriptor left, and a tight loop would
@@ -120,6 +120,7 @@ impl Bound {
             () = shutdown => {}
             never = accept(&listener, &server, &closing, &mut connections) => match never {},
         }
+        // Closed first, so that new clients are refused at once instead of waiting for the drain.
         drop(listener);
         closing.send_replace(true);
         let drained = async { while connections.join_next().await.is_some() {} };
@@ -161,6 +162,7 @@ async fn accept(
                 continue;
             }
         };
+        // Waiting here also holds back the next accept, so the system's queue is the only one.
         let place = server.seats.place().await;
         let seat = server.seats.seat();
         let connection = server.clone().serve(stream, peer, seat.clone(), closing.subscribe());
@@ -169,6 +171,7 @@ async fn accept(
             drop(place);
         });
         server.seats.take(seat, task);
+        // Ended tasks are removed here, or the set would grow with every connection.
         while connections.try_join_next().is_some() {}
     }
 }

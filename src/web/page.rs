@@ -21,7 +21,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A frame whose pages have this script, and a style of their own beside the common one. Forms may be
+    /// A frame whose pages have this script, and a style of their own in addition to the common one. Forms may be
     /// sent to `form_action`, as Content-Security-Policy writes it.
     pub fn new(more_style: &str, script: &'static str, form_action: &str) -> Self {
         let style = format!("{STYLE}{more_style}");

@@ -19,7 +19,7 @@ impl RequestLimit {
         Self { interval, burst, full_at: Mutex::new(Instant::now()) }
     }
 
-    /// Takes a token, or tells how long it takes until there is one.
+    /// Takes a token, or returns the time until there is one.
     pub(super) fn take(&self) -> Result<(), Duration> {
         let now = Instant::now();
         let mut full_at = self.full_at.lock();

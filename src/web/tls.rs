@@ -63,7 +63,7 @@ pub struct TlsSettings {
     pub max_version: TlsVersion,
     /// Suites of TLS 1.2 that may be used; none: all. Those of TLS 1.3 are not a matter of choice.
     pub cipher_suites: Vec<CipherSuite>,
-    /// Key exchange groups, those liked best first; none: the default.
+    /// Key exchange groups in order of preference; none: the default.
     pub curves: Vec<NamedGroup>,
     /// Use the server's order of cipher suites instead of the client's.
     pub prefer_server_order: bool,
@@ -96,7 +96,7 @@ struct Read {
 }
 
 impl Tls {
-    /// Reads the files, which blocks. Warnings come beside the result.
+    /// Reads the files, which blocks. Warnings are part of the result.
     ///
     /// # Errors
     /// A file that cannot be read or used, a key of another certificate, or settings that leave

@@ -76,7 +76,7 @@ test("a service is changed by the form", async (t) => {
   await page.waitForFunction((count) => document.querySelectorAll("#ports tr").length === count, {}, before + 1);
   await page.click("#ports tr:last-child button");
   await page.click("#plan");
-  await says(page, "#service-result", "vanish");
+  await says(page, "#service-result", "removed");
   assert.match(await text(page, "#service-result"), /- 9999 \u2192 9998\/TCP/);
 
   await open(page, "trail");

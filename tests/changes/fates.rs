@@ -152,7 +152,10 @@ async fn fault_p08_a_field_that_nobody_asked_for_is_told() {
     world.place.modes(json!([{"name": "approval-reset"}])).await;
     let answer = world.change().await;
     told(&answer, 200, "applied", true, false);
-    warns(&answer, "approval_enabled was changed from false to true although nobody asked for it");
+    warns(
+        &answer,
+        "approval_enabled was changed from false to true although the request does not contain it",
+    );
     balance(&world, "applied").await;
 }
 
@@ -250,7 +253,7 @@ async fn fault_p17_what_cannot_be_read_back_is_unknown() {
     let answer = world.change().await;
     told(&answer, 504, "unknown", true, false);
     assert_eq!(answer.json()["after"], Value::Null);
-    warns(&answer, "reading back did not tell what became of it");
+    warns(&answer, "reading back did not show the outcome");
     balance(&world, "unknown").await;
     // How to check: by its id, and by reading the service.
     world.place.front.set(Puts::PassedOn, Reads::PassedOn);

@@ -17,7 +17,7 @@ fn broken(folder: &Folder) -> Vec<(PathBuf, &'static str)> {
         (path("missing/missing"), "missing: cannot be read: No such file"),
         (path("directory"), "directory: a directory, a file is expected"),
         (path("loop"), "loop: cannot be read: "),
-        (path("socket"), "socket: no plain file, a file is expected"),
+        (path("socket"), "socket: not a regular file; a regular file is expected"),
         (path("large"), "large: larger than 16 MiB"),
         (folder.write_for(0o644, "empty", ""), "empty: empty, projects are expected"),
         (folder.write_for(0o644, "blank", "\n  \n"), "blank: empty, projects are expected"),

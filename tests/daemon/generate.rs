@@ -147,7 +147,33 @@ async fn there_is_a_manual_page_for_each_command() {
         let page = printed(&["man", command]).await;
         assert!(page.contains(&format!(".TH css-vpcep-exporter-{command} 1")), "{page}");
     }
+    let sections = |page: &str| -> Vec<String> {
+        page.lines().filter_map(|line| line.strip_prefix(".SH ")).map(str::to_owned).collect()
+    };
+    let sections_of_serve = sections(&printed(&["man", "serve"]).await);
+    for section in ["EXIT STATUS", "ENVIRONMENT", "FILES", "SIGNALS", "EXAMPLES"] {
+        let section = section.to_owned();
+        let quoted = format!("\"{section}\"");
+        let is_there = |all: &[String]| all.contains(&section) || all.contains(&quoted);
+        assert!(is_there(&sections_of_serve), "{section}: {sections_of_serve:?}");
+    }
+    // A command with commands of its own has the options of those.
+    let service = printed(&["man", "service"]).await;
+    assert!(service.contains("\\-\\-yes") && service.contains(".SH APPLY"), "{service}");
     let ended = run(exporter(&["man", "nothing"])).await;
     assert_eq!((ended.code, &*ended.out), (Some(64), ""));
     assert!(ended.err.contains("nothing"), "{}", ended.err);
+}
+
+/// An example of a command with commands of its own may be of one of those.
+#[tokio::test]
+async fn every_command_has_an_example_of_itself() {
+    for (command, help) in commands().await {
+        let (_, examples) = help
+            .split_once("\nExamples:\n")
+            .or_else(|| help.split_once("\nExample:\n"))
+            .unwrap_or_else(|| panic!("{command:?} has no example"));
+        let expected = format!("css-vpcep-exporter {}", command.join(" "));
+        assert!(examples.contains(expected.trim_end()), "{command:?}: {examples}");
+    }
 }

@@ -219,7 +219,7 @@ async fn applying_a_change_asks_by_name() {
     for (answer, code, meaning, last_words) in [
         ("y\n", 1, "", "nothing was changed"),
         ("yes\n", 1, "The cloud refused it, and nothing changed.", "Change: "),
-        ("yes\n", 0, "Reading back shows what was wanted.", "Change: "),
+        ("yes\n", 0, "Reading back confirms the change.", "Change: "),
     ] {
         let mut asking = OnTerminal::start(&folder, plain(&apply));
         // This terminal does not wrap lines: that is up to whatever displays them.
@@ -227,7 +227,7 @@ async fn applying_a_change_asks_by_name() {
         asking.types(answer);
         let (ended, screen) = asking.end(last_words).await;
         assert!(ended == Some(code) && screen.contains(meaning), "{screen}");
-        assert_eq!(screen.matches("these mappings vanish").count(), 1, "{screen}");
+        assert_eq!(screen.matches("these mappings are removed").count(), 1, "{screen}");
     }
     // No environment variable confirms a change, or names what is changed.
     let mut again = plain(&["apply", "demo/logs-01"]);

@@ -167,11 +167,16 @@ fn set(value: &mut Value, key: &str, new: Value) -> bool {
 
 /// Key and default of each row of a reference.
 fn reference(heading: &str) -> Vec<(String, String)> {
-    let mut lines = MANUAL.lines().skip_while(|line| *line != heading);
+    let rows = section(heading).map(cells);
+    rows.map(|row| (row[0].trim_matches('`').to_owned(), row[2].clone())).collect()
+}
+
+/// The rows of the tables below a heading.
+pub(super) fn section(heading: &str) -> impl Iterator<Item = &'static str> {
+    let mut lines = MANUAL.lines().skip_while(move |line| *line != heading);
     assert!(lines.next().is_some(), "there is a reference");
     let section = lines.take_while(|line| !line.starts_with('#'));
-    let rows = section.filter(|line| line.starts_with("| `")).map(cells);
-    rows.map(|row| (row[0].trim_matches('`').to_owned(), row[2].clone())).collect()
+    section.filter(|line| line.starts_with("| `"))
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 use super::{at, one_line, pages, runbooks::code};
 
 /// Each with the words that are used instead. Case does not matter.
-const REPLACED: [(&str, &str); 16] = [
+const REPLACED: [(&str, &str); 19] = [
     ("anybody", "anyone"),
     ("as good as absent", "unset"),
+    ("as wanted", "as requested, or matches"),
     ("breaks tls open", "intercepts TLS"),
     ("everybody", "everyone"),
     ("in vain", "what did not happen"),
@@ -17,11 +18,13 @@ const REPLACED: [(&str, &str); 16] = [
     ("look by day", "office hours"),
     ("mend", "correct"),
     ("nobody can see", "cannot be seen"),
+    ("nobody knows", "is unknown"),
     ("somebody", "someone"),
     ("something is wrong", "troubleshooting"),
     ("surprise", "unexpected value"),
     ("surprises", "unexpected values"),
     ("taken for yes", "type yes"),
+    ("whoever", "the person, caller or process who"),
 ];
 
 #[test]

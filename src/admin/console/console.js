@@ -200,7 +200,7 @@
       const gone = [...from].filter((one) => !to.has(one));
       for (const one of gone) block.append(make("pre", `- ${one}`, "gone"));
       for (const made of to) if (!from.has(made)) block.append(make("pre", `+ ${made}`, "new"));
-      if (gone.length) block.append(make("p", `${gone.length === 1 ? "One port mapping vanishes: its clients are" : `${gone.length} port mappings vanish: their clients are`} cut off.`, "box warn"));
+      if (gone.length) block.append(make("p", `${gone.length === 1 ? "One port mapping is removed: its clients are" : `${gone.length} port mappings are removed: their clients are`} cut off.`, "box warn"));
     } else {
       block.append(make("pre", `- ${show(change.from)}`, "gone"), make("pre", `+ ${show(change.to)}`, "new"));
     }
@@ -214,11 +214,11 @@
 
   const MEANING = {
     planned: "This was a plan: nothing was sent.",
-    unchanged: "Everything was as wanted already: nothing was sent.",
-    applied: "Done: reading back shows it.",
-    not_applied: "It was sent, and reading back shows the state from before.",
+    unchanged: "Everything already matched: nothing was sent.",
+    applied: "Done: reading back confirms it.",
+    not_applied: "It was sent, and reading back shows the old state.",
     partial: "Only a part of it was done.",
-    unknown: "It was sent, and it is not known whether it was done. Read again before anything else; do not repeat it.",
+    unknown: "It was sent, and its outcome is unknown. Read again before anything else; do not repeat it.",
     rejected: "The cloud refused it: nothing changed.",
     not_sent: "Nothing was sent: nothing changed.",
   };

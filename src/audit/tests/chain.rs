@@ -1,4 +1,4 @@
-//! Records, and what becomes of a chain that somebody touched.
+//! Records, and the checks of a chain that was tampered with.
 
 use super::*;
 
@@ -116,7 +116,7 @@ async fn every_changed_byte_is_found_and_so_is_every_line_that_is_not_in_its_pla
         }
     }
     let error = check(&[&lines[..1], &lines[2..]].concat()).unwrap_err();
-    assert_eq!(error.to_string(), "line 2, seq 2: seq 3 is there instead");
+    assert_eq!(error.to_string(), "line 2, seq 2: seq 3 was found instead");
 
     // A line that was forged with a hash of its own does not carry those after it.
     let forged = Content { actor: Some("x".into()), ..Content::empty(Kind::Intent) };

@@ -8,7 +8,7 @@ struct BadDisk(Arc<Plan>);
 #[derive(Default)]
 struct Plan {
     calls: AtomicUsize,
-    /// Which calls fail.
+    /// The calls that fail.
     failing: Mutex<std::ops::Range<usize>>,
     /// A failing write leaves half a record.
     half: bool,

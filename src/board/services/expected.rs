@@ -1,4 +1,4 @@
-//! Effects that our changes asked for and that no reading has shown yet. A field that changes to such a
+//! Effects of our changes that no reading has shown yet. A field that changes to such a
 //! value was changed by us.
 
 use std::time::Duration;
@@ -14,11 +14,11 @@ const EXPLAINED_FOR: Duration = Duration::from_secs(3600);
 /// without effect takes a quarter of a minute, so this covers minutes of failed attempts.
 const MOST: usize = 16;
 
-/// Effects that were asked for and not seen yet, oldest first.
+/// Requested effects that were not seen yet, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected(Vec<Asked>);
 
-/// The effect that one change asked for.
+/// The requested effect of one change.
 #[derive(Clone, Debug)]
 struct Asked {
     at: Instant,
@@ -53,7 +53,7 @@ impl Expected {
         });
     }
 
-    /// True if every field that differs between two readings got a value that was asked for.
+    /// True if every field that differs between two readings got a requested value.
     pub(super) fn explains(&self, before: &EndpointService, after: &EndpointService) -> bool {
         let (before, after, now) = (before.state(), after.state(), Instant::now());
         let is_explained = |field| {

@@ -47,7 +47,7 @@ impl fmt::Display for Damage {
             Self::Foreign => f.write_str("it does not begin as a state file does"),
             Self::Version => write!(f, "its format is not version {VERSION}, the one known here"),
             Self::TooLarge => write!(f, "it is larger than {MAX_BYTES} bytes"),
-            Self::Length => f.write_str("it is longer or shorter than it says"),
+            Self::Length => f.write_str("its length differs from the one in its header"),
             Self::Checksum => f.write_str("its checksum is wrong"),
             Self::Content(what) => f.write_str(what),
         }

@@ -16,7 +16,7 @@ use crate::text::may_be_shown;
 /// Enough for a process id and the name of a machine.
 const LONGEST_HOLDER: u64 = 512;
 
-/// Held until it is dropped.
+/// The lock is released when this is dropped.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "what counts is that it is open")] File);
 

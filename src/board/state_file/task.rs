@@ -39,7 +39,7 @@ pub fn keep(
                 () = &mut shutdown => true,
                 _ = look.tick() => false,
             };
-            // It fails when the board is gone, and this future holds it.
+            // It fails only when the board is gone, and this future has one.
             keeper.unsaved |= changes.has_changed().unwrap_or(false);
             if keeper.unsaved && (last || keeper.is_due(&board.snapshot())) {
                 let snapshot = changes.borrow_and_update().clone();

@@ -335,7 +335,7 @@ fn a_place_where_nothing_can_be_kept_is_an_error_at_the_start() {
     let read_only = folder.0.join("read-only");
     fs::create_dir(&read_only).unwrap();
     fs::set_permissions(&read_only, Permissions::from_mode(0o500)).unwrap();
-    // Whoever may do everything is stopped by the kernel's own folder only.
+    // Root is stopped only by the kernel's own folder.
     let may_all = File::create(read_only.join("try")).is_ok();
     let read_only = if may_all { PathBuf::from("/proc") } else { read_only };
     let cases = [

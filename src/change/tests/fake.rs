@@ -38,7 +38,7 @@ pub(super) enum Acts {
     NotAtAll,
     /// Takes these fields only.
     Partly(&'static [Field]),
-    /// And somebody else does this right after.
+    /// And someone else does this right after.
     ThenAnother(ServiceFields),
     /// And the first connection vanishes right after.
     ThenGone,
@@ -138,7 +138,7 @@ impl Fake {
         self.0.lock().unwrap()
     }
 
-    /// What a poll of the cluster finds.
+    /// The result of a poll of the cluster.
     pub(super) fn list(&self) -> Arc<ConnectionList> {
         let name = ServiceName::new(&format!("cn-north-4.logs.{ID}"));
         let connections = self.state().connections.clone();
@@ -153,7 +153,7 @@ impl Fake {
         })
     }
 
-    /// How this reading goes, which it counts.
+    /// The result of this reading, which it counts.
     fn reading(&self, budget: &Budget) -> Reads {
         let mut state = self.state();
         state.read += 1;

@@ -124,7 +124,10 @@ async fn fault_p08_a_field_that_nobody_asked_for_is_a_warning() {
     rig.put(Put::acts(Acts::ThenAnother(reset)));
     let report = rig.change().await;
     expect(&report, Outcome::Applied, true, false);
-    warned(&report, "approval_enabled was changed from false to true although nobody asked for it");
+    warned(
+        &report,
+        "approval_enabled was changed from false to true although the request does not contain it",
+    );
     rig.check_ledger();
 }
 
@@ -232,7 +235,7 @@ async fn fault_p17_without_reading_back_it_is_unknown() {
         let report = rig.change().await;
         expect(&report, Outcome::Unknown, true, false);
         assert_eq!(report.service().after, None);
-        warned(&report, "reading back did not tell");
+        warned(&report, "reading back did not show the outcome");
         rig.check_ledger();
     }
 }
@@ -250,11 +253,11 @@ async fn fault_p18_another_writer_is_suspected() {
     let other = ServiceFields { service_name: Some("other".into()), ..ServiceFields::default() };
     let (_, report) = meet(Put::acts(Acts::ThenAnother(other))).await;
     expect(&report, Outcome::Partial, true, false);
-    warned(&report, "service_name is neither as before nor as wanted");
+    warned(&report, "service_name has neither the old nor the requested value");
     let other = ServiceFields { description: Some("other".into()), ..ServiceFields::default() };
     let (_, report) = meet(Put::acts(Acts::ThenAnother(other))).await;
     expect(&report, Outcome::Applied, true, false);
-    warned(&report, "description was changed although nobody asked for it");
+    warned(&report, "description was changed although the request does not contain it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,7 +61,7 @@ fn a_plan_warns_of_what_hurts() {
     let ports = |ports| ServiceFields { ports: Some(ports), ..none() };
     let found = warnings(&service(), ports(vec![mapping(8080, 90), mapping(8082, 22)]));
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].contains("vanish: 8081->80/TCP"), "{found:?}");
+    assert!(found[0].contains("removed: 8081->80/TCP"), "{found:?}");
     assert!(found[1].contains("8082->22/TCP exposes"), "{found:?}");
     let found = warnings(&service(), ports(Vec::new()));
     assert!(found[0].contains("8080->90/TCP, 8081->80/TCP"), "every one is named: {found:?}");

@@ -118,7 +118,7 @@ impl Truth {
     }
 }
 
-/// I4: what whoever asked is told is what happened.
+/// I4: the answer to the caller is what happened.
 fn check(rig: &Rig, asked: &ChangeRequest, before: &Truth, report: &Report, seed: u64) {
     let truth = Truth::of(rig);
     let wanted = before.clone().with(&asked.wanted);
@@ -175,7 +175,7 @@ async fn run(seed: u64, seen: &mut HashMap<(bool, Outcome), usize>) {
     let mut start = service();
     take(&mut start.fields, &fields(&mut random), &Field::ALL);
     let rig = Rig::with(Fake::new([start]), Log::default(), Vec::new());
-    // It is going away, so nobody can decide about it.
+    // It is going away, so no one can decide about it.
     rig.fake.state().connections.remove("d");
     for _ in 0..8 {
         let put = put(&mut random);
@@ -210,7 +210,7 @@ async fn run(seed: u64, seen: &mut HashMap<(bool, Outcome), usize>) {
             let refused = matches!(two, Err(Refusal::InProgress));
             assert!(asked.dry_run || (reports <= 1 && refused), "seed {seed}: {one:?} {two:?}");
         }
-        // Whatever was left behind ends.
+        // Recovery ends the changes that were left.
         tokio::time::sleep(Duration::from_secs(120)).await;
         let sent = sent(&rig) - sent_before;
         assert!(sent <= 1, "I5: seed {seed}: it was sent {sent} times");

@@ -164,7 +164,7 @@ async fn after_a_change_the_board_knows_and_takes_it_for_ours() {
     assert_eq!(state.seen.as_ref().unwrap().service.fields, rig.fake.truth());
     assert_eq!(state.unattributed_changes, 0);
     assert_eq!(*rig.polled.lock().unwrap(), [cluster()], "the one behind it");
-    // Somebody else's change is found by the next reading.
+    // Someone else's change is found by the next reading.
     let other = rig.fake.state().services.get_mut(&id()).map(|service| {
         service.fields.description = Some("moved".into());
     });

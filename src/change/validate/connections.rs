@@ -7,7 +7,7 @@ use crate::{
     model::{Decision, EndpointId, Status},
 };
 
-/// Connections in one request: more than anybody looks at before they decide.
+/// Connections in one request: more than a person reviews before deciding.
 const MOST_CONNECTIONS: usize = 100;
 /// Characters of an endpoint's id; those of the cloud are UUIDs.
 const LONGEST_ID: usize = 64;
@@ -15,7 +15,7 @@ const LONGEST_ID: usize = 64;
 const FIELDS: [&str; 2] = ["action", "connections"];
 const CONNECTION_FIELDS: [&str; 2] = ["endpoint_id", "status"];
 
-/// The decision that a body asks for.
+/// The decision that a body requests.
 ///
 /// # Errors
 /// The mistake in the JSON, or all rules that the body breaks.
@@ -59,7 +59,7 @@ impl Checks {
             let at = format!("{at}/{index}");
             let Some(seen) = self.connection(&at, entry) else { continue };
             if all.iter().any(|other| other.endpoint_id == seen.endpoint_id) {
-                let message = format!("{} stands in the list more than once", seen.endpoint_id);
+                let message = format!("{} is in the list more than once", seen.endpoint_id);
                 self.wrong(&format!("{at}/endpoint_id"), Rule::Unique, message);
             }
             all.push(seen);

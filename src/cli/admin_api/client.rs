@@ -22,7 +22,7 @@ const TOKEN_VARIABLE: &str = "CSS_VPCEP_EXPORTER_ADMIN_TOKEN";
 const LARGEST_CA_FILE_BYTES: u64 = 1 << 20;
 /// For a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For a whole answer: who gives up earlier does not hear how a change ended.
+/// For a whole answer: a client that gives up earlier does not learn the outcome of a change.
 const TIMEOUT: Duration = LONGEST_CHANGE.saturating_add(CONNECT_TIMEOUT);
 /// The longest answers are lists; a service with 200 ports has some 15 KB.
 const MOST_ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -50,7 +50,7 @@ pub(in crate::cli) struct Client {
 }
 
 impl Client {
-    /// A client, or what is wrong with what it was given.
+    /// A client, or the mistake in its arguments.
     pub(in crate::cli) fn new(
         url: &str,
         token_file: Option<&Path>,
@@ -113,7 +113,7 @@ impl Client {
             _ => {
                 let all: Vec<_> = found.iter().map(|(p, s)| format!("{p}/{s}")).collect();
                 let all = visible(&all.join(", "));
-                Err(End::Usage(format!("several services are called so: use one of {all}")))
+                Err(End::Usage(format!("several services have this name: use one of {all}")))
             }
         }
     }

@@ -12,11 +12,11 @@ use crate::{
     model::Status,
 };
 
-/// Colours, where there is a terminal that shows them.
+/// Colours, if the output is a terminal.
 pub(in crate::cli) struct Paint(pub(in crate::cli) bool);
 
 impl Paint {
-    /// Nothing but a terminal gets colours, and not even that where `NO_COLOR` is set.
+    /// Only a terminal gets colours, unless `NO_COLOR` is set.
     pub(in crate::cli) fn for_stdout() -> Self {
         let unwanted = process_environment("NO_COLOR").is_some_and(|text| !text.is_empty());
         Self(std::io::stdout().is_terminal() && !unwanted)
@@ -76,7 +76,7 @@ pub(in crate::cli) fn warnings(warnings: &[String], said: &[String], paint: &Pai
     new.map(|warning| paint.with("33", &format!("Warning: {}", visible(warning)))).collect()
 }
 
-/// The end of a change, as an answer or a refusal tells it.
+/// The end of a change, from an answer or a refusal.
 pub(in crate::cli) struct Ended<'a> {
     outcome: Outcome,
     warnings: &'a [String],
@@ -111,21 +111,21 @@ impl<'a> Ended<'a> {
 
 pub(in crate::cli) fn meaning(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Applied => "Reading back shows what was wanted.",
-        Outcome::Unchanged => "Everything was as wanted already; nothing was sent.",
+        Outcome::Applied => "Reading back confirms the change.",
+        Outcome::Unchanged => "Everything already matched; nothing was sent.",
         Outcome::Planned => "Nothing was sent.",
         Outcome::NotApplied => {
-            "Reading back shows the state from before. Find out why before another try."
+            "Reading back shows the old state. Find out why before you try again."
         }
         Outcome::Partial => {
-            "Reading back shows only a part of what was wanted. Look at it again, then plan again."
+            "Reading back confirms only a part of the change. Check the present state, then plan again."
         }
         Outcome::Rejected => {
             "The cloud refused it, and nothing changed. Correct what it names, then plan again."
         }
         Outcome::NotSent => "Nothing was sent, and nothing changed.",
         Outcome::Unknown => {
-            "It was sent, and nobody knows what became of it. Look at it before another try."
+            "The request was sent, and its outcome is unknown. Check the present state before you try again."
         }
     }
 }
@@ -151,7 +151,7 @@ pub(in crate::cli) fn outcome(change: &Ended<'_>, said: &[String], paint: &Paint
     lines
 }
 
-/// A refusal, and what it tells of the change. Warnings in `said` are left out.
+/// A refusal, and its report of the change. Warnings in `said` are left out.
 pub(in crate::cli) fn refusal(
     status: u16,
     problem: &ProblemDocument,
@@ -175,7 +175,8 @@ pub(in crate::cli) fn refusal(
         (412, _) => {
             lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));
             lines.push(
-                "Someone changed it meanwhile: look at it again, then plan again.".to_owned(),
+                "Someone else changed it meanwhile: check the present state, then plan again."
+                    .to_owned(),
             );
         }
         (_, ended) => {
@@ -186,7 +187,7 @@ pub(in crate::cli) fn refusal(
     lines
 }
 
-/// What becomes, or became, of each connection.
+/// The planned or actual outcome for each connection.
 pub(in crate::cli) fn connections(all: &[ConnectionChange], paint: &Paint) -> Vec<String> {
     let line = |one: &ConnectionChange| {
         let from = one.from.map_or("no such connection", Status::as_str);

@@ -109,7 +109,7 @@ fn in_utc(time: DateTime) -> Result<Timestamp, String> {
     Ok(time.timestamp())
 }
 
-/// Prints what was asked for; false if something could not be read.
+/// Prints the selected records; false if something could not be read.
 pub(super) fn show(args: &ShowArgs) -> bool {
     let mut show = Show { args, is_whole: true, is_empty: true, open: HashMap::new() };
     for path in in_order(&args.files) {
@@ -144,7 +144,7 @@ struct Show<'a> {
 }
 
 impl Show<'_> {
-    /// Shows the records of one file; false once nobody reads the output any more.
+    /// Shows the records of one file; false once the output is closed.
     fn file(&mut self, name: &str, file: File) -> bool {
         for (number, line) in (1..).zip(lines(file)) {
             let read = line.map_err(|error| error.to_string()).and_then(|line| {
@@ -295,7 +295,7 @@ fn difference(one: &Value) -> String {
 /// The actor, the address, the service or the cluster, and the change.
 pub(super) fn subject(record: &Record) -> String {
     let content = &record.content;
-    let mut text = content.actor.as_deref().unwrap_or("nobody known").to_owned();
+    let mut text = content.actor.as_deref().unwrap_or("an unknown caller").to_owned();
     if let Some(remote) = &content.remote {
         text += &format!(" from {remote}");
     }

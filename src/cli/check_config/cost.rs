@@ -131,7 +131,7 @@ fn per_minute(interval: Duration) -> f64 {
     60.0 / interval.as_secs_f64()
 }
 
-/// The cost of each cluster that discovery will find in a project: nobody knows how many these are.
+/// The cost of each cluster that discovery will find in a project: no one knows how many these are.
 #[derive(Debug)]
 pub(super) struct CostOfFound {
     pub(super) project: Arc<str>,

@@ -114,7 +114,7 @@ impl Read {
                 "the list of connections is incomplete",
                 &self.incomplete,
                 "check paging.parameter and paging.first; of a cluster with more than about 2000 \
-                 connections the API lets nobody read the rest",
+                 connections the API lets no one read the rest",
                 &sizes,
             ));
         }
@@ -175,19 +175,21 @@ const fn to_do(reason: Reason) -> &'static str {
             "check api_endpoints, and that a firewall or proxy lets this machine reach them"
         }
         Reason::Tls => "check api_endpoints, and which certificates this machine trusts",
-        Reason::Timeout => "try again; if it stays, raise poll.timeout or rate_limit.css",
-        Reason::Redirect => "check api_endpoints: the host answers with another place",
+        Reason::Timeout => "try again; if it persists, raise poll.timeout or rate_limit.css",
+        Reason::Redirect => "check api_endpoints: the host answers with a redirect",
         Reason::Auth => "check the credentials: the key may be wrong, disabled or locked",
-        Reason::ClockSkew => "set the clock of this machine; signatures hold for 15 minutes",
+        Reason::ClockSkew => "set the clock of this machine; signatures are valid for 15 minutes",
         Reason::Forbidden => {
             "give the user the policies below, and check that project_id is its project"
         }
         Reason::NotFound => "check the cluster's id, and that it is in this region and project",
         Reason::Throttled => "lower rate_limit.css: others call this API with the same account",
         Reason::Http4xx => "check project_id, paging and api_endpoints",
-        Reason::Http5xx => "try again; if it stays, tell the cloud's support the request id",
+        Reason::Http5xx => {
+            "try again; if it persists, report the request id to the cloud's support"
+        }
         Reason::TooLarge | Reason::BadJson | Reason::BadShape => {
-            "check api_endpoints: what answers there may be no CSS"
+            "check api_endpoints: the server there may not be CSS"
         }
         Reason::Internal => "report this: it is a fault of the exporter",
     }

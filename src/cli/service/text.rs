@@ -61,7 +61,7 @@ pub(super) fn service(answer: &ReadService) -> Vec<String> {
 /// The effect that a change would have.
 pub(super) fn plan(change: &ChangeView<ServiceChangeView>, paint: &Paint) -> Vec<String> {
     if change.effect.diff.is_empty() {
-        return vec!["Everything is as wanted already; there is nothing to change.".to_owned()];
+        return vec!["Everything already matches; there is nothing to change.".to_owned()];
     }
     let mut lines: Vec<_> =
         change.effect.diff.iter().flat_map(|field| difference(field, paint)).collect();

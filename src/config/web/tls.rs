@@ -1,4 +1,4 @@
-//! `tls_server_config`: whose certificate, which clients, which versions and algorithms.
+//! `tls_server_config`: certificate, client authentication, versions and algorithms.
 
 use super::{super::diagnostics::Context, file};
 use crate::{

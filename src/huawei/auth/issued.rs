@@ -1,4 +1,4 @@
-//! What a provider gives: a proof, and how long it lives.
+//! The result of a provider: a proof, and its lifetime.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     secret::Secret,
 };
 
-/// A proof of who sends a request, fresh from its provider.
+/// A proof of the sender of a request, fresh from its provider.
 #[derive(Clone, Debug)]
 pub(in crate::huawei) struct Issued {
     pub(super) auth: Auth,
@@ -33,7 +33,7 @@ pub(super) enum Lifetime {
         /// The time until then.
         left: Duration,
     },
-    /// It ends, and nobody can read when.
+    /// It ends at a time that could not be read.
     Unreadable,
 }
 

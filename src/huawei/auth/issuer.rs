@@ -43,19 +43,19 @@ pub(super) struct Exchange<'a> {
     pub(super) path: &'static str,
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) body: Secret,
-    /// The part of the body that nobody may see.
+    /// The secret part of the body.
     pub(super) hidden: Option<&'a Secret>,
     pub(super) header: Option<(&'static str, &'a str)>,
-    /// Who signs it, if it is signed.
+    /// The credentials that sign it, if it is signed.
     pub(super) auth: Option<&'a Auth>,
-    /// What is refused, if it is, as the guard knows it.
+    /// The credentials that a refusal is about, as the guard knows them.
     pub(super) credentials: Credentials,
     /// The host that refuses it.
     pub(super) host: &'a str,
 }
 
 impl<'a> Exchange<'a> {
-    /// A question that nobody signs; what it refuses is refused at its host.
+    /// An unsigned request; a refusal of it counts for its host.
     pub(super) fn new(
         operation: Operation,
         base: &'a BaseUrl,

@@ -140,7 +140,7 @@ impl Keeper {
         base: &BaseUrl,
         effort: &mut Effort,
     ) -> Result<Arc<Auth>, CloudError> {
-        // For a while there is no use in another exchange for a host that refused what came of one.
+        // For a while another exchange is useless for a host that refused the result of one.
         if may_bring_others(&identity) {
             let Common { guard, transport, .. } = &self.issuer.common;
             let host = base.authority();
@@ -149,7 +149,7 @@ impl Keeper {
             }
         }
         let fresh = self.obtain(identity, effort).await.inspect_err(|error| {
-            // What is remembered was counted when it came.
+            // A remembered failure was counted when it happened.
             if !(error.never_sent && error.retry_at.is_some()) {
                 self.count_failure();
             }
@@ -188,8 +188,7 @@ impl Keeper {
         self.current.lock().as_ref().map(|current| current.account.clone())
     }
 
-    /// What a fresh exchange brought was refused: for a while there is no use in another one for the same
-    /// host.
+    /// The result of a fresh exchange was refused: for a while another one is useless for the same host.
     pub(in crate::huawei) fn refuse_identity(&self, base: &BaseUrl, refusal: &CloudError) {
         let current = self.current.lock().clone();
         if let Some(Current { identity, .. }) = current
@@ -219,7 +218,7 @@ impl Keeper {
             return;
         }
         let _exchange = self.exchange.lock().await;
-        // It may have ended the need.
+        // Another renewal may have made this one unnecessary.
         let Some(old) = self.current.lock().clone().filter(due) else { return };
         let deadline = Instant::now() + RENEWAL_TIMEOUT;
         let budget = Budget { deadline, first_token: None, priority: Priority::Poll };

@@ -1,5 +1,5 @@
-//! When credentials are renewed, and until when they serve: by this process's own clock, as the wall clock
-//! may be wrong.
+//! The times at which credentials are renewed and stop being used: by this process's own clock, as the wall
+//! clock may be wrong.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The ECS metadata service, which gives the keys of the server's agency.
 //!
-//! There is one for all projects of the process, and it is asked at most once a minute, whoever wants
-//! to know; in between, its last answer counts.
+//! There is one client for all projects of the process, and it asks at most once a minute; in between,
+//! its last answer counts.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
 
 /// The address of the service on every server (ECS User Guide, "Obtaining Metadata").
 pub const METADATA_URL: &str = "http://169.254.169.254";
-/// The service is next door, or not there.
+/// The service is nearby, or absent.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Rule 7 of the collection.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
 const TOKENS_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest life of a metadata token, in seconds.
 const TOKEN_SECONDS: &str = "21600";
-/// What the service says where the server has no agency.
+/// The answer of the service if the server has no agency.
 const NO_AGENCY: &str = "Please configure Cloud Service Agency first";
 
 /// The metadata service. Clones of a client share it.
@@ -118,7 +118,7 @@ impl Asked<'_> {
         }
         let mut answer = self.ask_for_keys(state.token.as_ref()).await?;
         if answer.status == 401 && !answer.body.expose().contains(NO_AGENCY) {
-            // The token has ended, or has come to be wanted.
+            // The token has expired, or is required by now.
             let fresh = token(self.ask_for_token().await?)?;
             answer = self.ask_for_keys(Some(&fresh)).await?;
             (state.token, state.no_tokens_until) = (Some(fresh), None);

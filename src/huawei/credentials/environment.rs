@@ -116,7 +116,7 @@ impl Environment {
         }
     }
 
-    /// What it says beside the credentials.
+    /// The settings in it other than credentials.
     pub(super) fn defaults(&self) -> Defaults {
         Defaults {
             project_id: self.text(PROJECT_ID),
@@ -125,7 +125,7 @@ impl Environment {
         }
     }
 
-    /// The address of IAM, whoever gives the credentials.
+    /// The address of IAM, with any source of credentials.
     pub fn iam_endpoint(&self) -> Option<String> {
         self.text(IAM_ENDPOINT)
     }

@@ -66,7 +66,7 @@ impl Profile {
         }
     }
 
-    /// What it says beside the credentials.
+    /// The settings in it other than credentials.
     pub(super) fn defaults(&self) -> Defaults {
         Defaults {
             project_id: self.get("project_id"),

@@ -24,7 +24,7 @@ impl SecretText {
     /// The secret as it is now.
     ///
     /// # Errors
-    /// [`CredentialsError::Broken`]: a file that cannot be read, that everybody can read, or that
+    /// [`CredentialsError::Broken`]: a file that cannot be read, that everyone can read, or that
     /// holds something else than one line.
     pub fn read(&self) -> Result<Secret, CredentialsError> {
         match self {

@@ -47,7 +47,7 @@ pub enum Source {
         /// The IAM user's password.
         password: SecretText,
     },
-    /// A token that somebody else keeps fresh in a file.
+    /// A token that someone else keeps fresh in a file.
     Token(SecretText),
     /// Keys of the server's agency, from the ECS metadata service.
     Metadata,
@@ -78,7 +78,7 @@ pub enum Source {
     },
 }
 
-/// Nothing of it: access keys and users name an account.
+/// Shows nothing of it: access keys and users name an account.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Source")
@@ -153,7 +153,7 @@ impl Source {
         (kind, Vec::new())
     }
 
-    /// What the source of the credentials says beside them; a chain by the first that has any.
+    /// The settings of the source other than credentials; for a chain, those of the first source that has any.
     pub fn defaults(&self) -> Defaults {
         let profile = |file, section: &str| {
             Profile::read(file, section).map(|profile| profile.defaults()).unwrap_or_default()

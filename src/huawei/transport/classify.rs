@@ -44,7 +44,7 @@ fn without_request(message: &str) -> &str {
     message[..end].trim_end_matches([' ', ','])
 }
 
-/// Only the host of the target is worth a word: it tells a captive portal from a wrong endpoint.
+/// Only the host of the target is reported: it distinguishes a captive portal from a wrong endpoint.
 fn redirection(headers: &HeaderMap) -> String {
     let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let url = target.and_then(|target| reqwest::Url::parse(target).ok());

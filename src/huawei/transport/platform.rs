@@ -37,7 +37,7 @@ pub(in crate::huawei) struct PlatformRequest<'a> {
 pub(in crate::huawei) struct PlatformAnswer {
     pub(in crate::huawei) status: u16,
     pub(in crate::huawei) body: Secret,
-    /// How far its clock is ahead of ours, as far as it tells.
+    /// The lead of its clock over ours, if the answer has a date.
     pub(in crate::huawei) seconds_ahead: f64,
 }
 
@@ -68,7 +68,7 @@ impl Transport {
     /// Asks the platform, once.
     ///
     /// # Errors
-    /// There is no whole answer; [`CloudError::never_sent`] where nobody listens.
+    /// There is no complete answer; [`CloudError::never_sent`] if nothing listens there.
     pub(in crate::huawei) async fn ask_platform(
         &self,
         project: &str,

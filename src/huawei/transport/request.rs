@@ -38,7 +38,7 @@ pub struct Request<'a> {
     pub query: &'a [(&'a str, &'a str)],
     /// JSON.
     pub body: Option<&'a Secret>,
-    /// The part of the body that nobody may see.
+    /// The secret part of the body.
     pub secret: Option<&'a Secret>,
     /// A header beside the usual ones; it is not signed.
     pub header: Option<(&'static str, &'a str)>,
@@ -109,7 +109,7 @@ fn url(call: &Request<'_>) -> Result<Url, CloudError> {
     let separator = if query.is_empty() { "" } else { "?" };
     let url = format!("{}{}{separator}{query}", call.base, call.path);
     let url = Url::parse(&url).map_err(|_| internal("the URL of a request is malformed"))?;
-    // What is sent must be what was signed, and nothing may climb out of its path.
+    // The request that is sent must be the one that was signed, and no segment may leave its path.
     if url.path() != call.path || url.query().unwrap_or_default() != query {
         return Err(internal("the URL of a request does not say what was signed"));
     }

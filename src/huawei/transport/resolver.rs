@@ -2,7 +2,7 @@
 //!
 //! The system's lookup blocks a thread and cannot be given up: with dead name servers each one stays
 //! for a minute or two. The threads are those that render pages and write files too, so every host
-//! may hold only a few of them; whoever comes later waits, and the connect timeout ends the wait.
+//! may run only a few of them; later ones wait, and the connect timeout ends the wait.
 
 use std::{
     collections::HashMap,
@@ -51,7 +51,7 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let place = places.acquire_owned().await?;
             let addresses = tokio::task::spawn_blocking(move || {
-                // Kept until the lookup really ends, whoever still waits for it.
+                // Kept until the lookup really ends, even if no caller waits any more.
                 let _place = place;
                 lookup(&host)
             });

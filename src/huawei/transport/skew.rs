@@ -33,7 +33,7 @@ impl Skew {
         skew.unwrap_or(0.0)
     }
 
-    /// Takes a refusal that tells the gateway's time; proxies may leave `Date` out, or set their own.
+    /// Takes a refusal that contains the gateway's time; proxies may leave `Date` out, or set their own.
     pub(super) fn note_refusal(&self, project: &str, text: &str, now: Timestamp, stats: &Stats) {
         if let Some(server) = server_time(text) {
             self.take(project, server.duration_since(now).as_secs_f64(), stats);

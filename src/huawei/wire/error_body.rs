@@ -23,7 +23,7 @@ const LARGEST_BODY: usize = 16 * 1024;
 /// OpenStack's shapes nest once, Keystone's once; deeper ones are not looked into.
 const DEEPEST: usize = 2;
 
-/// Reads an error body of any shape. `hide` removes from a text what nobody may see; it is asked
+/// Reads an error body of any shape. `hide` removes from a text what no one may see; it is asked
 /// before the text is cut.
 pub fn error_body(body: &[u8], hide: Hide<'_>) -> ErrorBody {
     let body = &body[..body.len().min(LARGEST_BODY)];
@@ -33,7 +33,7 @@ pub fn error_body(body: &[u8], hide: Hide<'_>) -> ErrorBody {
     }
 }
 
-/// Removes from a text what nobody may see.
+/// Removes secrets from a text.
 pub type Hide<'a> = &'a dyn Fn(&str) -> String;
 
 fn from_json(value: &Value, depth: usize, hide: Hide<'_>) -> Option<ErrorBody> {

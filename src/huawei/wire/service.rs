@@ -203,7 +203,7 @@ fn port_mappings(lenient: &mut Lenient, ports: Ports<'_>) -> Result<Vec<PortMapp
     Ok(mappings)
 }
 
-/// The body of a change: what is asked for and nothing else. `false` is sent, not left out: an
+/// The body of a change: the requested fields only. `false` is sent, not left out: an
 /// omitted `approval_enabled` may mean its default, which is true.
 pub fn update(fields: &ServiceFields) -> String {
     serde_json::to_string(fields).expect("texts and numbers are always JSON")

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::label::labels;
 
-/// An answer with more oddities of one kind is of a version that nobody knows.
+/// An answer with more oddities of one kind is that of an unknown version.
 const MOST_OF_A_KIND: usize = 32;
 
 labels! {

@@ -1,4 +1,4 @@
-//! Why a cluster needs attention: the order of the status page, and the first lines of a cluster's page.
+//! The reasons why a cluster needs attention: the order of the status page, and the first lines of a cluster's page.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
 /// Connections that are named one by one; the others are only in the table below.
 const NAMED: usize = 5;
 
-/// Why a cluster needs attention, the most urgent reason first.
+/// A reason why a cluster needs attention, the most urgent one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
     /// The endpoint service was switched off: all clients of the cluster are cut off.
@@ -142,7 +142,7 @@ pub(super) fn credentials_tried(state: &ClusterState) -> Option<Timestamp> {
     Some(state.next_poll.map_or(retry_at, |poll| poll.max(retry_at)))
 }
 
-/// The advice that remains.
+/// The advice for the remaining reasons.
 fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, now: Timestamp) {
     match (&state.observation, data) {
         (None, _) => {
@@ -161,7 +161,7 @@ fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, n
     }
 }
 
-/// Who meant it, and when.
+/// The holder of the token that rejected it, and the time.
 fn rejected_here(page: &mut Html, rejection: &Rejection, now: Timestamp) {
     page.raw(", rejected here by <b>").text(&rejection.actor).raw("</b> ");
     when(page, rejection.at, now);

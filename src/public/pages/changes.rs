@@ -35,7 +35,7 @@ impl<'a> Change<'a> {
         connections.chain(switch)
     }
 
-    /// The cells for when, what, and how.
+    /// The cells for the time, the subject and the change.
     pub(super) fn cells(&self, page: &mut Html, now: Timestamp, cluster: impl FnOnce(&mut Html)) {
         page.labelled("Seen", "");
         ago(page, self.at, now);

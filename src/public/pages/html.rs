@@ -41,7 +41,7 @@ impl Html {
         self.raw("<td data-label=\"").raw(label).raw("\" class=\"").raw(class).raw("\">")
     }
 
-    /// A cell with a number; a zero is nothing to look at.
+    /// A cell with a number; a zero is dimmed.
     pub(super) fn count(&mut self, label: &'static str, count: u64) -> &mut Self {
         let class = if count == 0 { "n quiet" } else { "n" };
         self.labelled(label, class).text(&count.to_string()).raw("</td>")

@@ -16,11 +16,11 @@ use crate::{
     model::Status,
 };
 
-/// More rows than a browser shows at ease; the rest is in the JSON, and found by the filter.
+/// More rows would make a browser slow; the others are in the JSON, and the filter finds them.
 const MOST_CLUSTERS: usize = 5000;
 const MOST_CHANGES: usize = 25;
 
-/// What the status page is made from.
+/// The content of the status page.
 pub(in crate::public) struct StatusPage<'a> {
     pub(in crate::public) snapshot: &'a Snapshot,
     pub(in crate::public) now: Timestamp,
@@ -80,7 +80,7 @@ fn has_all(words: &[String], state: &ClusterState) -> bool {
     words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
 }
 
-/// A cluster, and what it needs somebody for.
+/// A cluster, and the reasons why it needs attention.
 type WithNeeds<'a> = (Vec<Need>, &'a ClusterState);
 
 fn summary(page: &mut Html, all: &[WithNeeds<'_>], now: Timestamp, stale_after: Duration) {
@@ -178,7 +178,7 @@ fn row(
     page.raw("</td></tr>\n");
 }
 
-/// All that a cluster needs attention for. A row that begins in green is one of a good cluster.
+/// All reasons why a cluster needs attention. The row of a good cluster begins in green.
 fn badges(page: &mut Html, needs: &[Need], freshness: Freshness) {
     if needs.is_empty() {
         badge(page, colour(freshness), freshness.as_str());

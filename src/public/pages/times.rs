@@ -50,7 +50,7 @@ pub(super) fn human(seconds: i64) -> String {
     humantime::format_duration(Duration::from_secs(length)).to_string()
 }
 
-/// `form` tells the page's script how to write it a second later.
+/// `form` is the form in which the page's script writes it later.
 fn moment(page: &mut Html, at: Timestamp, form: &'static str, texts: &[&str]) {
     let date = format!("{at:.0}");
     page.raw("<time data-form=\"").raw(form).raw("\" datetime=\"").text(&date).raw("\" title=\"");

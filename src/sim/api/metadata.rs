@@ -11,7 +11,7 @@ use crate::sim::{
     signature::{Received, only_value, same},
 };
 
-/// The text of a metadata token; real ones differ, which nobody may lean on.
+/// The text of a metadata token; real ones differ, which no one may lean on.
 const TOKEN: &str = "sim-metadata-token";
 
 /// Obtaining a metadata token, where the service gives any.

@@ -90,7 +90,7 @@ pub(super) fn failed_as_told(mut reply: Reply, hits: &Hits) -> Reply {
     reply
 }
 
-/// Somebody else's change: the one that the fault names, otherwise another description.
+/// Someone else's change: the one that the fault names, otherwise another description.
 fn meddle(state: &mut State, request: &Request<'_>, second: &Fault) {
     let id = request.service();
     let usual = || Patch::from_iter([("description".to_owned(), "changed by someone else".into())]);

@@ -49,7 +49,7 @@ impl FromStr for Fault {
     /// Reads `NAME` or `NAME:PERCENT`.
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, percent) = text.split_once(':').unwrap_or((text, "100"));
-        let kind = Kind::named(name).ok_or_else(|| format!("no fault is called {name:?}"))?;
+        let kind = Kind::named(name).ok_or_else(|| format!("there is no fault {name:?}"))?;
         let number = percent.parse().ok().filter(|number| (1..=100).contains(number));
         let wrong = || format!("{percent:?} is no percentage from 1 to 100");
         Ok(Self::new(kind, number.ok_or_else(wrong)?))
@@ -165,7 +165,7 @@ mod tests {
     fn anything_else_is_refused() {
         for text in ["", "Throttled", "throttled ", ":20", "unknown"] {
             let error = text.parse::<Fault>().expect_err(text);
-            assert!(error.starts_with("no fault is called"), "{error}");
+            assert!(error.starts_with("there is no fault"), "{error}");
         }
         for text in ["throttled:", "throttled:0", "throttled:101", "throttled:-1", "throttled:x"] {
             let error = text.parse::<Fault>().expect_err(text);

@@ -26,7 +26,7 @@ impl World {
     pub(crate) fn delete_cluster(&mut self, id: &str) -> bool {
         let Some(cluster) = self.cluster_mut(id) else { return false };
         cluster.deleted = true;
-        // Nobody can see them any more, and a world may run for weeks.
+        // No one can see them any more, and a world may run for weeks.
         cluster.connections = Vec::new();
         true
     }

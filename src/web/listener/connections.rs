@@ -1,4 +1,4 @@
-//! The connections of a listener, and which of them gives way when there is no room.
+//! The connections of a listener, and the choice of the one to cut when there is no room.
 //!
 //! Two things run out: places for connections, and memory for answers that clients do not take. In both
 //! cases the connection without progress for the longest time is cut. Progress is a connection made, a
@@ -186,6 +186,7 @@ impl Seat {
     }
 
     pub(super) fn progressed(&self) {
+        // Relaxed, like all of these: the figures only choose a connection to cut, and guard no other memory.
         self.progress.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! Client certificates: whether one is needed, from which authority, and with which name.
+//! Client certificates: the requirement, the authority, and the accepted names.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -21,18 +21,18 @@ use super::{error::TlsError, pem::Pem};
 pub enum ClientAuth {
     /// Nothing.
     NoClientCert,
-    /// A certificate, whoever signed it; none is fine too.
+    /// A certificate of any signer, or none.
     RequestClientCert,
-    /// A certificate, whoever signed it.
+    /// A certificate of any signer.
     RequireAnyClientCert,
     /// None, or a certificate of this authority.
     VerifyClientCertIfGiven {
-        /// Nobody else is trusted, whatever the system trusts.
+        /// The authorities of the system are not trusted.
         ca: Pem,
     },
     /// A certificate of this authority.
     RequireAndVerifyClientCert {
-        /// Nobody else is trusted, whatever the system trusts.
+        /// The authorities of the system are not trusted.
         ca: Pem,
         /// One of these must be an alternative name of the certificate; none: any will do.
         allowed_sans: Vec<String>,

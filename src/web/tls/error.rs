@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why TLS cannot be had: the key of the configuration, and what is wrong there. No secret is in it.
+/// The reason why TLS cannot be used: the key of the configuration, and the mistake. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsError {
     /// The key below `tls_server_config`.

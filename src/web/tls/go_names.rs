@@ -27,7 +27,7 @@ const CIPHER_SUITES: [(&str, CipherSuite); 9] = [
     ("TLS_CHACHA20_POLY1305_SHA256", CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
 ];
 
-/// Those of Go that the library has.
+/// The groups of Go that the library has.
 const CURVES: [(&str, NamedGroup); 4] = [
     ("CurveP256", NamedGroup::secp256r1),
     ("CurveP384", NamedGroup::secp384r1),
@@ -35,7 +35,7 @@ const CURVES: [(&str, NamedGroup); 4] = [
     ("X25519MLKEM768", NamedGroup::X25519MLKEM768),
 ];
 
-/// The suite that Go calls so, if it can be had.
+/// The suite with this name in Go, if the library has it.
 pub fn cipher_suite(name: &str) -> Option<CipherSuite> {
     CIPHER_SUITES.iter().find(|(known, _)| *known == name).map(|(_, suite)| *suite)
 }
@@ -45,7 +45,7 @@ pub fn cipher_suite_names() -> impl Iterator<Item = &'static str> {
     CIPHER_SUITES.iter().map(|(name, _)| *name)
 }
 
-/// The key exchange group that Go calls so, if it can be had.
+/// The key exchange group with this name in Go, if the library has it.
 pub fn curve(name: &str) -> Option<NamedGroup> {
     CURVES.iter().find(|(known, _)| *known == name).map(|(_, group)| *group)
 }

@@ -122,7 +122,7 @@ async fn a_status_that_moved_is_412_with_the_present_ones() {
     assert_eq!((&json["sent"], &json["outcome"]), (&json!(false), &json!("not_sent")));
     let ran = connection(&admin, EDITOR, &["accept", "prod/search", "e2"], true).await;
     assert!(ran.code == 1 && ran.err.contains("no such connection"), "{}", ran.err);
-    assert!(ran.err.contains("Someone changed it meanwhile"), "{}", ran.err);
+    assert!(ran.err.contains("Someone else changed it meanwhile"), "{}", ran.err);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! States that nobody would think of.
+//! States that no one would think of.
 
 use std::{sync::Arc, time::Duration};
 

@@ -104,7 +104,7 @@ pub(super) fn is_sentence(key: &str) -> bool {
     is_in(SENTENCES, key)
 }
 
-/// True of a text that names nobody: a date, a short number, nothing, a Boolean.
+/// True of a text that names no one: a date, a short number, nothing, a Boolean.
 pub(super) fn is_harmless(text: &str) -> bool {
     let is_number = text.len() <= LONGEST_NUMBER && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number || is_date(text) || ["true", "false"].contains(&text)

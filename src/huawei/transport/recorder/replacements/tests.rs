@@ -36,7 +36,7 @@ fn each_text_becomes_one_of_the_same_form() {
         ("1234567890", "text-1"),
         ("1234-5678-9012-3456", "text-1"),
         ("<secret>", "text-1"),
-        // Of these nobody can be told.
+        // Of these no one can be told.
         ("cn-north-4", "cn-north-4"),
         ("", ""),
         ("3000", "3000"),
