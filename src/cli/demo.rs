@@ -1,4 +1,5 @@
-//! `demo`: a simulated cloud and the daemon in one process, on loopback.
+//! `demo`: a simulated cloud and the daemon in one process, on loopback; only the public listener can be
+//! elsewhere.
 //!
 //! The two speak over HTTP as strangers do; the daemon is configured as it always is, from a text.
 
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::{
+    args::{ListenAddress, parse_listen_address},
     exit::{FINE, Failure},
     log::LogArgs,
     serve::Beginning,
@@ -40,6 +42,14 @@ const CLOUD_PORT: u16 = 10069;
 
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
+    /// Where the metrics are served instead of on loopback, as in a container; :PORT means on every address
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        env = "CSS_VPCEP_EXPORTER_WEB_LISTEN_ADDRESS",
+        value_parser = parse_listen_address
+    )]
+    listen: Option<ListenAddress>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -54,7 +64,10 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     let config = load()?;
     let beginning = Beginning::of(&config);
     let options = Options {
-        listen: vec![loopback(METRICS_PORT), loopback(0)],
+        listen: args.listen.map_or_else(
+            || vec![loopback(METRICS_PORT), loopback(0)],
+            |ListenAddress(given)| given,
+        ),
         admin_fallback: Some(loopback(0)),
         telemetry_path: "/metrics".into(),
         lifecycle: false,
@@ -64,7 +77,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
         changes: Timings::DEFAULT,
     };
     let app = App::bind(config, options).await?;
-    let public = app.public_address();
+    let public = reachable(app.public_address());
     let admin = app.admin_address().ok_or_else(|| "the demo has no admin listener".to_owned())?;
     let lines = [
         ("metrics", format!("http://{public}/metrics")),
@@ -79,6 +92,15 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     beginning.log(&app, "none: this is the demo");
     run_both(app, sim, signals).await?;
     Ok(FINE)
+}
+
+/// HOST:PORT for a URL on this machine: an address that stands for all of them cannot be called.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
 }
 
 /// Runs the daemon until a signal, and the cloud until the daemon has ended.

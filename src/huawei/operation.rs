@@ -86,8 +86,8 @@ impl Operation {
         Described { method, service, path, actions }
     }
 
-    /// Returns true if it asks IAM or STS for credentials: with POST, and twice brings no harm.
-    pub(super) fn is_exchange(self) -> bool {
+    /// Returns true if its answer holds credentials.
+    pub(super) const fn is_exchange(self) -> bool {
         matches!(
             self,
             Self::Token
@@ -95,6 +95,8 @@ impl Operation {
                 | Self::SecurityTokens
                 | Self::Assume
                 | Self::AssumeWithOidc
+                | Self::Metadata
+                | Self::PodIdentity
         )
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use css_vpcep_exporter::audit::{Content, Kind, Record};
+use reqwest::Method;
 use serde_json::json;
 use tokio::{
     task::{JoinSet, LocalSet},
@@ -14,7 +15,7 @@ use super::{
     ledger::{self, But},
     world::{Place, Running, World, kind, told, wanted},
 };
-use crate::support::eventually;
+use crate::support::{Answer, eventually};
 
 /// What a start says of a change that was cut short.
 const SAID: &str = "a change was under way when the exporter ended";
@@ -190,18 +191,73 @@ const KILLS: usize = 16;
 const ROUNDS: usize = 4;
 const LONGEST_SPREAD: Duration = Duration::from_millis(500);
 
-#[tokio::test]
-async fn fault_c14_killed_at_random() {
-    LocalSet::new().run_until(killed_at_random()).await;
+/// What is cut short: a change of an endpoint service, or a decision about a connection.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    Change,
+    Decision,
 }
 
-async fn killed_at_random() {
+impl Cut {
+    /// A place with enough targets: services, or clusters with a connection that is rejected.
+    async fn place(self, lane: usize) -> Place {
+        let mut place = Place::new(&format!("fault_c14_random_{self:?}_{lane}"), KILLS).await;
+        if let Cut::Decision = self {
+            let limit = json!({"requests_per_second": 1000, "burst": 1000});
+            place.configuration["projects"][0]["rate_limit"]["css"] = limit;
+            for number in 0..KILLS {
+                let cluster = place.cloud.id(number);
+                let path =
+                    format!("clusters/{cluster}/connections/{}", connection(&place, number).await);
+                place.cloud.control(Method::POST, &path, &json!({"status": "rejected"})).await;
+            }
+        }
+        place
+    }
+
+    /// The id by which the audit log names it.
+    fn target(self, place: &Place, number: usize) -> String {
+        match self {
+            Cut::Change => place.services[number].clone(),
+            Cut::Decision => place.cloud.id(number).to_owned(),
+        }
+    }
+
+    async fn ask(self, place: &Place, number: usize) -> Result<Answer, String> {
+        let target = self.target(place, number);
+        match self {
+            Cut::Change => place.desk.ask_to_change(&target, "*", &wanted()).await,
+            Cut::Decision => {
+                let id = connection(place, number).await;
+                place.desk.ask_to_decide(&target, "accept", &[(&id, "rejected")]).await
+            }
+        }
+    }
+}
+
+/// The first connection of a cluster.
+async fn connection(place: &Place, cluster: usize) -> String {
+    let world = place.cloud.control(Method::GET, "world", &json!({})).await;
+    world["clusters"][cluster]["connections"][0]["id"].as_str().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn fault_c14_killed_at_random() {
+    LocalSet::new().run_until(killed_at_random(Cut::Change)).await;
+}
+
+#[tokio::test]
+async fn fault_c14_killed_at_random_in_a_decision() {
+    LocalSet::new().run_until(killed_at_random(Cut::Decision)).await;
+}
+
+async fn killed_at_random(cut: Cut) {
     let mut ends = Vec::new();
-    // Chance decides on which side of the PUT a kill strikes, so it gets several rounds to strike on both.
+    // Chance decides on which side of the request a kill strikes, so it gets several rounds to strike on both.
     for round in 0..ROUNDS {
         let mut lanes = JoinSet::new();
         for lane in 0..LANES {
-            lanes.spawn_local(killed_often(round * LANES + lane));
+            lanes.spawn_local(killed_often(cut, round * LANES + lane));
         }
         let of_round: Vec<_> = lanes.join_all().await.into_iter().flatten().collect();
         assert!(of_round.len() <= LANES * KILLS, "{of_round:?}");
@@ -217,8 +273,8 @@ async fn killed_at_random() {
     panic!("too few, or all on one side: {ends:?}");
 }
 
-async fn killed_often(lane: usize) -> Vec<String> {
-    let mut place = Place::new(&format!("fault_c14_random_{lane}"), KILLS).await;
+async fn killed_often(cut: Cut, lane: usize) -> Vec<String> {
+    let mut place = cut.place(lane).await;
     let mut chance = fastrand::Rng::with_seed(lane as u64);
     let mut heard = 0;
     let mut spread = Duration::from_millis(40);
@@ -226,18 +282,17 @@ async fn killed_often(lane: usize) -> Vec<String> {
         let running = place.serve(&format!("{number}")).await;
         let moment = spread.mul_f64(chance.f64());
         let began = Instant::now();
-        let (update, service) = (wanted(), place.services[number].clone());
         let killed = async {
             sleep(moment).await;
             running.process.signal("KILL").await;
         };
-        let (answer, ()) = tokio::join!(place.desk.ask_to_change(&service, "*", &update), killed);
+        let (answer, ()) = tokio::join!(cut.ask(&place, number), killed);
         // Between too early and too late, however fast this machine is at the moment.
         let log = std::fs::read_to_string(&place.log).unwrap_or_default();
         if answer.is_ok() {
             spread = spread.min(began.elapsed());
             heard += 1;
-        } else if !log.contains(&service) {
+        } else if !log.contains(&cut.target(&place, number)) {
             spread = spread.mul_f64(1.5).min(LONGEST_SPREAD);
         }
         assert!(!{ running }.process.end().await.success());

@@ -115,6 +115,23 @@ async fn the_demo_says_where_things_are() {
     assert_plain(&screen, &["metrics ", "status ", "admin ", "token ", "cloud "]);
 }
 
+/// As in a container, whose ports are reached from outside; what can change anything stays on loopback.
+#[tokio::test]
+async fn the_demo_is_served_where_the_flag_says() {
+    let folder = Folder::new("the_demo_is_served_where_the_flag_says");
+    let demo = OnTerminal::start(&folder, exporter(&["demo", "--web.listen-address", "0.0.0.0:0"]));
+    demo.shows("\nadmin http://127.0.0.1:").await;
+    demo.shows("\ncloud http://127.0.0.1:").await;
+    let screen = demo.screen();
+    let metrics = screen.lines().find_map(|line| line.strip_prefix("metrics "));
+    let metrics = metrics.unwrap_or_else(|| panic!("{screen}"));
+    assert!(metrics.starts_with("http://localhost:"), "{screen}");
+    let answer = ask(Method::GET, metrics, &[], String::new()).await.expect("it is reached");
+    assert_eq!(answer.status, 200);
+    let (code, screen) = interrupted(demo).await;
+    assert_eq!(code, Some(0), "{screen}");
+}
+
 #[tokio::test]
 async fn serving_begins_with_a_line_of_ours() {
     let folder = Folder::new("serving_begins_with_a_line_of_ours");

@@ -70,6 +70,9 @@ fn commands_and_flags_are_those_of_the_help() {
         "--quick",
         "--peer",
         "--stop-timeout",
+        "--read-only",
+        "--rm",
+        "--tmpfs",
     ];
     // A token is never an argument; a revision is built in.
     let no_flags = ["CSS_VPCEP_EXPORTER_ADMIN_TOKEN", "CSS_VPCEP_EXPORTER_REVISION"];

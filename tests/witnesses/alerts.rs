@@ -1,9 +1,10 @@
-//! From a rejected connection to the page, and from the accepted one to its end: the demo, a real
-//! Prometheus and a real Alertmanager with the shipped files, and a webhook. And what must not page.
+//! From a rejected connection to the page, and from the command that accepts it to the page's end: the exporter,
+//! a real Prometheus and a real Alertmanager with the shipped files, and a webhook. And what must not page.
 
 use std::{
     fs,
     net::IpAddr,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
@@ -14,54 +15,68 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    binary::{Demo, wait_until_whole},
-    parts::{fetch, fetch_json, listening, part},
+    binary::{PROJECT, REGION, Simulator, configuration},
+    parts::{fetch, fetch_json, listening, part, said},
     prometheus::Prometheus,
     support::{
-        ask, eventually, here,
-        process::{Folder, Process},
+        daemon::sha256,
+        eventually, here,
+        process::{Folder, Process, exporter, run},
+        serve::Serve,
     },
 };
 
 const ALERT: &str = "HuaweiCssVpcepConnectionNewlyRejected";
 const RULES: &str = "rules/css-vpcep-exporter.yml";
-const POLL_INTERVAL: &str = "huaweicloud_css_vpcep_poll_interval_seconds{";
+/// In seconds.
+const POLL_INTERVAL: u32 = 2;
+const STATUS: &str = "huaweicloud_css_vpcep_connection_status";
+const REJECTED_HERE: &str = "huaweicloud_css_vpcep_connection_rejected_here";
 const REMEMBERED: &str =
     "huaweicloud_css_vpcep:connection_last_seen_newly_rejected:data_timestamp_seconds";
 const RUNBOOKS: &str = "https://git.example.com/css-vpcep-exporter/blob/main/";
+const TOKEN: &str = "the-editor-of-the-witnesses";
 
 /// The files are the shipped ones, but for addresses, for the front of the runbooks' addresses, which
 /// the documents say to replace, and for **times**: scrapes, rules and groups of alerts come each second,
 /// and an alert goes on for 6 s after its reason has ended, where the shipped file says 5 min.
 #[tokio::test]
-async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
+async fn a_rejected_connection_is_paged_about_until_the_command_accepts_it() {
     let folder = Folder::new("a_rejected_connection_is_paged_about");
-    let demo = Demo::start(&folder).await;
+    let exporter = Exporter::start(&folder).await;
     let webhook = Webhook::start().await;
     let alertmanager = Alertmanager::telling(&folder, &webhook.url).await;
-    let prometheus = watching(&folder, &demo.address, &alertmanager.address).await;
-    let connection = Watched::accepted(&demo.cloud).await;
+    let prometheus = watching(&folder, &exporter.serve.public, &alertmanager.address).await;
+    let [meant, connection] = exporter.accepted().await;
+    let rejected_here = format!("{REJECTED_HERE}{{endpoint_id={:?}}}", meant.id);
 
-    eventually("Prometheus holds it as accepted", async || {
-        connection.set("accepted").await;
-        let query = format!(
-            r#"huaweicloud_css_vpcep_connection_status{{endpoint_id="{}",status="accepted"}}"#,
-            connection.id
-        );
-        let held = prometheus.get("query", &[("query", &query)]).await?;
-        if held["result"][0].is_null() { Err(held.to_string()) } else { Ok(()) }
-    })
-    .await;
-    let about = |status: &str| webhook.about(&connection.id, status);
-    assert_eq!(about("firing"), None, "nobody has rejected it yet");
+    // A rejection through the admin listener comes first, so whatever it caused has come before the page.
+    prometheus.comes_to_hold(&meant.has_status("accepted")).await;
+    exporter.decide("reject", &meant).await;
+    prometheus.comes_to_hold(&meant.has_status("rejected")).await;
+    prometheus.comes_to_hold(&rejected_here).await;
+    prometheus.comes_to_hold(&connection.has_status("accepted")).await;
+    assert!(!webhook.has_heard_of(&connection), "nobody has rejected it yet");
 
-    let before = connection.now().await;
-    let page = eventually("the page", async || {
-        connection.set("rejected").await;
-        about("firing").ok_or_else(|| format!("{:#?}", webhook.received()))
-    })
-    .await;
-    let after = connection.now().await;
+    let before = exporter.now().await;
+    exporter.set(&connection, "rejected").await;
+    let page = webhook.comes_to_tell(&connection, "firing").await;
+    let after = exporter.now().await;
+    assert_page(&page, &connection, [before, after]).await;
+
+    exporter.decide("accept", &connection).await;
+    let end = webhook.comes_to_tell(&connection, "resolved").await;
+    assert_eq!(end["labels"], page["labels"]);
+    assert_eq!(end["fingerprint"], page["fingerprint"]);
+    // The connection that was rejected on purpose still is, and nobody has heard of it.
+    assert!(!prometheus.ask(&rejected_here).await.expect("an answer").is_empty());
+    assert!(!webhook.has_heard_of(&meant));
+    let alerts = format!("last_over_time(ALERTS{{endpoint_id={:?}}}[1h])", meant.id);
+    assert_eq!(prometheus.ask(&alerts).await, Ok(Vec::new()));
+}
+
+/// The page names the connection, its cluster, owner and time, and leads to the status page and the runbook.
+async fn assert_page(page: &Value, connection: &Watched, [before, after]: [Timestamp; 2]) {
     assert_eq!(page["labels"]["alertname"], ALERT);
     assert_eq!(page["labels"]["severity"], "critical");
     assert_eq!(page["labels"]["endpoint_id"], *connection.id);
@@ -77,11 +92,13 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     assert!(status_page.contains(&connection.id), "{status_url} does not show {}", connection.id);
     let runbook = annotations["runbook_url"].as_str().unwrap_or_default();
     let path = runbook.strip_prefix(RUNBOOKS).unwrap_or_else(|| panic!("{page}"));
-    assert!(text_of(path).contains(ALERT), "{path} is about something else");
+    let runbook = text_of(path);
+    assert!(runbook.contains(ALERT), "{path} is about something else");
+    assert!(runbook.contains("connection accept"), "{path} lacks the command");
     let words = annotations["description"].as_str().unwrap_or_default();
     let start = format!(
-        "Endpoint {} of cluster {} ({}, project demo, sim-region-1) has been rejected since ",
-        connection.id, connection.cluster_name, connection.cluster_id
+        "Endpoint {} of cluster {name} ({}, project {PROJECT}, {REGION}) has been rejected since ",
+        connection.id, connection.cluster_id
     );
     let rest = words.strip_prefix(&start).unwrap_or_else(|| panic!("{words}"));
     let (since, rest) = rest.split_once(", as of ").unwrap_or_else(|| panic!("{words}"));
@@ -93,14 +110,6 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
     let owner = owner.strip_prefix("Account ").and_then(|owner| owner.split_once(", address "));
     let (account, address) = owner.unwrap_or_else(|| panic!("{words}"));
     assert!(account.len() == 32 && address.parse::<IpAddr>().is_ok(), "{words}");
-
-    let end = eventually("the end of the page", async || {
-        connection.set("accepted").await;
-        about("resolved").ok_or_else(|| format!("{:#?}", webhook.received()))
-    })
-    .await;
-    assert_eq!(end["labels"], page["labels"]);
-    assert_eq!(end["fingerprint"], page["fingerprint"]);
 }
 
 /// Prometheus scrapes once in ten polls, and its rules see each sample grow old. The data were fresh when they
@@ -108,38 +117,29 @@ async fn a_rejected_connection_is_paged_about_until_it_is_accepted() {
 #[tokio::test]
 async fn fresh_data_that_are_seldom_scraped_are_not_called_old() {
     let folder = Folder::new("fresh_data_that_are_seldom_scraped");
-    let demo = Demo::start(&folder).await;
-    let page = wait_until_whole(&demo.address).await;
-    let interval = page.lines().find_map(|line| line.strip_prefix(POLL_INTERVAL)?.rsplit_once(' '));
-    let (_, interval) = interval.expect("the page has the interval");
-    let interval: u32 = interval.parse().expect("whole seconds");
+    let exporter = Exporter::start(&folder).await;
     write_rules(&folder);
     let config = format!(
         "global: {{ scrape_interval: {}s, evaluation_interval: 1s }}\n\
          rule_files: [{RULES}]\n\
          scrape_configs:\n\
          - {{ job_name: css-vpcep, static_configs: [{{ targets: [{:?}] }}] }}\n",
-        10 * interval,
-        demo.address
+        10 * POLL_INTERVAL,
+        exporter.serve.public
     );
-    let connection = Watched::accepted(&demo.cloud).await;
+    let [connection, _] = exporter.accepted().await;
     let rejected = format!(r#"endpoint_id="{}",status="rejected""#, connection.id);
+    exporter.set(&connection, "rejected").await;
     eventually("the exporter has seen a rejection", async || {
-        connection.set("rejected").await;
-        let page = fetch(&format!("http://{}/metrics", demo.address)).await?;
+        let page = exporter.serve.get("/metrics").await.text;
         if page.contains(&rejected) { Ok(()) } else { Err(page) }
     })
     .await;
 
     let prometheus = Prometheus::start(&folder, &config).await;
-    let ask = async |query: &str| {
-        let answer = prometheus.get("query", &[("query", query)]).await?;
-        Ok::<_, String>(answer["result"].as_array().cloned().unwrap_or_default())
-    };
     eventually("two scrapes, and rules that looked at the first one again and again", async || {
-        connection.set("rejected").await;
-        let scrapes = ask("count_over_time(up[1h]) >= 2").await?;
-        let looks = ask(&format!("count_over_time({REMEMBERED}[1h]) > 5")).await?;
+        let scrapes = prometheus.ask("count_over_time(up[1h]) >= 2").await?;
+        let looks = prometheus.ask(&format!("count_over_time({REMEMBERED}[1h]) > 5")).await?;
         if scrapes.is_empty() || looks.is_empty() {
             return Err(format!("{scrapes:?}, {looks:?}"));
         }
@@ -147,8 +147,8 @@ async fn fresh_data_that_are_seldom_scraped_are_not_called_old() {
     })
     .await;
     // Pending alerts are included here.
-    let told = ask(r#"last_over_time(ALERTS{alertname=~".*(Blind|NeverPolled).*"}[1h])"#).await;
-    assert_eq!(told, Ok(Vec::new()));
+    let told = r#"last_over_time(ALERTS{alertname=~".*(Blind|NeverPolled).*"}[1h])"#;
+    assert_eq!(prometheus.ask(told).await, Ok(Vec::new()));
 }
 
 /// Prometheus with the shipped configuration and rules.
@@ -253,70 +253,102 @@ impl Webhook {
         self.received.lock().expect("not poisoned").clone()
     }
 
-    /// The newest alert with this status about an endpoint that was rejected.
-    fn about(&self, endpoint_id: &str, status: &str) -> Option<Value> {
-        let received = self.received();
-        let alerts = received.iter().rev().filter_map(|one| one["alerts"].as_array()).flatten();
-        let is_it = |alert: &&Value| {
-            let labels = &alert["labels"];
-            labels["alertname"] == ALERT
-                && labels["endpoint_id"] == endpoint_id
-                && alert["status"] == status
-        };
-        alerts.into_iter().find(is_it).cloned()
+    fn has_heard_of(&self, connection: &Watched) -> bool {
+        Value::from(self.received()).to_string().contains(&connection.id)
+    }
+
+    /// Waits for the newest alert with this status about a rejected connection.
+    async fn comes_to_tell(&self, connection: &Watched, status: &str) -> Value {
+        eventually(&format!("the receiver is told that the page is {status}"), async || {
+            let received = self.received();
+            let alerts = received.iter().rev().filter_map(|one| one["alerts"].as_array()).flatten();
+            let is_it = |alert: &&Value| {
+                let labels = &alert["labels"];
+                labels["alertname"] == ALERT
+                    && labels["endpoint_id"] == *connection.id
+                    && alert["status"] == status
+            };
+            alerts.into_iter().find(is_it).cloned().ok_or_else(|| format!("{received:#?}"))
+        })
+        .await
     }
 }
 
-/// A connection of the demo. The demo's world moves on by itself, so its status is set again and again.
+/// The daemon with an admin listener, on a cloud that moves only when it is told to.
+struct Exporter {
+    cloud: Simulator,
+    serve: Serve,
+    admin: String,
+    token_file: PathBuf,
+}
+
+impl Exporter {
+    async fn start(folder: &Folder) -> Exporter {
+        let cloud = Simulator::start(folder, 2, 8).await;
+        let world = cloud.world().await;
+        let clusters: Vec<_> = world.iter().map(|one| (&*one.id, &*one.name)).collect();
+        let keys = json!({ "static": {
+            "access_key": cloud.access_key,
+            "secret_key_file": folder.write("secret_key", &cloud.secret_key),
+        } });
+        let mut config = configuration(&cloud.url, &cloud.project_id, &keys, &clusters);
+        config["poll"] = json!({ "interval": format!("{POLL_INTERVAL}s"), "timeout": "1s" });
+        config["admin"] = json!({
+            "listen": "127.0.0.1:0",
+            "audit_log": folder.path.join("audit.jsonl"),
+            "tokens": [
+                {"name": "oncall", "sha256": sha256(TOKEN), "role": "editor", "clusters": ["*"]},
+            ],
+        });
+        let mut serve = Serve::start(folder, "serve", &config, &[]).await;
+        let admin = format!("http://{}", serve.process.address("admin").await);
+        let token_file = folder.write("token", TOKEN);
+        Exporter { cloud, serve, admin, token_file }
+    }
+
+    /// Two connections that are accepted.
+    async fn accepted(&self) -> [Watched; 2] {
+        let world = self.cloud.world().await;
+        let all = world.iter().flat_map(|one| one.connections.iter().map(move |row| (one, row)));
+        let accepted = all.filter(|(_, row)| row.status == "accepted").map(|(one, row)| Watched {
+            cluster_id: one.id.clone(),
+            cluster_name: one.name.clone(),
+            id: row.id.clone(),
+        });
+        let two: Vec<_> = accepted.take(2).collect();
+        two.try_into().unwrap_or_else(|_| panic!("fewer than two are accepted"))
+    }
+
+    /// The cloud's time.
+    async fn now(&self) -> Timestamp {
+        let world = fetch_json(&format!("{}/__sim/world", self.cloud.url)).await.expect("a world");
+        world["now"].as_str().expect("a time").parse().expect("a time of RFC 3339")
+    }
+
+    /// Sets a status in the cloud, as someone at its console does.
+    async fn set(&self, Watched { cluster_id, id, .. }: &Watched, status: &str) {
+        let path = format!("clusters/{cluster_id}/connections/{id}");
+        self.cloud.control(Method::POST, &path, &json!({ "status": status })).await;
+    }
+
+    /// Accepts or rejects it with the command that the runbook names.
+    async fn decide(&self, action: &str, Watched { cluster_id, id, .. }: &Watched) {
+        let mut command = exporter(&["connection", action, cluster_id, id, "--yes"]);
+        command.args(["--admin.url", &self.admin, "--admin.token-file"]).arg(&self.token_file);
+        let ended = run(command).await;
+        assert!(ended.code == Some(0), "{}", said(&ended));
+    }
+}
+
 struct Watched {
-    cloud: String,
     cluster_id: String,
     cluster_name: String,
     id: String,
 }
 
 impl Watched {
-    /// The first one that is accepted.
-    async fn accepted(cloud: &str) -> Watched {
-        let world = fetch_json(&format!("{cloud}/__sim/world")).await.expect("a world");
-        let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let clusters = world["clusters"].as_array().into_iter().flatten();
-        let found = clusters
-            .flat_map(|one| {
-                one["connections"].as_array().into_iter().flatten().map(move |c| (one, c))
-            })
-            .find(|(_, connection)| connection["status"] == "accepted");
-        let (cluster, connection) = found.unwrap_or_else(|| panic!("none is accepted: {world}"));
-        Watched {
-            cloud: cloud.to_owned(),
-            cluster_id: text(&cluster["id"]),
-            cluster_name: text(&cluster["name"]),
-            id: text(&connection["id"]),
-        }
-    }
-
-    /// The cloud's time.
-    async fn now(&self) -> Timestamp {
-        let world = fetch_json(&format!("{}/__sim/world", self.cloud)).await.expect("a world");
-        world["now"].as_str().expect("a time").parse().expect("a time of RFC 3339")
-    }
-
-    async fn set(&self, status: &str) {
-        let cluster = format!("{}/__sim/clusters/{}", self.cloud, self.cluster_id);
-        let one = format!("{cluster}/connections/{}", self.id);
-        let body = json!({ "status": status }).to_string();
-        let answer = ask(Method::POST, &one, &[], body).await.expect("the simulator answers");
-        if answer.status == 404 {
-            // The world has let it go: it comes back beside the others.
-            let world = fetch_json(&format!("{}/__sim/world", self.cloud)).await.expect("a world");
-            let clusters = world["clusters"].as_array().into_iter().flatten();
-            let ours = clusters.filter(|cluster| cluster["id"] == *self.cluster_id);
-            let others = ours.flat_map(|one| one["connections"].as_array().into_iter().flatten());
-            let mut all: Vec<_> = others.map(|other| json!({ "id": other["id"] })).collect();
-            all.push(json!({ "id": self.id, "status": status }));
-            let body = json!({ "connections": all }).to_string();
-            let answer = ask(Method::PUT, &cluster, &[], body).await;
-            assert_eq!(answer.expect("the simulator answers").status, 200);
-        }
+    /// A query for its series with this status.
+    fn has_status(&self, status: &str) -> String {
+        format!("{STATUS}{{endpoint_id={:?},status={status:?}}}", self.id)
     }
 }

@@ -214,6 +214,20 @@ impl Prometheus {
         Ok(answer["data"].take())
     }
 
+    /// The series of an instant query.
+    pub(crate) async fn ask(&self, query: &str) -> Result<Vec<Value>, String> {
+        let mut answer = self.get("query", &[("query", query)]).await?;
+        serde_json::from_value(answer["result"].take()).map_err(|error| error.to_string())
+    }
+
+    /// Waits until it has series for a query.
+    pub(crate) async fn comes_to_hold(&self, query: &str) {
+        eventually(query, async || {
+            if self.ask(query).await?.is_empty() { Err("no series".into()) } else { Ok(()) }
+        })
+        .await;
+    }
+
     /// The newest sample of every series that tells about the cloud's world.
     pub(crate) async fn world_samples(&self) -> Result<Samples, String> {
         let query = format!(r#"{{__name__=~"{PREFIX}({})"}}"#, WORLD_METRICS.join("|"));

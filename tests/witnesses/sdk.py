@@ -2,6 +2,9 @@
 
 usage: sdk.py CLOUD_URL REGION CALLS
 
+`ReadAs` reads connections with other credentials than keys, of which the SDK makes keys by itself; `CallerIdentity`
+asks STS who has the keys.
+
 The keys come from HUAWEICLOUD_SDK_AK, _SK and, if set, _SECURITY_TOKEN; the id of the project from
 _PROJECT_ID, and without that the SDK asks IAM for it. CALLS is a JSON array of pairs: the name that the
 SDK has for a call, and the fields of its request. Prints a JSON array with an object for each: `answer`,
@@ -13,6 +16,7 @@ import os
 import re
 import sys
 
+from huaweicloudsdkcore.auth import internal, provider
 from huaweicloudsdkcore.auth.credentials import BasicCredentials, GlobalCredentials
 from huaweicloudsdkcore.exceptions.exceptions import SdkException, ServiceResponseException
 from huaweicloudsdkcore.region.region import Region
@@ -63,6 +67,21 @@ class Cloud:
         region = Region(self.region, self.url)
         return kind.new_builder().with_credentials(credentials).with_region(region).build()
 
+    def credentials_of(self, kind, **fields):
+        """Credentials of a platform, an identity provider or an agency; IAM tells the project."""
+        if kind == "identity_provider":
+            credentials = BasicCredentials().with_idp_id(fields["idp_id"])
+            return credentials.with_id_token_file(fields["id_token_file"])
+        if kind == "oidc":
+            credentials = provider.OidcStsCredentialProvider("basic", **fields).get_credentials()
+            return credentials.with_sts_endpoint(self.url)
+        if kind == "pod_identity":
+            os.environ["HC_CONTAINER_CREDENTIALS_FULL_URI"] = f"{self.url}/pod-identity/credentials"
+            os.environ["HC_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = fields["token_file"]
+            return provider.PodIdentityCredentialProvider.get_basic().get_credentials()
+        internal.MetadataAccessor._METADATA_ENDPOINT = self.url
+        return provider.MetadataCredentialProvider.get_basic().get_credentials()
+
     def call(self, name, fields):
         # The first two are not calls, but values that the SDK gets from IAM by itself.
         if name == "ProjectId":
@@ -70,6 +89,15 @@ class Cloud:
         if name == "DomainId":
             http = self.clients[css].get_http_client()
             return self.with_keys(GlobalCredentials).process_auth_params(http, self.region).domain_id
+        if name == "CallerIdentity":
+            http = self.clients[css].get_http_client()
+            request = internal.StsHelper.get_caller_identity_request(http.config, self.url)
+            signed = self.credentials.process_auth_request(request, http).result()
+            return json.loads(http.do_request_sync(signed).content)
+        if name == "ReadAs":
+            credentials = self.credentials_of(**fields["credentials"]).with_iam_endpoint(self.url)
+            request = css.ShowVpcepConnectionRequest(cluster_id=fields["cluster_id"])
+            return self.client(css.CssClient, credentials).show_vpcep_connection(request)
         package = CALLS[name]
         if body := fields.get("body"):
             if "ports" in body:

@@ -316,6 +316,57 @@ async fn sdks_use_temporary_keys() {
     }
 }
 
+/// IAM, STS and what a platform gives, as the SDK for Python uses them; that for Go has not all of these.
+#[tokio::test]
+async fn the_sdk_reads_with_temporary_keys_of_every_kind() {
+    let folder = Folder::new("the_sdk_reads_with_temporary_keys");
+    let cloud = Simulator::start(&folder, 1, 4).await;
+    let cluster = cloud.world().await.remove(0);
+    let account =
+        fetch_json(&format!("{}/__sim/credentials", cloud.url)).await.expect("an account");
+    let file = |name: &str| {
+        let token = account[name].as_str().unwrap_or_else(|| panic!("no {name} in {account}"));
+        folder.write(name, token)
+    };
+    let (id_token, pod_token) = (file("id_token"), file("pod_token"));
+    let domain = "d03a1a7edc1004d0b9c0ffee051a1e50";
+    let oidc = json!({
+        "kind": "oidc",
+        "provider_urn": format!("iam::{domain}:oidc-provider:sim-idp"),
+        "agency_urn": format!("iam::{domain}:agency:sim-agency"),
+        "id_token_file": id_token,
+        "agency_session_name": "witness",
+    });
+    let kinds = [
+        json!({"kind": "metadata"}),
+        json!({"kind": "pod_identity", "token_file": pod_token}),
+        json!({"kind": "identity_provider", "idp_id": "sim-idp", "id_token_file": id_token}),
+        oidc,
+    ];
+    let read = |kind: &Value| json!(["ReadAs", {"cluster_id": cluster.id, "credentials": kind}]);
+    let mut calls: Vec<_> = kinds.iter().map(read).collect();
+    calls.push(json!(["CallerIdentity", {}]));
+    let mut answers = Client::new(Sdk::Python, &cloud).answers(&json!(calls)).await;
+
+    let caller = answers.pop().expect("the last one");
+    assert_eq!(caller["account_id"], domain);
+    let wanted: Value = cluster.connections.iter().map(Connection::as_the_sdks_show_it).collect();
+    for (kind, answer) in kinds.iter().zip(&answers) {
+        assert_eq!(sorted(&answer["connections"], "id"), sorted(&wanted, "id"), "{kind}");
+    }
+    let log = fetch_json(&format!("{}/__sim/requests", cloud.url)).await.expect("a log");
+    for operation in [
+        "metadata_keys",
+        "pod_identity",
+        "iam_id_token",
+        "iam_security_tokens",
+        "sts_assume_with_oidc",
+        "sts_caller",
+    ] {
+        assert!(log["by_operation"][operation].as_u64() > Some(0), "{operation}: {log}");
+    }
+}
+
 /// If no ids are given, the SDKs ask IAM for them.
 #[tokio::test]
 async fn sdks_find_the_project_and_the_account() {

@@ -1,6 +1,9 @@
 //! Chance decides what is, what is asked, and what goes wrong; the ledger holds all the same.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use fastrand::Rng;
 
@@ -8,17 +11,17 @@ use super::{
     fake::{Acts, Fake, Put, Reads, error, id, take},
     log::Log,
     mapping,
-    rig::{Ask, Rig, request},
+    rig::{Ask, Rig, decision, request},
     service,
 };
 use crate::{
     audit::Kind,
-    change::{Condition, Outcome, Refusal, Report, etag},
+    change::{ChangeRequest, Condition, DecisionRequest, Outcome, Refusal, Report, Wanted, etag},
     cloud::{CloudError, Reason},
-    model::{Field, PortMapping, ServiceFields},
+    model::{Decision, Field, PortMapping, ServiceFields, Status},
 };
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 
 fn text(random: &mut Rng, of: &[&str]) -> Option<Box<str>> {
     (random.bool()).then(|| of[random.usize(..of.len())].into())
@@ -80,41 +83,101 @@ fn put(random: &mut Rng) -> Put {
     Put { before: seconds(random), after, ..put }
 }
 
-/// I4: what whoever asked is told is what happened.
-fn check(rig: &Rig, asked: &ServiceFields, before: &ServiceFields, report: &Report, seed: u64) {
-    let truth = rig.fake.truth();
-    let mut wanted = before.clone();
-    take(&mut wanted, asked, &Field::ALL);
-    let empty = |fields: &mut ServiceFields| {
+/// Everything that changes are about.
+#[derive(Clone, Debug, PartialEq)]
+struct Truth {
+    fields: ServiceFields,
+    connections: BTreeMap<Box<str>, Status>,
+}
+
+impl Truth {
+    fn of(rig: &Rig) -> Self {
+        let connections = rig.fake.state().connections.clone();
+        let connections = connections.into_iter().map(|(id, status)| (id.into(), status));
+        Self { fields: rig.fake.truth(), connections: connections.collect() }.without_nothing()
+    }
+
+    /// Once this is done.
+    fn with(mut self, wanted: &Wanted) -> Self {
+        match wanted {
+            Wanted::Service { update, .. } => take(&mut self.fields, update, &Field::ALL),
+            Wanted::Connections { decision: DecisionRequest { action, connections }, .. } => {
+                let decided = connections.iter().map(|seen| seen.endpoint_id.as_str().into());
+                self.connections.extend(decided.map(|id| (id, action.status())));
+            }
+        }
+        self.without_nothing()
+    }
+
+    /// An empty text or list is the same as none.
+    fn without_nothing(mut self) -> Self {
+        let fields = &mut self.fields;
         fields.description = fields.description.take().filter(|text| !text.is_empty());
         fields.ports = fields.ports.take().filter(|ports| !ports.is_empty());
-    };
-    let [mut truth, mut wanted, mut before] = [truth, wanted, before.clone()];
-    [&mut truth, &mut wanted, &mut before].into_iter().for_each(empty);
-    let shown = format!("seed {seed}: {asked:?} {report:?}");
-    match report.outcome {
-        Outcome::Applied => assert_eq!(truth, wanted, "{shown}"),
-        Outcome::Unchanged => assert!(truth == before && wanted == before, "{shown}"),
-        Outcome::Planned | Outcome::NotSent | Outcome::Rejected | Outcome::NotApplied => {
-            assert_eq!(truth, before, "{shown}");
-        }
-        Outcome::Partial => assert!(truth != before && truth != wanted, "{shown}"),
-        Outcome::Unknown => assert!(report.sent && !report.safe_to_retry, "{shown}"),
-    }
-    if report.safe_to_retry {
-        assert_eq!(truth, before, "{shown}");
-    }
-    if !report.sent {
-        assert_eq!(truth, before, "{shown}");
+        self
     }
 }
 
-async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
+/// I4: what whoever asked is told is what happened.
+fn check(rig: &Rig, asked: &ChangeRequest, before: &Truth, report: &Report, seed: u64) {
+    let truth = Truth::of(rig);
+    let wanted = before.clone().with(&asked.wanted);
+    let shown = format!("seed {seed}: {asked:?} {report:?}");
+    match report.outcome {
+        Outcome::Applied => assert_eq!(truth, wanted, "{shown}"),
+        Outcome::Unchanged => assert!(truth == *before && wanted == *before, "{shown}"),
+        Outcome::Planned | Outcome::NotSent | Outcome::Rejected | Outcome::NotApplied => {
+            assert_eq!(truth, *before, "{shown}");
+        }
+        Outcome::Partial => assert!(truth != *before && truth != wanted, "{shown}"),
+        Outcome::Unknown => assert!(report.sent && !report.safe_to_retry, "{shown}"),
+    }
+    if report.safe_to_retry || !report.sent {
+        assert_eq!(truth, *before, "{shown}");
+    }
+}
+
+fn condition(random: &mut Rng, rig: &Rig) -> Condition {
+    match random.usize(..4) {
+        0 => Condition::None,
+        1 => Condition::Tags(vec!["stale".into()]),
+        2 => Condition::Tags(vec![etag(&rig.fake.state().services[&id()])]),
+        _ => Condition::Any,
+    }
+}
+
+/// A change of the service, or a decision about some connections, whose statuses the caller mostly knows.
+fn asked(random: &mut Rng, rig: &Rig) -> ChangeRequest {
+    let dry_run = random.usize(..8) == 0;
+    if random.bool() {
+        let condition = condition(random, rig);
+        return Ask { condition, dry_run, ..request(fields(random)) }.into();
+    }
+    let all = rig.fake.state().connections.clone();
+    let some = all.into_iter().filter(|_| random.usize(..3) > 0).collect::<Vec<_>>();
+    let seen = some.into_iter().map(|(id, status)| match random.usize(..8) {
+        0 => (id, Status::PendingAcceptance),
+        _ => (id, status),
+    });
+    let seen: Vec<_> = seen.collect();
+    let action = if random.bool() { Decision::Accept } else { Decision::Reject };
+    decision(action, &seen, dry_run)
+}
+
+/// What is sent to the cloud.
+fn sent(rig: &Rig) -> usize {
+    let state = rig.fake.state();
+    state.puts.len() + state.decisions.len()
+}
+
+async fn run(seed: u64, seen: &mut HashMap<(bool, Outcome), usize>) {
     let mut random = Rng::with_seed(seed);
     let mut start = service();
     take(&mut start.fields, &fields(&mut random), &Field::ALL);
     let rig = Rig::with(Fake::new([start]), Log::default(), Vec::new());
-    for _ in 0..4 {
+    // It is going away, so nobody can decide about it.
+    rig.fake.state().connections.remove("d");
+    for _ in 0..8 {
         let put = put(&mut random);
         rig.put(put);
         {
@@ -127,21 +190,10 @@ async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
             _ => Vec::new(),
         };
         *rig.log.refuses.lock().unwrap() = refuses;
-        let condition = match random.usize(..4) {
-            0 => Condition::None,
-            1 => Condition::Tags(vec!["stale".into()]),
-            2 => {
-                let tag = etag(&rig.fake.state().services[&id()]);
-                Condition::Tags(vec![tag])
-            }
-            _ => Condition::Any,
-        };
-        let asked =
-            Ask { condition, dry_run: random.usize(..8) == 0, ..request(fields(&mut random)) };
-        let before = rig.fake.truth();
-        let sent_before = rig.fake.state().puts.len();
-        let (one, two) =
-            (rig.changes.change(asked.clone().into()), rig.changes.change(asked.clone().into()));
+        let asked = asked(&mut random, &rig);
+        let before = Truth::of(&rig);
+        let sent_before = sent(&rig);
+        let (one, two) = (rig.changes.change(asked.clone()), rig.changes.change(asked.clone()));
         let gone_after = Duration::from_millis(random.usize(..10_000) as u64);
         if random.usize(..4) == 0 {
             // Both hang up.
@@ -150,8 +202,9 @@ async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
         } else {
             let (one, two) = tokio::join!(one, two);
             for report in [&one, &two].into_iter().flatten() {
-                *seen.entry(report.outcome).or_default() += 1;
-                check(&rig, &asked.update, &before, report, seed);
+                let decides = matches!(asked.wanted, Wanted::Connections { .. });
+                *seen.entry((decides, report.outcome)).or_default() += 1;
+                check(&rig, &asked, &before, report, seed);
             }
             let reports = [&one, &two].into_iter().filter(|result| result.is_ok()).count();
             let refused = matches!(two, Err(Refusal::InProgress));
@@ -159,7 +212,7 @@ async fn run(seed: u64, seen: &mut HashMap<Outcome, usize>) {
         }
         // Whatever was left behind ends.
         tokio::time::sleep(Duration::from_secs(120)).await;
-        let sent = rig.fake.state().puts.len() - sent_before;
+        let sent = sent(&rig) - sent_before;
         assert!(sent <= 1, "I5: seed {seed}: it was sent {sent} times");
         rig.check_ledger();
     }
@@ -171,10 +224,16 @@ async fn whatever_goes_wrong_the_ledger_holds_and_no_answer_lies() {
     for seed in 0..SEEDS {
         run(seed, &mut seen).await;
     }
-    for outcome in Outcome::ALL {
-        let count = seen.get(&outcome).copied().unwrap_or_default();
+    for (decides, outcome) in
+        [false, true].into_iter().flat_map(|kind| Outcome::ALL.map(|one| (kind, one)))
+    {
+        let count = seen.get(&(decides, outcome)).copied().unwrap_or_default();
         // A reading that shows an old state in part is the only way there, and rare.
         let rare = outcome == Outcome::Unknown;
-        assert!(rare || count > 10, "{} was seen {count} times", outcome.as_str());
+        assert!(
+            rare || count > 10,
+            "{} was seen {count} times, decides: {decides}",
+            outcome.as_str()
+        );
     }
 }
