@@ -1,5 +1,6 @@
 //! What `check-config` says: goldens offline, and the simulated cloud online.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::*;
@@ -284,7 +285,7 @@ async fn online_credentials_that_cannot_be_obtained_are_told_once() {
     assert_eq!(code, Some(1), "{stdout}");
     for begin in [
         "  credentials: password, failed: auth, ",
-        "  project id: not found, looked up at IAM",
+        "  project id: not found",
         "  failed     POST IAM /v3/auth/tokens: auth, ",
         "  not tried  GET CSS /v1.0/{project_id}/clusters (css:cluster:list): there are no credentials",
     ] {
@@ -295,6 +296,45 @@ async fn online_credentials_that_cannot_be_obtained_are_told_once() {
     }
     assert_eq!(stdout.matches("\nerror: ").count(), 1, "{stdout}");
     assert!(!stdout.contains(CANARY), "{stdout}");
+}
+
+#[tokio::test]
+async fn online_the_policies_are_enough_and_a_call_without_one_of_their_actions_is_named() {
+    let cloud = Cloud::start(2, 2).await;
+    let services = cloud.control(Method::GET, "services", &json!({})).await;
+    let mut configuration = discovering(&cloud);
+    let service = &services["services"][0]["id"];
+    configuration["projects"][0]["endpoint_services"] = json!([{ "id": service, "name": "s" }]);
+    configuration["admin"]["tokens"][0]["services"] = json!(["prod/s"]);
+    let checked = async || {
+        let (code, stdout) =
+            online_by(&cloud, &configuration, &cloud.secret_key, &["--json"]).await;
+        let document: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}"));
+        (code, document)
+    };
+    let allow = async |actions: &[&str]| {
+        cloud.control(Method::PUT, "credentials", &json!({ "actions": actions })).await;
+    };
+    let (_, document) = checked().await;
+    let policies = document["policies"].as_array().unwrap().iter();
+    let actions = policies.flat_map(|one| one["policy"]["Statement"][0]["Action"].as_array());
+    let actions: Vec<_> = actions.flatten().map(|action| action.as_str().unwrap()).collect();
+    assert_eq!(actions.len(), 8, "{actions:?}");
+    allow(&actions).await;
+    let (code, document) = checked().await;
+    assert_eq!(code, Some(0), "{document}");
+    let is_tried = |action: &&str| !action.ends_with(":update") && !action.contains(":manage");
+    for missing in actions.iter().copied().filter(is_tried) {
+        let others: Vec<_> = actions.iter().copied().filter(|one| *one != missing).collect();
+        allow(&others).await;
+        let (code, document) = checked().await;
+        assert_eq!(code, Some(1), "{missing}: {document}");
+        let calls = document["projects"][0]["online"]["calls"].as_array().unwrap();
+        let failed: Vec<_> = calls.iter().filter(|call| call["outcome"] == "failed").collect();
+        let [failed] = failed[..] else { panic!("{missing}: {document}") };
+        assert!(failed["actions"].as_array().unwrap().contains(&json!(missing)), "{document}");
+        assert_eq!(failed["error"]["reason"], "forbidden", "{missing}: {document}");
+    }
 }
 
 /// A configuration for a machine that has none of the files and variables that it names.

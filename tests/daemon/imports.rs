@@ -95,6 +95,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "huawei",
             "label",
             "model",
+            "pacing",
             "poll",
             "public",
             "secret",

@@ -156,7 +156,7 @@ impl<'a> Proof<'a> {
                 _ => Ok(()),
             }),
             Operation::Services => self.services.as_ref().map(|read| read.as_ref().map(drop)),
-            _ => self.service.as_ref().map(|read| read.as_ref().map(|()| ())),
+            _ => self.service.as_ref().map(|read| read.as_ref().copied()),
         };
         result.map_or(Outcome::NotTried { why: "there is nothing to read" }, of)
     }

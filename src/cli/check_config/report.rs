@@ -105,8 +105,10 @@ impl Online {
         lines.extend(tried.map(|why| format!("    not in a source before it: {why}")));
         let FoundId { id, looked_up } = &self.project_id;
         let origin = if *looked_up { "looked up at IAM" } else { "configured" };
-        let id = id.as_deref().unwrap_or("not found");
-        lines.push(format!("  project id: {id}, {origin}"));
+        lines.push(match id {
+            Some(id) => format!("  project id: {id}, {origin}"),
+            None => "  project id: not found".to_owned(),
+        });
         lines.extend(self.calls.iter().map(Call::line));
         lines.extend(self.discovery.as_ref().map(Discovery::line));
         lines.extend(self.clusters.iter().map(Cluster::line));
