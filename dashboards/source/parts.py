@@ -2,6 +2,8 @@
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TAG = "css-vpcep-exporter"
+# As in the command of deploy/runbooks/README.md: an example, to be replaced.
+RUNBOOKS = "https://git.example.com/css-vpcep-exporter/blob/main/deploy/runbooks/README.md"
 
 # Which exporters; and which clusters of theirs. Every selector has one of these.
 EXPORTER = 'job=~"$job", instance=~"$instance"'
@@ -307,6 +309,14 @@ def variables(*wanted, one=None):
             "query": "http://",
             "current": {"text": "http://", "value": "http://"},
         },
+        {
+            "type": "textbox",
+            "name": "runbooks",
+            "label": "Runbooks are at",
+            "description": "The address of your copy of deploy/runbooks",
+            "query": RUNBOOKS,
+            "current": {"text": RUNBOOKS, "value": RUNBOOKS},
+        },
     ]
 
 
@@ -398,7 +408,19 @@ def dashboard(name, title, description, wanted, panels, one=None):
                 "keepTime": True,
                 "targetBlank": False,
                 "url": "",
-            }
+            },
+            {
+                "type": "link",
+                "title": "Runbooks",
+                "icon": "doc",
+                "tooltip": "What to do about each alert",
+                "tags": [],
+                "asDropdown": False,
+                "includeVars": False,
+                "keepTime": False,
+                "targetBlank": True,
+                "url": "${runbooks}",
+            },
         ],
         "annotations": {"list": ANNOTATIONS},
         "templating": {"list": variables(*wanted, one=one)},
