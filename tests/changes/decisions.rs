@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     front::{Puts, Reads, Says},
-    kills::{kill, outcomes, until_in_log},
+    kills::{kill, outcomes, until_at},
     ledger::But,
     world::{Place, World, kind, page, told, warns},
 };
@@ -224,14 +224,7 @@ async fn killed_at(name: &str, puts: Puts, reads: Reads, outcome: Option<&str>) 
     .await;
     place.front.set(puts, reads);
     let killed = async {
-        match name {
-            "reading before" => place.front.until_reads_seen(1).await,
-            "intent written" => until_in_log(&place, "intent").await,
-            "sent" => place.front.until_put_seen().await,
-            "done" => place.front.until_put_done().await,
-            "reading back" => place.front.until_reads_seen(2).await,
-            _ => until_in_log(&place, "outcome").await,
-        }
+        until_at(&place, name).await;
         kill(running).await;
     };
     let (heard, ()) = tokio::join!(accept(&place), killed);

@@ -48,7 +48,19 @@ pub(super) async fn outcomes(place: &Place) -> Vec<String> {
     .await
 }
 
-pub(super) async fn until_in_log(place: &Place, wanted: &str) {
+/// Waits until a change has come to the step of this name.
+pub(super) async fn until_at(place: &Place, step: &str) {
+    match step {
+        "reading before" => place.front.until_reads_seen(1).await,
+        "intent written" => until_in_log(place, "intent").await,
+        "sent" => place.front.until_put_seen().await,
+        "done" => place.front.until_put_done().await,
+        "reading back" => place.front.until_reads_seen(2).await,
+        _ => until_in_log(place, "outcome").await,
+    }
+}
+
+async fn until_in_log(place: &Place, wanted: &str) {
     eventually("the record is written", async || {
         let text = std::fs::read_to_string(&place.log).unwrap_or_default();
         if text.contains(&format!("\"kind\":{wanted:?}")) { Ok(()) } else { Err(text) }
@@ -112,14 +124,7 @@ async fn killed_at(step: Step) {
     let update = wanted();
     let asked = place.desk.ask_to_change(&place.services[0], "*", &update);
     let killed = async {
-        match name {
-            "reading before" => place.front.until_reads_seen(1).await,
-            "intent written" => until_in_log(&place, "intent").await,
-            "sent" => place.front.until_put_seen().await,
-            "done" => place.front.until_put_done().await,
-            "reading back" => place.front.until_reads_seen(2).await,
-            _ => until_in_log(&place, "outcome").await,
-        }
+        until_at(&place, name).await;
         kill(running).await;
     };
     let (heard, ()) = tokio::join!(asked, killed);
