@@ -66,14 +66,20 @@ impl Entry {
         (&self.project, &self.region) == (&target.name, &target.region)
     }
 
-    /// Gives it its place in an interval. False if it has that interval already.
-    fn set_interval(&mut self, interval: Duration, phase: Duration, date: Timestamp) -> bool {
+    /// Gives it its place in an interval. False if it has that interval already. `now` and `date` are the
+    /// same moment for all entries of a roster, so that those with the same place are due together.
+    fn set_interval(
+        &mut self,
+        interval: Duration,
+        phase: Duration,
+        (now, date): (Instant, Timestamp),
+    ) -> bool {
         if self.interval == interval {
             return false;
         }
         self.interval = interval;
         self.next_beat = None;
-        self.due = Instant::now() + schedule::until_next(date, phase, interval);
+        self.due = now + schedule::until_next(date, phase, interval);
         true
     }
 
@@ -140,7 +146,7 @@ impl<C> Roster<C> {
                 let kept = if is_kept { old_entries.remove(&cluster) } else { None };
                 let mut entry = kept.unwrap_or_else(|| Entry::new(&target, now));
                 let phase = schedule::phase(cluster.as_str(), interval);
-                let mut is_moved = entry.set_interval(interval, phase, date);
+                let mut is_moved = entry.set_interval(interval, phase, (now, date));
                 if entry.in_flight.is_none() && !has_data(&cluster, interval) {
                     is_moved |= entry.bring_forward(now);
                 }

@@ -2,7 +2,7 @@
 //!
 //! A cluster has a fixed place in its interval, decided by its id, on the wall clock at the start
 //! and kept from then on. So polls are spread, a restart or a reload moves nothing, and replicas
-//! agree.
+//! agree. Places stand on a grid, so that a large fleet is polled a handful at a time.
 
 use std::time::Duration;
 
@@ -10,12 +10,23 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+/// The distance of two places in an interval. A poll that wakes an idle processor costs about twice as much
+/// as one of several in a row: with this grid, 2,000 clusters a minute are polled 8 at a time, and the fleet
+/// takes half the processor time. For the cloud it is still an even load, because its limits count whole
+/// seconds.
+const GRID: Duration = Duration::from_millis(250);
+/// A short interval has a finer grid, of so many places.
+const FEWEST_PLACES: u32 = 16;
+
 /// The place in its interval of a cluster or project with this id: at least zero, less than the interval.
 pub(super) fn phase(id: &str, interval: Duration) -> Duration {
     let digest = Sha256::digest(id.as_bytes());
     let hash = digest.iter().take(8).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte));
-    // Rounding could give the whole interval, which is the place 0 of the next one.
-    interval.mul_f64(hash as f64 / 2_f64.powi(64)).min(interval - Duration::from_nanos(1))
+    let grid = GRID.min(interval / FEWEST_PLACES);
+    let places = interval.div_duration_f64(grid).floor();
+    // Rounding could give the number of places, which is the place 0 of the next interval.
+    let place = (places * (hash as f64 / 2_f64.powi(64))).min(places - 1.0);
+    grid * place as u32
 }
 
 /// The time from `now` to the next moment that has this place in the interval, counted from
@@ -70,6 +81,22 @@ mod tests {
             per_second[place.as_secs() as usize] += 1;
         }
         assert!(per_second.iter().all(|&count| (60..=145).contains(&count)), "{per_second:?}");
+    }
+
+    #[test]
+    fn places_are_on_the_grid_and_in_the_interval() {
+        let milliseconds = Duration::from_millis;
+        for (interval, grid) in [(1000, 62.5), (2000, 125.0), (4000, 250.0), (86_400_000, 250.0)] {
+            let interval = milliseconds(interval);
+            let places: Vec<_> =
+                (0..1000).map(|number| phase(&cluster(number), interval)).collect();
+            for place in &places {
+                let steps = place.as_secs_f64() * 1e3 / grid;
+                assert!(*place < interval && steps.fract() == 0.0, "{place:?} in {interval:?}");
+            }
+            assert!(places.iter().any(|place| *place >= interval.mul_f64(0.9)), "{interval:?}");
+            assert!(places.iter().any(|place| *place < interval.mul_f64(0.1)), "{interval:?}");
+        }
     }
 
     #[test]
