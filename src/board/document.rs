@@ -191,8 +191,8 @@ impl<'a> Item<'a> {
             dns_name: present(connection.dns_name()),
             domain_id: present(connection.domain_id()),
             specification_name: present(connection.specification_name()),
-            created: connection.created.map(|at| at.to_string()),
-            updated: connection.updated.map(|at| at.to_string()),
+            created: connection.created().map(|at| at.to_string()),
+            updated: connection.updated().map(|at| at.to_string()),
         }
     }
 }

@@ -90,7 +90,7 @@ impl Observation {
             .connections
             .iter()
             .zip(&*self.seen_changed)
-            .map(|(connection, seen)| (connection, seen.or(connection.updated)))
+            .map(|(connection, seen)| (connection, seen.or_else(|| connection.updated())))
     }
 
     /// The rejection through the admin listener, if a connection is rejected because of one.

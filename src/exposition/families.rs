@@ -120,14 +120,14 @@ pub const FAMILIES: &[Family<Shown>] = &[
         "C, if sent",
         cached!("When the connection was created (created_at)"),
         |cluster| cluster.connections(),
-        |(row, _)| ["endpoint_id" = row.endpoint_id()] row.created.map(unix_seconds)
+        |(row, _)| ["endpoint_id" = row.endpoint_id()] row.created().map(unix_seconds)
     ),
     family!(
         Connection, Gauge, "huaweicloud_css_vpcep_connection_updated_timestamp_seconds",
         "C, if sent",
         cached!("When the connection was updated, as the API says (update_at)"),
         |cluster| cluster.connections(),
-        |(row, _)| ["endpoint_id" = row.endpoint_id()] row.updated.map(unix_seconds)
+        |(row, _)| ["endpoint_id" = row.endpoint_id()] row.updated().map(unix_seconds)
     ),
     family!(
         Connection, Gauge, "huaweicloud_css_vpcep_connection_rejected_here", "C, if so",

@@ -17,14 +17,24 @@ pub struct Connection {
     pub status: Status,
     /// `maxSession`: how many connections the endpoint may have at most; `None` if unparsable.
     pub max_sessions: Option<u64>,
-    /// `created_at`.
-    pub created: Option<Timestamp>,
-    /// `update_at`; the cloud often has none.
-    pub updated: Option<Timestamp>,
+    created_micros: i64,
+    updated_micros: i64,
     /// The texts of all connections that came together; none while they are still coming.
     texts: Option<Arc<str>>,
     starts: [u32; TEXTS],
     lengths: [u16; TEXTS],
+}
+
+/// In place of a time that is not known. As microseconds since 1970 it is no [`Timestamp`], which has 16
+/// bytes, and 24 where it may be missing.
+const NO_TIME: i64 = i64::MIN;
+
+fn micros(time: Option<Timestamp>) -> i64 {
+    time.map_or(NO_TIME, Timestamp::as_microsecond)
+}
+
+fn time(micros: i64) -> Option<Timestamp> {
+    Timestamp::from_microsecond(micros).ok()
 }
 
 /// The fields of a connection, to make one.
@@ -36,7 +46,7 @@ pub struct ConnectionFields<'a> {
     pub status: Status,
     /// `maxSession`.
     pub max_sessions: Option<u64>,
-    /// `created_at`.
+    /// `created_at`; kept to the microsecond, as is `update_at`.
     pub created: Option<Timestamp>,
     /// `update_at`.
     pub updated: Option<Timestamp>,
@@ -79,6 +89,10 @@ const DNS_NAME: usize = 3;
 const SPECIFICATION_NAME: usize = 4;
 const DOMAIN_ID: usize = 5;
 
+/// The number of connections whose texts a new one may share. More would make a list of strangers slow to
+/// build and no smaller.
+const NEIGHBOURS: usize = 16;
+
 impl Connection {
     /// The id of the VPC endpoint, as the cloud gives it. It is only ever shown.
     pub fn endpoint_id(&self) -> &str {
@@ -110,6 +124,16 @@ impl Connection {
         self.text(DNS_NAME)
     }
 
+    /// `created_at`.
+    pub fn created(&self) -> Option<Timestamp> {
+        time(self.created_micros)
+    }
+
+    /// `update_at`; the cloud often has none.
+    pub fn updated(&self) -> Option<Timestamp> {
+        time(self.updated_micros)
+    }
+
     fn text(&self, which: usize) -> &str {
         let start = self.starts[which] as usize;
         // While its list is still coming, a connection has no texts yet; no one sees it then.
@@ -123,8 +147,8 @@ impl Connection {
             endpoint_id: self.endpoint_id(),
             status: self.status,
             max_sessions: self.max_sessions,
-            created: self.created,
-            updated: self.updated,
+            created: self.created(),
+            updated: self.updated(),
             specification_name: self.specification_name(),
             domain_id: self.domain_id(),
             ip: self.ip(),
@@ -155,7 +179,8 @@ impl fmt::Debug for Connection {
 
 impl PartialEq for Connection {
     fn eq(&self, other: &Self) -> bool {
-        let facts = |one: &Self| (one.status, one.max_sessions, one.created, one.updated);
+        let times = |one: &Self| (one.created_micros, one.updated_micros);
+        let facts = |one: &Self| (one.status, one.max_sessions, times(one));
         // Offsets do not matter here; texts of different lengths differ without being read.
         self.lengths == other.lengths
             && facts(self) == facts(other)
@@ -189,8 +214,8 @@ impl Connections {
         let mut connection = Connection {
             status: fields.status,
             max_sessions: fields.max_sessions,
-            created: fields.created,
-            updated: fields.updated,
+            created_micros: micros(fields.created),
+            updated_micros: micros(fields.updated),
             texts: None,
             starts: [0; TEXTS],
             lengths: [0; TEXTS],
@@ -219,16 +244,17 @@ impl Connections {
         connection
     }
 
-    /// The start of a text that the connection before has too. Neighbours often have the same owner and
-    /// the same specification; the other texts differ in every connection and are not compared.
+    /// The start of a text that one of the connections just before has too. A cluster's connections have
+    /// few owners and specifications; the other texts differ in every connection and are not compared.
     fn place_before(&self, which: usize, text: &str) -> Option<u32> {
         if which < SPECIFICATION_NAME {
             return None;
         }
-        let before = self.rows.last()?;
-        let start = before.starts[which];
-        let end = start as usize + usize::from(before.lengths[which]);
-        (self.texts[start as usize..end] == *text).then_some(start)
+        self.rows.iter().rev().take(NEIGHBOURS).find_map(|before| {
+            let start = before.starts[which];
+            let end = start as usize + usize::from(before.lengths[which]);
+            (self.texts[start as usize..end] == *text).then_some(start)
+        })
     }
 
     /// All of them, in the order in which they came.

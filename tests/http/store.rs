@@ -201,8 +201,12 @@ fn samples<'a>(
                     "connection_info" => ([&info[..], &[row.dns_name()]].concat(), 1.0),
                     "connection_status_since_timestamp_seconds" => (vec![], unix_seconds(since?)),
                     "connection_max_sessions" => (vec![], row.max_sessions? as f64),
-                    "connection_created_timestamp_seconds" => (vec![], unix_seconds(row.created?)),
-                    "connection_updated_timestamp_seconds" => (vec![], unix_seconds(row.updated?)),
+                    "connection_created_timestamp_seconds" => {
+                        (vec![], unix_seconds(row.created()?))
+                    }
+                    "connection_updated_timestamp_seconds" => {
+                        (vec![], unix_seconds(row.updated()?))
+                    }
                     other => panic!("{other} is not known here"),
                 };
                 Some(([&[row.endpoint_id()], &labels[..]].concat(), text(value)))

@@ -1,7 +1,7 @@
 //! The state of a cluster after polls.
 
 use super::*;
-use crate::cloud::Reason;
+use crate::{cloud::Reason, model::ConnectionFields};
 
 const STALE_AFTER: Duration = Duration::from_secs(900);
 
@@ -52,8 +52,8 @@ fn since(state: &ClusterState) -> Vec<(String, Option<i64>)> {
 
 #[test]
 fn changes_are_counted_and_dated_but_appearing_and_vanishing_are_none() {
-    let mut updated = Connection::bare("c", Status::Accepted);
-    updated.updated = Some(time(-500));
+    let fields = ConnectionFields::bare("c", Status::Accepted);
+    let updated: Connection = ConnectionFields { updated: Some(time(-500)), ..fields }.into();
     let state = cluster().then(attempt(
         0,
         Ok(vec![

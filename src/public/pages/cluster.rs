@@ -170,7 +170,7 @@ fn row(
     }
     page.raw("</td>").labelled("Account", "clip").raw("<code>").text(connection.domain_id());
     page.raw("</code></td>").labelled("Created", "");
-    if let Some(created) = connection.created {
+    if let Some(created) = connection.created() {
         ago(page, created, now);
     }
     page.raw("</td></tr>\n");

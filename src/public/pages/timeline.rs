@@ -74,7 +74,7 @@ impl Window {
         let id = connection.endpoint_id();
         let own = state.recent_transitions.iter().filter(|one| one.endpoint_id.as_str() == id);
         let transitions: Vec<_> = own.collect();
-        let segments = self.segments(connection.status, &transitions, connection.created);
+        let segments = self.segments(connection.status, &transitions, connection.created());
         page.raw(
             "<svg class=\"line\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\"",
         );

@@ -122,7 +122,7 @@ fn times_come_with_and_without_a_zone() {
     for (value, expected) in cases {
         let field = format!(r#","update_at":{value}"#);
         let expected = expected.map(|time| time.parse().unwrap());
-        assert_eq!(first_row(&field).updated, expected, "{value}");
+        assert_eq!(first_row(&field).updated(), expected, "{value}");
         let is_odd = expected.is_none() && value != "null";
         let odd = is_odd.then_some(("unparsable_value", 1));
         assert_eq!(surprised(&one_row(&field)), odd.into_iter().collect::<Vec<_>>(), "{value}");
