@@ -149,7 +149,7 @@ pub(super) fn push_label(text: &mut String, name: &str, value: &str) {
     text.push('"');
 }
 
-/// One label.
+/// A label alone.
 pub(super) fn label(name: &str, value: &str) -> String {
     let mut text = String::new();
     push_label(&mut text, name, value);

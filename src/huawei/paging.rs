@@ -68,7 +68,7 @@ pub trait Pages: Send {
     ) -> impl Future<Output = Result<Page, CloudError>> + Send;
 }
 
-/// One page, decoded.
+/// A decoded page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// The rows that have an id.
@@ -164,7 +164,7 @@ pub async fn walk(
     Ok(Walked { list: Arc::new(round.into_list()), duplicates, duplicate_id })
 }
 
-/// One walk from the first page to the last.
+/// A walk from the first page to the last.
 struct Round {
     /// Each id once, in their order.
     rows: Vec<Connection>,

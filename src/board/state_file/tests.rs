@@ -198,7 +198,7 @@ fn a_file_of_a_program_that_dated_no_switch_and_no_failure_is_read() {
     assert_eq!((clusters[0].service_switched, clusters[0].failing_since), (None, None));
 }
 
-/// One cluster with everything, one that was never polled, and one whose polls failed.
+/// A cluster with everything, one that was never polled, and one whose polls failed.
 fn example() -> Vec<ClusterState> {
     let meta = |number: u32| ClusterMeta {
         region: RegionId::parse("cn-north-4").unwrap(),

@@ -164,7 +164,7 @@ fn asked(random: &mut Rng, rig: &Rig) -> ChangeRequest {
     decision(action, &seen, dry_run)
 }
 
-/// What is sent to the cloud.
+/// The number of changes that were sent to the cloud.
 fn sent(rig: &Rig) -> usize {
     let state = rig.fake.state();
     state.puts.len() + state.decisions.len()

@@ -149,7 +149,7 @@ enum Phase {
     Flushing,
 }
 
-/// One connection: its phase, its last progress and the memory that its answer holds.
+/// A connection: its phase, its last progress and the memory that its answer holds.
 pub(super) struct Seat {
     began: Instant,
     phase: AtomicU8,
