@@ -162,6 +162,7 @@ impl Press {
         if !text.is_empty() {
             self.compress(text);
         }
+        // Boxed, which gives up the spare room: a block may stay for days.
         Block {
             deflated: self.deflated.into_boxed_slice().into(),
             ends: self.ends.into(),
@@ -175,6 +176,7 @@ impl Press {
             // Deflate adds at most a few bytes to what cannot be compressed (RFC 1951, 3.2.4).
             scratch.clear();
             scratch.reserve(text.len() + text.len() / 8 + 64);
+            // Forgets the text before, so that the piece can be read alone.
             deflate.reset();
             let status = deflate.compress_vec(text.as_bytes(), scratch, FlushCompress::Sync);
             debug_assert!(matches!(status, Ok(Status::Ok)), "there is room for all");
@@ -184,6 +186,7 @@ impl Press {
         // smallest block: far from 4 GiB.
         self.ends.push((self.deflated.len() as u32, text.len() as u32));
         self.sum = self.sum.then(Sum {
+            // `line` has counted them; a text of comments has none.
             samples: 0,
             text_bytes: text.len(),
             deflated_bytes: self.deflated.len() - before,
