@@ -12,6 +12,7 @@ use proptest::{
 /// panics, and shown.
 ///
 /// The inputs are the same in every run, until `PROPTEST_RNG_SEED` has another number.
+#[allow(clippy::print_stderr, reason = "the test program shows it if the test fails")]
 pub(crate) fn check<Inputs: Strategy>(cases: u32, inputs: &Inputs, test: impl Fn(Inputs::Value)) {
     let config = Config::default();
     let config = Config {

@@ -287,7 +287,7 @@ fn step() -> impl Strategy<Value = Step> {
 #[test]
 fn after_whatever_happens_the_page_is_as_rendered_whole() {
     let uses = select(vec![Use::Page, Use::PrepareAndPage, Use::Prepare]);
-    check(6, &(3..63_u64, vec((step(), uses), 1..80)), |(clusters, steps)| {
+    check(6, &(3..63_u64, vec((step(), uses), 1..120)), |(clusters, steps)| {
         let (store, mut settings, mut now) = (Store::default(), SETTINGS, START);
         let board = Board::new((0..clusters).map(|number| meta(number, "name")));
         for (at, (step, used)) in steps.into_iter().enumerate() {
