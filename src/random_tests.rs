@@ -11,7 +11,7 @@ use proptest::{
 /// Tries so many inputs. If the test panics with one, it is made smaller as long as the test still
 /// panics, and shown.
 ///
-/// The inputs are the same in every run, until `PROPTEST_RNG_SEED` has another number.
+/// The inputs are the same in every run, unless `PROPTEST_RNG_SEED` is set to another number than 1.
 #[allow(clippy::print_stderr, reason = "the test program shows it if the test fails")]
 pub(crate) fn check<Inputs: Strategy>(cases: u32, inputs: &Inputs, test: impl Fn(Inputs::Value)) {
     let config = Config::default();
