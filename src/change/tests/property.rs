@@ -52,9 +52,14 @@ prop_compose! {
         tcp_proxy in text(&["close", "open"]),
         description in text(&["", "x"]),
     ) -> ServiceFields {
-        let ip = None;
         let fields = ServiceFields {
-            approval_enabled, service_name, ports, port_id, tcp_proxy, description, ip
+            approval_enabled,
+            service_name,
+            ports,
+            port_id,
+            tcp_proxy,
+            description,
+            ip: None,
         };
         match fields == ServiceFields::default() {
             true => ServiceFields { approval_enabled: Some(true), ..fields },
@@ -248,7 +253,7 @@ fn sent(rig: &Rig) -> usize {
     state.puts.len() + state.decisions.len()
 }
 
-/// How often each outcome was seen, of changes of a service and of decisions.
+/// The number of times that each outcome was seen, of changes of a service and of decisions.
 type Seen = RefCell<HashMap<(bool, Outcome), usize>>;
 
 async fn run(first: ServiceFields, rounds: Vec<Round>, seen: &Seen) {
