@@ -185,7 +185,7 @@ impl Audit {
         self.0.index.lock().newest(limit)
     }
 
-    /// One of the newest changes.
+    /// A change, if it is among the newest.
     pub fn change(&self, id: &ChangeId) -> Option<Arc<Change>> {
         self.0.index.lock().get(id)
     }

@@ -58,7 +58,7 @@ impl Snapshot {
         self.generation
     }
 
-    /// One cluster.
+    /// The state of a cluster.
     pub fn cluster(&self, id: &ClusterId) -> Option<&Arc<ClusterState>> {
         self.index.get(id).map(|&index| &self.clusters[index])
     }

@@ -106,7 +106,7 @@ pub enum Condition {
     None,
     /// `*`: any state.
     Any,
-    /// One of these entity tags, without their quotes.
+    /// Any of these entity tags, without their quotes.
     Tags(Vec<String>),
 }
 

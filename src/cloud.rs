@@ -83,7 +83,7 @@ pub trait Services: Send + Sync + 'static {
     ) -> impl Future<Output = Traced<()>> + Send;
 }
 
-/// One result for each endpoint service, in the order of the request: the service, or why it cannot be
+/// A result for each endpoint service, in the order of the request: the service, or why it cannot be
 /// shown.
 pub type Listed = Vec<Result<EndpointService, CloudError>>;
 

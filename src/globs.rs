@@ -32,6 +32,7 @@ pub fn fits(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random_tests::check;
 
     #[test]
     fn a_star_is_any_run_and_everything_else_is_itself() {
@@ -69,6 +70,25 @@ mod tests {
         for (pattern, text, expected) in cases {
             assert_eq!(fits(pattern, text), expected, "{pattern:?} {text:?}");
         }
+    }
+
+    /// The same in the plainest way, which may take for ever.
+    fn fits_plainly(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern, text) {
+            ([b'*', after @ ..], _) => {
+                (0..=text.len()).any(|start| fits_plainly(after, &text[start..]))
+            }
+            ([first, after @ ..], [byte, rest @ ..]) => first == byte && fits_plainly(after, rest),
+            (after, rest) => after.is_empty() && rest.is_empty(),
+        }
+    }
+
+    #[test]
+    fn any_text_fits_where_it_plainly_does() {
+        check(1_000, &("[ab*]{0,8}", "[ab]{0,10}"), |(pattern, text)| {
+            let plainly = fits_plainly(pattern.as_bytes(), text.as_bytes());
+            assert_eq!(fits(&pattern, &text), plainly);
+        });
     }
 
     #[test]

@@ -38,6 +38,9 @@
 //!
 //! # Modules, in reading order
 
+#[cfg(test)]
+mod random_tests;
+
 pub mod files;
 pub mod globs;
 pub mod label;

@@ -70,7 +70,7 @@ pub struct Lists {
     pub outcomes: Vec<&'static str>,
 }
 
-/// One request to the cloud.
+/// A request to the cloud.
 #[derive(Debug)]
 pub struct ApiRequest<'a, Operation> {
     /// Configured name of the project.

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+#[path = "../src/random_tests.rs"]
+mod random_tests;
 mod support;
 
 mod audit;

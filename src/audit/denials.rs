@@ -127,7 +127,7 @@ impl Denials {
         counted.to = now;
     }
 
-    /// One that is to be recorded now. `all` is for the end, when no later time comes.
+    /// A count that is to be recorded now. `all` is for the end, when no later time comes.
     pub(super) fn due(&mut self, now: Timestamp, all: bool) -> Option<Content> {
         self.0.retain(|_, counted| {
             let passed = counted.recorded.map(|at| now.duration_since(at));

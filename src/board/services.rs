@@ -53,11 +53,11 @@ pub struct ServiceState {
 /// The change of ours, if any, that may explain what the next reading finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OwnChange {
-    /// None was made since the last reading.
+    /// No change was made since the last reading.
     No,
-    /// One is being made.
+    /// A change is being made.
     UnderWay,
-    /// One was made, and the service has not been read since.
+    /// A change was made, and the service has not been read since.
     Unseen,
 }
 
@@ -138,7 +138,7 @@ impl ServiceState {
 pub enum Attribution {
     /// A change of ours came between: it explains any difference.
     Ours,
-    /// None of ours did.
+    /// No change of ours came between.
     Nobody,
 }
 

@@ -107,7 +107,7 @@ impl Observation {
     }
 }
 
-/// One past poll, for people.
+/// A past poll, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollRecord {
     /// When it ended.

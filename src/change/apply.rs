@@ -1,4 +1,4 @@
-//! One change, step by step: read, plan, check the condition, record the intent, send once, read back,
+//! A change, step by step: read, plan, check the condition, record the intent, send once, read back,
 //! record the outcome.
 
 use std::sync::{Arc, OnceLock};
@@ -23,7 +23,7 @@ use crate::{
 /// The intent and the report so far, for the case that the task dies after the intent was recorded.
 pub(super) type Trail = Arc<OnceLock<(Content, Report)>>;
 
-/// One change.
+/// A change.
 pub(super) struct Apply<S, C, R> {
     pub(super) env: Arc<Env<R>>,
     pub(super) reader: Reader<C>,

@@ -52,7 +52,7 @@ pub(super) struct Unproved<State> {
 }
 
 impl<C: Changeable> Reader<C> {
-    /// One reading that a person waits for.
+    /// A reading that a person waits for.
     pub(super) async fn read<S: Subject>(
         &mut self,
         subject: &S,

@@ -113,7 +113,7 @@ impl Findings<'_> {
         cost::page(clusters, self.expected, &self.config.exposition)
     }
 
-    /// What is said after the head.
+    /// The lines after the head.
     fn lines(&self) -> Vec<String> {
         let costs = self.costs();
         let exposition = &self.config.exposition;

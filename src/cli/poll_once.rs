@@ -17,10 +17,10 @@ use crate::{
 /// Number of clusters of a project that are named; more would push the next error out of sight.
 pub(super) const MOST_NAMED: usize = 10;
 
-/// One cause, and the clusters that were not read because of it.
+/// A cause, and the clusters that were not read because of it.
 #[derive(Debug)]
 pub(super) struct Outage {
-    /// Of the first of them.
+    /// The error of the first of them.
     pub(super) error: CloudError,
     pub(super) clusters: Vec<Arc<ClusterMeta>>,
 }

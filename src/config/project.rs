@@ -27,7 +27,7 @@ use crate::{
 
 /// The gateway's own default limit is 200 calls a second for each API.
 const FASTEST_RATE: f64 = 1000.0;
-/// One call in 17 minutes; a slower rate is a typing error.
+/// A call in 17 minutes; a slower rate is a typing error.
 const SLOWEST_RATE: f64 = 0.001;
 /// More at once than the gateway lets through in a second.
 const LARGEST_BURST: u32 = 1000;

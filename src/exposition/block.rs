@@ -162,6 +162,7 @@ impl Press {
         if !text.is_empty() {
             self.compress(text);
         }
+        // Boxed, which gives up the spare room: a block may stay for days.
         Block {
             deflated: self.deflated.into_boxed_slice().into(),
             ends: self.ends.into(),
@@ -175,6 +176,7 @@ impl Press {
             // Deflate adds at most a few bytes to what cannot be compressed (RFC 1951, 3.2.4).
             scratch.clear();
             scratch.reserve(text.len() + text.len() / 8 + 64);
+            // Forgets the text before, so that the piece can be read alone.
             deflate.reset();
             let status = deflate.compress_vec(text.as_bytes(), scratch, FlushCompress::Sync);
             debug_assert!(matches!(status, Ok(Status::Ok)), "there is room for all");
@@ -184,6 +186,7 @@ impl Press {
         // smallest block: far from 4 GiB.
         self.ends.push((self.deflated.len() as u32, text.len() as u32));
         self.sum = self.sum.then(Sum {
+            // `line` has counted them; a text of comments has none.
             samples: 0,
             text_bytes: text.len(),
             deflated_bytes: self.deflated.len() - before,
@@ -198,8 +201,10 @@ mod tests {
     use std::{io::Read as _, iter};
 
     use flate2::read::GzDecoder;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
+    use crate::random_tests::check;
 
     fn one_member(blocks: &[Block]) -> Vec<u8> {
         let sum: Sum = blocks.iter().map(Block::sum).collect();
@@ -212,10 +217,49 @@ mod tests {
         all.concat()
     }
 
+    /// A long text in few words.
+    #[derive(Clone, Debug)]
+    enum Text {
+        Repeated(String, usize),
+        /// Characters that cannot be compressed.
+        Noise {
+            length: usize,
+            seed: u64,
+        },
+    }
+
+    fn text() -> impl Strategy<Value = Text> {
+        let length = prop_oneof![Just(PIECE_TEXT), 0..3 * PIECE_TEXT];
+        prop_oneof![
+            ("[a-zäöü{}\"]{0,9}\n", 0..30_000_usize)
+                .prop_map(|(line, times)| Text::Repeated(line, times)),
+            (length, any::<u64>()).prop_map(|(length, seed)| Text::Noise { length, seed }),
+        ]
+    }
+
+    impl Text {
+        fn written(&self) -> String {
+            match *self {
+                Self::Repeated(ref line, times) => line.repeat(times),
+                Self::Noise { length, seed } => {
+                    let mut random = fastrand::Rng::with_seed(seed);
+                    (0..length).map(|_| char::from(random.u8(32..127))).collect()
+                }
+            }
+        }
+    }
+
     #[test]
     fn blocks_are_read_as_one_member_and_their_pieces_each_alone() {
         let texts = ["x".into(), "a line\n".repeat(30_000), String::new(), "äöü\n".repeat(20_000)];
-        let blocks = texts.each_ref().map(|text| Block::of(text));
+        are_one_member_of_pieces(&texts);
+        check(20, &vec(text(), 0..4), |texts| {
+            are_one_member_of_pieces(&texts.iter().map(Text::written).collect::<Vec<_>>());
+        });
+    }
+
+    fn are_one_member_of_pieces(texts: &[String]) {
+        let blocks: Vec<_> = texts.iter().map(|text| Block::of(text)).collect();
         for (text, block) in texts.iter().zip(&blocks) {
             let pieces: Vec<_> =
                 (0..).map_while(|index| block.part(index, Encoding::Identity)).collect();
@@ -228,12 +272,5 @@ mod tests {
         decoder.read_to_string(&mut read).unwrap();
         assert!(read == texts.concat());
         assert!(decoder.into_inner().is_empty(), "nothing follows the member");
-    }
-
-    #[test]
-    fn text_that_cannot_be_compressed_has_room() {
-        let mut random = fastrand::Rng::with_seed(1);
-        let text: String = (0..PIECE_TEXT).map(|_| char::from(random.u8(32..127))).collect();
-        assert_eq!(Block::of(&text).part(0, Encoding::Identity).unwrap(), text);
     }
 }

@@ -31,6 +31,7 @@ pub struct PageBytes {
 impl PageBytes {
     /// Renders the lines of this scrape.
     pub fn new(page: Arc<Page>, sources: &Sources, format: Format, encoding: Encoding) -> Self {
+        // Compressed for an identity body too: a client that takes nothing then holds little memory.
         let live = Block::of(&sources.text(&page, format));
         let sum = page.sum(format).then(live.sum());
         let is_gzip = encoding == Encoding::Gzip;
@@ -68,6 +69,7 @@ impl Iterator for PageBytes {
             let (index, part) = self.next;
             let block = match self.page.block(index, self.format) {
                 Some(block) => block,
+                // The lines of this scrape are the block after the last of the page.
                 None if index == self.page.blocks() => &self.live,
                 None => return self.end.take(),
             };

@@ -24,7 +24,7 @@ pub struct Family<Target: 'static> {
 pub(super) enum Per {
     /// At most one.
     Target,
-    /// One for each status of a connection.
+    /// A sample for each status of a connection.
     Status,
     /// At most one for each connection.
     Connection,

@@ -74,6 +74,7 @@ impl Blocks {
         // Taken inside the lock, so that the store never goes back to an older snapshot.
         let snapshot = board.snapshot();
         let groups = snapshot.clusters().chunks(CLUSTERS_A_GROUP);
+        // `may_stay` compares states only: new settings may show other lines of the same states.
         let is_same_choice = self.settings.replace(*settings) == Some(*settings);
         // The page has a block of every group, so it is stale as soon as their number changes.
         if self.groups.len() != groups.len() {
@@ -157,6 +158,7 @@ impl Group {
             if is_wanted(family.per) {
                 for place in row.places.iter_mut().filter(|place| place.block.is_none()) {
                     let clusters = &self.clusters[place.clusters.clone()];
+                    // Shared with the pages that are still being sent.
                     place.block = Some(Arc::new(render(family, clusters)));
                 }
             }
@@ -194,6 +196,7 @@ impl Row {
             is_changed |= kept.is_none();
             self.places.push(kept.unwrap_or(Place { clusters, block: None }));
         }
+        // A place that is left over is gone, and its lines leave the sum.
         if is_changed || before.next().is_some() {
             self.sum = None;
         }

@@ -149,7 +149,7 @@ pub(super) fn push_label(text: &mut String, name: &str, value: &str) {
     text.push('"');
 }
 
-/// One label.
+/// A label alone.
 pub(super) fn label(name: &str, value: &str) -> String {
     let mut text = String::new();
     push_label(&mut text, name, value);
@@ -175,6 +175,7 @@ fn push_escaped(text: &mut String, value: &str, quotes: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random_tests::check;
 
     const AWKWARD: &str = "back\\slash, \"quote\"\nand line";
 
@@ -218,6 +219,27 @@ mod tests {
              c_total 7\n\
              # EOF\n"
         );
+    }
+
+    #[test]
+    fn any_label_is_one_line_and_reads_back_equal() {
+        check(500, &"[an{},=é \"\n\\\\]{0,12}", |value| {
+            let label = label("a", &value);
+            let inside = label.strip_prefix("a=\"").and_then(|rest| rest.strip_suffix('"'));
+            let (mut read, mut rest) = (String::new(), inside.unwrap().chars());
+            while let Some(character) = rest.next() {
+                assert!(!matches!(character, '\n' | '"'), "{label}");
+                read.push(match character {
+                    '\\' => match rest.next() {
+                        Some('n') => '\n',
+                        Some(escaped @ ('\\' | '"')) => escaped,
+                        other => panic!("{other:?} is no escape: {label}"),
+                    },
+                    other => other,
+                });
+            }
+            assert_eq!(read, value);
+        });
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub trait Pages: Send {
     ) -> impl Future<Output = Result<Page, CloudError>> + Send;
 }
 
-/// One page, decoded.
+/// A decoded page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// The rows that have an id.
@@ -148,6 +148,7 @@ pub async fn walk(
         }
         other => other?,
     };
+    // The same bytes were the whole list before, so there is no further page.
     if let Some(list) = first_page.whole {
         return Ok(Walked { list, duplicates: 0, duplicate_id: None });
     }
@@ -164,7 +165,7 @@ pub async fn walk(
     Ok(Walked { list: Arc::new(round.into_list()), duplicates, duplicate_id })
 }
 
-/// One walk from the first page to the last.
+/// A walk from the first page to the last.
 struct Round {
     /// Each id once, in their order.
     rows: Vec<Connection>,
@@ -220,6 +221,7 @@ impl Round {
     /// Adds a page. False when the walk is over.
     fn take(&mut self, page: Page) -> Result<bool, CloudError> {
         self.total_moved |= page.total != self.total;
+        // A page without a total does not take back that of another.
         self.total = page.total.or(self.total);
         if page.received == 0 {
             self.reached_the_end = true;
@@ -240,6 +242,7 @@ impl Round {
 
     /// Adds rows. Of several rows with the same id, the last one stays.
     fn take_rows(&mut self, mut rows: Vec<Connection>) {
+        // The first page is usually the whole list, and is not copied.
         if self.rows.is_empty() {
             self.rows = rows;
         } else {
@@ -269,6 +272,7 @@ impl Round {
     fn is_consistent(&self) -> bool {
         let all_read = match self.total {
             Some(total) => self.rows.len() as u64 == total,
+            // Without a total, only an empty page shows that there are no more rows.
             None => self.reached_the_end,
         };
         all_read && !self.total_moved && !self.contradictory

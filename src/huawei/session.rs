@@ -71,6 +71,7 @@ impl Session {
         };
         let (result, begun) = self.try_send(&better, request, effort).await;
         if let Err(error) = &result
+            // Other failures say nothing of the credentials.
             && begun.is_some()
         {
             self.tell(host, error, begun);
@@ -86,6 +87,7 @@ impl Session {
         request: &Request<'_>,
         effort: &mut Effort,
     ) -> (Result<Answer, CloudError>, Option<Begun>) {
+        // Made anew for each try: the better credentials may be in back-off at this host too.
         let mut check = match self.check(auth.credentials, request.base.authority()) {
             Ok(check) => check,
             Err(error) => return (Err(error), None),

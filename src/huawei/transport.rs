@@ -241,7 +241,7 @@ impl Transport {
         now + (BACKOFF * 2_u32.pow(tries_before)).mul_f64(fastrand::f64())
     }
 
-    /// One try, which may take all the remaining time: a slow answer is still an answer, and more requests
+    /// Tries once, and may take all the remaining time: a slow answer is still an answer, and more requests
     /// make a slow cloud slower.
     async fn try_once(
         &self,

@@ -1,4 +1,4 @@
-//! What the cloud's list of clusters says of one, and the labels that people give it.
+//! The description of a cluster in the cloud's list, and the labels that people give it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -37,7 +37,7 @@ pub struct ClusterList {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels(Arc<[Label]>);
 
-/// One label. Its name is made of its key, and is valid in Prometheus.
+/// A label. Its name is made of its key, and is valid in Prometheus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     key: Box<str>,

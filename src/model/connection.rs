@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::Status;
 
-/// One VPC endpoint connected to a cluster's endpoint service.
+/// A VPC endpoint connected to a cluster's endpoint service.
 #[derive(Clone)]
 pub struct Connection {
     /// Its present status.

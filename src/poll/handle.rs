@@ -30,7 +30,7 @@ pub struct PollHandle(pub(super) mpsc::Sender<Command>);
 pub enum PollNowError {
     /// The cluster is not configured.
     UnknownCluster,
-    /// One was made in the last five seconds, or too many people wait for it already.
+    /// A poll was made in the last five seconds, or too many people wait for one already.
     TooSoon,
     /// The exporter is shutting down.
     Stopping,

@@ -65,6 +65,7 @@ pub(super) async fn sleep_until(moment: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random_tests::check;
 
     fn cluster(number: u32) -> String {
         format!("{number:08x}-5b35-4f50-8984-76387e42451a")
@@ -110,6 +111,27 @@ mod tests {
         }
         let just_after = Timestamp::from_nanosecond(17_000_000_001).unwrap();
         assert_eq!(until_next(just_after, place, MINUTE).as_nanos(), 59_999_999_999);
+    }
+
+    #[test]
+    fn any_next_moment_is_on_the_beat_and_less_than_an_interval_away() {
+        const DAY: u64 = 24 * 60 * 60 * 1_000_000_000;
+        // Years before and after the epoch, to the nanosecond.
+        let now = -(i64::MAX / 8)..i64::MAX / 4;
+        check(1_000, &(now, 1_000_000_000..DAY, 0..DAY, 0..3 * DAY), |(now, beat, place, late)| {
+            let (place, interval) = (place % beat, Duration::from_nanos(beat));
+            let date = Timestamp::from_nanosecond(now.into()).unwrap();
+            let wait = until_next(date, Duration::from_nanos(place), interval);
+            assert!(wait < interval);
+            let next = i128::from(now) + wait.as_nanos() as i128;
+            assert_eq!(next.rem_euclid(beat.into()), i128::from(place));
+
+            let due = Instant::now();
+            let now = due + Duration::from_nanos(late);
+            let next = next_after(due, interval, now);
+            assert!(next > now && next <= now + interval);
+            assert_eq!((next - due).as_nanos() % u128::from(beat), 0);
+        });
     }
 
     #[test]

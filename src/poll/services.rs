@@ -24,7 +24,7 @@ use crate::{
 const SERVICES_INTERVAL: Duration = Duration::from_secs(300);
 /// A project with a service that was never read is read within this time, each at its own moment.
 const FIRST_WITHIN: Duration = Duration::from_secs(5);
-/// One reading: a request or two, and a wait for their tokens.
+/// A reading takes a request or two, and a wait for their tokens.
 const READING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The part that reads endpoint services, with a task for each project.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::ClusterId;
 
-/// One of several exporters that share a configuration.
+/// An exporter among several that share a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// Its number, less than `count`.

@@ -27,7 +27,7 @@ pub struct Target<C> {
     pub pacer: Pacer,
     /// Polls in flight at most.
     pub concurrency: usize,
-    /// One whole poll, from its first token on.
+    /// Time for a whole poll, from its first token on.
     pub timeout: Duration,
     /// Which of the project's clusters are found by its list, if any.
     pub discovery: Option<Arc<DiscoverySettings>>,

@@ -61,7 +61,7 @@ fn gzip_of(accept_encoding: &str) -> bool {
     gzip > 0 && gzip >= quality(&["identity"]).unwrap_or(0)
 }
 
-/// One of the media ranges of `Accept`.
+/// A media range of `Accept`.
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,

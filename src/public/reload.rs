@@ -12,7 +12,7 @@ use crate::web::answers::{TEXT, answer};
 #[derive(Clone, Debug)]
 pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
 
-/// One request for a reload.
+/// A request for a reload.
 #[derive(Debug)]
 pub struct ReloadRequest(Option<oneshot::Sender<Result<Vec<&'static str>, String>>>);
 

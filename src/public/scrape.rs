@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(super) struct Scrapes {
     places: Arc<Semaphore>,
-    /// One scrape after the other: all want the same page, and each thread has a compressor of its own.
+    /// Scrapes take turns: all want the same page, and each thread has a compressor of its own.
     turn: Arc<Mutex<()>>,
 }
 

@@ -17,7 +17,7 @@ use super::{
 
 /// A signature holds for 15 minutes (signing guide).
 const WINDOW_SECONDS: i64 = 15 * 60;
-/// One more bad signature in a row than this locks an access key (API Gateway FAQ, IAM authentication).
+/// An access key is locked by one more bad signature in a row than this (API Gateway FAQ, IAM authentication).
 const BAD_LIMIT: u32 = 5;
 const LOCK_SECONDS: i64 = 5 * 60;
 /// A token lives for a day (IAM API Reference, Obtaining a User Token Through Password

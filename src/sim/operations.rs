@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-/// One operation as in its API reference.
+/// An operation as in its API reference.
 #[derive(Debug)]
 struct Call {
     operation: Operation,

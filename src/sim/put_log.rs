@@ -20,17 +20,17 @@ pub(super) struct Effect {
     pub(super) faults: Vec<&'static str>,
 }
 
-/// One PUT or POST.
+/// A PUT or POST.
 #[derive(Debug, Serialize)]
 pub(super) struct Put {
     pub(super) request_id: String,
-    /// Of a PUT.
+    /// The service of a PUT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) service_id: Option<String>,
-    /// Of a POST.
+    /// The cluster of a POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cluster_id: Option<String>,
-    /// Of the body as it arrived, in lower-case hexadecimal.
+    /// The hash of the body as it arrived, in lower-case hexadecimal.
     pub(super) body_sha256: String,
     pub(super) body_bytes: usize,
     #[serde(flatten)]

@@ -9,12 +9,12 @@ use super::operations::Operation;
 /// So many requests are remembered one by one.
 const KEPT: usize = 1_000;
 
-/// One request.
+/// A request.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Entry {
     pub(super) operation: Operation,
     pub(super) cluster_id: Option<String>,
-    /// Of an endpoint service.
+    /// The id of an endpoint service.
     pub(super) service_id: Option<String>,
     /// `offset`, or the older `start`.
     pub(super) offset: Option<i64>,

@@ -21,7 +21,7 @@ use self::{
 };
 use super::{clock::whole_seconds, rng::Rng};
 
-/// One entry of a cluster's whitelist.
+/// An entry of a cluster's whitelist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Permission {
@@ -38,7 +38,7 @@ impl Permission {
     }
 }
 
-/// One CSS cluster; as JSON, the truth for tests.
+/// A CSS cluster; as JSON, the truth for tests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cluster {

@@ -231,6 +231,7 @@ impl Server {
                     Some(refusal) => refusal,
                     None => router.call(request).await?,
                 };
+                // From here the answer counts as unsent; if all together are too much, an idle client is cut.
                 let response = response.map(|body| seat.answer_with(body));
                 seats.cut_unsent();
                 Ok::<_, Infallible>(response)
@@ -247,6 +248,7 @@ impl Server {
             ended = &mut connection => ended,
             () = must_leave(seat, seats.limits()) => return,
             () = closed(&mut closing) => {
+                // Between two requests there is no answer to finish.
                 if seat.is_waiting() {
                     return;
                 }
@@ -268,6 +270,7 @@ fn too_long(request: &Request<Incoming>, limits: &Limits) -> Option<Response> {
     }
     let detail = format!("a request's body may have {} bytes", limits.body_bytes);
     let mut refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
+    // The body is not read, so the next request could not be found behind it.
     refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     Some(refusal)
 }

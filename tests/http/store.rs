@@ -13,8 +13,12 @@ use css_vpcep_exporter::{
     },
     stats::Stats,
 };
+use fastrand::Rng;
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use crate::random_tests::check;
 
 const START: Timestamp = Timestamp::constant(1_700_000_000, 0);
 const SETTINGS: Settings = Settings {
@@ -22,22 +26,6 @@ const SETTINGS: Settings = Settings {
     per_connection: true,
     per_connection_limit: 150,
 };
-
-/// Numbers that are the same in every run (xorshift).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-
-    fn maybe<T>(&mut self, some: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        (self.below(3) > 0).then(|| some(self))
-    }
-}
 
 fn after(seconds: u64) -> Timestamp {
     START + Duration::from_secs(seconds)
@@ -67,31 +55,39 @@ fn meta(number: u64, name: &str) -> ClusterMeta {
     }
 }
 
-fn connection(number: u64, chance: &mut Chance) -> Connection {
-    let date = |chance: &mut Chance| START + Duration::from_millis(chance.below(5_000) * 250);
+fn connection(number: u64, random: &mut Rng) -> Connection {
+    let date = |random: &mut Rng| START + Duration::from_millis(random.u64(..5_000) * 250);
     Connection::from(ConnectionFields {
         endpoint_id: &format!("endpoint-{number}"),
-        status: Status::ALL[chance.below(7) as usize],
-        max_sessions: chance.maybe(|chance| chance.below(3) * 3_000_000_000_000_000_000),
-        created: chance.maybe(date),
-        updated: chance.maybe(date),
+        status: Status::ALL[random.usize(..7)],
+        max_sessions: maybe(random, |random| random.u64(..3) * 3_000_000_000_000_000_000),
+        created: maybe(random, date),
+        updated: maybe(random, date),
         specification_name: "default",
         domain_id: "d\\",
-        ip: &format!("10.0.0.{}", chance.below(3)),
+        ip: &format!("10.0.0.{}", random.u8(..3)),
         ipv6: "",
         dns_name: "two\nlines",
     })
 }
 
-fn list(connections: u64, chance: &mut Chance) -> ConnectionList {
+fn maybe<T>(random: &mut Rng, some: impl FnOnce(&mut Rng) -> T) -> Option<T> {
+    (random.u8(..3) > 0).then(|| some(random))
+}
+
+/// A list that is always the same for a seed, and may have hundreds of connections: to choose each of their
+/// values one by one would take longer than the tests.
+fn list(connections: u64, seed: u64) -> ConnectionList {
+    let random = &mut Rng::with_seed(seed);
+    let name = || ServiceName::new("a.cf072729-b076-49db-83d3-020dc9f589bd");
     ConnectionList {
-        service_enabled: chance.below(2) == 0,
-        complete: chance.below(2) == 0,
-        reported: chance.maybe(|_| u64::MAX),
-        update_switch: chance.maybe(|chance| chance.below(2) == 0),
-        permissions: chance.maybe(|chance| chance.below(9)),
-        service_name: chance.maybe(|_| ServiceName::new("a.cf072729-b076-49db-83d3-020dc9f589bd")),
-        connections: (0..connections).map(|number| connection(number, chance)).collect(),
+        service_enabled: random.bool(),
+        complete: random.bool(),
+        reported: maybe(random, |_| u64::MAX),
+        update_switch: maybe(random, Rng::bool),
+        permissions: maybe(random, |random| random.u64(..9)),
+        service_name: maybe(random, |_| name()),
+        connections: (0..connections).map(|number| connection(number, random)).collect(),
     }
 }
 
@@ -237,60 +233,107 @@ fn same(seen: &str, expected: &str, when: &str) {
     assert!(seen == expected, "{when}: {difference:?}, {} {}", seen.len(), expected.len());
 }
 
+/// Something that happens to a board or its page. Clusters are counted around, so that there is one of any number.
+#[derive(Clone, Debug)]
+enum Step {
+    Later(Duration),
+    /// The clock is set back.
+    Earlier(Duration),
+    /// The answers of some clusters.
+    Polls(Vec<(u64, Poll)>),
+    /// So many of the clusters are left, with this name.
+    Reconfigure(u64, &'static str),
+    SwitchConnections,
+    ConnectionLimit(usize),
+    StaleAfter(Duration),
+}
+
+#[derive(Clone, Debug)]
+enum Poll {
+    Fails,
+    /// It finds what was found before.
+    Repeats,
+    Finds {
+        connections: u64,
+        seed: u64,
+    },
+}
+
+/// The use of the store after a step.
+#[derive(Clone, Copy, Debug)]
+enum Use {
+    Page,
+    Prepare,
+    PrepareAndPage,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let connections = prop_oneof![0..4_u64, 0..40_u64, 0..400_u64];
+    let poll = prop_oneof![
+        1 => Just(Poll::Fails),
+        1 => Just(Poll::Repeats),
+        2 => (connections, any::<u64>())
+            .prop_map(|(connections, seed)| Poll::Finds { connections, seed }),
+    ];
+    let seconds = |most: u64| (0..most).prop_map(Duration::from_secs);
+    prop_oneof![
+        1 => (0..400_000_u64).prop_map(|millis| Step::Later(Duration::from_millis(millis))),
+        1 => seconds(300).prop_map(Step::Earlier),
+        6 => vec((0..63_u64, poll), 0..8).prop_map(Step::Polls),
+        1 => (0..63_u64, select(vec!["name", "name+", "other \"name\"+"]))
+            .prop_map(|(kept, name)| Step::Reconfigure(kept, name)),
+        1 => Just(Step::SwitchConnections),
+        1 => (20..220_usize).prop_map(Step::ConnectionLimit),
+        1 => seconds(1800).prop_map(Step::StaleAfter),
+    ]
+}
+
 #[test]
 fn after_whatever_happens_the_page_is_as_rendered_whole() {
-    for seed in 1..=6 {
-        let chance = &mut Chance(seed * 0x9e37_79b9);
+    let uses = select(vec![Use::Page, Use::PrepareAndPage, Use::Prepare]);
+    check(6, &(3..63_u64, vec((step(), uses), 1..120)), |(clusters, steps)| {
         let (store, mut settings, mut now) = (Store::default(), SETTINGS, START);
-        let clusters = 3 + chance.below(60);
         let board = Board::new((0..clusters).map(|number| meta(number, "name")));
-        for step in 0..60 {
-            match chance.below(12) {
-                0 => {
-                    let kept = 1 + chance.below(clusters);
-                    let name = ["name", "name+", "other \"name\"+"][chance.below(3) as usize];
-                    board.reconfigure((0..kept).map(|number| meta(number, name)));
-                }
-                1 => settings.per_connection = !settings.per_connection,
-                2 => settings.per_connection_limit = 20 + chance.below(200) as usize,
-                3 => settings.stale_after = Duration::from_secs(60 * chance.below(30)),
-                4 => now += Duration::from_millis(chance.below(400_000)),
-                // The clock is set back.
-                5 => now -= Duration::from_secs(chance.below(300)),
-                _ => {
-                    for _ in 0..chance.below(8) {
-                        let number = chance.below(clusters);
-                        let result = match chance.below(4) {
-                            0 => Err(CloudError::new(Reason::Timeout, "no")),
-                            1 => {
-                                let snapshot = board.snapshot();
-                                let known = snapshot.cluster(&meta(number, "").id);
-                                let data = known.and_then(|state| state.observation.as_ref());
-                                let again = data.map(|data| ConnectionList::clone(&data.list));
-                                Ok(again.unwrap_or_else(|| list(1, chance)))
-                            }
-                            _ => {
-                                let most = [4, 40, 400][chance.below(3) as usize];
-                                let connections = chance.below(most);
-                                Ok(list(connections, chance))
-                            }
-                        };
-                        poll(&board, number, now, result);
+        for (at, (step, used)) in steps.into_iter().enumerate() {
+            match step {
+                Step::Later(time) => now += time,
+                Step::Earlier(time) => now -= time,
+                Step::Polls(polls) => {
+                    for (number, found) in polls {
+                        let number = number % clusters;
+                        poll(&board, number, now, result(&board, number, found));
                     }
                 }
-            }
-            match chance.below(3) {
-                0 => store.prepare(&board, &settings, now),
-                1 => {
-                    store.prepare(&board, &settings, now);
-                    continue;
+                Step::Reconfigure(kept, name) => {
+                    board.reconfigure((0..=kept % clusters).map(|number| meta(number, name)));
                 }
-                _ => {}
+                Step::SwitchConnections => settings.per_connection = !settings.per_connection,
+                Step::ConnectionLimit(most) => settings.per_connection_limit = most,
+                Step::StaleAfter(time) => settings.stale_after = time,
             }
-            let page = store.page(&board, &settings, now);
-            let when = format!("seed {seed}, step {step}");
-            same(&identity(&page), &plain(&board, &settings, now), &when);
+            if matches!(used, Use::Prepare | Use::PrepareAndPage) {
+                store.prepare(&board, &settings, now);
+            }
+            if matches!(used, Use::Page | Use::PrepareAndPage) {
+                let page = store.page(&board, &settings, now);
+                let when = format!("step {at}");
+                same(&identity(&page), &plain(&board, &settings, now), &when);
+            }
         }
+    });
+}
+
+fn result(board: &Board, number: u64, found: Poll) -> Result<ConnectionList, CloudError> {
+    match found {
+        Poll::Fails => Err(CloudError::new(Reason::Timeout, "no")),
+        Poll::Repeats => {
+            let snapshot = board.snapshot();
+            let known = snapshot.cluster(&meta(number, "").id);
+            let data = known.and_then(|state| state.observation.as_ref());
+            let again = data.map(|data| ConnectionList::clone(&data.list));
+            Ok(again.unwrap_or_else(|| list(1, 1)))
+        }
+        Poll::Finds { connections, seed } => Ok(list(connections, seed)),
     }
 }
 
@@ -298,7 +341,7 @@ fn after_whatever_happens_the_page_is_as_rendered_whole() {
 fn polled(clusters: u64, connections: u64) -> (Board, Store) {
     let board = Board::new((0..clusters).map(|number| meta(number, "name")));
     for number in 0..clusters {
-        poll(&board, number, START, Ok(list(connections, &mut Chance(number + 1))));
+        poll(&board, number, START, Ok(list(connections, number + 1)));
     }
     (board, Store::default())
 }
@@ -347,7 +390,7 @@ fn a_poll_that_found_the_same_renders_only_the_lines_about_life() {
     let (board, store) = polled(10, 120);
     let before = store.page(&board, &SETTINGS, START);
     let first = places(&before);
-    poll(&board, 7, after(1), Ok(list(120, &mut Chance(8))));
+    poll(&board, 7, after(1), Ok(list(120, 8)));
     // The pages are kept, so that no new block takes the place of an old one in memory.
     let page = store.page(&board, &SETTINGS, after(1));
     let second = places(&page);
@@ -368,7 +411,7 @@ fn one_changed_cluster_renders_only_its_group() {
     let (board, store) = polled(300, 120);
     let page = store.page(&board, &SETTINGS, START);
     let first = places(&page);
-    poll(&board, 7, after(1), Ok(list(120, &mut Chance(99))));
+    poll(&board, 7, after(1), Ok(list(120, 99)));
     let second = places(&store.page(&board, &SETTINGS, after(1)));
     assert!(first.len() > 6 * 300);
     let moved = moved(&first, &second);
@@ -387,7 +430,7 @@ fn many_small_clusters_share_blocks() {
 #[test]
 fn data_leave_at_the_second_they_are_too_old_without_any_poll() {
     let (board, store) = polled(3, 5);
-    poll(&board, 1, after(10), Ok(list(5, &mut Chance(1))));
+    poll(&board, 1, after(10), Ok(list(5, 1)));
     let clusters = |seconds| {
         let page = identity(&store.page(&board, &SETTINGS, after(seconds)));
         page.lines().filter(|line| line.starts_with("huaweicloud_css_vpcep_complete{")).count()

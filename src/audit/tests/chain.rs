@@ -1,10 +1,11 @@
 //! Records, and the checks of a chain that was tampered with.
 
-use super::*;
+use proptest::{array::uniform8, collection::vec, prelude::*, sample::select};
 
-/// Any text in any field is one line, and comes back as it was.
-#[test]
-fn any_text_is_one_line_and_reads_back_equal() {
+use super::*;
+use crate::random_tests::check;
+
+fn odd_text() -> impl Strategy<Value = String> {
     const ODD: [&str; 20] = [
         "\0",
         "\n",
@@ -27,37 +28,42 @@ fn any_text_is_one_line_and_reads_back_equal() {
         "}",
         "\u{feff}",
     ];
-    let mut chance = fastrand::Rng::with_seed(11);
-    let (mut head, mut lines) = (Head::START, Vec::new());
-    let mut all = Vec::new();
-    for number in 1..=2_000_u64 {
-        let mut text = || -> Box<str> {
-            (0..chance.usize(..6)).map(|_| ODD[chance.usize(..ODD.len())]).collect()
-        };
-        let kind = if number == 1 { Kind::Opened } else { Kind::Denied };
-        let content = Content {
-            actor: Some(text()),
-            remote: Some(text()),
-            project: Some(text()),
-            before: Some(json!({ &*text(): [&*text(), 1, null] })),
-            request: Some(json!(&*text())),
-            diff: Some(json!([{ "from": &*text() }])),
-            cloud: None,
-            outcome: Some(text()),
-            ..Content::empty(kind)
-        };
-        let (record, line) = Record::seal(number, clock().now(), content, head.hash).unwrap();
-        head = Head { seq: number, hash: record.hash };
-        let text = str::from_utf8(&line).unwrap();
-        let odd = |c: char| !crate::text::may_be_shown(c);
-        assert_eq!(text.find(odd), Some(text.len() - 1), "{text:?}");
-        assert_eq!(Record::parse(&line[..line.len() - 1]).unwrap(), record);
-        lines.extend(line);
-        all.push(record);
-    }
-    let mut found = Vec::new();
-    let reading = read(&*lines, Some(Head::START), |record, _| found.push(record)).unwrap();
-    assert_eq!((reading.head, found == all), (head, true));
+    vec(select(ODD.to_vec()), 0..6).prop_map(|pieces| pieces.concat())
+}
+
+/// Any text in any field is one line, and comes back as it was.
+#[test]
+fn any_text_is_one_line_and_reads_back_equal() {
+    check(20, &vec(uniform8(odd_text()), 1..200), |chain| {
+        let (mut head, mut lines) = (Head::START, Vec::new());
+        let mut all = Vec::new();
+        for (number, texts) in (1..).zip(chain) {
+            let [actor, remote, project, key, value, request, from, outcome] = texts;
+            let kind = if number == 1 { Kind::Opened } else { Kind::Denied };
+            let content = Content {
+                actor: Some(actor.into()),
+                remote: Some(remote.into()),
+                project: Some(project.into()),
+                before: Some(json!({ key: [value, 1, null] })),
+                request: Some(json!(request)),
+                diff: Some(json!([{ "from": from }])),
+                cloud: None,
+                outcome: Some(outcome.into()),
+                ..Content::empty(kind)
+            };
+            let (record, line) = Record::seal(number, clock().now(), content, head.hash).unwrap();
+            head = Head { seq: number, hash: record.hash };
+            let text = str::from_utf8(&line).unwrap();
+            let odd = |c: char| !crate::text::may_be_shown(c);
+            assert_eq!(text.find(odd), Some(text.len() - 1), "{text:?}");
+            assert_eq!(Record::parse(&line[..line.len() - 1]).unwrap(), record);
+            lines.extend(line);
+            all.push(record);
+        }
+        let mut found = Vec::new();
+        let reading = read(&*lines, Some(Head::START), |record, _| found.push(record)).unwrap();
+        assert_eq!((reading.head, found == all), (head, true));
+    });
 }
 
 #[test]

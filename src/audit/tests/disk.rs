@@ -60,7 +60,7 @@ impl Disk for BadDisk {
     }
 }
 
-/// One call after the other fails, alone and with the two that follow; what was acknowledged is in
+/// Each call fails in its turn, alone and with the two that follow; what was acknowledged is in
 /// the file, what was not is not, and the chain holds.
 #[tokio::test]
 async fn whatever_call_fails_what_was_acknowledged_is_there_and_the_chain_holds() {

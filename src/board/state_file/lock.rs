@@ -1,4 +1,4 @@
-//! One process per state file: two that share one would overwrite each other's data.
+//! A state file belongs to one process: two that share it would overwrite each other's data.
 //!
 //! The lock is on a separate file beside the state file, because the state file is replaced at each write.
 //! The system releases the lock however the process ends; the file of the lock stays.

@@ -1,8 +1,9 @@
-mod chance;
+mod states;
 
 use std::{
     fs::Permissions,
     os::unix::fs::{PermissionsExt, symlink},
+    slice,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -10,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use self::chance::Chance;
+use proptest::collection::vec;
+
 use super::*;
 use crate::{
     board::{ClusterMeta, Observation, PollRecord, Transition},
@@ -19,6 +21,7 @@ use crate::{
         ClusterId, Connection, ConnectionFields, ConnectionList, EndpointId, RegionId, ServiceName,
         Status,
     },
+    random_tests::check,
 };
 
 /// A folder of its own for each test, gone with it.
@@ -57,8 +60,8 @@ impl Drop for Folder {
     }
 }
 
-fn snapshot(seed: u64, most: usize) -> Snapshot {
-    Snapshot::of(Chance(seed).many(most, |chance| Arc::new(chance.cluster())))
+fn snapshot(clusters: &[ClusterState]) -> Snapshot {
+    Snapshot::of(clusters.iter().cloned().map(Arc::new).collect())
 }
 
 fn clusters(snapshot: &Snapshot) -> Vec<ClusterState> {
@@ -87,22 +90,18 @@ fn sealed(body: &str) -> Vec<u8> {
 
 #[test]
 fn whatever_is_written_is_read_back() {
-    let folder = Folder::new();
-    let (mut file, _) = open(&folder.file());
-    for seed in 0..20 {
-        let snapshot = snapshot(seed, 100);
+    check(20, &vec(states::cluster(), 0..=50), |states| {
+        let folder = Folder::new();
+        let (mut file, _) = open(&folder.file());
+        let snapshot = snapshot(&states);
         file.write(&snapshot).unwrap();
-        assert_eq!(
-            format::read(&folder.file()).unwrap().unwrap(),
-            clusters(&snapshot),
-            "seed {seed}"
-        );
-    }
-    drop(file);
-    let (_, restored) = open(&folder.file());
-    assert_eq!(restored.clusters, clusters(&snapshot(19, 100)));
-    assert!(restored.damaged.is_none());
-    assert_eq!(folder.names(), ["state"]);
+        assert_eq!(format::read(&folder.file()).unwrap().unwrap(), clusters(&snapshot));
+        drop(file);
+        let (_, restored) = open(&folder.file());
+        assert_eq!(restored.clusters, clusters(&snapshot));
+        assert!(restored.damaged.is_none());
+        assert_eq!(folder.names(), ["state"]);
+    });
 }
 
 #[test]
@@ -110,12 +109,11 @@ fn a_file_of_tomorrow_yesterday_or_the_far_future_keeps_its_dates() {
     // The clock may have been set back since: nothing but the name of a damaged file asks for it.
     let folder = Folder::new();
     let (mut file, _) = open(&folder.file());
-    let snapshot = snapshot(3, 5);
-    file.write(&snapshot).unwrap();
+    file.write(&snapshot(&example())).unwrap();
     drop(file);
     for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
         let (_, restored) = StateFile::open(&folder.file(), now).unwrap();
-        assert_eq!(restored.clusters, clusters(&snapshot));
+        assert_eq!(restored.clusters, example());
     }
 }
 
@@ -123,8 +121,8 @@ fn a_file_of_tomorrow_yesterday_or_the_far_future_keeps_its_dates() {
 fn every_cut_and_every_changed_byte_is_noticed() {
     let folder = Folder::new();
     let (mut file, _) = open(&folder.file());
-    let snapshot = Snapshot::of(vec![Arc::new(Chance(7).cluster())]);
-    file.write(&snapshot).unwrap();
+    let full = &example()[..1];
+    file.write(&snapshot(full)).unwrap();
     let good = fs::read(folder.file()).unwrap();
     assert!((1_000..20_000).contains(&good.len()), "{}", good.len());
     for length in 0..good.len() {
@@ -139,7 +137,7 @@ fn every_cut_and_every_changed_byte_is_noticed() {
         }
     }
     assert_eq!(parse(&[&good[..], b"\n"].concat()), Err(Damage::Length));
-    assert_eq!(parse(&good).unwrap(), clusters(&snapshot), "the loop can tell");
+    assert_eq!(parse(&good).unwrap(), full, "the loop can tell");
 }
 
 #[test]
@@ -171,13 +169,12 @@ fn what_is_wrong_with_a_file_is_named() {
 fn a_true_checksum_does_not_make_words_and_ids_true() {
     let folder = Folder::new();
     let (mut file, _) = open(&folder.file());
-    let state = (0..).map(|seed| Chance(seed).cluster()).find(|s| !s.recent_transitions.is_empty());
-    let snapshot = Snapshot::of(vec![Arc::new(state.unwrap())]);
-    file.write(&snapshot).unwrap();
+    let full = &example()[0];
+    file.write(&snapshot(slice::from_ref(full))).unwrap();
     let whole = fs::read_to_string(folder.file()).unwrap();
     let body = whole.split_once('\n').unwrap().1;
-    let status = snapshot.clusters()[0].recent_transitions[0].to.as_str();
-    let id = snapshot.clusters()[0].meta.id.as_str();
+    let status = full.recent_transitions[0].to.as_str();
+    let id = full.meta.id.as_str();
     for (from, to, what) in [
         (id, "../../v3/auth/tokens", "expected a UUID"),
         (&format!("\"to\":\"{status}\""), "\"to\":\"gone\"", "no word known here"),
@@ -198,7 +195,7 @@ fn a_file_of_a_program_that_dated_no_switch_and_no_failure_is_read() {
     assert_eq!((clusters[0].service_switched, clusters[0].failing_since), (None, None));
 }
 
-/// One cluster with everything, one that was never polled, and one whose polls failed.
+/// A cluster with everything, one that was never polled, and one whose polls failed.
 fn example() -> Vec<ClusterState> {
     let meta = |number: u32| ClusterMeta {
         region: RegionId::parse("cn-north-4").unwrap(),
@@ -287,7 +284,7 @@ fn example() -> Vec<ClusterState> {
 fn the_format_is_that_of_the_first_version() {
     let folder = Folder::new();
     let (mut file, _) = open(&folder.file());
-    file.write(&Snapshot::of(example().into_iter().map(Arc::new).collect())).unwrap();
+    file.write(&snapshot(&example())).unwrap();
     let written = fs::read_to_string(folder.file()).unwrap();
     let first = include_str!("../../../tests/data/state.golden");
     assert_eq!(written, first);
@@ -412,7 +409,7 @@ fn a_temporary_file_that_was_left_behind_is_replaced_and_not_followed() {
         let (mut file, restored) = open(&folder.file());
         assert!(restored.damaged.is_none());
         leave();
-        file.write(&snapshot(1, 5)).unwrap();
+        file.write(&snapshot(&example())).unwrap();
         let metadata = folder.file().symlink_metadata().unwrap();
         assert!(metadata.is_file());
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
@@ -425,11 +422,13 @@ fn a_temporary_file_that_was_left_behind_is_replaced_and_not_followed() {
 fn a_write_that_fails_leaves_the_old_state_and_the_next_one_succeeds() {
     let folder = Folder::new();
     let (mut file, _) = open(&folder.file());
-    file.write(&snapshot(1, 5)).unwrap();
+    let all = example();
+    let (old, new) = all.split_at(1);
+    file.write(&snapshot(old)).unwrap();
     fs::create_dir(folder.0.join("state.tmp")).unwrap();
-    assert!(file.write(&snapshot(2, 5)).is_err());
-    assert_eq!(format::read(&folder.file()).unwrap().unwrap(), clusters(&snapshot(1, 5)));
+    assert!(file.write(&snapshot(new)).is_err());
+    assert_eq!(format::read(&folder.file()).unwrap().unwrap(), old);
     fs::remove_dir(folder.0.join("state.tmp")).unwrap();
-    file.write(&snapshot(2, 5)).unwrap();
-    assert_eq!(format::read(&folder.file()).unwrap().unwrap(), clusters(&snapshot(2, 5)));
+    file.write(&snapshot(new)).unwrap();
+    assert_eq!(format::read(&folder.file()).unwrap().unwrap(), new);
 }

@@ -18,7 +18,7 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// One change that meets this; the ledger holds.
+/// A change that meets this; the ledger holds.
 async fn meet(put: Put) -> (Rig, Report) {
     let rig = Rig::new();
     rig.put(put);

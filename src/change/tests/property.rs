@@ -1,11 +1,20 @@
 //! Chance decides what is, what is asked, and what goes wrong; the ledger holds all the same.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
-use fastrand::Rng;
+use proptest::{
+    array::uniform3,
+    bool::weighted as often,
+    collection::vec,
+    option::{of as maybe, weighted},
+    prelude::*,
+    sample::select,
+};
+use tokio::runtime::Builder;
 
 use super::{
     fake::{Acts, Fake, Put, Reads, error, id, take},
@@ -19,47 +28,55 @@ use crate::{
     change::{ChangeRequest, Condition, DecisionRequest, Outcome, Refusal, Report, Wanted, etag},
     cloud::{CloudError, Reason},
     model::{Decision, Field, PortMapping, ServiceFields, Status},
+    random_tests::check,
 };
 
-const SEEDS: u64 = 200;
-
-fn text(random: &mut Rng, of: &[&str]) -> Option<Box<str>> {
-    (random.bool()).then(|| of[random.usize(..of.len())].into())
+fn text(of: &'static [&'static str]) -> impl Strategy<Value = Option<Box<str>>> {
+    maybe(select(of).prop_map(Into::into))
 }
 
-fn ports(random: &mut Rng) -> Option<Vec<PortMapping>> {
-    let ports = (1..4).filter(|_| random.bool()).collect::<Vec<_>>();
-    let ports = ports.into_iter().map(|port| mapping(port, 1 + random.usize(..3) as u16));
-    let ports: Vec<_> = ports.collect();
-    (random.bool()).then_some(ports)
+fn ports() -> impl Strategy<Value = Option<Vec<PortMapping>>> {
+    let servers = uniform3(maybe(1..=3_u16));
+    maybe(servers.prop_map(|servers| {
+        let ports = (1..).zip(servers);
+        ports.filter_map(|(port, server)| Some(mapping(port, server?))).collect::<Vec<_>>()
+    }))
 }
 
-fn fields(random: &mut Rng) -> ServiceFields {
-    let fields = ServiceFields {
-        approval_enabled: (random.bool()).then(|| random.bool()),
-        service_name: text(random, &["a", "b"]),
-        ports: ports(random),
-        port_id: text(random, &["p", "q"]),
-        tcp_proxy: text(random, &["close", "open"]),
-        description: text(random, &["", "x"]),
-        ip: None,
-    };
-    match fields == ServiceFields::default() {
-        true => ServiceFields { approval_enabled: Some(true), ..fields },
-        false => fields,
+prop_compose! {
+    fn fields()(
+        approval_enabled in any::<Option<bool>>(),
+        service_name in text(&["a", "b"]),
+        ports in ports(),
+        port_id in text(&["p", "q"]),
+        tcp_proxy in text(&["close", "open"]),
+        description in text(&["", "x"]),
+    ) -> ServiceFields {
+        let fields = ServiceFields {
+            approval_enabled,
+            service_name,
+            ports,
+            port_id,
+            tcp_proxy,
+            description,
+            ip: None,
+        };
+        match fields == ServiceFields::default() {
+            true => ServiceFields { approval_enabled: Some(true), ..fields },
+            false => fields,
+        }
     }
 }
 
-fn put(random: &mut Rng) -> Put {
-    let seconds = |random: &mut Rng| Duration::from_millis(random.usize(..4000) as u64);
-    let unknown = [
+fn put() -> impl Strategy<Value = Put> {
+    let unknown = vec![
         error(Reason::Reset, None, ""),
         error(Reason::Timeout, None, ""),
         error(Reason::Http5xx, Some(500), "EndPoint.0001"),
         error(Reason::Http5xx, Some(504), "APIGW.0201"),
         error(Reason::BadJson, Some(200), ""),
     ];
-    let refused = [
+    let refused = vec![
         error(Reason::Http4xx, Some(400), "EndPoint.3044"),
         error(Reason::Auth, Some(401), "APIGW.0301"),
         error(Reason::NotFound, Some(404), "EndPoint.0005"),
@@ -67,20 +84,90 @@ fn put(random: &mut Rng) -> Put {
         error(Reason::Redirect, Some(302), ""),
     ];
     let unsent = CloudError { never_sent: true, ..error(Reason::Connect, None, "") };
-    let acts = match random.usize(..4) {
-        0 => Acts::NotAtAll,
-        1 => Acts::Partly(&[Field::ServiceName, Field::Ports]),
-        _ => Acts::Wholly,
-    };
-    let put = match random.usize(..6) {
-        0 | 1 => Put::acts(acts),
-        2 => Put::fails(unknown[random.usize(..unknown.len())].clone(), acts),
-        3 => Put::fails(refused[random.usize(..refused.len())].clone(), Acts::NotAtAll),
-        4 => Put { leaves: false, ..Put::fails(unsent, Acts::NotAtAll) },
-        _ => Put { after: None, ..Put::acts(acts) },
-    };
-    let after = put.after.map(|_| seconds(random));
-    Put { before: seconds(random), after, ..put }
+    let unsent = Put { leaves: false, ..Put::fails(unsent, Acts::NotAtAll) };
+    let acts = prop_oneof![
+        3 => Just(Acts::Wholly),
+        3 => Just(Acts::Partly(&[Field::ServiceName, Field::Ports])),
+        2 => Just(Acts::NotAtAll),
+    ];
+    let acts = acts.boxed();
+    let put = prop_oneof![
+        2 => acts.clone().prop_map(Put::acts),
+        1 => (select(unknown), acts.clone()).prop_map(|(error, acts)| Put::fails(error, acts)),
+        1 => select(refused).prop_map(|error| Put::fails(error, Acts::NotAtAll)),
+        1 => Just(unsent),
+        1 => acts.prop_map(|acts| Put { after: None, ..Put::acts(acts) }),
+    ];
+    (put, millis(4000), millis(4000)).prop_map(|(put, before, after)| Put {
+        before,
+        after: put.after.map(|_| after),
+        ..put
+    })
+}
+
+fn millis(most: u64) -> impl Strategy<Value = Duration> {
+    (0..most).prop_map(Duration::from_millis)
+}
+
+/// The condition of a caller who knows the state, or does not.
+#[derive(Clone, Copy, Debug)]
+enum Knows {
+    Nothing,
+    Stale,
+    Current,
+    Any,
+}
+
+/// The status of a connection in a request.
+#[derive(Clone, Copy, Debug)]
+enum Sees {
+    True,
+    Pending,
+}
+
+/// A request, of which some is filled in when it is made.
+#[derive(Clone, Debug)]
+enum Plan {
+    Service(ServiceFields, Knows),
+    /// A decision about those of the connections that are there.
+    Connections(Decision, [Option<Sees>; 3]),
+}
+
+#[derive(Clone, Debug)]
+struct Round {
+    plan: Plan,
+    dry_run: bool,
+    put: Put,
+    /// Time for which readings show the old state.
+    lag: Duration,
+    log_refuses: bool,
+    /// The callers hang up after this time.
+    gone_after: Option<Duration>,
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    use Knows::{Any, Current, Nothing, Stale};
+    let knows = select(vec![Any, Nothing, Current, Stale]);
+    let sees = prop_oneof![7 => Just(Sees::True), 1 => Just(Sees::Pending)];
+    let action = select(vec![Decision::Accept, Decision::Reject]);
+    prop_oneof![
+        (fields(), knows).prop_map(|(fields, knows)| Plan::Service(fields, knows)),
+        (action, uniform3(weighted(0.67, sees)))
+            .prop_map(|(action, seen)| Plan::Connections(action, seen)),
+    ]
+}
+
+prop_compose! {
+    fn round()(
+        plan in plan(),
+        dry_run in often(0.125),
+        put in put(),
+        lag in millis(12_000),
+        log_refuses in often(0.125),
+        gone_after in weighted(0.25, millis(10_000)),
+    ) -> Round {
+        Round { plan, dry_run, put, lag, log_refuses, gone_after }
+    }
 }
 
 /// Everything that changes are about.
@@ -119,10 +206,10 @@ impl Truth {
 }
 
 /// I4: the answer to the caller is what happened.
-fn check(rig: &Rig, asked: &ChangeRequest, before: &Truth, report: &Report, seed: u64) {
+fn check_report(rig: &Rig, asked: &ChangeRequest, before: &Truth, report: &Report) {
     let truth = Truth::of(rig);
     let wanted = before.clone().with(&asked.wanted);
-    let shown = format!("seed {seed}: {asked:?} {report:?}");
+    let shown = format!("{asked:?} {report:?}");
     match report.outcome {
         Outcome::Applied => assert_eq!(truth, wanted, "{shown}"),
         Outcome::Unchanged => assert!(truth == *before && wanted == *before, "{shown}"),
@@ -137,65 +224,58 @@ fn check(rig: &Rig, asked: &ChangeRequest, before: &Truth, report: &Report, seed
     }
 }
 
-fn condition(random: &mut Rng, rig: &Rig) -> Condition {
-    match random.usize(..4) {
-        0 => Condition::None,
-        1 => Condition::Tags(vec!["stale".into()]),
-        2 => Condition::Tags(vec![etag(&rig.fake.state().services[&id()])]),
-        _ => Condition::Any,
+/// The request as it is made now.
+fn asked(plan: Plan, dry_run: bool, rig: &Rig) -> ChangeRequest {
+    match plan {
+        Plan::Service(fields, knows) => {
+            let condition = match knows {
+                Knows::Nothing => Condition::None,
+                Knows::Stale => Condition::Tags(vec!["stale".into()]),
+                Knows::Current => Condition::Tags(vec![etag(&rig.fake.state().services[&id()])]),
+                Knows::Any => Condition::Any,
+            };
+            Ask { condition, dry_run, ..request(fields) }.into()
+        }
+        Plan::Connections(action, seen) => {
+            let all = rig.fake.state().connections.clone();
+            let seen = all.into_iter().zip(seen).filter_map(|((id, status), seen)| match seen? {
+                Sees::True => Some((id, status)),
+                Sees::Pending => Some((id, Status::PendingAcceptance)),
+            });
+            decision(action, &seen.collect::<Vec<_>>(), dry_run)
+        }
     }
 }
 
-/// A change of the service, or a decision about some connections, whose statuses the caller mostly knows.
-fn asked(random: &mut Rng, rig: &Rig) -> ChangeRequest {
-    let dry_run = random.usize(..8) == 0;
-    if random.bool() {
-        let condition = condition(random, rig);
-        return Ask { condition, dry_run, ..request(fields(random)) }.into();
-    }
-    let all = rig.fake.state().connections.clone();
-    let some = all.into_iter().filter(|_| random.usize(..3) > 0).collect::<Vec<_>>();
-    let seen = some.into_iter().map(|(id, status)| match random.usize(..8) {
-        0 => (id, Status::PendingAcceptance),
-        _ => (id, status),
-    });
-    let seen: Vec<_> = seen.collect();
-    let action = if random.bool() { Decision::Accept } else { Decision::Reject };
-    decision(action, &seen, dry_run)
-}
-
-/// What is sent to the cloud.
+/// The number of changes that were sent to the cloud.
 fn sent(rig: &Rig) -> usize {
     let state = rig.fake.state();
     state.puts.len() + state.decisions.len()
 }
 
-async fn run(seed: u64, seen: &mut HashMap<(bool, Outcome), usize>) {
-    let mut random = Rng::with_seed(seed);
+/// The number of times that each outcome was seen, of changes of a service and of decisions.
+type Seen = RefCell<HashMap<(bool, Outcome), usize>>;
+
+async fn run(first: ServiceFields, rounds: Vec<Round>, seen: &Seen) {
     let mut start = service();
-    take(&mut start.fields, &fields(&mut random), &Field::ALL);
+    take(&mut start.fields, &first, &Field::ALL);
     let rig = Rig::with(Fake::new([start]), Log::default(), Vec::new());
     // It is going away, so no one can decide about it.
     rig.fake.state().connections.remove("d");
-    for _ in 0..8 {
-        let put = put(&mut random);
+    for Round { plan, dry_run, put, lag, log_refuses, gone_after } in rounds {
         rig.put(put);
         {
             let mut state = rig.fake.state();
-            state.lag = Duration::from_millis(random.usize(..12_000) as u64);
+            state.lag = lag;
             state.reads = Reads::Answer;
         }
-        let refuses = match random.usize(..8) {
-            0 => vec![Kind::Intent],
-            _ => Vec::new(),
-        };
+        let refuses = if log_refuses { vec![Kind::Intent] } else { Vec::new() };
         *rig.log.refuses.lock().unwrap() = refuses;
-        let asked = asked(&mut random, &rig);
+        let asked = asked(plan, dry_run, &rig);
         let before = Truth::of(&rig);
         let sent_before = sent(&rig);
         let (one, two) = (rig.changes.change(asked.clone()), rig.changes.change(asked.clone()));
-        let gone_after = Duration::from_millis(random.usize(..10_000) as u64);
-        if random.usize(..4) == 0 {
+        if let Some(gone_after) = gone_after {
             // Both hang up.
             let both = async { tokio::join!(one, two) };
             let _ = tokio::time::timeout(gone_after, both).await;
@@ -203,27 +283,29 @@ async fn run(seed: u64, seen: &mut HashMap<(bool, Outcome), usize>) {
             let (one, two) = tokio::join!(one, two);
             for report in [&one, &two].into_iter().flatten() {
                 let decides = matches!(asked.wanted, Wanted::Connections { .. });
-                *seen.entry((decides, report.outcome)).or_default() += 1;
-                check(&rig, &asked, &before, report, seed);
+                *seen.borrow_mut().entry((decides, report.outcome)).or_default() += 1;
+                check_report(&rig, &asked, &before, report);
             }
             let reports = [&one, &two].into_iter().filter(|result| result.is_ok()).count();
             let refused = matches!(two, Err(Refusal::InProgress));
-            assert!(asked.dry_run || (reports <= 1 && refused), "seed {seed}: {one:?} {two:?}");
+            assert!(asked.dry_run || (reports <= 1 && refused), "{one:?} {two:?}");
         }
         // Recovery ends the changes that were left.
         tokio::time::sleep(Duration::from_secs(120)).await;
         let sent = sent(&rig) - sent_before;
-        assert!(sent <= 1, "I5: seed {seed}: it was sent {sent} times");
+        assert!(sent <= 1, "I5: it was sent {sent} times");
         rig.check_ledger();
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn whatever_goes_wrong_the_ledger_holds_and_no_answer_lies() {
-    let mut seen = HashMap::new();
-    for seed in 0..SEEDS {
-        run(seed, &mut seen).await;
-    }
+#[test]
+fn whatever_goes_wrong_the_ledger_holds_and_no_answer_lies() {
+    let seen = Seen::default();
+    check(200, &(fields(), vec(round(), 1..=16)), |(first, rounds)| {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(run(first, rounds, &seen));
+    });
+    let seen = seen.into_inner();
     for (decides, outcome) in
         [false, true].into_iter().flat_map(|kind| Outcome::ALL.map(|one| (kind, one)))
     {

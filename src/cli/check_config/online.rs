@@ -22,7 +22,7 @@ use crate::{
 /// The findings of one round.
 pub(super) struct Read {
     pub(super) expected: Expected,
-    /// One for each project.
+    /// The findings about each project.
     pub(super) projects: Vec<Online>,
     outages: Vec<Outage>,
     /// Clusters that were read, but not whole.

@@ -183,7 +183,7 @@ impl Keeper {
         Ok(Current { identity, auth: Arc::new(auth), life, account })
     }
 
-    /// Whose credentials are in force.
+    /// The account whose credentials are in force.
     pub(in crate::huawei) fn account(&self) -> Option<Account> {
         self.current.lock().as_ref().map(|current| current.account.clone())
     }

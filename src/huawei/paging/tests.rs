@@ -1,7 +1,12 @@
 //! Every odd server there may be, as a function from offset and limit to a page.
 
+use std::collections::HashSet;
+
+use proptest::{collection::vec, prelude::*};
+use tokio::runtime::Builder;
+
 use super::*;
-use crate::{huawei::codes::SERVICE_NOT_ENABLED, model::Status};
+use crate::{huawei::codes::SERVICE_NOT_ENABLED, model::Status, random_tests::check};
 
 fn row(number: u32) -> Connection {
     Connection::bare(&format!("ep-{number:05}"), Status::Accepted)
@@ -338,4 +343,38 @@ async fn the_order_of_the_rows_makes_no_difference() {
     let forwards = |_: usize, offset: u32, limit: u32| Ok(slice(5, offset, limit));
     let one = run(Paging::default(), backwards).await.result.unwrap();
     assert_eq!(one, run(Paging::default(), forwards).await.result.unwrap());
+}
+
+/// Rows vanish between requests, on pages of any size. A list that is said to be whole lacks none that was
+/// there all the time; if none vanishes, a list that was read to its end is said to be whole.
+#[test]
+fn a_list_that_is_said_to_be_whole_has_every_row_that_stayed() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let lost = vec((0..2_500_u32, 1..8_usize), 0..4);
+    let page_rows = prop_oneof![1..=1000_u32, Just(10)];
+    check(60, &(0..2_500_u32, page_rows, any::<bool>(), lost), |(count, most, told, mut lost)| {
+        // Without a total, nothing shows that rows move up.
+        if !told {
+            lost.clear();
+        }
+        let lost = &lost;
+        let rows_at = |call: usize| {
+            let is_lost = move |row: &u32| lost.iter().any(|(id, from)| id == row && *from <= call);
+            (0..count).filter(move |row| !is_lost(row))
+        };
+        let server = |call: usize, offset: u32, limit: u32| {
+            let total = told.then(|| rows_at(call).count() as u64);
+            let rows = rows_at(call).skip(offset as usize).take(limit.min(most) as usize);
+            Ok(page_of(rows, total))
+        };
+        let run = runtime.block_on(run(Paging::default(), server));
+        let list = &run.result.as_ref().unwrap().list;
+        let read: HashSet<_> = list.connections.iter().map(Connection::endpoint_id).collect();
+        let has = |number| read.contains(row(number).endpoint_id());
+        assert!(!list.complete || rows_at(usize::MAX).all(has));
+        let is_still = told && lost.is_empty();
+        assert!(!is_still || list.complete == (read.len() == count as usize));
+        assert!(run.calls.iter().all(|(offset, _)| *offset <= LARGEST_OFFSET));
+        assert!(run.calls.len() <= 2 * MAX_PAGES as usize);
+    });
 }

@@ -14,7 +14,7 @@ const SHORTEST: usize = 6;
 pub struct Redaction(Vec<Secret>);
 
 impl Redaction {
-    /// Of two secrets, one that is a part of the other comes after it.
+    /// The secrets have to come in this order: one that is a part of another comes after it.
     pub(super) fn of(mut secrets: Vec<Secret>) -> Self {
         secrets.retain(|secret| secret.expose().len() >= SHORTEST);
         Self(secrets)

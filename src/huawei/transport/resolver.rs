@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-/// One lookup that hangs must not keep the next one out; there are three hosts for each region.
+/// A lookup that hangs must not keep the next one out; there are three hosts for each region.
 const LOOKUPS_PER_HOST: usize = 2;
 
 type Lookup = fn(&str) -> io::Result<Vec<SocketAddr>>;

@@ -1,4 +1,4 @@
-//! One page of the list of clusters (CSS API Reference, "Querying the Cluster List").
+//! A page of the list of clusters (CSS API Reference, "Querying the Cluster List").
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! One page of `vpcepservice/connections`, decoded (CSS API Reference, "Obtaining an Endpoint
+//! A page of `vpcepservice/connections`, decoded (CSS API Reference, "Obtaining an Endpoint
 //! Connection", Tables 3 to 5).
 
 use std::borrow::Cow;

@@ -31,7 +31,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A project of which no cluster is known is asked again after this time, if its interval is longer.
 const RETRY_WITHOUT_CLUSTERS: Duration = Duration::from_secs(300);
 
-/// What is to be polled.
+/// The projects and clusters that are to be polled.
 #[derive(Debug)]
 pub struct Polled<C> {
     /// The projects.

@@ -94,7 +94,7 @@ impl Known {
         Outcome { known: self.clone(), come, gone, renamed, failure: None }
     }
 
-    /// What a list does that cannot be used.
+    /// The outcome of a list that cannot be used: the clusters stay as they are known.
     pub(super) fn unchanged(&self, failure: CloudError) -> Outcome {
         Outcome { failure: Some(failure), ..self.unchanged_quietly() }
     }

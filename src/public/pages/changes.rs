@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{html::Html, times::ago};
 use crate::board::ClusterState;
 
-/// One change.
+/// A change.
 #[derive(Clone, Copy)]
 pub(super) struct Change<'a> {
     pub(super) at: Timestamp,

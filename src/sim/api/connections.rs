@@ -22,7 +22,7 @@ use crate::sim::{
 /// Ranges and defaults: Table 2.
 const OFFSET: Range = Range { low: 0, high: 1_000, default: 0 };
 const LIMIT: Range = Range { low: 1, high: 1_000, default: 10 };
-/// Of the older parameter `start`, and of servers that count from one.
+/// The range of the older parameter `start`, and of servers that count from one.
 const START: Range = Range { low: 1, high: 1_000, default: 1 };
 /// The largest page of some servers.
 const SMALL_LIMIT: usize = 100;
@@ -139,7 +139,7 @@ struct Page<'a> {
     permissions: &'a [Permission],
 }
 
-/// One connection: Table 4.
+/// A connection: Table 4.
 struct Row<'a>(&'a Connection);
 
 impl Serialize for Row<'_> {

@@ -12,7 +12,7 @@ pub(super) struct Request<'a> {
     pub(super) now: Timestamp,
     /// Since the simulator started.
     pub(super) now_ms: u64,
-    /// Of the cloud, without a slash at the end.
+    /// The cloud's address, without a slash at the end.
     pub(super) base_url: &'a str,
 }
 

@@ -1,4 +1,4 @@
-//! One fault, and the requests that it strikes.
+//! A fault, and the requests that it strikes.
 
 use std::str::FromStr;
 

@@ -22,7 +22,7 @@ pub(crate) enum Group {
 
 macro_rules! faults {
     ($($group:ident { $($kind:ident $name:literal $meaning:literal)* })*) => {
-        /// One way to go wrong.
+        /// A way to go wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub(crate) enum Kind {
             $($(#[doc = $meaning] #[serde(rename = $name)] $kind,)*)*

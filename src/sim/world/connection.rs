@@ -1,4 +1,4 @@
-//! One VPC endpoint that is connected to the endpoint service of a cluster.
+//! A VPC endpoint that is connected to the endpoint service of a cluster.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 
 type Text = Box<str>;
 
-/// One connection; as JSON, the truth for tests.
+/// A connection; as JSON, the truth for tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Connection {

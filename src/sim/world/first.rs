@@ -77,7 +77,7 @@ pub(crate) fn newcomer(
     (cluster, service)
 }
 
-/// One cluster in the making.
+/// A cluster in the making.
 struct Maker<'a> {
     rng: Rng,
     index: usize,

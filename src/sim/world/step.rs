@@ -1,4 +1,4 @@
-//! One step of the world: connections appear, are accepted or rejected, and go.
+//! A step of the world: connections appear, are accepted or rejected, and go.
 //!
 //! A small world changes visibly at every step, a big one by about one connection in a hundred, and the
 //! number of connections stays around the one asked for.
@@ -57,7 +57,7 @@ pub(crate) fn keep_one_rejected(world: &mut World, now: Timestamp) {
     }
 }
 
-/// One change of status, unless nothing here can change.
+/// Changes a status, unless nothing here can change.
 fn change_status(world: &mut World, at: usize, now: Timestamp) -> bool {
     let (cluster, rng) = (&mut world.clusters[at], &mut world.rng);
     let waiting = rows_of(cluster, &[CREATING, PENDING]);

@@ -81,6 +81,7 @@ impl Seats {
     /// Notes the task that serves the connection.
     pub(super) fn take(&self, seat: Arc<Seat>, task: AbortHandle) {
         let mut taken = self.taken();
+        // Ended ones leave here, or the list would grow with every connection.
         taken.retain(|(_, task)| !task.is_finished());
         taken.push((seat, task));
     }
@@ -149,7 +150,7 @@ enum Phase {
     Flushing,
 }
 
-/// One connection: its phase, its last progress and the memory that its answer holds.
+/// A connection: its phase, its last progress and the memory that its answer holds.
 pub(super) struct Seat {
     began: Instant,
     phase: AtomicU8,
@@ -232,6 +233,7 @@ struct AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
+        // hyper drops a body as soon as it has its last piece. That is no progress of the client.
         self.seat.phase.store(Phase::Flushing as u8, Ordering::Relaxed);
     }
 }

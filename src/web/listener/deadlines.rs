@@ -84,6 +84,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        // The body of a request has its own deadline, and an answer has that of `Taken`.
         if !self.seat.is_waiting() {
             return read;
         }

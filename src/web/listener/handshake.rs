@@ -39,6 +39,7 @@ pub(super) async fn greet(
 ) -> io::Result<Greeted> {
     let greeted = async {
         let mut first = [0];
+        // Only looked at: the handshake needs this byte too.
         if stream.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -34,7 +34,7 @@ pub enum ClientAuth {
     RequireAndVerifyClientCert {
         /// The authorities of the system are not trusted.
         ca: Pem,
-        /// One of these must be an alternative name of the certificate; none: any will do.
+        /// Alternative names, one of which the certificate must have; if there are none, any will do.
         allowed_sans: Vec<String>,
     },
 }

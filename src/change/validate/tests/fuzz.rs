@@ -1,11 +1,14 @@
 //! The document's example, damaged at random; and a second opinion on what is accepted.
 
-use fastrand::Rng;
+use std::cell::Cell;
+
+use proptest::{char::range, collection::vec, prelude::*, sample::select};
 
 use super::{super::validate, EXAMPLE};
 use crate::{
     change::json::value,
     model::{PortMapping, ServiceFields},
+    random_tests::check,
 };
 
 /// An independent check of what was accepted: what is wrong with it, in a word.
@@ -62,9 +65,17 @@ pub(super) fn complaint(fields: &ServiceFields, allow_proxy_vni: bool) -> Option
     ports.iter().any(bad).then_some("port")
 }
 
-/// Damages the document's example in ways that a hand or a program may, and some that none would.
-#[test]
-fn whatever_is_accepted_holds_to_the_rules() {
+/// A damage at a byte: such that a hand or a program may do, or that none would.
+#[derive(Clone, Debug)]
+enum Damage {
+    Cut(usize),
+    Inserted(&'static str),
+    Digit(char),
+    Repeated(usize),
+    Flipped(u8),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
     const PIECES: [&str; 22] = [
         "\"",
         "{",
@@ -89,35 +100,52 @@ fn whatever_is_accepted_holds_to_the_rules() {
         "\"description\":\"<\",",
         "\"client_port\":8081,",
     ];
-    let mut random = Rng::with_seed(0x5EED);
-    let mut accepted = 0;
-    for round in 0..20_000 {
-        let mut body = EXAMPLE.as_bytes().to_vec();
-        for _ in 0..1 + random.usize(..4) {
-            let at = random.usize(..body.len() + 1);
-            let end = (at + random.usize(..12)).min(body.len());
-            match random.usize(..5) {
-                0 => drop(body.drain(at..end)),
-                1 => drop(body.splice(at..at, PIECES[random.usize(..PIECES.len())].bytes())),
-                2 => body.insert(at, b'0' + (random.u8(..10))),
-                3 => {
-                    let copy = body[at..end].to_vec();
-                    body.splice(at..at, copy);
-                }
-                _ => {
-                    if let Some(byte) = body.get_mut(at) {
-                        *byte ^= 1 << random.usize(..8);
-                    }
+    prop_oneof![
+        (0..12_usize).prop_map(Damage::Cut),
+        select(PIECES.to_vec()).prop_map(Damage::Inserted),
+        range('0', '9').prop_map(Damage::Digit),
+        (0..12_usize).prop_map(Damage::Repeated),
+        (0..8_u8).prop_map(Damage::Flipped),
+    ]
+}
+
+fn damaged(damages: Vec<(usize, Damage)>) -> Vec<u8> {
+    let mut body = EXAMPLE.as_bytes().to_vec();
+    for (at, damage) in damages {
+        let end_of_body = body.len();
+        let at = at.min(end_of_body);
+        let end = |length: usize| (at + length).min(end_of_body);
+        match damage {
+            Damage::Cut(length) => drop(body.drain(at..end(length))),
+            Damage::Inserted(piece) => drop(body.splice(at..at, piece.bytes())),
+            Damage::Digit(digit) => body.insert(at, digit as u8),
+            Damage::Repeated(length) => {
+                let copy = body[at..end(length)].to_vec();
+                body.splice(at..at, copy);
+            }
+            Damage::Flipped(bit) => {
+                if let Some(byte) = body.get_mut(at) {
+                    *byte ^= 1 << bit;
                 }
             }
         }
-        if let Ok(fields) = validate(&body, false) {
-            accepted += 1;
-            let text = String::from_utf8_lossy(&body);
-            assert_eq!(complaint(&fields, false), None, "round {round}: {text}");
-            let again = value(&fields).to_string();
-            assert_eq!(validate(again.as_bytes(), false), Ok(fields), "round {round}: {text}");
-        }
     }
+    body
+}
+
+#[test]
+fn whatever_is_accepted_holds_to_the_rules() {
+    let accepted = Cell::new(0);
+    check(20_000, &vec((0..=EXAMPLE.len(), damage()), 1..=4), |damages| {
+        let body = damaged(damages);
+        if let Ok(fields) = validate(&body, false) {
+            accepted.set(accepted.get() + 1);
+            let text = String::from_utf8_lossy(&body);
+            assert_eq!(complaint(&fields, false), None, "{text}");
+            let again = value(&fields).to_string();
+            assert_eq!(validate(again.as_bytes(), false), Ok(fields), "{text}");
+        }
+    });
+    let accepted = accepted.get();
     assert!(accepted > 200, "the damage is so great that nothing is tried: {accepted}");
 }

@@ -17,7 +17,7 @@ pub(super) struct Replacements {
 }
 
 impl Replacements {
-    /// None so far; the regions stay.
+    /// Nothing is replaced so far; the regions stay as they are.
     pub(super) fn new(regions: &[RegionId]) -> Self {
         let regions = regions.iter().map(|region| region.as_str().to_owned());
         Self { known: regions.map(|region| (region.clone(), region)).collect(), ..Self::default() }

@@ -1,4 +1,4 @@
-//! What a text looks like: what of it may be shown, and of which form its replacement is.
+//! The shape of a text: how much of it may be shown, and the form of its replacement.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

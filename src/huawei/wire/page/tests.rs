@@ -1,5 +1,13 @@
+use proptest::{
+    collection::{hash_map, vec},
+    option::of as maybe,
+    prelude::*,
+    sample::select,
+};
+use serde_json::Value;
+
 use super::*;
-use crate::{huawei::wire::lenient::LONGEST_TEXT, model::Connection};
+use crate::{huawei::wire::lenient::LONGEST_TEXT, model::Connection, random_tests::check};
 
 fn decoded(body: &str) -> (Page, Surprises) {
     page(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"))
@@ -265,4 +273,118 @@ fn permissions_are_a_list_or_absent() {
         assert_eq!(error.reason, Reason::BadShape, "{value}");
         assert!(!error.to_string().contains("CANARY"), "{error}");
     }
+}
+
+/// A member of an object. They come in any order, and one is not documented; of several with the same name
+/// the last one counts.
+type Member = (&'static str, Value);
+
+fn members(names: &[&'static str], most: usize) -> impl Strategy<Value = Vec<Member>> {
+    let names: Vec<_> = names.iter().copied().chain(["new"]).collect();
+    vec((select(names), value()), 0..=most)
+}
+
+/// A row that has an id, unless a later member takes its place.
+fn row() -> impl Strategy<Value = Vec<Member>> {
+    ("[a-z]{1,3}", members(&ROW, 12)).prop_map(|(id, mut members)| {
+        members.insert(0, ("id", id.into()));
+        members
+    })
+}
+
+/// A value as documented, of another type, or without meaning.
+fn value() -> impl Strategy<Value = Value> {
+    let words = vec!["", "true", "false", "accepted", "12", " 7 ", "-1", "1e3"];
+    let flat = prop_oneof![
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => any::<u64>().prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => (-1e20..1e20).prop_map(Value::from),
+        2 => select(words).prop_map(Value::from),
+        2 => "[a-z\"\\\\/\n\u{202e}é]{0,8}".prop_map(Value::from),
+    ];
+    flat.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..3).prop_map(Value::from),
+            hash_map("[a-z]{0,3}", inner, 0..3)
+                .prop_map(|all| Value::Object(all.into_iter().collect())),
+        ]
+    })
+}
+
+fn written(members: &[Member]) -> String {
+    let members = members.iter().map(|(name, value)| format!("\"{name}\":{value}"));
+    members.collect::<Vec<_>>().join(",")
+}
+
+/// The last of the members with this name.
+fn member<'a>(members: &'a [Member], name: &str) -> &'a Value {
+    members.iter().rfind(|(known, _)| *known == name).map_or(&Value::Null, |(_, value)| value)
+}
+
+fn whole_number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn label(value: &Value) -> String {
+    let number = || value.as_u64().map(|number| number.to_string());
+    let text = value.as_str().map(|text| shown(text, LONGEST_TEXT));
+    text.or_else(number).unwrap_or_default()
+}
+
+/// The decoder borrows, skips and coerces; a second opinion reads the same from plain values.
+#[test]
+fn any_page_is_read_as_its_plain_values_say() {
+    check(500, &(members(&PAGE, 4), maybe(vec(row(), 0..4))), |(head, rows)| {
+        let mut body = written(&head);
+        if let Some(rows) = &rows {
+            let rows = rows.iter().map(|row| format!("{{{}}}", written(row)));
+            let comma = if head.is_empty() { "" } else { "," };
+            body += &format!("{comma}\"connections\":[{}]", rows.collect::<Vec<_>>().join(","));
+        }
+        let body = format!("{{{body}}}");
+        let total = whole_number(member(&head, "total_count"));
+        let permissions = member(&head, "permissions");
+        let is_documented = (rows.is_some() || total == Some(0))
+            && (permissions.is_array() || permissions.is_null());
+        let (page, surprises) = match page(body.as_bytes()) {
+            Ok(read) if is_documented => read,
+            Err(error) if !is_documented => return assert_eq!(error.reason, Reason::BadShape),
+            other => panic!("{body}: {other:?}"),
+        };
+        let rows = rows.unwrap_or_default();
+        assert_eq!((page.received, page.total), (rows.len() as u32, total), "{body}");
+        assert_eq!(page.permissions, permissions.as_array().map(|all| all.len() as u64), "{body}");
+        let switch = member(&head, "vpcepUpdateSwitch");
+        let switch = switch.as_bool().or_else(|| switch.as_str()?.parse().ok());
+        assert_eq!(page.update_switch, switch, "{body}");
+        let name = member(&head, "vpcServiceName");
+        let has_name = name.is_string() || name.is_u64();
+        let name = has_name.then(|| ServiceName::new(&label(name)));
+        assert_eq!(page.service_name, name, "{body}");
+
+        let id = |row| member(row, "id").as_str().filter(|id| !id.is_empty());
+        let with_id: Vec<_> = rows.iter().filter_map(|row| Some((id(row)?, row))).collect();
+        assert_eq!(page.rows.len(), with_id.len(), "{body}");
+        for (read, (id, row)) in page.rows.iter().zip(with_id) {
+            let status = member(row, "status").as_str().and_then(Status::from_word);
+            assert_eq!(read.endpoint_id(), shown_id(id), "{body}");
+            assert_eq!(read.status, status.unwrap_or(Status::Unknown), "{body}");
+            assert_eq!(read.max_sessions, whole_number(member(row, "maxSession")), "{body}");
+            for (name, text) in [
+                ("specificationName", read.specification_name()),
+                ("domain_id", read.domain_id()),
+                ("vpcepIp", read.ip()),
+                ("vpcepIpv6Address", read.ipv6()),
+                ("vpcepDnsName", read.dns_name()),
+            ] {
+                assert_eq!(text, label(member(row, name)), "{name}: {body}");
+            }
+        }
+        let all = rows.iter().chain([&head]).flatten();
+        let unknown = all.filter(|(name, _)| *name == "new").count() as u64;
+        let counted = surprises.counts().find(|(kind, _)| *kind == Surprise::UnknownField);
+        assert_eq!(counted.map_or(0, |(_, times)| times), unknown, "{body}");
+    });
 }
