@@ -169,6 +169,7 @@ pub async fn walk(
 struct Round {
     /// Each id once, in their order.
     rows: Vec<Connection>,
+    /// The first page without its rows.
     head: Page,
     total: Option<u64>,
     /// `total_count` differed between two pages: rows may have moved past the walk unseen.
@@ -183,22 +184,23 @@ struct Round {
 
 impl Round {
     async fn walk(
-        first_page: Page,
+        mut first_page: Page,
         first_offset: u32,
         limit: u32,
         pages: &mut impl Pages,
     ) -> Result<Self, CloudError> {
+        let rows = std::mem::take(&mut first_page.rows);
+        let mut page = Page { rows, ..first_page.clone() };
         let mut round = Self {
             rows: Vec::new(),
             total: first_page.total,
-            head: Page { rows: Vec::new(), ..first_page.clone() },
+            head: first_page,
             total_moved: false,
             reached_the_end: false,
             contradictory: false,
             duplicates: 0,
             duplicate_id: None,
         };
-        let mut page = first_page;
         let mut offset = first_offset;
         let mut received = 0;
         for pages_read in 1..=MAX_PAGES {
