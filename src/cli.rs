@@ -117,8 +117,8 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Audit(args) => Ok(audit::run(args)),
         Command::Completions(args) => Ok(man::completions(&args)),
         Command::Man(args) => man::man(&args),
-        Command::Service(args) => Ok(service::run(args).await),
-        Command::Connection(args) => Ok(connection::run(args).await),
+        Command::Service(args) => service::run(args).await,
+        Command::Connection(args) => connection::run(args).await,
         Command::Token(args) => token::run(&args),
     }
 }

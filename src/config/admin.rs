@@ -107,7 +107,7 @@ fn clusters(project: &file::Project) -> Words {
 
 /// The listener's own web configuration.
 fn settings_of(at: &At<'_>, file: &Path) -> Option<WebSettings> {
-    match web::load_web(file) {
+    match web::load_web(file, false) {
         Ok(web) => {
             web.warnings.into_iter().for_each(|warning| at.warning(warning));
             if !web.settings.users.is_empty() {

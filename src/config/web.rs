@@ -30,28 +30,20 @@ pub struct WebConfig {
     pub warnings: Vec<String>,
 }
 
-/// Reads a web configuration file and the files that it names.
+/// Reads a web configuration file and the files that it names; if only the text is checked, these are not
+/// read, and there is no TLS.
 ///
 /// # Errors
 /// Every mistake that was found. No secret is in them.
-pub fn load_web(path: &Path) -> Result<WebConfig, ConfigError> {
-    load(path, false)
+pub fn load_web(path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
+    parse_web(&yaml::read(path)?, path, text_only)
 }
 
-/// The same, but if only the text is checked, the files that it names are not read, and there is no TLS.
-pub(super) fn load(path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
-    parse(&yaml::read(path)?, path, text_only)
-}
-
-/// Reads a web configuration from its text. `path` is for messages and for relative paths in it.
+/// The same from its text. `path` is for messages and for relative paths in it.
 ///
 /// # Errors
 /// Every mistake that was found.
-pub fn parse_web(text: &str, path: &Path) -> Result<WebConfig, ConfigError> {
-    parse(text, path, false)
-}
-
-fn parse(text: &str, path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
+pub fn parse_web(text: &str, path: &Path, text_only: bool) -> Result<WebConfig, ConfigError> {
     let file: file::File = match text.trim() {
         "" => file::File::default(),
         _ => yaml::parse::<Option<file::File>>(path, text)?.unwrap_or_default(),
