@@ -23,10 +23,10 @@ use super::{
     args::{ConfigArgs, WebArgs},
     exit::{self, Failure},
     log::LogArgs,
-    terminal::print,
+    terminal::{columns, print},
 };
 use crate::{
-    config::{self, Config, ProjectSettings},
+    config::{self, Config, ProjectSettings, human},
     huawei::paging::MAX_ROWS,
 };
 
@@ -64,7 +64,7 @@ pub(super) async fn run(args: CheckConfigArgs) -> Result<u8, Failure> {
     args.log.init();
     let web = args.web.file();
     let mut config = match args.syntax_only {
-        true => config::check_syntax(&args.config.config_file, web.as_deref())?,
+        true => config::load(&args.config.config_file, web.as_deref(), None)?,
         false => args.config.load(web.as_deref())?,
     };
     if !args.json {
@@ -157,8 +157,7 @@ const HEADINGS: [&str; 6] =
 
 /// A line for each project, the columns under their headings.
 fn table(costs: &[Cost]) -> Vec<String> {
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(costs.iter().map(|cost| {
+    let rows = costs.iter().map(|cost| {
         [
             cost.project.to_string(),
             cost.clusters.to_string(),
@@ -167,20 +166,8 @@ fn table(costs: &[Cost]) -> Vec<String> {
             format!("{:.1}%", cost.share() * 100.0),
             seconds(cost.first_round()),
         ]
-    }));
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or_default()
-    };
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let line = |row: &[String; 6]| {
-        let mut line = format!("{:<1$}", row[0], widths[0]);
-        for (cell, width) in row.iter().zip(widths).skip(1) {
-            line.push_str(&format!("  {cell:>width$}"));
-        }
-        line
-    };
-    rows.iter().map(line).collect()
+    });
+    columns(HEADINGS, rows, true)
 }
 
 fn over_the_limit(cost: &Cost, stale_after: Duration) -> Option<String> {
@@ -247,10 +234,6 @@ fn seconds(duration: Duration) -> String {
         0..60 => format!("{:.1}s", duration.as_secs_f64()),
         seconds => human(Duration::from_secs(seconds)),
     }
-}
-
-fn human(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
 }
 
 /// The connections are made up, so more digits would promise too much.

@@ -48,22 +48,18 @@ impl<'a> Proof<'a> {
             Ok(_) => cloud.project_id(budget()).await,
             Err(error) => Err(error.clone()),
         };
+        let needs = |operation| project_id.is_ok() && needs.operations.contains(&operation);
         let ids: Vec<_> = project.endpoint_services.iter().map(|meta| meta.id.clone()).collect();
-        let services = match project_id.is_ok() && needs.reading.contains(&Operation::Services) {
-            true => Some(
-                cloud
-                    .services(&ids, budget())
-                    .await
-                    .result
-                    .map(|listed| listed.into_iter().find_map(Result::err)),
-            ),
+        let services = match needs(Operation::Services) {
+            true => {
+                let listed = cloud.services(&ids, budget()).await.result;
+                Some(listed.map(|listed| listed.into_iter().find_map(Result::err)))
+            }
             false => None,
         };
-        let service = match ids.first().filter(|_| needs.changing.contains(&Operation::Service)) {
-            Some(id) if project_id.is_ok() => {
-                Some(cloud.service(id, budget()).await.result.map(drop))
-            }
-            _ => None,
+        let service = match ids.first().filter(|_| needs(Operation::Service)) {
+            Some(id) => Some(cloud.service(id, budget()).await.result.map(drop)),
+            None => None,
         };
         let mut found = found.filter(|(name, _)| **name == target.name);
         let found = found.next().map(|(_, found)| found);
@@ -77,15 +73,15 @@ impl<'a> Proof<'a> {
         states: &[Arc<ClusterState>],
     ) -> Online {
         let mut calls = self.exchanges();
-        let outcome = |operation| (operation, None, self.outcome(operation, states));
-        calls.extend(needs.all().map(outcome));
+        let operations = needs.operations.iter();
+        calls.extend(operations.map(|one| call(*one, None, self.outcome(*one, states))));
         let configured: Vec<_> = project.clusters.iter().map(|meta| &meta.id).collect();
         let looked_up = project.cloud.project_id.is_none();
         let id = project.cloud.project_id.as_ref().or(self.project_id.as_ref().ok());
         Online {
             credentials: self.credentials(),
             project_id: FoundId { id: id.map(ToString::to_string), looked_up },
-            calls: calls.into_iter().map(call).collect(),
+            calls,
             discovery: self.found.map(|found| Discovery {
                 listed: found.listed,
                 wanted: found.wanted,
@@ -113,16 +109,16 @@ impl<'a> Proof<'a> {
     }
 
     /// The exchanges for credentials: of those that were sent, the last one failed if one did.
-    fn exchanges(&self) -> Vec<(Operation, Option<String>, Outcome)> {
+    fn exchanges(&self) -> Vec<Call> {
         let all = self.cloud.exchanges();
         let name = &self.cloud.settings().name;
         let was_sent = |operation| self.stats.was_sent(name, operation);
         let last = all.iter().rposition(|(operation, _)| was_sent(*operation));
-        let outcome = |at: usize| match &self.account {
-            Ok(account) if all[at].0 == Operation::PodIdentity && !account.is_of_pod => {
+        let outcome = |at, operation| match &self.account {
+            Ok(account) if operation == Operation::PodIdentity && !account.is_of_pod => {
                 Outcome::NotTried { why: "the provider before it has credentials" }
             }
-            Ok(account) if all[at].0 == Operation::Metadata && account.is_of_pod => {
+            Ok(account) if operation == Operation::Metadata && account.is_of_pod => {
                 Outcome::NotTried { why: "it is not there" }
             }
             Err(error) if Some(at) == last => Outcome::Failed { error: error.into() },
@@ -131,8 +127,8 @@ impl<'a> Proof<'a> {
             }
             _ => Outcome::Ok,
         };
-        let outcomes: Vec<_> = (0..all.len()).map(outcome).collect();
-        all.into_iter().zip(outcomes).map(|((one, path), outcome)| (one, path, outcome)).collect()
+        let all = all.into_iter().enumerate();
+        all.map(|(at, (operation, path))| call(operation, path, outcome(at, operation))).collect()
     }
 
     fn outcome(&self, operation: Operation, states: &[Arc<ClusterState>]) -> Outcome {
@@ -163,22 +159,24 @@ impl<'a> Proof<'a> {
 
     /// Every failure of a call that is no poll, and its place.
     pub(super) fn failures(&self) -> impl Iterator<Item = (&CloudError, &'static str)> {
-        let named = |error, place| Some((error, place));
+        let services = self.services.as_ref().map(|read| read.as_ref());
+        let [listed, one] = match services {
+            Some(Ok(one)) => [None, one.as_ref()],
+            Some(Err(error)) => [Some(error), None],
+            None => [None, None],
+        };
         let id = self.project_id.as_ref().err().filter(|_| self.account.is_ok());
-        let found = self.found.and_then(|found| found.failure.as_ref());
         let service = self.service.as_ref().and_then(|read| read.as_ref().err());
         [
-            self.account.as_ref().err().and_then(|error| named(error, "the credentials")),
-            id.and_then(|error| named(error, "the project id")),
-            found.and_then(|error| named(error, "the list of clusters")),
-            self.services.as_ref().and_then(|read| match read {
-                Ok(one) => one.as_ref().and_then(|error| named(error, "an endpoint service")),
-                Err(error) => named(error, "the list of endpoint services"),
-            }),
-            service.and_then(|error| named(error, "an endpoint service by itself")),
+            (self.account.as_ref().err(), "the credentials"),
+            (id, "the project id"),
+            (self.found.and_then(|found| found.failure.as_ref()), "the list of clusters"),
+            (listed, "the list of endpoint services"),
+            (one, "an endpoint service"),
+            (service, "an endpoint service by itself"),
         ]
         .into_iter()
-        .flatten()
+        .filter_map(|(error, place)| Some((error?, place)))
     }
 }
 
@@ -187,7 +185,7 @@ fn budget() -> Budget {
     Budget { deadline, first_token: None, priority: Priority::Begun }
 }
 
-fn call((operation, address, outcome): (Operation, Option<String>, Outcome)) -> Call {
+fn call(operation: Operation, address: Option<String>, outcome: Outcome) -> Call {
     let described = operation.described();
     Call {
         operation: operation.as_str(),
