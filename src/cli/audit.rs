@@ -31,12 +31,12 @@ enum AuditCommand {
     ///
     /// The exit code is 1 if the chain is broken, a file is missing or empty, or the expected record is
     /// not there.
-    #[command(after_help = examples::AUDIT_VERIFY)]
+    #[command(after_help = examples::of("audit verify"))]
     Verify(VerifyArgs),
     /// Shows the changes, the refusals and when the log was opened
     ///
     /// The chain is not checked: `audit verify` does that.
-    #[command(after_help = examples::AUDIT_SHOW)]
+    #[command(after_help = examples::of("audit show"))]
     Show(show::ShowArgs),
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
     let (shutdown, others) = signals::listen()?.split(None);
     tokio::select! {
         collected = collect(config, recording, bar) => Ok(exit::code(collected?)),
-        () = shutdown => Err("interrupted".to_owned().into()),
+        () = shutdown => Err("interrupted".into()),
         never = others => match never {},
     }
 }

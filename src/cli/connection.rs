@@ -32,13 +32,13 @@ pub(super) struct ConnectionArgs {
 #[derive(Debug, Subcommand)]
 enum ConnectionCommand {
     /// Lists the connections of a cluster, read from the cloud now
-    #[command(after_help = examples::CONNECTION_LIST)]
+    #[command(after_help = examples::of("connection list"))]
     List(ClusterArgs),
     /// Accepts connections: shows the change, asks for confirmation, makes it and reads back the result
-    #[command(after_help = examples::CONNECTION_ACCEPT)]
+    #[command(after_help = examples::of("connection accept"))]
     Accept(DecisionArgs),
     /// Rejects connections: shows the change, asks for confirmation, makes it and reads back the result
-    #[command(after_help = examples::CONNECTION_REJECT)]
+    #[command(after_help = examples::of("connection reject"))]
     Reject(DecisionArgs),
 }
 

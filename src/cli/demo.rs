@@ -78,7 +78,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     };
     let app = App::bind(config, options).await?;
     let public = reachable(app.public_address());
-    let admin = app.admin_address().ok_or_else(|| "the demo has no admin listener".to_owned())?;
+    let admin = app.admin_address().ok_or("the demo has no admin listener")?;
     let lines = [
         ("metrics", format!("http://{public}/metrics")),
         ("status", format!("http://{public}/")),
@@ -134,12 +134,12 @@ async fn cloud() -> Result<Sim, String> {
         faults: Vec::new(),
         fixed_now: None,
     };
-    if let Ok(sim) = Sim::bind(settings(CLOUD_PORT)).await {
-        return Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS));
-    }
-    let sim = Sim::bind(settings(0)).await;
-    let sim = sim.map(|sim| sim.with_churn(STEPS_BETWEEN_CLUSTERS));
-    sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))
+    let sim = match Sim::bind(settings(CLOUD_PORT)).await {
+        Ok(sim) => Ok(sim),
+        Err(_) => Sim::bind(settings(0)).await,
+    };
+    let sim = sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))?;
+    Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS))
 }
 
 /// The text that a person would write in a file.

@@ -67,28 +67,24 @@ impl LogArgs {
 
     /// The same, with the lines above a progress bar.
     pub(super) fn init_above(&self, bar: ProgressBar) {
-        let registry = tracing_subscriber::registry().with(self.filter());
         // A second subscriber, or a closed stderr: neither can be reported.
-        let _ = registry.with(self.lines(move || Above(bar.clone()))).try_init();
+        let _ = self.subscriber(move || Above(bar.clone())).try_init();
     }
 
-    /// Libraries log at trace only: anything that matters comes back to us as an error.
-    fn filter(&self) -> Targets {
-        match self.level {
-            LevelFilter::TRACE => Targets::new().with_default(LevelFilter::TRACE),
-            level => Targets::new().with_target(OWN_TARGET, level),
-        }
-    }
-
-    fn lines<S, W>(&self, writer: W) -> impl tracing_subscriber::Layer<S>
+    fn subscriber<W>(&self, writer: W) -> impl Subscriber + Send + Sync
     where
-        S: Subscriber + for<'a> LookupSpan<'a>,
         W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
     {
-        tracing_subscriber::fmt::layer()
+        // Libraries log at trace only: anything that matters comes back to us as an error.
+        let filter = match self.level {
+            LevelFilter::TRACE => Targets::new().with_default(LevelFilter::TRACE),
+            level => Targets::new().with_target(OWN_TARGET, level),
+        };
+        let lines = tracing_subscriber::fmt::layer()
             .with_writer(writer)
             .log_internal_errors(false)
-            .event_format(Line(self.format))
+            .event_format(Line(self.format));
+        tracing_subscriber::registry().with(filter).with(lines)
     }
 }
 
@@ -251,8 +247,7 @@ mod tests {
         let file = Arc::new(file.unwrap());
         std::fs::remove_file(path).unwrap();
         let args = LogArgs { level, format };
-        let registry = tracing_subscriber::registry().with(args.filter());
-        tracing::subscriber::with_default(registry.with(args.lines(file.clone())), say);
+        tracing::subscriber::with_default(args.subscriber(file.clone()), say);
         let (mut file, mut text) = (&*file, String::new());
         file.seek(SeekFrom::Start(0)).unwrap();
         file.read_to_string(&mut text).unwrap();

@@ -96,9 +96,9 @@ impl Beginning {
 
 pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
     args.log.init();
-    let (file, web) = (args.config, args.web.file());
-    let config_file = file.config_file.display().to_string();
-    let load: Loader = Arc::new(move || file.load(web.as_deref()));
+    let (source, web) = (args.config, args.web.file());
+    let config_file = source.config_file.display().to_string();
+    let load: Loader = Arc::new(move || source.load(web.as_deref()));
     let config = load()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -37,16 +37,16 @@ pub(super) struct ServiceArgs {
 #[derive(Debug, Subcommand)]
 enum ServiceCommand {
     /// Lists the services that the token may see, as they were last read
-    #[command(after_help = examples::SERVICE_LIST)]
+    #[command(after_help = examples::of("service list"))]
     List,
     /// Shows a service, read from the cloud now
-    #[command(after_help = examples::SERVICE_SHOW)]
+    #[command(after_help = examples::of("service show"))]
     Show(IdArgs),
     /// Shows a change without making it
-    #[command(after_help = examples::SERVICE_PLAN)]
+    #[command(after_help = examples::of("service plan"))]
     Plan(ChangeArgs),
     /// Shows a change, asks for confirmation, makes it and reads back the result
-    #[command(after_help = examples::SERVICE_APPLY)]
+    #[command(after_help = examples::of("service apply"))]
     Apply {
         #[command(flatten)]
         change: ChangeArgs,

@@ -36,6 +36,9 @@ pub(in crate::cli) struct Answer<T> {
     pub(in crate::cli) body: T,
 }
 
+/// An answer, or the end of the command.
+type Answered<T> = Result<Answer<T>, Failure>;
+
 pub(in crate::cli) struct Client {
     http: reqwest::Client,
     base: Url,
@@ -57,7 +60,7 @@ impl Client {
         self.base.as_str()
     }
 
-    pub(in crate::cli) async fn list(&self) -> Result<Answer<ServiceList>, Failure> {
+    pub(in crate::cli) async fn list(&self) -> Answered<ServiceList> {
         let request = self.http.get(self.url(&["endpoint-services"]));
         self.send(request, "list of endpoint services", &[]).await
     }
@@ -84,7 +87,7 @@ impl Client {
     pub(in crate::cli) async fn read(
         &self,
         (project, service): &(String, String),
-    ) -> Result<Answer<ReadService>, Failure> {
+    ) -> Answered<ReadService> {
         let request = self.http.get(self.url(&["endpoint-services", project, service]));
         self.send(request, "endpoint service", &[]).await
     }
@@ -96,7 +99,7 @@ impl Client {
         dry_run: bool,
         etag: Option<&str>,
         said: &[String],
-    ) -> Result<Answer<ChangeView<ServiceChangeView>>, Failure> {
+    ) -> Answered<ChangeView<ServiceChangeView>> {
         let path = ["endpoint-services", project, service];
         let mut request = self.changing(Method::PUT, &path, update.to_owned(), dry_run);
         if let Some(etag) = etag {
@@ -106,10 +109,7 @@ impl Client {
     }
 
     /// The connections of a cluster, by its id or by `project/name`.
-    pub(in crate::cli) async fn connections(
-        &self,
-        cluster: &str,
-    ) -> Result<Answer<ReadConnections>, Failure> {
+    pub(in crate::cli) async fn connections(&self, cluster: &str) -> Answered<ReadConnections> {
         let request = self.http.get(self.url(&["clusters", cluster, "connections"]));
         self.send(request, "list of connections", &[]).await
     }
@@ -120,7 +120,7 @@ impl Client {
         decision: &DecisionRequest,
         dry_run: bool,
         said: &[String],
-    ) -> Result<Answer<ChangeView<ConnectionsView>>, Failure> {
+    ) -> Answered<ChangeView<ConnectionsView>> {
         // Words and ids are always JSON.
         let body = serde_json::to_string(decision).unwrap_or_default();
         let path = ["clusters", cluster, "connections"];
@@ -160,7 +160,7 @@ impl Client {
         request: RequestBuilder,
         what: &str,
         said: &[String],
-    ) -> Result<Answer<T>, Failure> {
+    ) -> Answered<T> {
         let (status, etag, raw) = self.fetch(request).await?;
         if !status.is_success() {
             self.out.raw(&raw);

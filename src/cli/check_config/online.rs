@@ -103,20 +103,17 @@ impl Read {
         let mut lines: Vec<_> =
             about.flat_map(|(project, online)| online.lines(&project.cloud.name)).collect();
         lines.push(format!("read {} of {all} clusters", all - failed));
-        lines.extend(self.outages.iter().flat_map(|outage| told_outage(outage, &sizes)));
+        for Outage { error, clusters } in &self.outages {
+            lines.extend(told(&in_full(error), &places(clusters, &sizes), to_do(error.reason)));
+        }
         for (error, places) in &self.others {
-            lines.push(format!("error: {}", in_full(error)));
-            lines.extend(places.iter().cloned());
-            lines.push(format!("  to do: {}", to_do(error.reason)));
+            lines.extend(told(&in_full(error), places, to_do(error.reason)));
         }
         if !self.incomplete.is_empty() {
-            lines.extend(told(
-                "the list of connections is incomplete",
-                &self.incomplete,
-                "check paging.parameter and paging.first; of a cluster with more than about 2000 \
-                 connections the API lets no one read the rest",
-                &sizes,
-            ));
+            let to_do = "check paging.parameter and paging.first; of a cluster with more than about 2000 \
+                         connections the API lets no one read the rest";
+            let places = places(&self.incomplete, &sizes);
+            lines.extend(told("the list of connections is incomplete", &places, to_do));
         }
         lines
     }
@@ -129,28 +126,22 @@ fn in_full(error: &CloudError) -> String {
     format!("{}{request}: {error}", error.reason.as_str())
 }
 
-fn told_outage(outage: &Outage, projects: &[(&str, usize)]) -> Vec<String> {
-    let error = &outage.error;
-    told(&in_full(error), &outage.clusters, to_do(error.reason), projects)
-}
-
-/// An error, its place and its remedy. `projects` says how many clusters each has.
-fn told(
-    what: &str,
-    clusters: &[Arc<ClusterMeta>],
-    to_do: &str,
-    projects: &[(&str, usize)],
-) -> Vec<String> {
+/// An error, its places and its remedy.
+fn told(what: &str, places: &[String], to_do: &str) -> Vec<String> {
     let mut lines = vec![format!("error: {what}")];
-    for (project, all) in projects {
-        let clusters: Vec<_> =
-            clusters.iter().filter(|cluster| *cluster.project == **project).collect();
-        if !clusters.is_empty() {
-            lines.push(format!("  project {project}: {}", listed(&clusters, *all)));
-        }
-    }
+    lines.extend_from_slice(places);
     lines.push(format!("  to do: {to_do}"));
     lines
+}
+
+/// The clusters, by their projects. `projects` says how many clusters each has.
+fn places(clusters: &[Arc<ClusterMeta>], projects: &[(&str, usize)]) -> Vec<String> {
+    let place = |(project, all): &(&str, usize)| {
+        let own = clusters.iter().filter(|cluster| *cluster.project == **project);
+        let own: Vec<_> = own.collect();
+        (!own.is_empty()).then(|| format!("  project {project}: {}", listed(&own, *all)))
+    };
+    projects.iter().filter_map(place).collect()
 }
 
 /// The number of a project's clusters that failed, and their names.
@@ -204,7 +195,10 @@ mod tests {
     fn an_error_names_its_clusters_and_what_to_do() {
         let outages = some();
         let projects = [("prod", 120), ("test", 20)];
-        let first = told_outage(&outages[0], &projects);
+        let told = |Outage { error, clusters }: &Outage| {
+            told(&in_full(error), &places(clusters, &projects), to_do(error.reason))
+        };
+        let first = told(&outages[0]);
         let expected = [
             "error: auth, request id request-0: verify aksk signature fail (HTTP 401, APIGW.0301)",
             "  project prod: all 120 clusters",
@@ -212,7 +206,7 @@ mod tests {
             "  to do: check the credentials: the key may be wrong, disabled or locked",
         ];
         assert_eq!(first, expected);
-        let second = told_outage(&outages[1], &projects);
+        let second = told(&outages[1]);
         assert!(second[1].starts_with("  project test: 13 of 20 clusters: c200 ("), "{second:?}");
         assert!(second[1].contains("c209 (") && !second[1].contains("c210 ("), "{second:?}");
         assert!(second[1].ends_with("), and 3 more"), "{second:?}");
