@@ -12,7 +12,10 @@ use std::{
 use clap::{Args, Subcommand};
 
 use super::{FAILED, FINE, examples, print, terminal::visible};
-use crate::audit::{self, Head, Reading, Record, Unresolved};
+use crate::{
+    audit::{self, Head, Reading, Record, Unresolved},
+    text::from_hex,
+};
 
 #[derive(Args, Debug)]
 pub(super) struct AuditArgs {
@@ -54,10 +57,9 @@ struct VerifyArgs {
 }
 
 fn hash(text: &str) -> Result<String, String> {
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    match text.len() == 64 && text.bytes().all(is_digit) {
-        true => Ok(text.to_owned()),
-        false => {
+    match from_hex::<32>(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => {
             Err("expected 64 lower-case hexadecimal digits, the head as verify prints it".into())
         }
     }

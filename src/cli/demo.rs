@@ -4,7 +4,6 @@
 //! The two speak over HTTP as strangers do; the daemon is configured as it always is, from a text.
 
 use std::{
-    fmt::Write as _,
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -13,6 +12,7 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
@@ -142,35 +142,36 @@ async fn cloud() -> Result<Sim, String> {
     Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS))
 }
 
-/// The text that a person would write in a file.
+/// The text that a person would write in a file: JSON is YAML too.
 fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
     let url = sim.url();
-    let sha256 = text::to_hex(&Sha256::digest(token));
-    let mut yaml = format!(
-        "poll: {{ interval: 2s, timeout: 1s, stale_after: 1m }}\n\
-         state_file: {state:?}\n\
-         admin:\n\
-         \x20 listen: 127.0.0.1:{ADMIN_PORT}\n\
-         \x20 audit_log: {audit:?}\n\
-         \x20 tokens: [{{ name: demo, sha256: {sha256}, role: editor, services: [\"*\"], clusters: [\"*\"] }}]\n\
-         projects:\n\
-         \x20 - name: demo\n\
-         \x20   region: {region}\n\
-         \x20   project_id: {project_id}\n\
-         \x20   credentials: {{ metadata: {{}} }}\n\
-         \x20   api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n\
-         \x20   discovery: {{ interval: 1m, tag_labels: [env, team] }}\n\
-         \x20   endpoint_services:\n",
-        state = folder.0.join("state"),
-        audit = folder.0.join("audit.jsonl"),
-        region = sim.region(),
-        project_id = sim.project_id(),
-    );
-    for (id, name) in sim.services() {
-        // Writing to a String cannot fail.
-        let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
-    }
-    yaml
+    let services = sim.services().into_iter();
+    let services = services.map(|(id, name)| json!({ "id": id, "name": name }));
+    let configuration = json!({
+        "poll": { "interval": "2s", "timeout": "1s", "stale_after": "1m" },
+        "state_file": folder.0.join("state"),
+        "admin": {
+            "listen": loopback(ADMIN_PORT),
+            "audit_log": folder.0.join("audit.jsonl"),
+            "tokens": [{
+                "name": "demo",
+                "sha256": text::to_hex(&Sha256::digest(token)),
+                "role": "editor",
+                "services": ["*"],
+                "clusters": ["*"],
+            }],
+        },
+        "projects": [{
+            "name": "demo",
+            "region": sim.region(),
+            "project_id": sim.project_id(),
+            "credentials": { "metadata": {} },
+            "api_endpoints": { "css": url, "vpcep": url, "iam": url },
+            "discovery": { "interval": "1m", "tag_labels": ["env", "team"] },
+            "endpoint_services": services.collect::<Vec<_>>(),
+        }],
+    });
+    configuration.to_string()
 }
 
 /// Reads that text as a file is read. The keys are those of the agency of a simulated server.
