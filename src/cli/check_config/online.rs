@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::{
     calls::Needs,
     cost::{Count, Expected},
-    proof::Proof,
+    proof::{Proof, prove},
     report::Online,
 };
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
     cli::poll_once::{MOST_NAMED, Outage, in_part, is_same_cause, outages, poll_once},
     cloud::{CloudError, Reason},
     config::{Config, ProjectSettings},
+    huawei::Client,
+    poll::Target,
 };
 
 /// The findings of one round.
@@ -58,18 +60,23 @@ pub(super) async fn read(
         others: Vec::new(),
     };
     let targets = round.fleet.polled().targets;
-    let each = projects.iter().zip(needs).zip(&targets);
-    // A dead region keeps no other one waiting.
-    let proofs = each.map(|((project, needs), target)| Proof::of(target, project, needs, &round));
-    let proofs = join_all(proofs).await;
-    let each = projects.iter_mut().zip(needs).zip(&targets).zip(proofs);
-    for (((project, needs), target), proof) in each {
+    let states = |target: &Target<Client>| -> Vec<_> {
         let own = snapshot.clusters().iter().filter(|state| state.meta.project == target.name);
-        let states: Vec<_> = own.cloned().collect();
-        let online = proof.online(project, needs, &states);
+        own.cloned().collect()
+    };
+    let states: Vec<_> = targets.iter().map(states).collect();
+    let each = projects.iter().zip(needs).zip(targets.iter().zip(&states));
+    let proofs = each.map(|((project, needs), (target, states))| {
+        prove(target, project, needs, &round, states)
+    });
+    // A dead region keeps no other one waiting.
+    let proofs = join_all(proofs).await;
+    for ((project, states), Proof { online, failures }) in
+        projects.iter_mut().zip(states).zip(proofs)
+    {
         project.clusters = states.iter().map(|state| (*state.meta).clone()).collect();
-        for (error, place) in proof.failures() {
-            read.add(error, format!("  project {}: {place}", target.name));
+        for (error, place) in failures {
+            read.add(error, format!("  project {}: {place}", project.cloud.name));
         }
         read.projects.push(online);
     }
@@ -83,13 +90,13 @@ impl Read {
     }
 
     /// Takes a failure of a call that is no poll, unless it is that of the polls too.
-    fn add(&mut self, error: &CloudError, place: String) {
-        if self.outages.iter().any(|outage| is_same_cause(&outage.error, error)) {
+    fn add(&mut self, error: CloudError, place: String) {
+        if self.outages.iter().any(|outage| is_same_cause(&outage.error, &error)) {
             return;
         }
-        match self.others.iter_mut().find(|(other, _)| is_same_cause(other, error)) {
+        match self.others.iter_mut().find(|(other, _)| is_same_cause(other, &error)) {
             Some((_, places)) => places.push(place),
-            None => self.others.push((error.clone(), vec![place])),
+            None => self.others.push((error, vec![place])),
         }
     }
 
