@@ -38,10 +38,16 @@ pub(super) fn admin(
     let may_have_tls = is_unknown || web.as_ref().is_some_and(|web| web.tls.is_some());
     let listen = listen(&at.key("listen"), &mut written.listen, may_have_tls);
     let hosts = hosts(&at.key("hosts"), &mut written.hosts, listen);
-    let known = Known {
-        services: projects.iter().map(services).collect(),
-        clusters: projects.iter().map(clusters).collect(),
-    };
+    let services = projects.iter().map(|project| {
+        let all = project.endpoint_services.iter().flatten();
+        Words::new(&project.name, all.map(|one| (&*one.id, one.name.as_deref())), false)
+    });
+    let clusters = projects.iter().map(|project| {
+        let all = project.clusters.iter().flatten();
+        let all = all.map(|one| (&*one.id, one.name.as_deref()));
+        Words::new(&project.name, all, project.discovery.is_some())
+    });
+    let known = Known { services: services.collect(), clusters: clusters.collect() };
     let mut seen = Seen::default();
     let mut tokens = Vec::new();
     let at_tokens = at.key("tokens");
@@ -92,17 +98,6 @@ impl Words {
 struct Known {
     services: Vec<Words>,
     clusters: Vec<Words>,
-}
-
-fn services(project: &file::Project) -> Words {
-    let all = project.endpoint_services.iter().flatten();
-    Words::new(&project.name, all.map(|one| (&*one.id, one.name.as_deref())), false)
-}
-
-fn clusters(project: &file::Project) -> Words {
-    let all = project.clusters.iter().flatten();
-    let all = all.map(|one| (&*one.id, one.name.as_deref()));
-    Words::new(&project.name, all, project.discovery.is_some())
 }
 
 /// The listener's own web configuration.

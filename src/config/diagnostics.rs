@@ -153,7 +153,7 @@ impl<'a> At<'a> {
         &self,
         list: impl IntoIterator<Item = T>,
     ) -> impl Iterator<Item = (At<'a>, T)> {
-        let at = |(index, entry)| (self.below(format_args!("[{index}]")), entry);
+        let at = move |(index, entry)| (self.below(format_args!("[{index}]")), entry);
         list.into_iter().enumerate().map(at)
     }
 
