@@ -42,12 +42,13 @@ pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
         tracing::warn!("{warning}");
     }
     let recording = args.record.map(|path| RecordingFile::create(path, &config)).transpose()?;
-    let (shutdown, others) = signals::listen()?.split(None);
-    tokio::select! {
-        collected = collect(config, recording, bar) => Ok(exit::code(collected?)),
-        () = shutdown => Err("interrupted".into()),
-        never = others => match never {},
-    }
+    let collected = async |shutdown| {
+        tokio::select! {
+            collected = collect(config, recording, bar) => collected,
+            () = shutdown => Err("interrupted".into()),
+        }
+    };
+    Ok(exit::code(signals::listen()?.during(None, collected).await?))
 }
 
 /// Prints the page; false if a cluster or a list of clusters was not read, or not whole.

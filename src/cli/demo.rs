@@ -105,14 +105,11 @@ fn reachable(address: SocketAddr) -> String {
 
 /// Runs the daemon until a signal, and the cloud until the daemon has ended.
 async fn run_both(app: App, sim: Sim, signals: Signals) -> Result<(), String> {
-    let (shutdown, others) = signals.split(Some(app.reload_handle()));
+    let reload = app.reload_handle();
     let (stop, stopped) = oneshot::channel::<()>();
     let (app, sim) = tokio::join!(
         async {
-            let ended = tokio::select! {
-                ended = app.run(shutdown) => ended,
-                never = others => match never {},
-            };
+            let ended = signals.during(Some(reload), |shutdown| app.run(shutdown)).await;
             drop(stop);
             ended
         },

@@ -125,11 +125,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
         tracing::warn!("the service manager cannot be notified: {why}");
         None
     });
-    let (shutdown, others) = signals.split(Some(app.reload_handle()));
-    let ended = tokio::select! {
-        ended = app.supervised_by(supervisor).run(shutdown) => ended,
-        never = others => match never {},
-    };
+    let (reload, app) = (app.reload_handle(), app.supervised_by(supervisor));
+    let ended = signals.during(Some(reload), |shutdown| app.run(shutdown)).await;
     ended.map_err(|died| died.to_string())?;
     Ok(FINE)
 }

@@ -104,7 +104,7 @@ pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
         Some(file) => replay(args.listen, file).await?,
         None => simulated(args).await?,
     };
-    let (shutdown, others) = signals::listen()?.split(None);
+    let signals = signals::listen()?;
     let lines = [
         ("cloud", sim.url()),
         ("access_key", sim.access_key().to_owned()),
@@ -115,10 +115,7 @@ pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
     for (word, value) in lines {
         print(&format!("{word} {value}"));
     }
-    let ended = tokio::select! {
-        ended = sim.run(shutdown) => ended,
-        never = others => match never {},
-    };
+    let ended = signals.during(None, |shutdown| sim.run(shutdown)).await;
     ended.map_err(|error| format!("the simulated cloud ended: {error}"))?;
     Ok(FINE)
 }

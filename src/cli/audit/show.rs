@@ -162,20 +162,21 @@ impl Show<'_> {
             // An outcome may be wanted that needs what its intent has.
             entry(record, &mut self.open)
         };
-        self.is_empty &= !is_shown || lines.is_empty();
-        !is_shown || lines.iter().all(|line| print(line))
+        !is_shown || self.print(&lines)
     }
 
     fn without_outcome(&mut self) {
         let open = self.open.values().filter(|record| self.args.wants_to_see(record));
         let mut open: Vec<_> = open.collect();
         open.sort_by_key(|record| record.seq);
-        self.is_empty &= open.is_empty();
-        for intent in open {
-            change(intent, Some(intent), "no outcome").iter().for_each(|line| {
-                print(line);
-            });
-        }
+        let lines = open.into_iter().flat_map(|one| change(one, Some(one), "no outcome"));
+        self.print(&lines.collect::<Vec<_>>());
+    }
+
+    /// Prints lines; false once the output is closed.
+    fn print(&mut self, lines: &[String]) -> bool {
+        self.is_empty &= lines.is_empty();
+        lines.iter().all(|line| print(line))
     }
 }
 
