@@ -203,11 +203,7 @@ fn patterns(at: &At<'_>, patterns: &[String], known: &[Words], kind: &str) {
 }
 
 /// The digest of a token. The text may be the token itself, so no message shows it.
-fn digest<'a>(
-    at: At<'a>,
-    written: &str,
-    seen: &mut HashMap<[u8; 32], At<'a>>,
-) -> Option<[u8; 32]> {
+fn digest<'a>(at: At<'a>, written: &str, seen: &mut HashMap<[u8; 32], At<'a>>) -> Option<[u8; 32]> {
     let Some(digest) = text::from_hex(&written.to_ascii_lowercase()) else {
         at.mistake("something else", "64 hexadecimal digits, the SHA-256 of the token");
         return None;

@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    diagnostics::At, file, poll::LONGEST_INTERVAL,
-};
+use super::{diagnostics::At, file, poll::LONGEST_INTERVAL};
 use crate::{
     globs::fits,
     model::{Labels, is_uuid},

@@ -19,8 +19,10 @@ pub(super) struct Places(HashMap<String, Place>);
 impl Places {
     /// The places in a file without syntax errors; any other file has none.
     pub(super) fn of(text: &str) -> Self {
+        let is_end = |event: &Event<'_>| matches!(event, Event::MappingEnd | Event::SequenceEnd);
+        // Neither comments nor the ends of the document.
         let events = Parser::new_from_str(text).map_while(Result::ok);
-        let mut events = events.skip_while(|(event, _)| !event.is_node());
+        let mut events = events.filter(|(event, _)| event.is_node() || is_end(event));
         let mut places = Self::default();
         match events.next().and_then(|(root, _)| places.add(&root, &mut events, "")) {
             Some(()) => places,
@@ -92,7 +94,7 @@ projects:
   - name: a
     clusters:
       - id: x
-      - { id: y, name: ü, interval: 1s }
+      - { id: y, name: ü, interval: 1s } # a comment
     list:
     - plain
 users:

@@ -48,8 +48,8 @@ fn the_example_of_a_web_configuration_is_accepted() {
     let mut examples = code_blocks()
         .filter(|(language, text)| *language == "yaml" && text.starts_with("tls_server_config:"));
     let (_, text) = examples.next().expect("there is an example");
-    let web =
-        config::parse_web(&text, &folder.file("web.yml"), false).unwrap_or_else(|error| panic!("{error}"));
+    let web = config::parse_web(&text, &folder.file("web.yml"), false)
+        .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(web.warnings, [""; 0]);
 }
 

@@ -20,7 +20,8 @@ pub(super) struct Needs {
 impl Needs {
     /// `admin`: the admin listener, if this process opens it.
     pub(super) fn of(project: &ProjectSettings, admin: Option<&AdminSettings>) -> Self {
-        let ProjectSettings { cloud, clusters, discovery, endpoint_services: services, .. } = project;
+        let ProjectSettings { cloud, clusters, discovery, endpoint_services: services, .. } =
+            project;
         let words = services.iter().map(|meta| (meta.id.as_str(), Some(&*meta.name)));
         let service_words = Words::new(&cloud.name, words, false);
         let words = clusters.iter().map(|meta| (meta.id.as_str(), Some(&*meta.name)));

@@ -66,9 +66,8 @@ pub(super) async fn read(
     };
     let states: Vec<_> = targets.iter().map(states).collect();
     let each = projects.iter().zip(needs).zip(targets.iter().zip(&states));
-    let proofs = each.map(|((project, needs), (target, states))| {
-        prove(target, project, needs, &round, states)
-    });
+    let proofs = each
+        .map(|((project, needs), (target, states))| prove(target, project, needs, &round, states));
     // A dead region keeps no other one waiting.
     let proofs = join_all(proofs).await;
     for ((project, states), Proof { online, failures }) in

@@ -83,7 +83,8 @@ pub(super) async fn prove(
                 Some(id) => {
                     let read = cloud.service(id, budget()).await.result;
                     let outcome = Outcome::of(read.as_ref().err());
-                    failures.extend(read.err().map(|error| (error, "an endpoint service by itself")));
+                    failures
+                        .extend(read.err().map(|error| (error, "an endpoint service by itself")));
                     outcome
                 }
                 None => NOTHING_TO_READ,

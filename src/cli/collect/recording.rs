@@ -9,10 +9,7 @@ use std::{
 };
 
 use crate::{
-    cli::{
-        exit::Failure,
-        terminal::complain,
-    },
+    cli::{exit::Failure, terminal::complain},
     config::Config,
     huawei::transport::{Recorder, Recording},
 };
