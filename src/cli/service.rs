@@ -5,7 +5,8 @@
 mod text;
 
 use std::{
-    io::Read as _,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -127,12 +128,11 @@ async fn apply(api: &ApiArgs, change: &ChangeArgs, yes: bool) -> Result<u8, Fail
 fn update(file: &Path) -> Result<String, Failure> {
     let wrong = |why: String| Failure::usage(format!("{}: {why}", file.display()));
     let mut text = String::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(MOST_UPDATE_BYTES + 1).read_to_string(&mut text)
-    } else {
-        let opened = std::fs::File::open(file).map_err(|error| wrong(error.to_string()))?;
-        opened.take(MOST_UPDATE_BYTES + 1).read_to_string(&mut text)
+    let opened: io::Result<Box<dyn Read>> = match file == Path::new("-") {
+        true => Ok(Box::new(io::stdin())),
+        false => File::open(file).map(|file| Box::new(file) as _),
     };
+    let read = opened.and_then(|from| from.take(MOST_UPDATE_BYTES + 1).read_to_string(&mut text));
     read.map_err(|error| wrong(error.to_string()))?;
     if text.len() as u64 > MOST_UPDATE_BYTES {
         return Err(wrong(format!("longer than {MOST_UPDATE_BYTES} bytes")));
