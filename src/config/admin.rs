@@ -177,10 +177,7 @@ fn token<'a>(
     let role = match written.role.as_str() {
         "viewer" => Some(Role::Viewer),
         "editor" => Some(Role::Editor),
-        other => {
-            at.key("role").mistake(format_args!("{other:?}"), "viewer or editor");
-            None
-        }
+        other => at.key("role").wrong(format_args!("{other:?}"), "viewer or editor"),
     };
     let services = written.services.get_or_insert_default();
     patterns(&at.key("services"), services, &known.services, "endpoint service");
@@ -205,13 +202,12 @@ fn patterns(at: &At<'_>, patterns: &[String], known: &[Words], kind: &str) {
 /// The digest of a token. The text may be the token itself, so no message shows it.
 fn digest<'a>(at: At<'a>, written: &str, seen: &mut HashMap<[u8; 32], At<'a>>) -> Option<[u8; 32]> {
     let Some(digest) = text::from_hex(&written.to_ascii_lowercase()) else {
-        at.mistake("something else", "64 hexadecimal digits, the SHA-256 of the token");
-        return None;
+        return at.wrong("something else", "64 hexadecimal digits, the SHA-256 of the token");
     };
     // With one token for two people the record could not distinguish them.
     if let Some(first) = seen.get(&digest) {
-        at.mistake("a digest", format!("a digest other than the one at {}", first.named()));
-        return None;
+        let expected = format!("a digest other than the one at {}", first.named());
+        return at.wrong("a digest", expected);
     }
     seen.insert(digest, at);
     Some(digest)

@@ -41,8 +41,7 @@ fn name(at: &At<'_>, written: &file::Assume, has_keys: bool) -> Option<AgencyNam
         (Some(_), None, None) => {
             let expected =
                 "agency_name and domain_name: STS knows an agency_urn, and takes keys only";
-            at.key("agency_urn").mistake("it with a token or a password", expected);
-            None
+            at.key("agency_urn").wrong("it with a token or a password", expected)
         }
         (None, Some(agency), Some(domain)) => {
             at.key("agency_name").name(agency);
@@ -51,8 +50,7 @@ fn name(at: &At<'_>, written: &file::Assume, has_keys: bool) -> Option<AgencyNam
         }
         _ => {
             let found = "neither one nor the other, or parts of both";
-            at.mistake(found, "agency_urn, or agency_name and domain_name");
-            None
+            at.wrong(found, "agency_urn, or agency_name and domain_name")
         }
     }
 }

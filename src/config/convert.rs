@@ -111,10 +111,9 @@ fn shard(at: &At<'_>, written: &file::Shard, lookup: Option<Lookup<'_>>) -> Shar
     let mut count = written.count;
     let count = at.key("count").between(&mut count, 1, (1, MOST_SHARDS));
     let index = match (written.index, written.from.as_deref()) {
-        (Some(index), None) if index < count => index,
+        (Some(index), None) if index < count => Some(index),
         (Some(index), None) => {
-            at.key("index").mistake(index, format_args!("less than shard.count ({count})"));
-            0
+            at.key("index").wrong(index, format_args!("less than shard.count ({count})"))
         }
         (None, Some("hostname-ordinal")) => {
             if written.count.is_none() {
@@ -122,21 +121,13 @@ fn shard(at: &At<'_>, written: &file::Shard, lookup: Option<Lookup<'_>>) -> Shar
             }
             // Without a host's name the text is about the whole fleet, and not about one shard of it.
             let Some(lookup) = lookup else { return Shard::ONLY };
-            written.count.and_then(|count| ordinal(&at.key("from"), count, lookup)).unwrap_or(0)
+            written.count.and_then(|count| ordinal(&at.key("from"), count, lookup))
         }
-        (None, Some(other)) => {
-            at.key("from").mistake(format_args!("{other:?}"), "hostname-ordinal");
-            0
-        }
-        (Some(_), Some(_)) => {
-            at.mistake("index and from", "only one of them");
-            0
-        }
-        (None, None) => {
-            at.mistake("neither index nor from", "one of them");
-            0
-        }
+        (None, Some(other)) => at.key("from").wrong(format_args!("{other:?}"), "hostname-ordinal"),
+        (Some(_), Some(_)) => at.wrong("index and from", "only one of them"),
+        (None, None) => at.wrong("neither index nor from", "one of them"),
     };
+    let index = index.unwrap_or(0);
     Shard { index, count }
 }
 
@@ -144,16 +135,13 @@ fn shard(at: &At<'_>, written: &file::Shard, lookup: Option<Lookup<'_>>) -> Shar
 fn ordinal(at: &At<'_>, count: u32, lookup: Lookup<'_>) -> Option<u32> {
     let Some(name) = lookup(HOST_NAME) else {
         let expected = "the environment variable HOSTNAME with a name that ends like -2";
-        at.mistake("no HOSTNAME", expected);
-        return None;
+        return at.wrong("no HOSTNAME", expected);
     };
     let digits = name.rsplit_once('-').map(|(_, digits)| digits);
     let plain = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_digit());
     let ordinal = digits.filter(plain).and_then(|digits| digits.parse().ok());
-    let ordinal = ordinal.filter(|ordinal| *ordinal < count);
-    if ordinal.is_none() {
+    ordinal.filter(|ordinal| *ordinal < count).or_else(|| {
         let expected = format!("a name that ends with - and a number less than {count}");
-        at.mistake(format_args!("HOSTNAME {name:?}"), expected);
-    }
-    ordinal
+        at.wrong(format_args!("HOSTNAME {name:?}"), expected)
+    })
 }

@@ -34,8 +34,7 @@ pub(super) fn source(at: &At<'_>, written: &mut Option<file::Credentials>) -> Op
         // The word may be a secret that someone put one level too high.
         file::Credentials::Word(word) => {
             let found = format_args!("another word, of {} characters", word.chars().count());
-            at.mistake(found, format_args!("chain, or {KINDS}"));
-            None
+            at.wrong(found, format_args!("chain, or {KINDS}"))
         }
         file::Credentials::Kinds(written) => kinds(at, written),
     }
@@ -82,8 +81,7 @@ fn kind(at: &At<'_>, written: &mut Kinds) -> Option<Source> {
     let found: Vec<_> = kinds.iter().filter_map(|(kind, is)| is.then_some(*kind)).collect();
     let [kind] = found[..] else {
         let found = if found.is_empty() { "none".to_owned() } else { found.join(" and ") };
-        at.mistake(found, KINDS);
-        return None;
+        return at.wrong(found, KINDS);
     };
     let (at, environment) = (&at.key(kind), || at.context.environment.clone());
     match written {
@@ -164,8 +162,7 @@ fn profile(at: &At<'_>, written: &mut file::Profile) -> Option<Source> {
     let at_file = at.key("file");
     if file.is_none() && !at.context.text_only {
         let expected = "a file, or HUAWEICLOUD_SDK_CREDENTIALS_FILE or HOME in the environment";
-        at_file.mistake("nothing", expected);
-        return None;
+        return at_file.wrong("nothing", expected);
     }
     let file = file.unwrap_or_default();
     written.file = Some(file.display().to_string());
@@ -206,14 +203,8 @@ fn secret(
 ) -> Option<SecretText> {
     let at_inline = at.key(key);
     match (inline, file) {
-        (None, None) => {
-            at_inline.mistake("nothing", format_args!("{key}_file (or {key})"));
-            None
-        }
-        (Some(_), Some(_)) => {
-            at_inline.mistake(format_args!("{key}_file too"), "only one of them");
-            None
-        }
+        (None, None) => at_inline.wrong("nothing", format_args!("{key}_file (or {key})")),
+        (Some(_), Some(_)) => at_inline.wrong(format_args!("{key}_file too"), "only one of them"),
         (Some(secret), None) => {
             at_inline.warning(format_args!(
                 "written in the configuration; {key}_file keeps it out of backups and version \
@@ -235,9 +226,8 @@ fn read(at: &At<'_>, secret: SecretText, check: Check) -> Option<SecretText> {
     }
     let expected = "a file of mode 600 or 640 with one line, the secret";
     match secret.read().map(|value| check(value.expose())) {
-        Ok(Ok(())) => return Some(secret),
-        Ok(Err((found, expected))) => at.mistake(found, expected),
-        Err(found) => at.mistake(found, expected),
+        Ok(Ok(())) => Some(secret),
+        Ok(Err((found, expected))) => at.wrong(found, expected),
+        Err(found) => at.wrong(found, expected),
     }
-    None
 }

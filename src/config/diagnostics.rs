@@ -165,6 +165,12 @@ impl<'a> At<'a> {
         self.refuse(format_args!("found {found}, expected {expected}"));
     }
 
+    /// A mistake where a value was to be.
+    pub(super) fn wrong<T>(&self, found: impl Display, expected: impl Display) -> Option<T> {
+        self.mistake(found, expected);
+        None
+    }
+
     /// A mistake with a message of its own.
     pub(super) fn refuse(&self, what: impl Display) {
         let note = self.context.note(&self.path, what);

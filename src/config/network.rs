@@ -30,10 +30,7 @@ fn proxies(at: &At<'_>, written: &mut file::Project) -> Option<Proxies> {
     let environment = at.key("proxy_from_environment");
     let no_proxy = written.no_proxy.as_deref();
     match &mut written.proxy_url {
-        Some(_) if from_environment => {
-            environment.mistake("it with proxy_url", "only one of them");
-            None
-        }
+        Some(_) if from_environment => environment.wrong("it with proxy_url", "only one of them"),
         Some(url) => {
             let past = no_proxy.map(Past::parse);
             Some(Proxies::both(proxy_url(&at.key("proxy_url"), url)?, past))

@@ -237,18 +237,14 @@ fn rate_limit(
 
 fn paging(at: &At<'_>, written: &mut file::Paging) -> Paging {
     let parameter = written.parameter.get_or_insert_with(|| Parameter::Offset.as_str().into());
-    let parameter = match parameter.as_str() {
-        "offset" => Parameter::Offset,
-        "start" => Parameter::Start,
-        other => {
-            let expected = "offset, or start for older regions";
-            at.key("parameter").mistake(format_args!("{other:?}"), expected);
-            Parameter::Offset
-        }
-    };
+    let all = [Parameter::Offset, Parameter::Start];
+    let found = all.into_iter().find(|one| one.as_str() == parameter).or_else(|| {
+        let expected = "offset, or start for older regions";
+        at.key("parameter").wrong(format_args!("{parameter:?}"), expected)
+    });
     let limits = (1, LARGEST_LIMIT);
     Paging {
-        parameter,
+        parameter: found.unwrap_or(Parameter::Offset),
         first: at.key("first").between(&mut written.first, 0, (0, 1)),
         limit: at.key("limit").between(&mut written.limit, LARGEST_LIMIT, limits),
     }

@@ -121,13 +121,12 @@ fn rate_limit(at: &At<'_>, mut written: file::RateLimit) -> Option<RequestLimit>
         return None;
     }
     if written.burst.is_none() {
-        at_burst.mistake("nothing", format_args!("1 to {LARGEST_BURST}"));
-        return None;
+        return at_burst.wrong("nothing", format_args!("1 to {LARGEST_BURST}"));
     }
     let burst = at_burst.between(&mut written.burst, 1, (1, LARGEST_BURST));
     if interval > LONGEST_INTERVAL {
-        at_interval.mistake(human(interval), format!("at most {}", human(LONGEST_INTERVAL)));
-        return None;
+        let expected = format!("at most {}", human(LONGEST_INTERVAL));
+        return at_interval.wrong(human(interval), expected);
     }
     Some(RequestLimit::new(interval, burst))
 }

@@ -58,17 +58,12 @@ fn pem(
 ) -> Option<Pem> {
     let at = at.key(key);
     match (inline, file) {
-        (Some(text), None) => return Some(Pem::Inline(text)),
-        (None, Some(mut file)) => return Some(Pem::File(at.context.path(&mut file))),
-        (Some(_), Some(_)) => {
-            at.mistake("both", format_args!("only one of {key} and {key}_file"));
-        }
-        (None, None) if is_required => {
-            at.mistake("nothing", format_args!("{key} or {key}_file"));
-        }
-        (None, None) => {}
+        (Some(text), None) => Some(Pem::Inline(text)),
+        (None, Some(mut file)) => Some(Pem::File(at.context.path(&mut file))),
+        (Some(_), Some(_)) => at.wrong("both", format_args!("only one of {key} and {key}_file")),
+        (None, None) if is_required => at.wrong("nothing", format_args!("{key} or {key}_file")),
+        (None, None) => None,
     }
-    None
 }
 
 fn clients(
@@ -84,10 +79,10 @@ fn clients(
     }
     let at_type = at.key("client_auth_type");
     match (word, ca) {
-        ("NoClientCert", None) => return Some(ClientAuth::NoClientCert),
+        ("NoClientCert", None) => Some(ClientAuth::NoClientCert),
         ("NoClientCert", Some(_)) => {
             let expected = "a client_auth_type that asks for a certificate, with an authority";
-            at_type.mistake(word, expected);
+            at_type.wrong(word, expected)
         }
         // The toolkit takes the last word too, for old files.
         ("RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert", ca) => {
@@ -96,40 +91,34 @@ fn clients(
                 "{word} takes any certificate, also one that a stranger made{ignored}; \
                  RequireAndVerifyClientCert takes only those of an authority"
             ));
-            return Some(match word {
+            Some(match word {
                 "RequestClientCert" => ClientAuth::RequestClientCert,
                 _ => ClientAuth::RequireAnyClientCert,
-            });
+            })
         }
-        ("VerifyClientCertIfGiven", Some(ca)) => {
-            return Some(ClientAuth::VerifyClientCertIfGiven { ca });
-        }
+        ("VerifyClientCertIfGiven", Some(ca)) => Some(ClientAuth::VerifyClientCertIfGiven { ca }),
         ("RequireAndVerifyClientCert", Some(ca)) => {
-            return Some(ClientAuth::RequireAndVerifyClientCert { ca, allowed_sans });
+            Some(ClientAuth::RequireAndVerifyClientCert { ca, allowed_sans })
         }
         ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", None) => {
             let expected = format!("one with {word}; the authorities of the system are not asked");
-            at.key("client_ca_file").mistake("nothing", expected);
+            at.key("client_ca_file").wrong("nothing", expected)
         }
         _ => {
             let expected = "NoClientCert, RequestClientCert, RequireAnyClientCert, \
                             VerifyClientCertIfGiven or RequireAndVerifyClientCert";
-            at_type.mistake(format_args!("{word:?}"), expected);
+            at_type.wrong(format_args!("{word:?}"), expected)
         }
     }
-    None
 }
 
 fn version(at: &At<'_>, written: Option<String>, default: TlsVersion) -> TlsVersion {
-    match written.as_deref() {
-        None => default,
-        Some("TLS12") => TlsVersion::Tls12,
-        Some("TLS13") => TlsVersion::Tls13,
-        Some(other) => {
-            at.mistake(format_args!("{other:?}"), VERSIONS);
-            default
-        }
-    }
+    let version = written.and_then(|word| match &*word {
+        "TLS12" => Some(TlsVersion::Tls12),
+        "TLS13" => Some(TlsVersion::Tls13),
+        other => at.wrong(format_args!("{other:?}"), VERSIONS),
+    });
+    version.unwrap_or(default)
 }
 
 /// The values of a list of names, with a mistake for each name that is unknown.
@@ -141,11 +130,8 @@ fn list<T>(
 ) -> Vec<T> {
     let known = known.collect::<Vec<_>>().join(", ");
     let value = |(at, name): (At<'_>, &String)| {
-        let value = value(name);
-        if value.is_none() {
-            at.mistake(format_args!("{name:?}"), format_args!("one of {known}"));
-        }
-        value
+        let expected = format_args!("one of {known}");
+        value(name).or_else(|| at.wrong(format_args!("{name:?}"), expected))
     };
     at.each(written.iter().flatten()).filter_map(value).collect()
 }
