@@ -20,7 +20,7 @@ use super::{
     args::{ListenAddress, parse_listen_address},
     exit::{FINE, Failure},
     log::LogArgs,
-    serve::Beginning,
+    serve::{begin, tls},
     signals::{self, Signals},
     terminal::print,
     token::{random_hex, token},
@@ -62,7 +62,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     let folder = Folder::new()?;
     let load = loader(configuration(&sim, &token, &folder));
     let config = load()?;
-    let beginning = Beginning::of(&config);
+    let tls = tls(&config);
     let options = Options {
         listen: args.listen.map_or_else(
             || vec![loopback(METRICS_PORT), loopback(0)],
@@ -89,7 +89,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     for (word, value) in lines {
         print(&format!("{word} {value}"));
     }
-    beginning.log(&app, "none: this is the demo");
+    begin(&app, "none: this is the demo", tls);
     run_both(app, sim, signals).await?;
     Ok(FINE)
 }

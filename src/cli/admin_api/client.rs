@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use reqwest::{Certificate, Method, RequestBuilder, StatusCode, Url, header, redirect::Policy};
+use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -161,43 +161,35 @@ impl Client {
         what: &str,
         said: &[String],
     ) -> Answered<T> {
-        let (status, etag, raw) = self.fetch(request).await?;
+        let base = &self.base;
+        let failed = |error: reqwest::Error| {
+            let error = error.without_url();
+            let mut why = failure::explained(&error, base.host_str().unwrap_or_default());
+            if base.scheme() == "http" {
+                why += "; is the exporter running, with an admin section in its configuration?";
+            }
+            format!("{base}: {}", visible(&why))
+        };
+        let mut answer = request.bearer_auth(self.token.expose()).send().await.map_err(failed)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > MOST_ANSWER_BYTES {
+                return Err(format!("{base}: an answer without end").into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let raw: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let status = answer.status();
         if !status.is_success() {
             self.out.raw(&raw);
             let problem = ProblemDocument::deserialize(&raw).unwrap_or_default();
             let lines = text::refusal(status.as_u16(), &problem, said, &self.out.paint);
             return Err(lines.join("\n").into());
         }
-        let base = &self.base;
-        let foreign = format!("{base}: that is not the admin API: its answer has no {what}");
-        let body = T::deserialize(&raw).map_err(|_| foreign)?;
-        Ok(Answer { etag, raw, body })
-    }
-
-    async fn fetch(
-        &self,
-        request: RequestBuilder,
-    ) -> Result<(StatusCode, Option<String>, Value), String> {
-        let failed = |error: reqwest::Error| {
-            let error = error.without_url();
-            let mut why = failure::explained(&error, self.base.host_str().unwrap_or_default());
-            if self.base.scheme() == "http" {
-                why += "; is the exporter running, with an admin section in its configuration?";
-            }
-            format!("{}: {}", self.base, visible(&why))
-        };
-        let mut answer = request.bearer_auth(self.token.expose()).send().await.map_err(failed)?;
-        let status = answer.status();
+        let foreign = || format!("{base}: that is not the admin API: its answer has no {what}");
+        let body = T::deserialize(&raw).map_err(|_| foreign())?;
         let etag = answer.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
-        let etag = etag.map(str::to_owned);
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MOST_ANSWER_BYTES {
-                return Err(format!("{}: an answer without end", self.base));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok((status, etag, serde_json::from_slice(&body).unwrap_or_default()))
+        Ok(Answer { etag: etag.map(str::to_owned), raw, body })
     }
 }
 
