@@ -6,20 +6,13 @@ use crate::{
     model::RegionId,
 };
 
-/// The services that a project asks; only for these a doubt about a host matters.
-#[derive(Clone, Copy)]
-pub(super) struct Asked {
-    pub(super) css: bool,
-    pub(super) iam: bool,
-    pub(super) sts: bool,
-}
-
-/// The addresses of the services. `of_profile` is that of IAM in the profile that gives the credentials.
+/// The addresses of the services. Only for those that the project asks a doubt about a host matters.
+/// `of_profile` is that of IAM in the profile that gives the credentials.
 pub(super) fn endpoints(
     at: &At<'_>,
     written: &mut Option<file::ApiEndpoints>,
     region: &RegionId,
-    asked: Asked,
+    asks: impl Fn(Service) -> bool,
     of_profile: Option<String>,
 ) -> Option<Endpoints> {
     let written = written.get_or_insert_default();
@@ -34,8 +27,8 @@ pub(super) fn endpoints(
     let environment = &at.context.environment;
     written.iam = written.iam.take().or_else(|| environment.iam_endpoint()).or(of_profile);
     written.sts = written.sts.take().or_else(|| environment.sts_endpoint());
-    let endpoint = |key, written: &mut Option<String>, service, is_asked: bool| {
-        let doubt = doubt(service, region).filter(|_| is_asked && is_known(region));
+    let endpoint = |key, written: &mut Option<String>, service| {
+        let doubt = doubt(service, region).filter(|_| asks(service) && is_known(region));
         if let (None, Some(why)) = (&*written, doubt) {
             let host = derived(service, region);
             let what = format!("{host} is not certain: {why}; set api_endpoints.{key}");
@@ -48,9 +41,9 @@ pub(super) fn endpoints(
         *text = url.to_string();
         Some(url)
     };
-    let css = endpoint("css", &mut written.css, Service::Css, asked.css);
-    let vpcep = endpoint("vpcep", &mut written.vpcep, Service::Vpcep, false);
-    let iam = endpoint("iam", &mut written.iam, Service::Iam, asked.iam);
-    let sts = endpoint("sts", &mut written.sts, Service::Sts, asked.sts);
+    let css = endpoint("css", &mut written.css, Service::Css);
+    let vpcep = endpoint("vpcep", &mut written.vpcep, Service::Vpcep);
+    let iam = endpoint("iam", &mut written.iam, Service::Iam);
+    let sts = endpoint("sts", &mut written.sts, Service::Sts);
     Some(Endpoints { css: css?, vpcep: vpcep?, iam: iam?, sts: sts? })
 }

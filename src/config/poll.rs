@@ -12,6 +12,7 @@ use crate::{exposition, huawei::paging::MAX_ROWS};
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// A value read less often than daily is no monitoring.
 pub const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+const INTERVALS: (Duration, Duration) = (SHORTEST_INTERVAL, LONGEST_INTERVAL);
 /// More would exhaust file descriptors before it made anything faster.
 const MOST_CONCURRENCY: u32 = 256;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
@@ -48,26 +49,19 @@ struct Interval<'a> {
 
 impl<'a> Intervals<'a> {
     pub(super) fn new(at: At<'a>, written: &mut Option<String>) -> Self {
-        let length = DEFAULT_INTERVAL;
-        let default = Interval { length, at: at.clone() };
-        let mut intervals = Self { default, of_clusters: Vec::new(), are_wrong: false };
-        intervals.default.length = intervals.read(&at, written);
-        intervals
+        let length = at.duration_between(written, DEFAULT_INTERVAL, INTERVALS);
+        let default = Interval { length: length.unwrap_or(DEFAULT_INTERVAL), at };
+        Self { default, of_clusters: Vec::new(), are_wrong: length.is_none() }
     }
 
     /// The interval of a cluster, given its own interval if it has one.
     pub(super) fn of_cluster(&mut self, at: At<'a>, written: &mut Option<String>) -> Duration {
         let at = if written.is_some() { at } else { self.default.at.clone() };
-        let length = self.read(&at, written);
+        let length = at.duration_between(written, self.default.length, INTERVALS);
+        self.are_wrong |= length.is_none();
+        let length = length.unwrap_or(self.default.length);
         self.of_clusters.push(Interval { length, at });
         length
-    }
-
-    fn read(&mut self, at: &At<'a>, written: &mut Option<String>) -> Duration {
-        let (default, limits) = (self.default.length, (SHORTEST_INTERVAL, LONGEST_INTERVAL));
-        let length = at.duration_between(written, default, limits);
-        self.are_wrong |= length.is_none();
-        length.unwrap_or(default)
     }
 
     /// The first of the shortest intervals. Without clusters, the interval of clusters to come counts.

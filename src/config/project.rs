@@ -6,7 +6,7 @@ use super::{
     credentials::{asks, source},
     diagnostics::At,
     discovery::{discovery, labels},
-    endpoints::{Asked, endpoints},
+    endpoints::endpoints,
     file,
     network::network,
     poll::Intervals,
@@ -137,14 +137,15 @@ fn cloud(at: &At<'_>, written: &mut file::Project) -> Option<huawei::Settings> {
     };
     let paging = paging(&at.key("paging"), written.paging.get_or_insert_default());
     let (region, credentials) = (region?, credentials?);
-    let asked = Asked {
-        css: written.discovery.is_some()
-            || written.clusters.as_ref().is_some_and(|clusters| !clusters.is_empty()),
-        iam: project_id == Some(None) || asks(&credentials, Service::Iam),
-        sts: asks(&credentials, Service::Sts),
+    let has_clusters = written.discovery.is_some()
+        || written.clusters.as_ref().is_some_and(|clusters| !clusters.is_empty());
+    let asks = |service| match service {
+        Service::Css => has_clusters,
+        Service::Iam if project_id == Some(None) => true,
+        service => asks(&credentials, service),
     };
     let of_profile = defaults.iam_endpoint;
-    let endpoints = endpoints(at, &mut written.api_endpoints, &region, asked, of_profile);
+    let endpoints = endpoints(at, &mut written.api_endpoints, &region, asks, of_profile);
     Some(huawei::Settings {
         name: written.name.as_str().into(),
         region,
