@@ -75,8 +75,8 @@ async fn collect(
 fn tell(snapshot: &Snapshot) {
     for states in snapshot.clusters().chunk_by(|one, other| one.meta.project == other.meta.project)
     {
-        for Outage { error, clusters } in outages(states) {
-            tell_of(&clusters, Some(&error), format_args!("clusters cannot be read: {error}"));
+        for Outage { error, failed } in outages(states) {
+            tell_of(&failed, Some(&error), format_args!("clusters cannot be read: {error}"));
         }
         let in_part = in_part(states);
         if !in_part.is_empty() {

@@ -17,12 +17,12 @@ use crate::{
 /// Number of clusters of a project that are named; more would push the next error out of sight.
 pub(super) const MOST_NAMED: usize = 10;
 
-/// One cause, and the clusters that were not read because of it.
+/// One cause, and what failed because of it, such as clusters that were not read.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub(super) struct Outage<T> {
     /// Of the first of them.
     pub(super) error: CloudError,
-    pub(super) clusters: Vec<Arc<ClusterMeta>>,
+    pub(super) failed: Vec<T>,
 }
 
 /// The end of one round.
@@ -61,7 +61,7 @@ pub(super) fn in_part(states: &[Arc<ClusterState>]) -> Vec<Arc<ClusterMeta>> {
 }
 
 /// The reasons why clusters were not read.
-pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage> {
+pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage<Arc<ClusterMeta>>> {
     let failed = states.iter().filter(|state| state.observation.is_none());
     by_cause(failed.map(|state| {
         let died = || CloudError::new(Reason::Internal, "the poll ended without a result");
@@ -69,13 +69,13 @@ pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage> {
     }))
 }
 
-/// Clusters with the same cause become one, in the order of the first of each.
-fn by_cause(failed: impl Iterator<Item = (Arc<ClusterMeta>, CloudError)>) -> Vec<Outage> {
-    let mut outages: Vec<Outage> = Vec::new();
-    for (cluster, error) in failed {
+/// What has the same cause becomes one, in the order of the first of each.
+pub(super) fn by_cause<T>(failed: impl Iterator<Item = (T, CloudError)>) -> Vec<Outage<T>> {
+    let mut outages: Vec<Outage<T>> = Vec::new();
+    for (one, error) in failed {
         match outages.iter_mut().find(|outage| is_same_cause(&outage.error, &error)) {
-            Some(outage) => outage.clusters.push(cluster),
-            None => outages.push(Outage { error, clusters: vec![cluster] }),
+            Some(outage) => outage.failed.push(one),
+            None => outages.push(Outage { error, failed: vec![one] }),
         }
     }
     outages
@@ -112,7 +112,7 @@ pub(super) mod tests {
     }
 
     /// Outages of 120 clusters of one project, and of 17 of another.
-    pub(in crate::cli) fn some() -> Vec<Outage> {
+    pub(in crate::cli) fn some() -> Vec<Outage<Arc<ClusterMeta>>> {
         let of_cloud = |reason, code: &str, message: &str| CloudError {
             status: Some(401),
             code: Some(code.into()),
@@ -136,7 +136,7 @@ pub(super) mod tests {
     #[test]
     fn one_cause_is_told_once_with_all_it_concerns() {
         let outages = some();
-        let clusters: Vec<_> = outages.iter().map(|outage| outage.clusters.len()).collect();
+        let clusters: Vec<_> = outages.iter().map(|outage| outage.failed.len()).collect();
         assert_eq!(clusters, [121, 13, 1, 1, 1]);
     }
 }

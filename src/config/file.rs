@@ -92,7 +92,13 @@ sections! {
         tokens: Vec<Token>,
     }
 
-    Token { name: String, sha256: String, role: String; services: Vec<String>, clusters: Vec<String> }
+    Token {
+        name: String,
+        sha256: String,
+        role: String;
+        services: Vec<String>,
+        clusters: Vec<String>,
+    }
 }
 
 // Alternatives: what is unset is not shown.
@@ -149,7 +155,8 @@ macro_rules! project {
             #[serde(default)]
 
             Project {
-                name: String, region: String;
+                name: String,
+                region: String;
                 project_id: String,
                 clusters: Vec<Cluster>,
                 endpoint_services: Vec<EndpointService>,
@@ -162,12 +169,15 @@ macro_rules! project {
         impl Defaults {
             /// Gives a project what it does not say. Returns the keys.
             pub(super) fn fill(&self, project: &mut Project) -> Vec<&'static str> {
-                let own = project.own_proxy_excludes();
+                let excluded = project.excluded_defaults();
                 let mut keys = Vec::new();
-                $(if project.$key.is_none() && self.$key.is_some() && !own.contains(&stringify!($key)) {
-                    project.$key.clone_from(&self.$key);
-                    keys.push(stringify!($key));
-                })*
+                $(
+                    let is_unset = project.$key.is_none() && self.$key.is_some();
+                    if is_unset && !excluded.contains(&stringify!($key)) {
+                        project.$key.clone_from(&self.$key);
+                        keys.push(stringify!($key));
+                    }
+                )*
                 keys
             }
 
@@ -197,7 +207,7 @@ project! {
 impl Project {
     /// The keys whose defaults do not fit the proxy that the project itself has: it is written, or that of
     /// the environment, never both.
-    fn own_proxy_excludes(&self) -> &'static [&'static str] {
+    fn excluded_defaults(&self) -> &'static [&'static str] {
         match (&self.proxy_url, self.proxy_from_environment) {
             (_, Some(true)) => &["proxy_url", "no_proxy"],
             (Some(_), _) => &["proxy_from_environment"],

@@ -201,12 +201,10 @@ fn endpoint_services(
             at_name.unique(&mut names, name);
         }
         let id = at_id.ok(&written.id, ServiceId::parse(&written.id));
-        services.extend(id.zip(cloud).map(
-            |(id, huawei::Settings { region, name: project, .. })| {
-                let (region, project) = (region.clone(), project.clone());
-                ServiceMeta { region, project, id, name: name.as_str().into() }
-            },
-        ));
+        if let (Some(id), Some(cloud)) = (id, cloud) {
+            let (region, project) = (cloud.region.clone(), cloud.name.clone());
+            services.push(ServiceMeta { region, project, id, name: name.as_str().into() });
+        }
     }
     // A token for the one would be a token for the other. Each id counts once.
     for (at_other, other) in at.each(&*written) {

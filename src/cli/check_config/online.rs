@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::StartError,
     board::ClusterMeta,
-    cli::poll_once::{MOST_NAMED, Outage, in_part, is_same_cause, outages, poll_once},
+    cli::poll_once::{MOST_NAMED, Outage, by_cause, in_part, is_same_cause, outages, poll_once},
     cloud::{CloudError, Reason},
     config::{Config, ProjectSettings},
     huawei::Client,
@@ -26,11 +26,11 @@ pub(super) struct Read {
     pub(super) expected: Expected,
     /// One for each project.
     pub(super) projects: Vec<Online>,
-    outages: Vec<Outage>,
+    outages: Vec<Outage<Arc<ClusterMeta>>>,
     /// Clusters that were read, but not whole.
     incomplete: Vec<Arc<ClusterMeta>>,
-    /// Failures of other calls, and the places of each.
-    others: Vec<(CloudError, Vec<String>)>,
+    /// Failures of other calls than polls, unless they are those of the polls too: their places.
+    others: Vec<Outage<String>>,
 }
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards, and those that are
@@ -52,13 +52,6 @@ pub(super) async fn read(
         }
     }
     let outages = outages(snapshot.clusters());
-    let mut read = Read {
-        expected: Expected { known, default, any_assumed: !outages.is_empty() },
-        projects: Vec::new(),
-        incomplete: in_part(snapshot.clusters()),
-        outages,
-        others: Vec::new(),
-    };
     let targets = round.fleet.polled().targets;
     let states = |target: &Target<Client>| -> Vec<_> {
         let own = snapshot.clusters().iter().filter(|state| state.meta.project == target.name);
@@ -70,16 +63,23 @@ pub(super) async fn read(
         .map(|((project, needs), (target, states))| prove(target, project, needs, &round, states));
     // A dead region keeps no other one waiting.
     let proofs = join_all(proofs).await;
+    let (mut onlines, mut others) = (Vec::new(), Vec::new());
     for ((project, states), Proof { online, failures }) in
         projects.iter_mut().zip(states).zip(proofs)
     {
         project.clusters = states.iter().map(|state| (*state.meta).clone()).collect();
-        for (error, place) in failures {
-            read.add(error, format!("  project {}: {place}", project.cloud.name));
-        }
-        read.projects.push(online);
+        let place = |place| format!("  project {}: {place}", project.cloud.name);
+        others.extend(failures.into_iter().map(|(error, at)| (place(at), error)));
+        onlines.push(online);
     }
-    Ok(read)
+    others.retain(|(_, error)| !outages.iter().any(|one| is_same_cause(&one.error, error)));
+    Ok(Read {
+        expected: Expected { known, default, any_assumed: !outages.is_empty() },
+        projects: onlines,
+        incomplete: in_part(snapshot.clusters()),
+        outages,
+        others: by_cause(others.into_iter()),
+    })
 }
 
 impl Read {
@@ -88,32 +88,21 @@ impl Read {
         self.others.is_empty() && self.outages.is_empty() && self.incomplete.is_empty()
     }
 
-    /// Takes a failure of a call that is no poll, unless it is that of the polls too.
-    fn add(&mut self, error: CloudError, place: String) {
-        if self.outages.iter().any(|outage| is_same_cause(&outage.error, &error)) {
-            return;
-        }
-        match self.others.iter_mut().find(|(other, _)| is_same_cause(other, &error)) {
-            Some((_, places)) => places.push(place),
-            None => self.others.push((error, vec![place])),
-        }
-    }
-
     /// The lines of the report: the projects, the clusters that were read, and each error with its remedy.
     pub(super) fn lines(&self, projects: &[ProjectSettings]) -> Vec<String> {
         let sizes = projects.iter().map(|project| (&*project.cloud.name, project.clusters.len()));
         let sizes: Vec<_> = sizes.collect();
         let all: usize = sizes.iter().map(|(_, clusters)| clusters).sum();
-        let failed: usize = self.outages.iter().map(|outage| outage.clusters.len()).sum();
+        let failed: usize = self.outages.iter().map(|outage| outage.failed.len()).sum();
         let about = projects.iter().zip(&self.projects);
         let mut lines: Vec<_> =
             about.flat_map(|(project, online)| online.lines(&project.cloud.name)).collect();
         lines.push(format!("read {} of {all} clusters", all - failed));
-        for Outage { error, clusters } in &self.outages {
-            lines.extend(told(&in_full(error), &places(clusters, &sizes), to_do(error.reason)));
+        for Outage { error, failed } in &self.outages {
+            lines.extend(told(&in_full(error), &places(failed, &sizes), to_do(error.reason)));
         }
-        for (error, places) in &self.others {
-            lines.extend(told(&in_full(error), places, to_do(error.reason)));
+        for Outage { error, failed } in &self.others {
+            lines.extend(told(&in_full(error), failed, to_do(error.reason)));
         }
         if !self.incomplete.is_empty() {
             let to_do = "check paging.parameter and paging.first; of a cluster with more than about 2000 \
@@ -201,8 +190,8 @@ mod tests {
     fn an_error_names_its_clusters_and_what_to_do() {
         let outages = some();
         let projects = [("prod", 120), ("test", 20)];
-        let told = |Outage { error, clusters }: &Outage| {
-            told(&in_full(error), &places(clusters, &projects), to_do(error.reason))
+        let told = |Outage { error, failed }: &Outage<_>| {
+            told(&in_full(error), &places(failed, &projects), to_do(error.reason))
         };
         let first = told(&outages[0]);
         let expected = [

@@ -72,11 +72,11 @@ pub(super) async fn prove(
             Operation::Services => {
                 let read = cloud.services(&ids, budget()).await.result;
                 let outcome = Outcome::of(read.as_ref().err());
-                let failure = match read {
+                let (failure, place) = match read {
                     Ok(listed) => (listed.into_iter().find_map(Result::err), "an endpoint service"),
                     Err(error) => (Some(error), "the list of endpoint services"),
                 };
-                failures.extend(failure.0.map(|error| (error, failure.1)));
+                failures.extend(failure.map(|error| (error, place)));
                 outcome
             }
             _ => match ids.first() {
