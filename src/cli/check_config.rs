@@ -111,7 +111,7 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    /// What is said after the head.
+    /// The lines after the head.
     fn lines(&self) -> Vec<String> {
         let mut lines = self.read.map_or_else(Vec::new, |read| read.lines(self.projects));
         lines.extend(table(&self.costs));

@@ -69,7 +69,7 @@ pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage<Arc<ClusterMet
     }))
 }
 
-/// What has the same cause becomes one, in the order of the first of each.
+/// Failures with the same cause become one, in the order of the first of each.
 pub(super) fn by_cause<T>(failed: impl Iterator<Item = (T, CloudError)>) -> Vec<Outage<T>> {
     let mut outages: Vec<Outage<T>> = Vec::new();
     for (one, error) in failed {

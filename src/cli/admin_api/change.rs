@@ -1,5 +1,5 @@
-//! A change through the admin API, whatever its kind: its plan is shown, it is confirmed and made, and what
-//! became of it is said.
+//! A change through the admin API, whatever its kind: its plan is shown, it is confirmed and made, and its
+//! end is said.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -26,7 +26,7 @@ pub(in crate::cli) trait Effect: Sized {
     /// The effect that the change would have, and the warnings.
     fn planned(change: &ChangeView<Self>, paint: &Paint) -> Vec<String>;
 
-    /// What became of each part, where the outcome of the whole does not say it.
+    /// The end of each part, where the outcome of the whole does not say it.
     fn parts(&self, paint: &Paint) -> Vec<String>;
 }
 

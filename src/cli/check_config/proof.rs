@@ -24,7 +24,7 @@ use crate::{
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const NOTHING_TO_READ: Outcome = Outcome::NotTried { why: "there is nothing to read" };
 
-/// What is known of a project once each of its calls was made.
+/// The findings about a project, once each of its calls was made.
 pub(super) struct Proof {
     pub(super) online: Online,
     /// Every failure of a call that is no poll, and its place.

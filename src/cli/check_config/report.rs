@@ -1,4 +1,4 @@
-//! What was found of a project at the cloud, as text and as JSON.
+//! The findings about a project at the cloud, as text and as JSON.
 
 use jiff::Timestamp;
 use serde::Serialize;
