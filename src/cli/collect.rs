@@ -12,11 +12,12 @@ use super::{
     args::ConfigArgs,
     exit::{self, Failure},
     log::LogArgs,
-    poll_once::{MOST_NAMED, Outage, Round, in_part, outages, poll_once},
+    poll_once::{MOST_NAMED, Outage, in_part, outages, poll_once},
     signals,
     terminal::print,
 };
 use crate::{
+    app::Collector,
     board::{ClusterMeta, Snapshot},
     clock::Clock,
     cloud::CloudError,
@@ -60,8 +61,9 @@ async fn collect(
 ) -> Result<bool, Failure> {
     let recorder = recording.as_ref().map(|file| file.recorder.clone());
     let known = |clusters| show(&bar, clusters as u64);
-    let round = poll_once(&mut config, recorder, known, || bar.inc(1)).await?;
-    let Round { board, stats, is_all_discovered, .. } = round;
+    let (collector, is_all_discovered) =
+        poll_once(&mut config, recorder, known, || bar.inc(1)).await?;
+    let Collector { board, stats, .. } = collector;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);

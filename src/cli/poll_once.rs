@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use crate::{
     app::{self, Collector, StartError},
-    board::{Board, ClusterMeta, ClusterState},
+    board::{ClusterMeta, ClusterState},
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
-    huawei::{self, METADATA_URL, transport::Recorder},
-    poll::{self, Fleet, Polled},
-    stats::Stats,
+    huawei::{METADATA_URL, transport::Recorder},
+    poll::{self, Polled},
 };
 
 /// Number of clusters of a project that are named; more would push the next error out of sight.
@@ -25,33 +24,23 @@ pub(super) struct Outage<T> {
     pub(super) failed: Vec<T>,
 }
 
-/// The end of one round.
-pub(super) struct Round {
-    pub(super) board: Board,
-    pub(super) stats: Arc<Stats>,
-    /// True if every list of clusters that discovery reads was read whole.
-    pub(super) is_all_discovered: bool,
-    /// The projects, with what discovery found.
-    pub(super) fleet: Fleet<huawei::Client>,
-}
-
 /// Polls all clusters of the configuration, whose projects are gone afterwards, and those that discovery
 /// finds. `recorder` notes the answers; `known` is called with the number of clusters, `polled` after each.
+/// Returns true if every list of clusters that discovery reads was read whole.
 pub(super) async fn poll_once(
     config: &mut Config,
     recorder: Option<Arc<Recorder>>,
     known: impl Fn(usize),
     polled: impl Fn(),
-) -> Result<Round, StartError> {
+) -> Result<(Collector, bool), StartError> {
     let clock = Clock::system();
-    let collector = app::collector(config, [], &clock, METADATA_URL, recorder)?;
-    let Collector { mut fleet, board, stats, .. } = collector;
-    let is_all_discovered = fleet.read_once().await;
-    let Polled { targets, clusters } = fleet.polled();
+    let mut collector = app::collector(config, [], &clock, METADATA_URL, recorder)?;
+    let is_all_discovered = collector.fleet.read_once().await;
+    let Polled { targets, clusters } = collector.fleet.polled();
     known(clusters.len());
-    board.reconfigure(clusters);
-    poll::once(targets, &board, &clock, &stats, |_, _| polled()).await;
-    Ok(Round { board, stats, is_all_discovered, fleet })
+    collector.board.reconfigure(clusters);
+    poll::once(targets, &collector.board, &clock, &collector.stats, |_, _| polled()).await;
+    Ok((collector, is_all_discovered))
 }
 
 /// The clusters that were read, but not whole.

@@ -142,16 +142,12 @@ fn static_keys(at: &At<'_>, written: &mut file::StaticKeys) -> Option<Source> {
     let (inline, file) = (&written.secret_key, &mut written.secret_key_file);
     let secret_key = secret(at, "secret_key", inline, file, key);
     let (inline, file) = (&written.security_token, &mut written.security_token_file);
-    let is_temporary = inline.is_some() || file.is_some();
-    let security_token = is_temporary.then(|| secret(at, "security_token", inline, file, key));
-    Some(Source::Static {
-        access_key,
-        secret_key: secret_key?,
-        security_token: match security_token {
-            None => None,
-            Some(token) => Some(token?),
-        },
-    })
+    let security_token = match inline.is_some() || file.is_some() {
+        true => secret(at, "security_token", inline, file, key).map(Some),
+        false => Some(None),
+    };
+    let (secret_key, security_token) = (secret_key?, security_token?);
+    Some(Source::Static { access_key, secret_key, security_token })
 }
 
 fn profile(at: &At<'_>, written: &mut file::Profile) -> Option<Source> {

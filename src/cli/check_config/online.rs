@@ -41,8 +41,8 @@ pub(super) async fn read(
     needs: &[Needs],
     default: u64,
 ) -> Result<Read, StartError> {
-    let round = poll_once(config, None, |_| {}, || {}).await?;
-    let snapshot = round.board.snapshot();
+    let (collector, _) = poll_once(config, None, |_| {}, || {}).await?;
+    let snapshot = collector.board.snapshot();
     let mut known = HashMap::new();
     for state in snapshot.clusters() {
         if let Some(observation) = &state.observation {
@@ -52,15 +52,16 @@ pub(super) async fn read(
         }
     }
     let outages = outages(snapshot.clusters());
-    let targets = round.fleet.polled().targets;
+    let targets = collector.fleet.polled().targets;
     let states = |target: &Target<Client>| -> Vec<_> {
         let own = snapshot.clusters().iter().filter(|state| state.meta.project == target.name);
         own.cloned().collect()
     };
     let states: Vec<_> = targets.iter().map(states).collect();
     let each = projects.iter().zip(needs).zip(targets.iter().zip(&states));
-    let proofs = each
-        .map(|((project, needs), (target, states))| prove(target, project, needs, &round, states));
+    let proofs = each.map(|((project, needs), (target, states))| {
+        prove(target, project, needs, &collector, states)
+    });
     // A dead region keeps no other one waiting.
     let proofs = join_all(proofs).await;
     let (mut onlines, mut others) = (Vec::new(), Vec::new());

@@ -9,8 +9,8 @@ use super::{
     report::{Call, Cluster, Credentials, Discovery, FoundId, Online, Outcome},
 };
 use crate::{
+    app::Collector,
     board::ClusterState,
-    cli::poll_once::Round,
     cloud::{Budget, CloudError, Services},
     config::ProjectSettings,
     huawei::{Account, Client, Operation},
@@ -36,7 +36,7 @@ pub(super) async fn prove(
     target: &Target<Client>,
     project: &ProjectSettings,
     needs: &Needs,
-    round: &Round,
+    collector: &Collector,
     states: &[Arc<ClusterState>],
 ) -> Proof {
     let cloud = &target.cloud;
@@ -45,7 +45,7 @@ pub(super) async fn prove(
         Ok(_) => cloud.project_id(budget()).await,
         Err(error) => Err(error.clone()),
     };
-    let mut found = round.fleet.found().filter(|(name, _)| **name == target.name);
+    let mut found = collector.fleet.found().filter(|(name, _)| **name == target.name);
     let found = found.next().map(|(_, found)| found);
     let not_listed = found.and_then(|found| found.failure.as_ref());
     let of_id = project_id.as_ref().err().filter(|_| account.is_ok());
@@ -56,7 +56,7 @@ pub(super) async fn prove(
     ];
     let failures = failures.into_iter().filter_map(|(error, place)| Some((error?.clone(), place)));
     let mut failures: Vec<_> = failures.collect();
-    let mut calls = exchanges(cloud, &round.stats, &account);
+    let mut calls = exchanges(cloud, &collector.stats, &account);
     let ids: Vec<_> = project.endpoint_services.iter().map(|meta| meta.id.clone()).collect();
     for &operation in &needs.operations {
         let outcome = match operation {
