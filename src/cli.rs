@@ -36,7 +36,7 @@ static VERSION_LINE: LazyLock<String> =
 ///
 /// Without a command it serves, as `serve` does. `demo` needs no configuration and no account.
 #[derive(Debug, Parser)]
-#[command(name = "css-vpcep-exporter", version = &**VERSION_LINE, args_conflicts_with_subcommands = true, after_help = examples::PROGRAM)]
+#[command(name = "css-vpcep-exporter", version = &**VERSION_LINE, args_conflicts_with_subcommands = true, after_help = examples::of("css-vpcep-exporter"))]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -47,37 +47,37 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Polls the configured clusters and serves their metrics (the default)
-    #[command(after_help = examples::SERVE)]
+    #[command(after_help = examples::of("serve"))]
     Serve(serve::ServeArgs),
     /// Runs everything on a simulated cloud; needs no account and no configuration
-    #[command(after_help = examples::DEMO)]
+    #[command(after_help = examples::of("demo"))]
     Demo(demo::DemoArgs),
     /// Runs the simulated cloud alone
-    #[command(after_help = examples::SIMULATE)]
+    #[command(after_help = examples::of("simulate"))]
     Simulate(simulate::SimulateArgs),
     /// Polls every configured cluster once and prints the metrics
-    #[command(after_help = examples::COLLECT)]
+    #[command(after_help = examples::of("collect"))]
     Collect(collect::CollectArgs),
     /// Checks the configuration file and estimates the cost of its polls
-    #[command(after_help = examples::CHECK_CONFIG)]
+    #[command(after_help = examples::of("check-config"))]
     CheckConfig(check_config::CheckConfigArgs),
     /// Shows and changes endpoint services, through the admin listener
-    #[command(after_help = examples::SERVICE)]
+    #[command(after_help = examples::of("service"))]
     Service(service::ServiceArgs),
     /// Lists, accepts and rejects connections of clusters, through the admin listener
-    #[command(after_help = examples::CONNECTION)]
+    #[command(after_help = examples::of("connection"))]
     Connection(connection::ConnectionArgs),
     /// Verifies or shows the audit log
-    #[command(after_help = examples::AUDIT)]
+    #[command(after_help = examples::of("audit"))]
     Audit(audit::AuditArgs),
     /// Prints a script that completes commands and flags in a shell
-    #[command(after_help = examples::COMPLETIONS)]
+    #[command(after_help = examples::of("completions"))]
     Completions(man::CompletionsArgs),
     /// Prints the manual page of the program or of one of its commands
-    #[command(after_help = examples::MAN)]
+    #[command(after_help = examples::of("man"))]
     Man(man::ManArgs),
     /// Creates an admin token
-    #[command(after_help = examples::TOKEN)]
+    #[command(after_help = examples::of("token"))]
     Token(token::TokenArgs),
 }
 
@@ -117,8 +117,8 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Audit(args) => Ok(audit::run(args)),
         Command::Completions(args) => Ok(man::completions(&args)),
         Command::Man(args) => man::man(&args),
-        Command::Service(args) => Ok(service::run(args).await),
-        Command::Connection(args) => Ok(connection::run(args).await),
+        Command::Service(args) => service::run(args).await,
+        Command::Connection(args) => connection::run(args).await,
         Command::Token(args) => token::run(&args),
     }
 }

@@ -31,47 +31,29 @@ pub use self::{
     web::{WebConfig, load_web, parse_web},
 };
 
-pub(crate) use diagnostics::check_name;
+pub(crate) use self::{
+    admin::Words,
+    diagnostics::{check_name, human},
+};
 
 /// The process's own environment.
 pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads a configuration file and all that it names: secret files, environment variables.
-///
-/// # Errors
-/// Every mistake that was found.
-pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
-    convert::parse(&yaml::read(path)?, path, Some(lookup))
-}
-
-/// The same, and a web configuration file for the public listener, if there is one.
+/// Reads a configuration file, a web configuration file for the public listener if there is one, and all
+/// that they name: secret files, environment variables. Without a way to look up these, the two files and
+/// nothing else: the result can be inspected, but not run.
 ///
 /// # Errors
 /// Every mistake that was found in either file.
-pub fn load_with_web(
+pub fn load(
     path: &Path,
     web: Option<&Path>,
-    lookup: Lookup<'_>,
+    lookup: Option<Lookup<'_>>,
 ) -> Result<Config, ConfigError> {
-    with_web(load(path, lookup), web.map(load_web).transpose())
-}
-
-/// Reads the two files and nothing else: no file that they name, no credentials, no environment
-/// variable. The result can be inspected, but not run.
-///
-/// # Errors
-/// Every mistake that was found in either file.
-pub fn check_syntax(path: &Path, web: Option<&Path>) -> Result<Config, ConfigError> {
-    let loaded = yaml::read(path).and_then(|text| convert::parse(&text, path, None));
-    with_web(loaded, web.map(|web| web::load(web, true)).transpose())
-}
-
-fn with_web(
-    loaded: Result<Config, ConfigError>,
-    web: Result<Option<WebConfig>, ConfigError>,
-) -> Result<Config, ConfigError> {
+    let loaded = yaml::read(path).and_then(|text| convert::parse(&text, path, lookup));
+    let web = web.map(|web| load_web(web, lookup.is_none())).transpose();
     match (loaded, web) {
         (Ok(mut config), Ok(Some(web))) => {
             config.web = web.settings;

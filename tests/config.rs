@@ -32,7 +32,7 @@ fn variables(more: &[(&str, &str)]) -> Variables {
 }
 
 fn load(path: &Path, variables: &Variables) -> Result<Config, ConfigError> {
-    config::load(path, &|name| variables.get(name).cloned())
+    config::load(path, None, Some(&|name| variables.get(name).cloned()))
 }
 
 /// The program, with credentials in its environment and nothing of this process's but the path.

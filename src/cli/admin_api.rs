@@ -1,29 +1,21 @@
 //! The admin API of a running exporter, for the commands that use it.
 //!
-//! `client` speaks HTTP, `failure` explains a missing answer, `text` prints what all answers have in common. Texts
-//! of the server are escaped before they reach the terminal.
+//! `client` speaks HTTP, `failure` explains a missing answer, `change` makes a change of either kind, `text` prints
+//! what all answers have in common. Texts of the server are escaped before they reach the terminal.
 
+pub(super) mod change;
 pub(super) mod client;
 mod failure;
 pub(super) mod text;
 
-use std::{
-    io::{BufRead as _, IsTerminal as _},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use clap::{Args, builder::FalseyValueParser};
 use serde_json::Value;
 
-use self::{
-    client::{Client, Refused},
-    text::Paint,
-};
-use super::{FAILED, USAGE, complain, print};
+use self::text::Paint;
+use super::terminal::{complain, print};
 use crate::text::json_line;
-
-/// A plan found something to change.
-pub(super) const CHANGES: u8 = 2;
 
 #[derive(Args, Debug)]
 pub(super) struct ApiArgs {
@@ -62,41 +54,6 @@ pub(super) struct ApiArgs {
     json: bool,
 }
 
-/// An early end of a command.
-pub(super) enum End {
-    /// The command line is wrong, or something it names.
-    Usage(String),
-    /// It did not work.
-    Failed(String),
-    /// The exporter refused; the answer is shown.
-    Refused(Box<Refused>),
-}
-
-/// The exit code of a command; says why it ended early.
-pub(super) fn answered(out: &Out, ended: Result<u8, End>) -> u8 {
-    match ended {
-        Ok(code) => code,
-        Err(End::Usage(why)) => {
-            complain(&why);
-            USAGE
-        }
-        Err(End::Failed(why)) => {
-            complain(&why);
-            FAILED
-        }
-        Err(End::Refused(refusal)) => refused(out, &refusal, &[]),
-    }
-}
-
-/// Shows a refusal, without the warnings in `said`.
-pub(super) fn refused(out: &Out, refusal: &Refused, said: &[String]) -> u8 {
-    out.raw(&refusal.raw);
-    for line in text::refusal(refusal.status, &refusal.problem, said, &out.paint) {
-        complain(&line);
-    }
-    FAILED
-}
-
 /// The output: with `--json` the results are the answer, and nothing else.
 pub(super) struct Out {
     json: bool,
@@ -104,53 +61,33 @@ pub(super) struct Out {
 }
 
 impl Out {
-    pub(super) fn of(api: &ApiArgs) -> Self {
+    fn of(api: &ApiArgs) -> Self {
         Self { json: api.json, paint: Paint::for_stdout() }
     }
 
-    pub(super) fn say(&self, line: &str) {
-        if self.json {
-            complain(line);
-        } else {
-            print(line);
+    fn say(&self, lines: &[String]) {
+        for line in lines {
+            if self.json {
+                complain(line);
+            } else {
+                print(line);
+            }
         }
     }
 
     /// The answer itself with `--json`, else these lines about it.
-    pub(super) fn show(&self, answer: &Value, lines: impl FnOnce() -> Vec<String>) {
+    pub(super) fn show(&self, answer: &Value, lines: impl FnOnce(&Paint) -> Vec<String>) {
         self.raw(answer);
         if !self.json {
-            lines().iter().for_each(|line| self.say(line));
+            self.say(&lines(&self.paint));
         }
     }
 
-    pub(super) fn raw(&self, answer: &Value) {
+    fn raw(&self, answer: &Value) {
         if self.json {
             // A value that was parsed can be serialized.
             let line = json_line(answer).unwrap_or_default();
             print(&String::from_utf8_lossy(&line));
         }
     }
-}
-
-/// Fails without a terminal to ask on.
-pub(super) fn may_ask(yes: bool, can_ask: bool) -> Result<(), End> {
-    let can_ask = can_ask && std::io::stdin().is_terminal();
-    if !yes && !can_ask {
-        let why = "there is no terminal to ask on: check the plan, then use --yes";
-        return Err(End::Usage(why.into()));
-    }
-    Ok(())
-}
-
-pub(super) fn confirmed(question: &str) -> Result<bool, End> {
-    complain(question);
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    read.map_err(|error| End::Failed(format!("no answer: {error}")))?;
-    Ok(line.trim() == "yes")
-}
-
-pub(super) fn client(api: &ApiArgs) -> Result<Client, End> {
-    Client::new(&api.url, api.token_file.as_deref(), api.ca_file.as_deref()).map_err(End::Usage)
 }

@@ -27,7 +27,7 @@ pub(super) struct ConfigArgs {
 
 impl ConfigArgs {
     pub(super) fn load(&self, web: Option<&Path>) -> Result<Config, ConfigError> {
-        config::load_with_web(&self.config_file, web, &config::process_environment)
+        config::load(&self.config_file, web, Some(&config::process_environment))
     }
 }
 

@@ -12,7 +12,10 @@ use std::{
 use clap::{Args, Subcommand};
 
 use super::{FAILED, FINE, examples, print, terminal::visible};
-use crate::audit::{self, Head, Reading, Record, Unresolved};
+use crate::{
+    audit::{self, Head, Reading, Record, Unresolved},
+    text::from_hex,
+};
 
 #[derive(Args, Debug)]
 pub(super) struct AuditArgs {
@@ -31,12 +34,12 @@ enum AuditCommand {
     ///
     /// The exit code is 1 if the chain is broken, a file is missing or empty, or the expected record is
     /// not there.
-    #[command(after_help = examples::AUDIT_VERIFY)]
+    #[command(after_help = examples::of("audit verify"))]
     Verify(VerifyArgs),
     /// Shows the changes, the refusals and when the log was opened
     ///
     /// The chain is not checked: `audit verify` does that.
-    #[command(after_help = examples::AUDIT_SHOW)]
+    #[command(after_help = examples::of("audit show"))]
     Show(show::ShowArgs),
 }
 
@@ -54,10 +57,9 @@ struct VerifyArgs {
 }
 
 fn hash(text: &str) -> Result<String, String> {
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    match text.len() == 64 && text.bytes().all(is_digit) {
-        true => Ok(text.to_owned()),
-        false => {
+    match from_hex::<32>(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => {
             Err("expected 64 lower-case hexadecimal digits, the head as verify prints it".into())
         }
     }

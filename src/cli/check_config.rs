@@ -16,17 +16,17 @@ use clap::{Args, builder::FalseyValueParser};
 
 use self::{
     calls::{Needed, Needs},
-    cost::{Cost, CostOfFound, Expected, Page},
+    cost::{Cost, Expected, Page},
     online::Read,
 };
 use super::{
     args::{ConfigArgs, WebArgs},
     exit::{self, Failure},
     log::LogArgs,
-    terminal::print,
+    terminal::{columns, print},
 };
 use crate::{
-    config::{self, Config, ProjectSettings},
+    config::{self, Config, ProjectSettings, human},
     huawei::paging::MAX_ROWS,
 };
 
@@ -64,7 +64,7 @@ pub(super) async fn run(args: CheckConfigArgs) -> Result<u8, Failure> {
     args.log.init();
     let web = args.web.file();
     let mut config = match args.syntax_only {
-        true => config::check_syntax(&args.config.config_file, web.as_deref())?,
+        true => config::load(&args.config.config_file, web.as_deref(), None)?,
         false => args.config.load(web.as_deref())?,
     };
     if !args.json {
@@ -79,8 +79,12 @@ pub(super) async fn run(args: CheckConfigArgs) -> Result<u8, Failure> {
         false => None,
     };
     let assumed = Expected::all(args.connections);
+    let expected = read.as_ref().map_or(&assumed, |read| &read.expected);
+    let clusters = projects.iter().flat_map(|project| &project.clusters);
     let findings = Findings {
-        expected: read.as_ref().map_or(&assumed, |read| &read.expected),
+        costs: projects.iter().map(|project| Cost::of(project, expected)).collect(),
+        page: cost::page(clusters, expected, &config.exposition),
+        expected,
         read: read.as_ref(),
         config: &config,
         projects: &projects,
@@ -98,40 +102,69 @@ struct Findings<'a> {
     config: &'a Config,
     /// With the clusters that were discovered.
     projects: &'a [ProjectSettings],
+    /// One for each project.
+    costs: Vec<Cost>,
+    page: Page,
     expected: &'a Expected,
     read: Option<&'a Read>,
     policies: Vec<Needed>,
 }
 
 impl Findings<'_> {
-    fn costs(&self) -> Vec<Cost> {
-        self.projects.iter().map(|project| Cost::of(project, self.expected)).collect()
-    }
-
-    fn page(&self) -> Page {
-        let clusters = self.projects.iter().flat_map(|project| &project.clusters);
-        cost::page(clusters, self.expected, &self.config.exposition)
-    }
-
     /// The lines after the head.
     fn lines(&self) -> Vec<String> {
-        let costs = self.costs();
-        let exposition = &self.config.exposition;
         let mut lines = self.read.map_or_else(Vec::new, |read| read.lines(self.projects));
-        lines.extend(table(&costs));
-        let over = costs.iter().filter_map(|cost| over_the_limit(cost, exposition.stale_after));
-        lines.extend(over);
-        lines.extend(totals(&costs, &self.page(), self.expected));
+        lines.extend(table(&self.costs));
+        let stale_after = self.config.exposition.stale_after;
+        lines.extend(self.costs.iter().filter_map(|cost| over_the_limit(cost, stale_after)));
+        lines.extend(self.totals());
         match self.read {
             Some(_) => lines.extend(self.policies.iter().flat_map(Needed::lines)),
             None => {
-                let found = self.projects.iter();
-                let found =
-                    found.filter_map(|project| CostOfFound::of(project, self.expected, exposition));
-                lines.extend(found.map(|cost| of_discovery(&cost)));
+                let each = self.projects.iter().zip(&self.costs);
+                lines.extend(each.filter_map(|(project, cost)| self.of_discovery(project, cost)));
             }
         }
         lines
+    }
+
+    fn calls_per_minute(&self) -> f64 {
+        self.costs.iter().map(|cost| cost.calls_per_minute).sum()
+    }
+
+    fn totals(&self) -> Vec<String> {
+        let Page { series, bytes } = self.page;
+        let mut lines = vec![
+            format!("calls per minute  {}", number(self.calls_per_minute())),
+            format!("series            {series}"),
+            format!(
+                "bytes per scrape  {} (without the exporter's own metrics)",
+                self::bytes(bytes)
+            ),
+        ];
+        if self.expected.any_assumed {
+            lines.push(format!(
+                "assumed: {} connections in each cluster that was not read; see --connections, --online",
+                self.expected.default
+            ));
+        }
+        lines
+    }
+
+    fn of_discovery(&self, project: &ProjectSettings, cost: &Cost) -> Option<String> {
+        let discovery = project.discovery.as_ref()?;
+        let (rows_per_call, exposition) = (project.cloud.paging.limit, &self.config.exposition);
+        let (calls, series) =
+            cost::of_each_found(discovery, rows_per_call, self.expected, exposition);
+        let left = (cost.limit_per_minute - cost.calls_per_minute).max(0.0);
+        Some(format!(
+            "discovery of {}: its list is read every {}; each cluster that it finds is not counted above and \
+             adds {} calls a minute and {series} series; the rate limit has room for {} of them",
+            cost.project,
+            human(discovery.interval),
+            number(calls),
+            (left / calls) as u64
+        ))
     }
 }
 
@@ -157,8 +190,7 @@ const HEADINGS: [&str; 6] =
 
 /// A line for each project, the columns under their headings.
 fn table(costs: &[Cost]) -> Vec<String> {
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(costs.iter().map(|cost| {
+    let rows = costs.iter().map(|cost| {
         [
             cost.project.to_string(),
             cost.clusters.to_string(),
@@ -167,20 +199,8 @@ fn table(costs: &[Cost]) -> Vec<String> {
             format!("{:.1}%", cost.share() * 100.0),
             seconds(cost.first_round()),
         ]
-    }));
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or_default()
-    };
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let line = |row: &[String; 6]| {
-        let mut line = format!("{:<1$}", row[0], widths[0]);
-        for (cell, width) in row.iter().zip(widths).skip(1) {
-            line.push_str(&format!("  {cell:>width$}"));
-        }
-        line
-    };
-    rows.iter().map(line).collect()
+    });
+    columns(HEADINGS, rows, true)
 }
 
 fn over_the_limit(cost: &Cost, stale_after: Duration) -> Option<String> {
@@ -207,34 +227,6 @@ fn over_the_limit(cost: &Cost, stale_after: Duration) -> Option<String> {
     ))
 }
 
-fn totals(costs: &[Cost], page: &Page, expected: &Expected) -> Vec<String> {
-    let calls = costs.iter().map(|cost| cost.calls_per_minute).sum();
-    let mut lines = vec![
-        format!("calls per minute  {}", number(calls)),
-        format!("series            {}", page.series),
-        format!("bytes per scrape  {} (without the exporter's own metrics)", bytes(page.bytes)),
-    ];
-    if expected.any_assumed {
-        lines.push(format!(
-            "assumed: {} connections in each cluster that was not read; see --connections, --online",
-            expected.default
-        ));
-    }
-    lines
-}
-
-fn of_discovery(cost: &CostOfFound) -> String {
-    format!(
-        "discovery of {}: its list is read every {}; each cluster that it finds is not counted above and \
-         adds {} calls a minute and {} series; the rate limit has room for {} of them",
-        cost.project,
-        human(cost.list_interval),
-        number(cost.calls_per_minute),
-        cost.series,
-        cost.room
-    )
-}
-
 /// With one digit after the point, where there is something.
 fn number(value: f64) -> String {
     let text = format!("{value:.1}");
@@ -247,10 +239,6 @@ fn seconds(duration: Duration) -> String {
         0..60 => format!("{:.1}s", duration.as_secs_f64()),
         seconds => human(Duration::from_secs(seconds)),
     }
-}
-
-fn human(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
 }
 
 /// The connections are made up, so more digits would promise too much.

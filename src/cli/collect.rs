@@ -2,7 +2,7 @@
 
 mod recording;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,13 +12,15 @@ use super::{
     args::ConfigArgs,
     exit::{self, Failure},
     log::LogArgs,
-    poll_once::{MOST_NAMED, Outage, Round, in_part, outages, poll_once},
+    poll_once::{MOST_NAMED, Outage, in_part, outages, poll_once},
     signals,
     terminal::print,
 };
 use crate::{
+    app::Collector,
     board::{ClusterMeta, Snapshot},
     clock::Clock,
+    cloud::CloudError,
     config::Config,
     exposition::{self, Format, Sources, Store},
 };
@@ -42,12 +44,13 @@ pub(super) async fn run(args: CollectArgs) -> Result<u8, Failure> {
         tracing::warn!("{warning}");
     }
     let recording = args.record.map(|path| RecordingFile::create(path, &config)).transpose()?;
-    let (shutdown, others) = signals::listen()?.split(None);
-    tokio::select! {
-        collected = collect(config, recording, bar) => Ok(exit::code(collected?)),
-        () = shutdown => Err("interrupted".to_owned().into()),
-        never = others => match never {},
-    }
+    let collected = async |shutdown| {
+        tokio::select! {
+            collected = collect(config, recording, bar) => collected,
+            () = shutdown => Err("interrupted".into()),
+        }
+    };
+    Ok(exit::code(signals::listen()?.during(None, collected).await?))
 }
 
 /// Prints the page; false if a cluster or a list of clusters was not read, or not whole.
@@ -58,8 +61,9 @@ async fn collect(
 ) -> Result<bool, Failure> {
     let recorder = recording.as_ref().map(|file| file.recorder.clone());
     let known = |clusters| show(&bar, clusters as u64);
-    let round = poll_once(&mut config, recorder, known, || bar.inc(1)).await?;
-    let Round { board, stats, is_all_discovered, .. } = round;
+    let (collector, is_all_discovered) =
+        poll_once(&mut config, recorder, known, || bar.inc(1)).await?;
+    let Collector { board, stats, .. } = collector;
     bar.finish_and_clear();
     let snapshot = board.snapshot();
     tell(&snapshot);
@@ -73,42 +77,35 @@ async fn collect(
 fn tell(snapshot: &Snapshot) {
     for states in snapshot.clusters().chunk_by(|one, other| one.meta.project == other.meta.project)
     {
-        for Outage { error, clusters } in outages(states) {
-            let (first, cluster_names) = named(&clusters);
-            tracing::error!(
-                project = &*first.project,
-                cluster_id = first.id.as_str(),
-                clusters = clusters.len(),
-                cluster_names,
-                reason = error.reason.as_str(),
-                code = error.code,
-                request_id = error.request_id,
-                "clusters cannot be read: {error}"
-            );
+        for Outage { error, failed } in outages(states) {
+            tell_of(&failed, Some(&error), format_args!("clusters cannot be read: {error}"));
         }
         let in_part = in_part(states);
         if !in_part.is_empty() {
-            let (first, cluster_names) = named(&in_part);
-            tracing::error!(
-                project = &*first.project,
-                cluster_id = first.id.as_str(),
-                clusters = in_part.len(),
-                cluster_names,
-                "not every connection of these clusters could be read"
-            );
+            let what = "not every connection of these clusters could be read";
+            tell_of(&in_part, None, format_args!("{what}"));
         }
     }
 }
 
-/// The first of some clusters, and the names of so many that one sees what they have in common; the
-/// metric `up` has them all.
-fn named(clusters: &[Arc<ClusterMeta>]) -> (&ClusterMeta, String) {
+/// Names the first of some clusters, and so many others that one sees what they have in common; the metric
+/// `up` has them all.
+fn tell_of(clusters: &[Arc<ClusterMeta>], error: Option<&CloudError>, what: fmt::Arguments<'_>) {
     let named = clusters.iter().take(MOST_NAMED).map(|cluster| &*cluster.name);
-    let mut names = named.collect::<Vec<_>>().join(", ");
+    let mut cluster_names = named.collect::<Vec<_>>().join(", ");
     if clusters.len() > MOST_NAMED {
-        names.push_str(", …");
+        cluster_names.push_str(", …");
     }
-    (&clusters[0], names)
+    tracing::error!(
+        project = &*clusters[0].project,
+        cluster_id = clusters[0].id.as_str(),
+        clusters = clusters.len(),
+        cluster_names,
+        reason = error.map(|error| error.reason.as_str()),
+        code = error.and_then(|error| error.code.as_deref()),
+        request_id = error.and_then(|error| error.request_id.as_deref()),
+        "{what}"
+    );
 }
 
 /// Drawn on stderr, and only where that is a terminal.

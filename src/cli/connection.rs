@@ -4,17 +4,19 @@
 use clap::{Args, Subcommand};
 
 use super::{
-    FINE,
     admin_api::{
-        ApiArgs, CHANGES, End, Out, answered, client, confirmed, may_ask, refused,
-        text::{columns, connections, outcome, warnings},
+        ApiArgs,
+        change::{Consent, Effect, make, may_ask},
+        client::Client,
+        text::{Paint, columns, connections, warnings},
     },
     examples,
+    exit::{FINE, Failure},
     terminal::visible,
 };
 use crate::{
     admin::{ReadConnection, ReadConnections},
-    change::{DecisionRequest, Outcome, Seen},
+    change::{ChangeView, ConnectionsView, DecisionRequest, Outcome, Seen},
     label::Label as _,
     model::{Decision, EndpointId, Status},
 };
@@ -30,13 +32,13 @@ pub(super) struct ConnectionArgs {
 #[derive(Debug, Subcommand)]
 enum ConnectionCommand {
     /// Lists the connections of a cluster, read from the cloud now
-    #[command(after_help = examples::CONNECTION_LIST)]
+    #[command(after_help = examples::of("connection list"))]
     List(ClusterArgs),
     /// Accepts connections: shows the change, asks for confirmation, makes it and reads back the result
-    #[command(after_help = examples::CONNECTION_ACCEPT)]
+    #[command(after_help = examples::of("connection accept"))]
     Accept(DecisionArgs),
     /// Rejects connections: shows the change, asks for confirmation, makes it and reads back the result
-    #[command(after_help = examples::CONNECTION_REJECT)]
+    #[command(after_help = examples::of("connection reject"))]
     Reject(DecisionArgs),
 }
 
@@ -62,33 +64,25 @@ struct DecisionArgs {
     yes: bool,
 }
 
-pub(super) async fn run(args: ConnectionArgs) -> u8 {
-    let out = Out::of(&args.api);
-    let ended = match args.command {
-        ConnectionCommand::List(ClusterArgs { cluster }) => list(&args.api, &out, &cluster).await,
-        ConnectionCommand::Accept(decision) => {
-            decide(&args.api, &out, Decision::Accept, &decision).await
-        }
-        ConnectionCommand::Reject(decision) => {
-            decide(&args.api, &out, Decision::Reject, &decision).await
-        }
-    };
-    answered(&out, ended)
+pub(super) async fn run(args: ConnectionArgs) -> Result<u8, Failure> {
+    match args.command {
+        ConnectionCommand::List(ClusterArgs { cluster }) => list(&args.api, &cluster).await,
+        ConnectionCommand::Accept(decision) => decide(&args.api, Decision::Accept, &decision).await,
+        ConnectionCommand::Reject(decision) => decide(&args.api, Decision::Reject, &decision).await,
+    }
 }
 
-async fn list(api: &ApiArgs, out: &Out, cluster: &str) -> Result<u8, End> {
-    let answer = client(api)?.connections(cluster).await?;
-    out.show(&answer.raw, || {
+async fn list(api: &ApiArgs, cluster: &str) -> Result<u8, Failure> {
+    let client = Client::new(api)?;
+    let answer = client.connections(cluster).await?;
+    client.out.show(&answer.raw, |paint| {
         let row = |one: &ReadConnection| {
             let updated = one.updated.as_deref().unwrap_or("-");
             [&one.endpoint_id, &one.status, one.ip.as_deref().unwrap_or("-"), updated].map(visible)
         };
         let mut lines = match &*answer.body.connections {
             [] => vec!["The cluster has no connection.".to_owned()],
-            all => {
-                let head = ["ENDPOINT", "STATUS", "IP", "UPDATED"];
-                columns(head, all.iter().map(row), &out.paint)
-            }
+            all => columns(["ENDPOINT", "STATUS", "IP", "UPDATED"], all.iter().map(row), paint),
         };
         if !answer.body.complete {
             lines
@@ -99,55 +93,48 @@ async fn list(api: &ApiArgs, out: &Out, cluster: &str) -> Result<u8, End> {
     Ok(FINE)
 }
 
-async fn decide(
-    api: &ApiArgs,
-    out: &Out,
-    action: Decision,
-    args: &DecisionArgs,
-) -> Result<u8, End> {
+async fn decide(api: &ApiArgs, action: Decision, args: &DecisionArgs) -> Result<u8, Failure> {
     may_ask(args.yes || args.dry_run, true)?;
-    let client = client(api)?;
+    let client = Client::new(api)?;
     let cluster = &args.cluster.cluster;
     let current = client.connections(cluster).await?.body;
     let decision = DecisionRequest { action, connections: seen(&current, &args.endpoints)? };
-    let planned = client.decide(cluster, &decision, true).await?;
-    let changes = &planned.body.effect.connections;
-    for line in connections(changes, &out.paint) {
-        out.say(&line);
-    }
-    for line in warnings(&planned.body.warnings, &[], &out.paint) {
-        out.say(&line);
-    }
-    let is_as_wanted = changes.iter().all(|one| one.outcome == Outcome::Unchanged);
-    if args.dry_run || is_as_wanted {
-        out.raw(&planned.raw);
-        return Ok(if is_as_wanted { FINE } else { CHANGES });
-    }
-    if !args.yes && !confirmed(&question(action, changes.len(), &current, client.base()))? {
-        return Err(End::Failed("nothing was changed".into()));
-    }
-    // The warnings of the plan are not repeated.
-    let said = &planned.body.warnings;
-    let answer = match client.decide(cluster, &decision, false).await {
-        Err(End::Refused(refusal)) => return Ok(refused(out, &refusal, said)),
-        ended => ended?,
+    let consent = match (args.dry_run, args.yes) {
+        (true, _) => Consent::Never,
+        (false, true) => Consent::Given,
+        (false, false) => {
+            let count = decision.connections.len();
+            Consent::Asked(question(action, count, &current, client.base()))
+        }
     };
-    out.raw(&answer.raw);
-    for line in connections(&answer.body.effect.connections, &out.paint) {
-        out.say(&line);
+    make(&client, consent, async |dry_run, said| {
+        client.decide(cluster, &decision, dry_run, said).await
+    })
+    .await
+}
+
+impl Effect for ConnectionsView {
+    fn is_nothing(&self) -> bool {
+        self.connections.iter().all(|one| one.outcome == Outcome::Unchanged)
     }
-    for line in outcome(&(&answer.body).into(), said, &out.paint) {
-        out.say(&line);
+
+    fn planned(change: &ChangeView<Self>, paint: &Paint) -> Vec<String> {
+        let mut lines = change.effect.parts(paint);
+        lines.extend(warnings(&change.warnings, &[], paint));
+        lines
     }
-    Ok(FINE)
+
+    fn parts(&self, paint: &Paint) -> Vec<String> {
+        connections(&self.connections, paint)
+    }
 }
 
 /// The connections as they are now: what is decided is based on what is shown.
-fn seen(current: &ReadConnections, endpoints: &[String]) -> Result<Vec<Seen>, End> {
+fn seen(current: &ReadConnections, endpoints: &[String]) -> Result<Vec<Seen>, Failure> {
     let one = |id: &String| {
         let found = current.connections.iter().find(|one| one.endpoint_id == *id);
         let found = found.ok_or_else(|| {
-            End::Usage(format!(
+            Failure::usage(format!(
                 "the cluster {} has no connection {}; `connection list` shows them",
                 visible(&current.cluster_name),
                 visible(id)

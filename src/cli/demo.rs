@@ -4,7 +4,6 @@
 //! The two speak over HTTP as strangers do; the daemon is configured as it always is, from a text.
 
 use std::{
-    fmt::Write as _,
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -13,6 +12,7 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ use super::{
     args::{ListenAddress, parse_listen_address},
     exit::{FINE, Failure},
     log::LogArgs,
-    serve::Beginning,
+    serve::{begin, tls},
     signals::{self, Signals},
     terminal::print,
     token::{random_hex, token},
@@ -62,7 +62,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     let folder = Folder::new()?;
     let load = loader(configuration(&sim, &token, &folder));
     let config = load()?;
-    let beginning = Beginning::of(&config);
+    let tls = tls(&config);
     let options = Options {
         listen: args.listen.map_or_else(
             || vec![loopback(METRICS_PORT), loopback(0)],
@@ -78,7 +78,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     };
     let app = App::bind(config, options).await?;
     let public = reachable(app.public_address());
-    let admin = app.admin_address().ok_or_else(|| "the demo has no admin listener".to_owned())?;
+    let admin = app.admin_address().ok_or("the demo has no admin listener")?;
     let lines = [
         ("metrics", format!("http://{public}/metrics")),
         ("status", format!("http://{public}/")),
@@ -89,7 +89,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Failure> {
     for (word, value) in lines {
         print(&format!("{word} {value}"));
     }
-    beginning.log(&app, "none: this is the demo");
+    begin(&app, "none: this is the demo", tls);
     run_both(app, sim, signals).await?;
     Ok(FINE)
 }
@@ -105,14 +105,11 @@ fn reachable(address: SocketAddr) -> String {
 
 /// Runs the daemon until a signal, and the cloud until the daemon has ended.
 async fn run_both(app: App, sim: Sim, signals: Signals) -> Result<(), String> {
-    let (shutdown, others) = signals.split(Some(app.reload_handle()));
+    let reload = app.reload_handle();
     let (stop, stopped) = oneshot::channel::<()>();
     let (app, sim) = tokio::join!(
         async {
-            let ended = tokio::select! {
-                ended = app.run(shutdown) => ended,
-                never = others => match never {},
-            };
+            let ended = signals.during(Some(reload), |shutdown| app.run(shutdown)).await;
             drop(stop);
             ended
         },
@@ -134,43 +131,44 @@ async fn cloud() -> Result<Sim, String> {
         faults: Vec::new(),
         fixed_now: None,
     };
-    if let Ok(sim) = Sim::bind(settings(CLOUD_PORT)).await {
-        return Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS));
-    }
-    let sim = Sim::bind(settings(0)).await;
-    let sim = sim.map(|sim| sim.with_churn(STEPS_BETWEEN_CLUSTERS));
-    sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))
+    let sim = match Sim::bind(settings(CLOUD_PORT)).await {
+        Ok(sim) => Ok(sim),
+        Err(_) => Sim::bind(settings(0)).await,
+    };
+    let sim = sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))?;
+    Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS))
 }
 
-/// The text that a person would write in a file.
+/// The text that a person would write in a file: JSON is YAML too.
 fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
     let url = sim.url();
-    let sha256 = text::to_hex(&Sha256::digest(token));
-    let mut yaml = format!(
-        "poll: {{ interval: 2s, timeout: 1s, stale_after: 1m }}\n\
-         state_file: {state:?}\n\
-         admin:\n\
-         \x20 listen: 127.0.0.1:{ADMIN_PORT}\n\
-         \x20 audit_log: {audit:?}\n\
-         \x20 tokens: [{{ name: demo, sha256: {sha256}, role: editor, services: [\"*\"], clusters: [\"*\"] }}]\n\
-         projects:\n\
-         \x20 - name: demo\n\
-         \x20   region: {region}\n\
-         \x20   project_id: {project_id}\n\
-         \x20   credentials: {{ metadata: {{}} }}\n\
-         \x20   api_endpoints: {{ css: \"{url}\", vpcep: \"{url}\", iam: \"{url}\" }}\n\
-         \x20   discovery: {{ interval: 1m, tag_labels: [env, team] }}\n\
-         \x20   endpoint_services:\n",
-        state = folder.0.join("state"),
-        audit = folder.0.join("audit.jsonl"),
-        region = sim.region(),
-        project_id = sim.project_id(),
-    );
-    for (id, name) in sim.services() {
-        // Writing to a String cannot fail.
-        let _ = writeln!(yaml, "      - {{ id: {id}, name: {name} }}");
-    }
-    yaml
+    let services = sim.services().into_iter();
+    let services = services.map(|(id, name)| json!({ "id": id, "name": name }));
+    let configuration = json!({
+        "poll": { "interval": "2s", "timeout": "1s", "stale_after": "1m" },
+        "state_file": folder.0.join("state"),
+        "admin": {
+            "listen": loopback(ADMIN_PORT),
+            "audit_log": folder.0.join("audit.jsonl"),
+            "tokens": [{
+                "name": "demo",
+                "sha256": text::to_hex(&Sha256::digest(token)),
+                "role": "editor",
+                "services": ["*"],
+                "clusters": ["*"],
+            }],
+        },
+        "projects": [{
+            "name": "demo",
+            "region": sim.region(),
+            "project_id": sim.project_id(),
+            "credentials": { "metadata": {} },
+            "api_endpoints": { "css": url, "vpcep": url, "iam": url },
+            "discovery": { "interval": "1m", "tag_labels": ["env", "team"] },
+            "endpoint_services": services.collect::<Vec<_>>(),
+        }],
+    });
+    configuration.to_string()
 }
 
 /// Reads that text as a file is read. The keys are those of the agency of a simulated server.

@@ -15,15 +15,28 @@ pub(super) struct Failure {
     pub(super) text: String,
 }
 
+impl Failure {
+    /// The command line is wrong, or something that it names.
+    pub(super) const fn usage(text: String) -> Self {
+        Self { code: USAGE, text }
+    }
+}
+
 impl From<String> for Failure {
     fn from(text: String) -> Self {
         Self { code: FAILED, text }
     }
 }
 
+impl From<&str> for Failure {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(mistakes: ConfigError) -> Self {
-        Self { code: USAGE, text: mistakes.to_string() }
+        Self::usage(mistakes.to_string())
     }
 }
 

@@ -3,7 +3,11 @@
 //!
 //! Texts of the cloud are escaped in both, so they can neither forge a line nor move a terminal's cursor.
 
-use std::{fmt, io, str::FromStr as _};
+use std::{
+    fmt,
+    io::{self, Write as _},
+    str::FromStr as _,
+};
 
 use clap::{
     Args, ValueEnum,
@@ -12,17 +16,19 @@ use clap::{
 use indicatif::ProgressBar;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use tracing::{Event, Subscriber, field::Field, level_filters::LevelFilter};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
 use tracing_subscriber::{
-    field::Visit,
+    Layer,
     filter::Targets,
     fmt::{
-        FmtContext, FormatEvent, FormatFields, MakeWriter,
         format::Writer,
         time::{FormatTime as _, SystemTime},
     },
-    layer::SubscriberExt as _,
-    registry::LookupSpan,
+    layer::{Context, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
 
@@ -67,60 +73,39 @@ impl LogArgs {
 
     /// The same, with the lines above a progress bar.
     pub(super) fn init_above(&self, bar: ProgressBar) {
-        let registry = tracing_subscriber::registry().with(self.filter());
-        // A second subscriber, or a closed stderr: neither can be reported.
-        let _ = registry.with(self.lines(move || Above(bar.clone()))).try_init();
+        let write = move |line: &str| {
+            // Nothing can be done about a terminal that is gone.
+            let _ = bar.suspend(|| io::stderr().write_all(line.as_bytes()));
+        };
+        // A second subscriber cannot be reported either.
+        let _ = self.subscriber(write).try_init();
     }
 
-    /// Libraries log at trace only: anything that matters comes back to us as an error.
-    fn filter(&self) -> Targets {
-        match self.level {
+    fn subscriber<W>(&self, write: W) -> impl Subscriber + Send + Sync
+    where
+        W: Fn(&str) + Send + Sync + 'static,
+    {
+        // Libraries log at trace only: anything that matters comes back to us as an error.
+        let filter = match self.level {
             LevelFilter::TRACE => Targets::new().with_default(LevelFilter::TRACE),
             level => Targets::new().with_target(OWN_TARGET, level),
-        }
-    }
-
-    fn lines<S, W>(&self, writer: W) -> impl tracing_subscriber::Layer<S>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-        W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-    {
-        tracing_subscriber::fmt::layer()
-            .with_writer(writer)
-            .log_internal_errors(false)
-            .event_format(Line(self.format))
+        };
+        let lines = Lines { format: self.format, write };
+        tracing_subscriber::registry().with(filter).with(lines)
     }
 }
 
-/// Writes to stderr, above the progress bar if there is one.
-struct Above(ProgressBar);
-
-impl io::Write for Above {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(line))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
+/// Writes each event as a line.
+struct Lines<W> {
+    format: LogFormat,
+    write: W,
 }
 
-/// Formats an event as a line.
-struct Line(LogFormat);
-
-impl<S, N> FormatEvent<S, N> for Line
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+impl<S: Subscriber, W: Fn(&str) + 'static> Layer<S> for Lines<W> {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut now = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut now))?;
+        // Writing to a String cannot fail.
+        let _ = SystemTime.format_time(&mut Writer::new(&mut now));
         let metadata = event.metadata();
         let mut fields = Fields::default();
         event.record(&mut fields);
@@ -131,10 +116,11 @@ where
             ("msg", fields.message.into()),
         ];
         entries.extend(fields.others);
-        match self.0 {
-            LogFormat::Logfmt => writeln!(writer, "{}", logfmt(&entries)),
-            LogFormat::Json => writeln!(writer, "{}", json(&Object(entries))),
-        }
+        let line = match self.format {
+            LogFormat::Logfmt => logfmt(&entries),
+            LogFormat::Json => json(&Object(entries)),
+        };
+        (self.write)(&(line + "\n"));
     }
 }
 
@@ -214,11 +200,9 @@ impl Visit for Fields {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        fs::File,
-        io::{Read as _, Seek as _, SeekFrom},
-        sync::Arc,
-    };
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -242,21 +226,11 @@ mod tests {
 
     /// The output of `say` at a level, in a format.
     fn logged(level: LevelFilter, format: LogFormat, say: impl FnOnce()) -> String {
-        let path = std::env::temp_dir().join(format!(
-            "css-vpcep-exporter-log-{}-{:?}",
-            std::process::id(),
-            std::thread::current().id()
-        ));
-        let file = File::options().create(true).truncate(true).read(true).write(true).open(&path);
-        let file = Arc::new(file.unwrap());
-        std::fs::remove_file(path).unwrap();
-        let args = LogArgs { level, format };
-        let registry = tracing_subscriber::registry().with(args.filter());
-        tracing::subscriber::with_default(registry.with(args.lines(file.clone())), say);
-        let (mut file, mut text) = (&*file, String::new());
-        file.seek(SeekFrom::Start(0)).unwrap();
-        file.read_to_string(&mut text).unwrap();
-        text
+        let text = Arc::new(Mutex::new(String::new()));
+        let written = text.clone();
+        let write = move |line: &str| written.lock().push_str(line);
+        tracing::subscriber::with_default(LogArgs { level, format }.subscriber(write), say);
+        text.lock().clone()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use clap_mangen::{Man, roff::Roff};
 use super::{
     Cli,
     args::Offering,
-    exit::{FAILED, FINE, Failure, USAGE},
+    exit::{FAILED, FINE, Failure},
 };
 
 const PROGRAM: &str = "css-vpcep-exporter";
@@ -88,10 +88,10 @@ pub(super) fn man(args: &ManArgs) -> Result<u8, Failure> {
     program.build();
     let command = match &args.command {
         None => program,
-        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| Failure {
-            code: USAGE,
-            text: format!("there is no command {name:?}"),
-        })?,
+        Some(name) => program
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::usage(format!("there is no command {name:?}")))?,
     };
     let page = page(command).map_err(|error| format!("the page cannot be made: {error}"))?;
     Ok(print(&page))

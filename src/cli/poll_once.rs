@@ -5,53 +5,42 @@ use std::sync::Arc;
 
 use crate::{
     app::{self, Collector, StartError},
-    board::{Board, ClusterMeta, ClusterState},
+    board::{ClusterMeta, ClusterState},
     clock::Clock,
     cloud::{CloudError, Reason},
     config::Config,
-    huawei::{self, METADATA_URL, transport::Recorder},
-    poll::{self, Fleet, Polled},
-    stats::Stats,
+    huawei::{METADATA_URL, transport::Recorder},
+    poll::{self, Polled},
 };
 
 /// Number of clusters of a project that are named; more would push the next error out of sight.
 pub(super) const MOST_NAMED: usize = 10;
 
-/// A cause, and the clusters that were not read because of it.
+/// One cause, and what failed because of it, such as clusters that were not read.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub(super) struct Outage<T> {
     /// The error of the first of them.
     pub(super) error: CloudError,
-    pub(super) clusters: Vec<Arc<ClusterMeta>>,
-}
-
-/// The end of one round.
-pub(super) struct Round {
-    pub(super) board: Board,
-    pub(super) stats: Arc<Stats>,
-    /// True if every list of clusters that discovery reads was read whole.
-    pub(super) is_all_discovered: bool,
-    /// The projects, with what discovery found.
-    pub(super) fleet: Fleet<huawei::Client>,
+    pub(super) failed: Vec<T>,
 }
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards, and those that discovery
 /// finds. `recorder` notes the answers; `known` is called with the number of clusters, `polled` after each.
+/// Returns true if every list of clusters that discovery reads was read whole.
 pub(super) async fn poll_once(
     config: &mut Config,
     recorder: Option<Arc<Recorder>>,
     known: impl Fn(usize),
     polled: impl Fn(),
-) -> Result<Round, StartError> {
+) -> Result<(Collector, bool), StartError> {
     let clock = Clock::system();
-    let collector = app::collector(config, [], &clock, METADATA_URL, recorder)?;
-    let Collector { mut fleet, board, stats, .. } = collector;
-    let is_all_discovered = fleet.read_once().await;
-    let Polled { targets, clusters } = fleet.polled();
+    let mut collector = app::collector(config, [], &clock, METADATA_URL, recorder)?;
+    let is_all_discovered = collector.fleet.read_once().await;
+    let Polled { targets, clusters } = collector.fleet.polled();
     known(clusters.len());
-    board.reconfigure(clusters);
-    poll::once(targets, &board, &clock, &stats, |_, _| polled()).await;
-    Ok(Round { board, stats, is_all_discovered, fleet })
+    collector.board.reconfigure(clusters);
+    poll::once(targets, &collector.board, &clock, &collector.stats, |_, _| polled()).await;
+    Ok((collector, is_all_discovered))
 }
 
 /// The clusters that were read, but not whole.
@@ -61,7 +50,7 @@ pub(super) fn in_part(states: &[Arc<ClusterState>]) -> Vec<Arc<ClusterMeta>> {
 }
 
 /// The reasons why clusters were not read.
-pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage> {
+pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage<Arc<ClusterMeta>>> {
     let failed = states.iter().filter(|state| state.observation.is_none());
     by_cause(failed.map(|state| {
         let died = || CloudError::new(Reason::Internal, "the poll ended without a result");
@@ -69,13 +58,13 @@ pub(super) fn outages(states: &[Arc<ClusterState>]) -> Vec<Outage> {
     }))
 }
 
-/// Clusters with the same cause become one, in the order of the first of each.
-fn by_cause(failed: impl Iterator<Item = (Arc<ClusterMeta>, CloudError)>) -> Vec<Outage> {
-    let mut outages: Vec<Outage> = Vec::new();
-    for (cluster, error) in failed {
+/// Failures with the same cause become one, in the order of the first of each.
+pub(super) fn by_cause<T>(failed: impl Iterator<Item = (T, CloudError)>) -> Vec<Outage<T>> {
+    let mut outages: Vec<Outage<T>> = Vec::new();
+    for (one, error) in failed {
         match outages.iter_mut().find(|outage| is_same_cause(&outage.error, &error)) {
-            Some(outage) => outage.clusters.push(cluster),
-            None => outages.push(Outage { error, clusters: vec![cluster] }),
+            Some(outage) => outage.failed.push(one),
+            None => outages.push(Outage { error, failed: vec![one] }),
         }
     }
     outages
@@ -112,7 +101,7 @@ pub(super) mod tests {
     }
 
     /// Outages of 120 clusters of one project, and of 17 of another.
-    pub(in crate::cli) fn some() -> Vec<Outage> {
+    pub(in crate::cli) fn some() -> Vec<Outage<Arc<ClusterMeta>>> {
         let of_cloud = |reason, code: &str, message: &str| CloudError {
             status: Some(401),
             code: Some(code.into()),
@@ -136,7 +125,7 @@ pub(super) mod tests {
     #[test]
     fn one_cause_is_told_once_with_all_it_concerns() {
         let outages = some();
-        let clusters: Vec<_> = outages.iter().map(|outage| outage.clusters.len()).collect();
+        let clusters: Vec<_> = outages.iter().map(|outage| outage.failed.len()).collect();
         assert_eq!(clusters, [121, 13, 1, 1, 1]);
     }
 }

@@ -63,49 +63,39 @@ fn parse_telemetry_path(text: &str) -> Result<String, String> {
     }
 }
 
-/// The facts about the configuration in the first line of the daemon's log.
-pub(super) struct Beginning {
-    public_tls: bool,
-    admin_tls: bool,
+/// True for the public and for the admin listener if they have TLS.
+pub(super) fn tls(config: &Config) -> [bool; 2] {
+    let admin = config.admin.as_ref();
+    [config.web.tls.is_some(), admin.is_some_and(|admin| admin.web.tls.is_some())]
 }
 
-impl Beginning {
-    pub(super) fn of(config: &Config) -> Self {
-        Self {
-            public_tls: config.web.tls.is_some(),
-            admin_tls: config.admin.as_ref().is_some_and(|admin| admin.web.tls.is_some()),
-        }
-    }
-
-    pub(super) fn log(self, app: &App, config_file: impl fmt::Display) {
-        let admin = app.admin_address();
-        tracing::info!(
-            version = VERSION,
-            revision = REVISION,
-            %config_file,
-            // With those that were discovered before a restart.
-            clusters = app.board().snapshot().clusters().len(),
-            public = %app.public_address(),
-            public_tls = self.public_tls,
-            admin = admin.map(tracing::field::display),
-            admin_tls = admin.map(|_| self.admin_tls),
-            "listening"
-        );
-    }
+/// The first line of the daemon's log.
+pub(super) fn begin(app: &App, config_file: impl fmt::Display, [public_tls, admin_tls]: [bool; 2]) {
+    let admin = app.admin_address();
+    tracing::info!(
+        version = VERSION,
+        revision = REVISION,
+        %config_file,
+        // With those that were discovered before a restart.
+        clusters = app.board().snapshot().clusters().len(),
+        public = %app.public_address(),
+        public_tls,
+        admin = admin.map(tracing::field::display),
+        admin_tls = admin.map(|_| admin_tls),
+        "listening"
+    );
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
     args.log.init();
-    let (file, web) = (args.config.config_file, args.web.file());
-    let config_file = file.display().to_string();
-    let load: Loader = Arc::new(move || {
-        config::load_with_web(&file, web.as_deref(), &config::process_environment)
-    });
+    let (source, web) = (args.config, args.web.file());
+    let config_file = source.config_file.display().to_string();
+    let load: Loader = Arc::new(move || source.load(web.as_deref()));
     let config = load()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let beginning = Beginning::of(&config);
+    let tls = tls(&config);
     let mut signals = signals::listen()?;
     let options = Options {
         listen: args.listen.0,
@@ -121,17 +111,14 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Failure> {
         bound = App::bind(config, options) => bound?,
         () = signals.end() => return Ok(FINE),
     };
-    beginning.log(&app, config_file);
+    begin(&app, config_file, tls);
     let supervisor = Supervisor::of_environment(&config::process_environment);
     let supervisor = supervisor.unwrap_or_else(|why| {
         tracing::warn!("the service manager cannot be notified: {why}");
         None
     });
-    let (shutdown, others) = signals.split(Some(app.reload_handle()));
-    let ended = tokio::select! {
-        ended = app.supervised_by(supervisor).run(shutdown) => ended,
-        never = others => match never {},
-    };
+    let (reload, app) = (app.reload_handle(), app.supervised_by(supervisor));
+    let ended = signals.during(Some(reload), |shutdown| app.run(shutdown)).await;
     ended.map_err(|died| died.to_string())?;
     Ok(FINE)
 }

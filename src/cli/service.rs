@@ -5,7 +5,8 @@
 mod text;
 
 use std::{
-    io::Read as _,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -13,11 +14,13 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{
-    FINE,
     admin_api::{
-        ApiArgs, CHANGES, End, Out, answered, client, confirmed, may_ask, refused, text::outcome,
+        ApiArgs,
+        change::{Consent, Effect, make, may_ask, planned},
+        client::Client,
     },
     examples,
+    exit::{FINE, Failure},
 };
 use crate::web::Limits;
 
@@ -35,16 +38,16 @@ pub(super) struct ServiceArgs {
 #[derive(Debug, Subcommand)]
 enum ServiceCommand {
     /// Lists the services that the token may see, as they were last read
-    #[command(after_help = examples::SERVICE_LIST)]
+    #[command(after_help = examples::of("service list"))]
     List,
     /// Shows a service, read from the cloud now
-    #[command(after_help = examples::SERVICE_SHOW)]
+    #[command(after_help = examples::of("service show"))]
     Show(IdArgs),
     /// Shows a change without making it
-    #[command(after_help = examples::SERVICE_PLAN)]
+    #[command(after_help = examples::of("service plan"))]
     Plan(ChangeArgs),
     /// Shows a change, asks for confirmation, makes it and reads back the result
-    #[command(after_help = examples::SERVICE_APPLY)]
+    #[command(after_help = examples::of("service apply"))]
     Apply {
         #[command(flatten)]
         change: ChangeArgs,
@@ -70,83 +73,66 @@ struct ChangeArgs {
     file: PathBuf,
 }
 
-pub(super) async fn run(args: ServiceArgs) -> u8 {
-    let out = Out::of(&args.api);
-    let ended = match args.command {
-        ServiceCommand::List => list(&args.api, &out).await,
-        ServiceCommand::Show(IdArgs { id }) => show(&args.api, &out, &id).await,
-        ServiceCommand::Plan(change) => plan(&args.api, &out, &change).await,
-        ServiceCommand::Apply { change, yes } => apply(&args.api, &out, &change, yes).await,
-    };
-    answered(&out, ended)
+pub(super) async fn run(args: ServiceArgs) -> Result<u8, Failure> {
+    match args.command {
+        ServiceCommand::List => list(&args.api).await,
+        ServiceCommand::Show(IdArgs { id }) => show(&args.api, &id).await,
+        ServiceCommand::Plan(change) => plan(&args.api, &change).await,
+        ServiceCommand::Apply { change, yes } => apply(&args.api, &change, yes).await,
+    }
 }
 
-async fn list(api: &ApiArgs, out: &Out) -> Result<u8, End> {
-    let answer = client(api)?.list().await?;
-    out.show(&answer.raw, || text::list(&answer.body, &out.paint));
+async fn list(api: &ApiArgs) -> Result<u8, Failure> {
+    let client = Client::new(api)?;
+    let answer = client.list().await?;
+    client.out.show(&answer.raw, |paint| text::list(&answer.body, paint));
     Ok(FINE)
 }
 
-async fn show(api: &ApiArgs, out: &Out, id: &str) -> Result<u8, End> {
-    let client = client(api)?;
+async fn show(api: &ApiArgs, id: &str) -> Result<u8, Failure> {
+    let client = Client::new(api)?;
     let path = client.resolve(id).await?;
     let answer = client.read(&path).await?;
-    out.show(&answer.raw, || text::service(&answer.body));
+    client.out.show(&answer.raw, |_| text::service(&answer.body));
     Ok(FINE)
 }
 
-async fn plan(api: &ApiArgs, out: &Out, change: &ChangeArgs) -> Result<u8, End> {
+async fn plan(api: &ApiArgs, change: &ChangeArgs) -> Result<u8, Failure> {
     let update = update(&change.file)?;
-    let client = client(api)?;
+    let client = Client::new(api)?;
     let path = client.resolve(&change.id.id).await?;
-    let answer = client.change(&path, &update, true, None).await?;
-    out.show(&answer.raw, || text::plan(&answer.body, &out.paint));
-    Ok(if answer.body.effect.diff.is_empty() { FINE } else { CHANGES })
+    let answer = client.change(&path, &update, true, None, &[]).await?;
+    client.out.show(&answer.raw, |paint| Effect::planned(&answer.body, paint));
+    Ok(planned(&answer.body))
 }
 
-async fn apply(api: &ApiArgs, out: &Out, change: &ChangeArgs, yes: bool) -> Result<u8, End> {
+async fn apply(api: &ApiArgs, change: &ChangeArgs, yes: bool) -> Result<u8, Failure> {
     may_ask(yes, change.file != Path::new("-"))?;
     let update = update(&change.file)?;
-    let client = client(api)?;
+    let client = Client::new(api)?;
     let path = client.resolve(&change.id.id).await?;
     let current = client.read(&path).await?;
-    let Some(etag) = current.etag else {
-        return Err(End::Failed("the exporter answered without an ETag".into()));
+    let etag = current.etag.ok_or("the exporter answered without an ETag")?;
+    let consent = match yes {
+        true => Consent::Given,
+        false => Consent::Asked(text::question(&current.body, client.base())),
     };
-    let planned = client.change(&path, &update, true, None).await?;
-    for line in text::plan(&planned.body, &out.paint) {
-        out.say(&line);
-    }
-    if planned.body.effect.diff.is_empty() {
-        out.raw(&planned.raw);
-        return Ok(FINE);
-    }
-    if !yes && !confirmed(&text::question(&current.body, client.base()))? {
-        return Err(End::Failed("nothing was changed".into()));
-    }
-    // The warnings of the plan are not repeated.
-    let said = &planned.body.warnings;
-    let answer = match client.change(&path, &update, false, Some(&etag)).await {
-        Err(End::Refused(refusal)) => return Ok(refused(out, &refusal, said)),
-        ended => ended?,
-    };
-    out.raw(&answer.raw);
-    for line in outcome(&(&answer.body).into(), said, &out.paint) {
-        out.say(&line);
-    }
-    Ok(FINE)
+    make(&client, consent, async |dry_run, said| {
+        let etag = Some(&*etag).filter(|_| !dry_run);
+        client.change(&path, &update, dry_run, etag, said).await
+    })
+    .await
 }
 
 /// The text of the change. The exporter, which knows the rules, says what is wrong with it.
-fn update(file: &Path) -> Result<String, End> {
-    let wrong = |why: String| End::Usage(format!("{}: {why}", file.display()));
+fn update(file: &Path) -> Result<String, Failure> {
+    let wrong = |why: String| Failure::usage(format!("{}: {why}", file.display()));
     let mut text = String::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(MOST_UPDATE_BYTES + 1).read_to_string(&mut text)
-    } else {
-        let opened = std::fs::File::open(file).map_err(|error| wrong(error.to_string()))?;
-        opened.take(MOST_UPDATE_BYTES + 1).read_to_string(&mut text)
+    let opened: io::Result<Box<dyn Read>> = match file == Path::new("-") {
+        true => Ok(Box::new(io::stdin())),
+        false => File::open(file).map(|file| Box::new(file) as _),
     };
+    let read = opened.and_then(|from| from.take(MOST_UPDATE_BYTES + 1).read_to_string(&mut text));
     read.map_err(|error| wrong(error.to_string()))?;
     if text.len() as u64 > MOST_UPDATE_BYTES {
         return Err(wrong(format!("longer than {MOST_UPDATE_BYTES} bytes")));

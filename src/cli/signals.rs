@@ -5,8 +5,9 @@
 //! They are handled from [`listen`] on, before anything is started: the default of each would end the
 //! process.
 
-use std::{convert::Infallible, io};
+use std::{io, pin::pin};
 
+use futures_util::future::BoxFuture;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
@@ -49,38 +50,38 @@ impl Signals {
         tracing::info!("shutting down before the start was complete");
     }
 
-    /// The future that is ready at the first signal to end, and one that is never ready: it serves
-    /// the signals, and asks `reload` for a reload at every SIGHUP.
-    pub(super) fn split(
+    /// Runs `work` with a future that is ready at the first signal to end. Serves the signals meanwhile, and
+    /// asks `reload` for a reload at every SIGHUP.
+    pub(super) async fn during<F: Future>(
         self,
         reload: Option<ReloadHandle>,
-    ) -> (impl Future<Output = ()> + Send + 'static, impl Future<Output = Infallible>) {
+        work: impl FnOnce(BoxFuture<'static, ()>) -> F,
+    ) -> F::Output {
         let Self { mut terminate, mut interrupt, mut hangup } = self;
         let (first, asked) = oneshot::channel::<()>();
         let mut first = Some(first);
-        let others = async move {
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                    _ = hangup.recv() => {
-                        match &reload {
-                            Some(reload) => reload.ask(),
-                            None => tracing::warn!("there is nothing to reload"),
-                        }
-                        continue;
-                    }
-                }
-                match first.take() {
-                    Some(first) => drop(first),
-                    None => std::process::exit(FAILED.into()),
-                }
-            }
-        };
         let shutdown = async {
             let _ = asked.await;
             tracing::info!("shutting down; a second signal ends at once");
         };
-        (shutdown, others)
+        let mut work = pin!(work(Box::pin(shutdown)));
+        loop {
+            tokio::select! {
+                ended = &mut work => return ended,
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                _ = hangup.recv() => {
+                    match &reload {
+                        Some(reload) => reload.ask(),
+                        None => tracing::warn!("there is nothing to reload"),
+                    }
+                    continue;
+                }
+            }
+            match first.take() {
+                Some(first) => drop(first),
+                None => std::process::exit(FAILED.into()),
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use super::{
     args::Offering,
     examples,
-    exit::{FINE, Failure, USAGE},
+    exit::{FINE, Failure},
     signals,
     terminal::print,
 };
@@ -96,7 +96,7 @@ fn faults() -> Vec<&'static str> {
 
 fn fault_names() -> String {
     let lines = Fault::NAMES.iter().map(|(name, what)| format!("  {name:<24} {what}"));
-    format!("Faults:\n{}\n\n{}", lines.collect::<Vec<_>>().join("\n"), examples::SIMULATE)
+    format!("Faults:\n{}\n\n{}", lines.collect::<Vec<_>>().join("\n"), examples::of("simulate"))
 }
 
 pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
@@ -104,7 +104,7 @@ pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
         Some(file) => replay(args.listen, file).await?,
         None => simulated(args).await?,
     };
-    let (shutdown, others) = signals::listen()?.split(None);
+    let signals = signals::listen()?;
     let lines = [
         ("cloud", sim.url()),
         ("access_key", sim.access_key().to_owned()),
@@ -115,10 +115,7 @@ pub(super) async fn run(args: SimulateArgs) -> Result<u8, Failure> {
     for (word, value) in lines {
         print(&format!("{word} {value}"));
     }
-    let ended = tokio::select! {
-        ended = sim.run(shutdown) => ended,
-        never = others => match never {},
-    };
+    let ended = signals.during(None, |shutdown| sim.run(shutdown)).await;
     ended.map_err(|error| format!("the simulated cloud ended: {error}"))?;
     Ok(FINE)
 }
@@ -143,8 +140,7 @@ async fn simulated(args: SimulateArgs) -> Result<Sim, Failure> {
 }
 
 async fn replay(listen: SocketAddr, file: &Path) -> Result<Sim, Failure> {
-    let unusable =
-        |why: String| Failure { code: USAGE, text: format!("{}: {why}", file.display()) };
+    let unusable = |why: String| Failure::usage(format!("{}: {why}", file.display()));
     let text = files::read_capped(file, LARGEST_RECORDING, Others::MayAll);
     let text = text.map_err(|error| unusable(error.to_string()))?;
     let text = str::from_utf8(&text).map_err(|error| unusable(error.to_string()))?;

@@ -29,6 +29,27 @@ pub(super) fn visible(text: &str) -> String {
     shown
 }
 
+/// Rows under a head, in columns; if all but the first are numbers, they end below each other.
+pub(super) fn columns<const N: usize>(
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    are_numbers: bool,
+) -> Vec<String> {
+    let mut all = vec![head.map(str::to_owned)];
+    all.extend(rows);
+    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).enumerate();
+        let cells = cells.map(|(column, (text, width))| match are_numbers && column > 0 {
+            true => format!("{text:>width$}"),
+            false => format!("{text:width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    all.iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

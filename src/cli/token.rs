@@ -72,7 +72,7 @@ fn pattern(text: &str) -> Result<String, String> {
 pub(super) fn run(args: &TokenArgs) -> Result<u8, Failure> {
     let token = token()?;
     if !print(&token) {
-        return Err("the token could not be written: it is lost".to_owned().into());
+        return Err("the token could not be written: it is lost".into());
     }
     configuration(args, &token).iter().for_each(|line| complain(line));
     Ok(FINE)

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     admin::admin,
-    diagnostics::{ConfigError, Context},
+    diagnostics::{At, ConfigError, Context},
     file,
     poll::{Intervals, poll},
     project::{Fleet, project},
@@ -34,56 +34,53 @@ pub(super) fn parse(
     if text.trim().is_empty() {
         return Err(ConfigError::of_file(path, " empty, projects are expected"));
     }
-    let file = yaml::parse(path, text)?;
+    let mut file = yaml::parse(path, text)?;
     let mut context = Context::new(path, text, lookup.is_none());
     if let Some(lookup) = lookup {
         context.environment = Environment::capture(lookup);
     }
-    convert(context, file, lookup)
+    let config = convert(&context, &mut file, lookup);
+    Ok(Config { warnings: context.finish()?, ..config })
 }
 
-fn convert(
-    mut context: Context<'_>,
-    mut file: file::File,
-    lookup: Option<Lookup<'_>>,
-) -> Result<Config, ConfigError> {
+/// The settings, without the warnings; where there are mistakes, some of them are missing.
+fn convert(context: &Context<'_>, file: &mut file::File, lookup: Option<Lookup<'_>>) -> Config {
     let shard = match &file.shard {
-        Some(written) => shard(&mut context, written, lookup),
+        Some(written) => shard(&context.key("shard"), written, lookup),
         None => Shard::ONLY,
     };
     file.shard =
         Some(file::Shard { index: Some(shard.index), from: None, count: Some(shard.count) });
-    let written = file.poll.get_or_insert_default();
-    let mut fleet = Fleet::new(shard, Intervals::new(&mut context, written));
-    let projects = file.projects.get_or_insert_default();
+    let (at, written) = (context.key("poll"), file.poll.get_or_insert_default());
+    let intervals = Intervals::new(at.key("interval"), &mut written.interval);
+    let mut fleet = Fleet::new(shard, intervals);
+    let (at_projects, projects) = (context.key("projects"), file.projects.get_or_insert_default());
     if projects.is_empty() {
-        context.mistake("projects", "nothing", "at least one project");
+        at_projects.mistake("nothing", "at least one project");
     }
     let defaults = file.defaults.take().unwrap_or_default();
     let mut unused = defaults.keys();
     let mut names = HashMap::new();
     let mut converted = Vec::new();
-    for (index, project_file) in projects.iter_mut().enumerate() {
-        let path = format!("projects[{index}]");
-        context.unique(&mut names, &format!("{path}.name"), &project_file.name);
-        for key in defaults.fill(project_file) {
+    for (at, written) in at_projects.each(&mut *projects) {
+        at.key("name").unique(&mut names, &written.name);
+        for key in defaults.fill(written) {
             unused.retain(|unused| *unused != key);
-            context.inherited(&path, key);
+            at.key(key).inherited();
         }
-        converted.extend(project(&mut context, &mut fleet, &path, project_file));
+        converted.extend(project(&at, &mut fleet, written));
     }
     for key in unused {
         let what = "every project has its own, so this default is never used";
-        context.warning(&format!("defaults.{key}"), what);
+        context.key("defaults").key(key).warning(what);
     }
-    let (poll, exposition) = poll(&mut context, written, &fleet.intervals);
-    let admin = file.admin.as_mut().and_then(|written| admin(&mut context, written, projects));
+    let (poll, exposition) = poll(&at, written, &fleet.intervals);
+    let admin = file.admin.as_mut().and_then(|written| admin(context, written, projects));
     let audit_log = file.admin.as_mut().and_then(|admin| admin.audit_log.as_mut());
     let (audit_log, state_file) = (audit_log, file.state_file.as_mut());
     let [audit_log, state_file] =
         [audit_log, state_file].map(|written| written.map(|written| context.path(written)));
-    let sha256 = text::to_hex(&Sha256::digest(context.text));
-    Ok(Config {
+    Config {
         poll,
         exposition,
         state_file,
@@ -93,10 +90,10 @@ fn convert(
         admin,
         web: WebSettings::default(),
         audit_log,
-        sha256,
-        warnings: context.finish()?,
-        effective: effective(&file, shard),
-    })
+        sha256: text::to_hex(&Sha256::digest(context.text)),
+        warnings: Vec::new(),
+        effective: effective(file, shard),
+    }
 }
 
 /// The file with all that was filled in.
@@ -110,54 +107,41 @@ fn effective(file: &file::File, shard: Shard) -> String {
     note + &yaml::write(file)
 }
 
-fn shard(context: &mut Context<'_>, written: &file::Shard, lookup: Option<Lookup<'_>>) -> Shard {
+fn shard(at: &At<'_>, written: &file::Shard, lookup: Option<Lookup<'_>>) -> Shard {
     let mut count = written.count;
-    let count = context.between("shard.count", &mut count, 1, (1, MOST_SHARDS));
+    let count = at.key("count").between(&mut count, 1, (1, MOST_SHARDS));
     let index = match (written.index, written.from.as_deref()) {
-        (Some(index), None) if index < count => index,
+        (Some(index), None) if index < count => Some(index),
         (Some(index), None) => {
-            context.mistake("shard.index", index, format_args!("less than shard.count ({count})"));
-            0
+            at.key("index").wrong(index, format_args!("less than shard.count ({count})"))
         }
         (None, Some("hostname-ordinal")) => {
             if written.count.is_none() {
-                context.mistake("shard.count", "nothing", "how many shards there are");
+                at.key("count").mistake("nothing", "how many shards there are");
             }
             // Without a host's name the text is about the whole fleet, and not about one shard of it.
             let Some(lookup) = lookup else { return Shard::ONLY };
-            written.count.and_then(|count| ordinal(context, count, lookup)).unwrap_or(0)
+            written.count.and_then(|count| ordinal(&at.key("from"), count, lookup))
         }
-        (None, Some(other)) => {
-            context.mistake("shard.from", format_args!("{other:?}"), "hostname-ordinal");
-            0
-        }
-        (Some(_), Some(_)) => {
-            context.mistake("shard", "index and from", "only one of them");
-            0
-        }
-        (None, None) => {
-            context.mistake("shard", "neither index nor from", "one of them");
-            0
-        }
+        (None, Some(other)) => at.key("from").wrong(format_args!("{other:?}"), "hostname-ordinal"),
+        (Some(_), Some(_)) => at.wrong("index and from", "only one of them"),
+        (None, None) => at.wrong("neither index nor from", "one of them"),
     };
+    let index = index.unwrap_or(0);
     Shard { index, count }
 }
 
 /// The number at the end of a name like `css-vpcep-exporter-2`, as a StatefulSet gives it.
-fn ordinal(context: &mut Context<'_>, count: u32, lookup: Lookup<'_>) -> Option<u32> {
+fn ordinal(at: &At<'_>, count: u32, lookup: Lookup<'_>) -> Option<u32> {
     let Some(name) = lookup(HOST_NAME) else {
         let expected = "the environment variable HOSTNAME with a name that ends like -2";
-        context.mistake("shard.from", "no HOSTNAME", expected);
-        return None;
+        return at.wrong("no HOSTNAME", expected);
     };
     let digits = name.rsplit_once('-').map(|(_, digits)| digits);
     let plain = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_digit());
     let ordinal = digits.filter(plain).and_then(|digits| digits.parse().ok());
-    if ordinal.is_none_or(|ordinal: u32| ordinal >= count) {
-        let found = format!("HOSTNAME {name:?}");
+    ordinal.filter(|ordinal| *ordinal < count).or_else(|| {
         let expected = format!("a name that ends with - and a number less than {count}");
-        context.mistake("shard.from", found, expected);
-        return None;
-    }
-    ordinal
+        at.wrong(format_args!("HOSTNAME {name:?}"), expected)
+    })
 }

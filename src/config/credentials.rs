@@ -1,6 +1,10 @@
 //! `projects[].credentials`: the word `chain`, or exactly one kind.
 
-use super::{agency::agency, diagnostics::Context, file};
+use super::{
+    agency::agency,
+    diagnostics::At,
+    file::{self, CredentialKinds as Kinds},
+};
 use crate::{
     huawei::{
         credentials::{AgencyName, PROFILE_SECTION, SecretText, Source, check_printable},
@@ -16,57 +20,24 @@ const KINDS: &str = "exactly one of static, environment, profile, password, toke
 /// An access key is no secret, but it identifies an account, so it is not shown.
 const ACCESS_KEY: &str = "<access key>";
 
+const CHAIN: &str = "whole credentials in the environment or a profile file";
 const TOKEN_FILE: &str = "a file with a token that no other user may change";
+
 /// The source of a project's credentials. They are read once now, so that a mistake is found at the
-/// start and not at the first poll: those that are written here each at its key, the others here.
-pub(super) fn source(
-    context: &mut Context<'_>,
-    path: &str,
-    written: &mut Option<file::Credentials>,
-) -> Option<Source> {
-    let source = match written.get_or_insert_with(|| file::Credentials::Word("chain".into())) {
+/// start and not at the first poll.
+pub(super) fn source(at: &At<'_>, written: &mut Option<file::Credentials>) -> Option<Source> {
+    match written.get_or_insert_with(|| file::Credentials::Word("chain".into())) {
+        // A chain that is written as a word has no key of its own.
         file::Credentials::Word(word) if word == "chain" => {
-            Source::Chain(context.environment.clone())
+            elsewhere(at, Source::Chain(at.context.environment.clone()), CHAIN)
         }
         // The word may be a secret that someone put one level too high.
         file::Credentials::Word(word) => {
             let found = format_args!("another word, of {} characters", word.chars().count());
-            context.mistake(path, found, format_args!("chain, or {KINDS}"));
-            return None;
+            at.wrong(found, format_args!("chain, or {KINDS}"))
         }
-        file::Credentials::Kinds(written) => kinds(context, path, written)?,
-    };
-    let base = match &source {
-        Source::Assumed { base, .. } => base,
-        other => other,
-    };
-    // A chain that is written as a word has no key of its own.
-    let is_word = matches!(written, Some(file::Credentials::Word(_)));
-    if let Some((key, expected)) = elsewhere(base)
-        && !context.text_only
-        && let Err(found) = source.resolve()
-    {
-        let key = if is_word { "" } else { key };
-        context.mistake(&format!("{path}{key}"), found, expected);
+        file::Credentials::Kinds(written) => kinds(at, written),
     }
-    Some(source)
-}
-
-/// The key and the content of a source that is not in the configuration itself.
-const fn elsewhere(source: &Source) -> Option<(&'static str, &'static str)> {
-    Some(match source {
-        Source::Chain(_) => (".chain", "whole credentials in the environment or a profile file"),
-        Source::Environment(_) => {
-            (".environment", "an access key and a secret key in the environment")
-        }
-        Source::Profile { .. } => {
-            (".profile.file", "a file of mode 600 or 640 with ak and sk in the section")
-        }
-        Source::PodIdentity(_) => (".pod_identity", "a pod of CCE that has a pod identity"),
-        Source::IdentityProvider { .. } => (".identity_provider.id_token_file", TOKEN_FILE),
-        Source::Oidc { .. } => (".oidc.token_file", TOKEN_FILE),
-        _ => return None,
-    })
 }
 
 /// True if a source certainly needs the service; the environment and files are not looked at.
@@ -86,22 +57,17 @@ pub(super) fn asks(source: &Source, service: Service) -> bool {
 }
 
 /// The one kind, and the agency that is assumed with it.
-fn kinds(
-    context: &mut Context<'_>,
-    path: &str,
-    written: &mut file::CredentialKinds,
-) -> Option<Source> {
-    let base = kind(context, path, written);
+fn kinds(at: &At<'_>, written: &mut Kinds) -> Option<Source> {
+    let base = kind(at, written);
     let Some(assume) = &mut written.assume else { return base };
     let has_keys = written.password.is_none() && written.token.is_none();
-    let agency = agency(context, &format!("{path}.assume"), assume, has_keys);
+    let agency = agency(&at.key("assume"), assume, has_keys);
     Some(Source::Assumed { base: Box::new(base?), agency: agency? })
 }
 
-/// The names of the kinds that are written.
-fn names(written: &file::CredentialKinds) -> Vec<&'static str> {
+fn kind(at: &At<'_>, written: &mut Kinds) -> Option<Source> {
     let kinds = [
-        ("static", written.fixed.is_some()),
+        ("static", written.r#static.is_some()),
         ("environment", written.environment.is_some()),
         ("profile", written.profile.is_some()),
         ("password", written.password.is_some()),
@@ -112,182 +78,152 @@ fn names(written: &file::CredentialKinds) -> Vec<&'static str> {
         ("oidc", written.oidc.is_some()),
         ("chain", written.chain.is_some()),
     ];
-    kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect()
-}
-
-fn kind(
-    context: &mut Context<'_>,
-    path: &str,
-    written: &mut file::CredentialKinds,
-) -> Option<Source> {
-    let found = names(written);
+    let found: Vec<_> = kinds.iter().filter_map(|(kind, is)| is.then_some(*kind)).collect();
     let [kind] = found[..] else {
         let found = if found.is_empty() { "none".to_owned() } else { found.join(" and ") };
-        context.mistake(path, found, KINDS);
-        return None;
+        return at.wrong(found, KINDS);
     };
-    let path = format!("{path}.{kind}");
+    let (at, environment) = (&at.key(kind), || at.context.environment.clone());
     match written {
-        file::CredentialKinds { fixed: Some(keys), .. } => static_keys(context, &path, keys),
-        file::CredentialKinds { profile: Some(written), .. } => profile(context, &path, written),
-        file::CredentialKinds { password: Some(written), .. } => password(context, &path, written),
-        file::CredentialKinds { token: Some(written), .. } => {
-            let file = SecretText::File(context.path(&mut written.file));
-            read(context, &format!("{path}.file"), file, Kind::Key).map(Source::Token)
+        Kinds { r#static: Some(keys), .. } => static_keys(at, keys),
+        Kinds { profile: Some(profile), .. } => self::profile(at, profile),
+        Kinds { password: Some(password), .. } => self::password(at, password),
+        Kinds { token: Some(token), .. } => {
+            let file = SecretText::File(at.context.path(&mut token.file));
+            read(&at.key("file"), file, key).map(Source::Token)
         }
-        file::CredentialKinds { identity_provider: Some(written), .. } => {
-            Some(identity_provider(context, &path, written))
+        Kinds { identity_provider: Some(provider), .. } => identity_provider(at, provider),
+        Kinds { oidc: Some(provider), .. } => oidc(at, provider),
+        Kinds { metadata: Some(_), .. } => Some(Source::Metadata),
+        Kinds { pod_identity: Some(_), .. } => {
+            let expected = "a pod of CCE that has a pod identity";
+            elsewhere(at, Source::PodIdentity(environment()), expected)
         }
-        file::CredentialKinds { oidc: Some(written), .. } => Some(oidc(context, &path, written)),
-        file::CredentialKinds { metadata: Some(_), .. } => Some(Source::Metadata),
-        file::CredentialKinds { pod_identity: Some(_), .. } => {
-            Some(Source::PodIdentity(context.environment.clone()))
+        Kinds { chain: Some(_), .. } => elsewhere(at, Source::Chain(environment()), CHAIN),
+        _ => {
+            let expected = "an access key and a secret key in the environment";
+            elsewhere(at, Source::Environment(environment()), expected)
         }
-        file::CredentialKinds { chain: Some(_), .. } => {
-            Some(Source::Chain(context.environment.clone()))
-        }
-        _ => Some(Source::Environment(context.environment.clone())),
     }
 }
 
-fn identity_provider(
-    context: &mut Context<'_>,
-    path: &str,
-    file::IdentityProvider { idp_id, id_token_file }: &mut file::IdentityProvider,
-) -> Source {
-    context.name(&format!("{path}.idp_id"), idp_id);
-    Source::IdentityProvider { idp_id: idp_id.clone(), id_token_file: context.path(id_token_file) }
+/// A source that is not in the configuration itself, with a mistake if there is nothing to read, or not
+/// what is expected.
+fn elsewhere(at: &At<'_>, source: Source, expected: &str) -> Option<Source> {
+    if !at.context.text_only
+        && let Err(found) = source.resolve()
+    {
+        at.mistake(found, expected);
+    }
+    Some(source)
 }
 
-fn oidc(
-    context: &mut Context<'_>,
-    path: &str,
-    file::Oidc { provider_urn, agency_urn, token_file }: &mut file::Oidc,
-) -> Source {
-    context.name(&format!("{path}.provider_urn"), provider_urn);
-    context.name(&format!("{path}.agency_urn"), agency_urn);
-    let token_file = context.path(token_file);
-    Source::Oidc { provider_urn: provider_urn.clone(), agency_urn: agency_urn.clone(), token_file }
+fn identity_provider(at: &At<'_>, written: &mut file::IdentityProvider) -> Option<Source> {
+    at.key("idp_id").name(&written.idp_id);
+    let id_token_file = at.context.path(&mut written.id_token_file);
+    let source = Source::IdentityProvider { idp_id: written.idp_id.clone(), id_token_file };
+    elsewhere(&at.key("id_token_file"), source, TOKEN_FILE)
 }
 
-fn static_keys(
-    context: &mut Context<'_>,
-    path: &str,
-    written: &mut file::StaticKeys,
-) -> Option<Source> {
+fn oidc(at: &At<'_>, written: &mut file::Oidc) -> Option<Source> {
+    let token_file = at.context.path(&mut written.token_file);
+    let (provider_urn, agency_urn) = (written.provider_urn.clone(), written.agency_urn.clone());
+    at.key("provider_urn").name(&provider_urn);
+    at.key("agency_urn").name(&agency_urn);
+    let source = Source::Oidc { provider_urn, agency_urn, token_file };
+    elsewhere(&at.key("token_file"), source, TOKEN_FILE)
+}
+
+fn static_keys(at: &At<'_>, written: &mut file::StaticKeys) -> Option<Source> {
     let access_key = std::mem::replace(&mut written.access_key, ACCESS_KEY.to_owned());
     if let Err(found) = check_printable(&access_key) {
-        context.mistake(&format!("{path}.access_key"), found, PRINTABLE);
+        at.key("access_key").mistake(found, PRINTABLE);
     }
     let (inline, file) = (&written.secret_key, &mut written.secret_key_file);
-    let secret_key = secret(context, &format!("{path}.secret_key"), inline, file, Kind::Key);
+    let secret_key = secret(at, "secret_key", inline, file, key);
     let (inline, file) = (&written.security_token, &mut written.security_token_file);
-    let security_token = (inline.is_some() || file.is_some())
-        .then(|| secret(context, &format!("{path}.security_token"), inline, file, Kind::Key));
-    Some(Source::Static {
-        access_key,
-        secret_key: secret_key?,
-        security_token: match security_token {
-            None => None,
-            Some(token) => Some(token?),
-        },
-    })
+    let security_token = match inline.is_some() || file.is_some() {
+        true => secret(at, "security_token", inline, file, key).map(Some),
+        false => Some(None),
+    };
+    let (secret_key, security_token) = (secret_key?, security_token?);
+    Some(Source::Static { access_key, secret_key, security_token })
 }
 
-fn profile(context: &mut Context<'_>, path: &str, written: &mut file::Profile) -> Option<Source> {
+fn profile(at: &At<'_>, written: &mut file::Profile) -> Option<Source> {
     let file = match &mut written.file {
-        Some(file) => Some(context.path(file)),
-        None => context.environment.profile_file(),
+        Some(file) => Some(at.context.path(file)),
+        None => at.context.environment.profile_file(),
     };
-    if file.is_none() && !context.text_only {
+    let at_file = at.key("file");
+    if file.is_none() && !at.context.text_only {
         let expected = "a file, or HUAWEICLOUD_SDK_CREDENTIALS_FILE or HOME in the environment";
-        context.mistake(&format!("{path}.file"), "nothing", expected);
-        return None;
+        return at_file.wrong("nothing", expected);
     }
     let file = file.unwrap_or_default();
     written.file = Some(file.display().to_string());
     let section = written.section.get_or_insert_with(|| PROFILE_SECTION.to_owned());
-    context.name(&format!("{path}.section"), section);
-    Some(Source::Profile { file, section: section.clone() })
+    at.key("section").name(section);
+    let source = Source::Profile { file, section: section.clone() };
+    elsewhere(&at_file, source, "a file of mode 600 or 640 with ak and sk in the section")
 }
 
-fn password(context: &mut Context<'_>, path: &str, written: &mut file::Password) -> Option<Source> {
+fn password(at: &At<'_>, written: &mut file::Password) -> Option<Source> {
     let file::Password { domain, user, password, password_file } = written;
-    context.name(&format!("{path}.domain"), domain);
-    context.name(&format!("{path}.user"), user);
-    let path = format!("{path}.password");
-    let password = secret(context, &path, password, password_file, Kind::Password)?;
+    at.key("domain").name(domain);
+    at.key("user").name(user);
+    let password = secret(at, "password", password, password_file, some_text)?;
     Some(Source::Password { domain: domain.clone(), user: user.clone(), password })
 }
 
-/// The forms of a secret.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// A key or a token: printable.
-    Key,
-    /// A text that is not empty.
-    Password,
+/// A check of a secret. The error says what was found and what was expected, without the value.
+type Check = fn(&str) -> Result<(), (&'static str, &'static str)>;
+
+/// A key or a token.
+fn key(text: &str) -> Result<(), (&'static str, &'static str)> {
+    check_printable(text).map_err(|found| (found, PRINTABLE))
 }
 
-impl Kind {
-    /// The error says what was found and what was expected, without the value.
-    fn check(self, text: &str) -> Result<(), (&'static str, &'static str)> {
-        match check_printable(text) {
-            Err(found) if matches!(self, Self::Key) => Err((found, PRINTABLE)),
-            Err(found) if text.is_empty() => Err((found, "a password")),
-            _ => Ok(()),
-        }
-    }
+/// A password may have any character.
+fn some_text(text: &str) -> Result<(), (&'static str, &'static str)> {
+    if text.is_empty() { Err(("an empty text", "a password")) } else { Ok(()) }
 }
 
 /// A secret, in the configuration or in a file of its own.
 fn secret(
-    context: &mut Context<'_>,
-    path: &str,
+    at: &At<'_>,
+    key: &str,
     inline: &Option<Secret>,
     file: &mut Option<String>,
-    kind: Kind,
+    check: Check,
 ) -> Option<SecretText> {
-    let (_, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let at_inline = at.key(key);
     match (inline, file) {
-        (None, None) => {
-            context.mistake(path, "nothing", format_args!("{key}_file (or {key})"));
-            None
-        }
-        (Some(_), Some(_)) => {
-            context.mistake(path, format_args!("{key}_file too"), "only one of them");
-            None
-        }
+        (None, None) => at_inline.wrong("nothing", format_args!("{key}_file (or {key})")),
+        (Some(_), Some(_)) => at_inline.wrong(format_args!("{key}_file too"), "only one of them"),
         (Some(secret), None) => {
-            let what = format_args!(
+            at_inline.warning(format_args!(
                 "written in the configuration; {key}_file keeps it out of backups and version \
                  control"
-            );
-            context.warning(path, what);
-            read(context, path, SecretText::Inline(secret.clone()), kind)
+            ));
+            read(&at_inline, SecretText::Inline(secret.clone()), check)
         }
         (None, Some(file)) => {
-            let file = SecretText::File(context.path(file));
-            read(context, &format!("{path}_file"), file, kind)
+            let file = SecretText::File(at.context.path(file));
+            read(&at.key(&format!("{key}_file")), file, check)
         }
     }
 }
 
 /// Reads a secret once, so that a mistake is found at the start and reported at its own key.
-fn read(
-    context: &mut Context<'_>,
-    path: &str,
-    secret: SecretText,
-    kind: Kind,
-) -> Option<SecretText> {
-    if context.text_only && matches!(secret, SecretText::File(_)) {
+fn read(at: &At<'_>, secret: SecretText, check: Check) -> Option<SecretText> {
+    if at.context.text_only && matches!(secret, SecretText::File(_)) {
         return Some(secret);
     }
     let expected = "a file of mode 600 or 640 with one line, the secret";
-    match secret.read().map(|value| kind.check(value.expose())) {
-        Ok(Ok(())) => return Some(secret),
-        Ok(Err((found, expected))) => context.mistake(path, found, expected),
-        Err(found) => context.mistake(path, found, expected),
+    match secret.read().map(|value| check(value.expose())) {
+        Ok(Ok(())) => Some(secret),
+        Ok(Err((found, expected))) => at.wrong(found, expected),
+        Err(found) => at.wrong(found, expected),
     }
-    None
 }

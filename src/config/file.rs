@@ -13,66 +13,171 @@ use serde::{
 
 use crate::secret::Secret;
 
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct File {
-    pub(super) poll: Option<Poll>,
-    pub(super) state_file: Option<String>,
-    pub(super) shard: Option<Shard>,
-    pub(super) defaults: Option<Defaults>,
-    pub(super) projects: Option<Vec<Project>>,
-    pub(super) admin: Option<Admin>,
+/// Declares sections, which have no other keys: those that a section must have, and after a semicolon
+/// those that it may have, all of these with the same attribute.
+macro_rules! sections {
+    (#[$of_all:meta] $(
+        $(#[$attribute:meta])*
+        $name:ident {
+            $($key:ident: $type:ty),*;
+            $($(#[$of_one:meta])* $optional:ident: $of:ty),* $(,)?
+        }
+    )*) => {$(
+        $(#[$attribute])*
+        #[derive(Clone, Default, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $name {
+            $(pub(super) $key: $type,)*
+            $(#[$of_all] $(#[$of_one])* pub(super) $optional: Option<$of>,)*
+        }
+    )*};
 }
 
-#[derive(Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Poll {
-    pub(super) interval: Option<String>,
-    pub(super) timeout: Option<String>,
-    pub(super) concurrency: Option<u32>,
-    pub(super) stale_after: Option<String>,
-    pub(super) per_connection: Option<bool>,
-    pub(super) per_connection_limit: Option<u32>,
+pub(super) use sections;
+
+// A key that is unset is shown as null.
+sections! {
+    #[serde(default)]
+
+    File {
+        ;
+        poll: Poll,
+        state_file: String,
+        shard: Shard,
+        defaults: Defaults,
+        projects: Vec<Project>,
+        admin: Admin,
+    }
+
+    Poll {
+        ;
+        interval: String,
+        timeout: String,
+        concurrency: u32,
+        stale_after: String,
+        per_connection: bool,
+        per_connection_limit: u32,
+    }
+
+    Discovery {
+        ;
+        interval: String,
+        include: Vec<String>,
+        exclude: Vec<String>,
+        tags: BTreeMap<String, String>,
+        enterprise_project_ids: Vec<String>,
+        tag_labels: Vec<String>,
+        limit: u32,
+    }
+
+    #[derive(PartialEq)]
+    ApiEndpoints { ; css: String, vpcep: String, iam: String, sts: String }
+
+    RateLimits { ; css: RateLimit, vpcep: RateLimit }
+
+    RateLimit { ; requests_per_second: f64, burst: u32 }
+
+    Paging { ; parameter: String, first: u32, limit: u32 }
+
+    Cluster { id: String; name: String, interval: String, labels: BTreeMap<String, String> }
+
+    EndpointService { id: String; name: String }
+
+    Admin {
+        listen: String;
+        hosts: Vec<String>,
+        web_config_file: String,
+        audit_log: String,
+        allow_proxy_vni: bool,
+        tokens: Vec<Token>,
+    }
+
+    Token {
+        name: String,
+        sha256: String,
+        role: String;
+        services: Vec<String>,
+        clusters: Vec<String>,
+    }
 }
 
-/// `index` and `count`, or `from` and `count`.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Shard {
-    pub(super) index: Option<u32>,
+// Alternatives: what is unset is not shown.
+sections! {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) from: Option<String>,
-    pub(super) count: Option<u32>,
+
+    // `index` and `count`, or `from` and `count`.
+    Shard { ; index: u32, from: String, count: u32 }
+
+    // Exactly one of them, perhaps with `assume`.
+    CredentialKinds {
+        ;
+        r#static: StaticKeys,
+        environment: Nothing,
+        profile: Profile,
+        password: Password,
+        token: TokenFile,
+        chain: Nothing,
+        metadata: Nothing,
+        pod_identity: Nothing,
+        identity_provider: IdentityProvider,
+        oidc: Oidc,
+        assume: Assume,
+    }
+
+    StaticKeys {
+        access_key: String;
+        secret_key: Secret,
+        secret_key_file: String,
+        security_token: Secret,
+        security_token_file: String,
+    }
+
+    Nothing { ; }
+
+    Profile { ; file: String, section: String }
+
+    Password { domain: String, user: String; password: Secret, password_file: String }
+
+    TokenFile { file: String; }
+
+    IdentityProvider { idp_id: String, id_token_file: String; }
+
+    Oidc { provider_urn: String, agency_urn: String, token_file: String; }
+
+    // `agency_urn`, or `agency_name` and `domain_name`.
+    Assume { ; agency_urn: String, agency_name: String, domain_name: String, duration: String }
 }
 
 /// A project, and `defaults` for the keys that are named below.
 macro_rules! project {
     ($($key:ident: $of:ty,)*) => {
-        #[derive(Deserialize, Serialize)]
-        #[serde(deny_unknown_fields)]
-        pub(super) struct Project {
-            pub(super) name: String,
-            pub(super) region: String,
-            pub(super) project_id: Option<String>,
-            pub(super) clusters: Option<Vec<Cluster>>,
-            pub(super) endpoint_services: Option<Vec<EndpointService>>,
-            $(pub(super) $key: Option<$of>,)*
-        }
+        sections! {
+            #[serde(default)]
 
-        #[derive(Default, Deserialize, Serialize)]
-        #[serde(deny_unknown_fields)]
-        pub(super) struct Defaults {
-            $(pub(super) $key: Option<$of>,)*
+            Project {
+                name: String,
+                region: String;
+                project_id: String,
+                clusters: Vec<Cluster>,
+                endpoint_services: Vec<EndpointService>,
+                $($key: $of,)*
+            }
+
+            Defaults { ; $($key: $of,)* }
         }
 
         impl Defaults {
             /// Gives a project what it does not say. Returns the keys.
             pub(super) fn fill(&self, project: &mut Project) -> Vec<&'static str> {
+                let excluded = project.excluded_defaults();
                 let mut keys = Vec::new();
-                $(if project.$key.is_none() && self.$key.is_some() {
-                    project.$key.clone_from(&self.$key);
-                    keys.push(stringify!($key));
-                })*
+                $(
+                    let is_unset = project.$key.is_none() && self.$key.is_some();
+                    if is_unset && !excluded.contains(&stringify!($key)) {
+                        project.$key.clone_from(&self.$key);
+                        keys.push(stringify!($key));
+                    }
+                )*
                 keys
             }
 
@@ -99,16 +204,16 @@ project! {
     paging: Paging,
 }
 
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Discovery {
-    pub(super) interval: Option<String>,
-    pub(super) include: Option<Vec<String>>,
-    pub(super) exclude: Option<Vec<String>>,
-    pub(super) tags: Option<BTreeMap<String, String>>,
-    pub(super) enterprise_project_ids: Option<Vec<String>>,
-    pub(super) tag_labels: Option<Vec<String>>,
-    pub(super) limit: Option<u32>,
+impl Project {
+    /// The keys whose defaults do not fit the proxy that the project itself has: it is written, or that of
+    /// the environment, never both.
+    fn excluded_defaults(&self) -> &'static [&'static str] {
+        match (&self.proxy_url, self.proxy_from_environment) {
+            (_, Some(true)) => &["proxy_url", "no_proxy"],
+            (Some(_), _) => &["proxy_from_environment"],
+            (None, _) => &[],
+        }
+    }
 }
 
 /// The word `chain`, or exactly one kind by its name.
@@ -117,171 +222,6 @@ pub(super) struct Discovery {
 pub(super) enum Credentials {
     Word(String),
     Kinds(Box<CredentialKinds>),
-}
-
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CredentialKinds {
-    #[serde(rename = "static", skip_serializing_if = "Option::is_none")]
-    pub(super) fixed: Option<StaticKeys>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) environment: Option<Nothing>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) profile: Option<Profile>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) password: Option<Password>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) token: Option<TokenFile>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) chain: Option<Nothing>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) metadata: Option<Nothing>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) pod_identity: Option<Nothing>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) identity_provider: Option<IdentityProvider>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) oidc: Option<Oidc>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) assume: Option<Assume>,
-}
-
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
-
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct IdentityProvider {
-    pub(super) idp_id: String,
-    pub(super) id_token_file: String,
-}
-
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Oidc {
-    pub(super) provider_urn: String,
-    pub(super) agency_urn: String,
-    pub(super) token_file: String,
-}
-
-/// `agency_urn`, or `agency_name` and `domain_name`.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Assume {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) agency_urn: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) agency_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) domain_name: Option<String>,
-    pub(super) duration: Option<String>,
-}
-
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StaticKeys {
-    pub(super) access_key: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) secret_key: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) secret_key_file: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) security_token: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) security_token_file: Option<String>,
-}
-
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Profile {
-    pub(super) file: Option<String>,
-    pub(super) section: Option<String>,
-}
-
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Password {
-    pub(super) domain: String,
-    pub(super) user: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) password: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) password_file: Option<String>,
-}
-
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TokenFile {
-    pub(super) file: String,
-}
-
-#[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ApiEndpoints {
-    pub(super) css: Option<String>,
-    pub(super) vpcep: Option<String>,
-    pub(super) iam: Option<String>,
-    pub(super) sts: Option<String>,
-}
-
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RateLimits {
-    pub(super) css: Option<RateLimit>,
-    pub(super) vpcep: Option<RateLimit>,
-}
-
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RateLimit {
-    pub(super) requests_per_second: Option<f64>,
-    pub(super) burst: Option<u32>,
-}
-
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Paging {
-    pub(super) parameter: Option<String>,
-    pub(super) first: Option<u32>,
-    pub(super) limit: Option<u32>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Cluster {
-    pub(super) id: String,
-    pub(super) name: Option<String>,
-    pub(super) interval: Option<String>,
-    pub(super) labels: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EndpointService {
-    pub(super) id: String,
-    pub(super) name: Option<String>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Admin {
-    pub(super) listen: String,
-    pub(super) hosts: Option<Vec<String>>,
-    pub(super) web_config_file: Option<String>,
-    pub(super) audit_log: Option<String>,
-    pub(super) allow_proxy_vni: Option<bool>,
-    pub(super) tokens: Option<Vec<Token>>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Token {
-    pub(super) name: String,
-    pub(super) sha256: String,
-    pub(super) role: String,
-    pub(super) services: Option<Vec<String>>,
-    pub(super) clusters: Option<Vec<String>>,
 }
 
 // An untagged enum would lose the place of a mistake inside it.

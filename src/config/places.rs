@@ -16,60 +16,57 @@ pub(super) struct Place {
 #[derive(Default)]
 pub(super) struct Places(HashMap<String, Place>);
 
-/// A mapping or a list that is not at its end yet, and what comes next in it.
-enum Open {
-    Key { path: String },
-    Value { path: String, of_key: String },
-    Entry { path: String, index: usize },
-}
-
 impl Places {
     /// The places in a file without syntax errors; any other file has none.
     pub(super) fn of(text: &str) -> Self {
-        let (mut places, mut open) = (Self::default(), Vec::new());
-        for event in Parser::new_from_str(text) {
-            match event {
-                Ok((event, span)) => places.add(&mut open, &event, span),
-                Err(_) => return Self::default(),
-            }
+        let is_end = |event: &Event<'_>| matches!(event, Event::MappingEnd | Event::SequenceEnd);
+        // Neither comments nor the ends of the document.
+        let events = Parser::new_from_str(text).map_while(Result::ok);
+        let mut events = events.filter(|(event, _)| event.is_node() || is_end(event));
+        let mut places = Self::default();
+        match events.next().and_then(|(root, _)| places.add(&root, &mut events, "")) {
+            Some(()) => places,
+            None => Self::default(),
         }
-        places
     }
 
-    fn add(&mut self, open: &mut Vec<Open>, event: &Event<'_>, span: Span) {
-        if matches!(event, Event::MappingEnd | Event::SequenceEnd) {
-            open.pop();
-        }
-        if !event.is_node() {
-            return;
-        }
-        let place = Place { line: span.start.line(), column: span.start.col() + 1 };
-        let path = match (open.pop(), event) {
-            (None, _) => String::new(),
-            (Some(Open::Key { path }), Event::Scalar(key, ..)) => {
-                let dot = if path.is_empty() { "" } else { "." };
-                let of_key = format!("{path}{dot}{key}");
-                self.0.insert(format!("{path}[{key:?}]"), place);
-                self.0.insert(of_key.clone(), place);
-                open.push(Open::Value { path, of_key });
-                return;
+    /// Adds what is in a node; the file has few levels. `None` if it has no end.
+    fn add<'t>(
+        &mut self,
+        node: &Event<'t>,
+        events: &mut dyn Iterator<Item = (Event<'t>, Span)>,
+        path: &str,
+    ) -> Option<()> {
+        let place = |span: Span| Place { line: span.start.line(), column: span.start.col() + 1 };
+        match node {
+            Event::MappingStart(..) => loop {
+                let (key, span) = events.next()?;
+                let path = match &key {
+                    Event::MappingEnd => return Some(()),
+                    Event::Scalar(key, ..) => {
+                        let dot = if path.is_empty() { "" } else { "." };
+                        self.0.insert(format!("{path}[{key:?}]"), place(span));
+                        format!("{path}{dot}{key}")
+                    }
+                    _ => return None,
+                };
+                self.0.insert(path.clone(), place(span));
+                let (value, _) = events.next()?;
+                self.add(&value, events, &path)?;
+            },
+            Event::SequenceStart(..) => {
+                for index in 0.. {
+                    let (entry, span) = events.next()?;
+                    if matches!(entry, Event::SequenceEnd) {
+                        break;
+                    }
+                    let path = format!("{path}[{index}]");
+                    self.0.insert(path.clone(), place(span));
+                    self.add(&entry, events, &path)?;
+                }
+                Some(())
             }
-            (Some(Open::Key { path }), _) => path,
-            (Some(Open::Value { path, of_key }), _) => {
-                open.push(Open::Key { path });
-                of_key
-            }
-            (Some(Open::Entry { path, index }), _) => {
-                let entry = format!("{path}[{index}]");
-                self.0.insert(entry.clone(), place);
-                open.push(Open::Entry { path, index: index + 1 });
-                entry
-            }
-        };
-        match event {
-            Event::MappingStart(..) => open.push(Open::Key { path }),
-            Event::SequenceStart(..) => open.push(Open::Entry { path, index: 0 }),
-            _ => {}
+            _ => Some(()),
         }
     }
 
@@ -97,7 +94,7 @@ projects:
   - name: a
     clusters:
       - id: x
-      - { id: y, name: ü, interval: 1s }
+      - { id: y, name: ü, interval: 1s } # a comment
     list:
     - plain
 users:

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::{
     credentials::{asks, source},
-    diagnostics::Context,
+    diagnostics::At,
     discovery::{discovery, labels},
-    endpoints::{Asked, endpoints},
+    endpoints::endpoints,
     file,
     network::network,
     poll::Intervals,
@@ -35,18 +35,18 @@ const CSS_RATE: RateLimit = RateLimit { requests_per_second: 5.0, burst: 10 };
 const VPCEP_RATE: RateLimit = RateLimit { requests_per_second: 0.5, burst: 5 };
 
 /// The facts that hold for the projects of a file together.
-pub(super) struct Fleet {
-    pub(super) intervals: Intervals,
+pub(super) struct Fleet<'a> {
+    pub(super) intervals: Intervals<'a>,
     pub(super) shard: Shard,
     /// The place of each cluster id.
-    clusters: HashMap<String, String>,
+    clusters: HashMap<String, At<'a>>,
     /// The region and the place of the first project that has an id which the file does not name.
-    unwritten_ids: HashMap<ProjectId, (RegionId, String)>,
+    unwritten_ids: HashMap<ProjectId, (RegionId, At<'a>)>,
 }
 
-impl Fleet {
+impl<'a> Fleet<'a> {
     /// No clusters so far.
-    pub(super) fn new(shard: Shard, intervals: Intervals) -> Self {
+    pub(super) fn new(shard: Shard, intervals: Intervals<'a>) -> Self {
         Self { intervals, shard, clusters: HashMap::new(), unwritten_ids: HashMap::new() }
     }
 
@@ -56,62 +56,55 @@ impl Fleet {
     }
 
     /// A project id belongs to one region, so that of an environment or a profile can be right for one only.
-    fn check_unwritten_id(
-        &mut self,
-        context: &mut Context<'_>,
-        path: &str,
-        cloud: &huawei::Settings,
-    ) {
+    fn check_unwritten_id(&mut self, at: &At<'a>, cloud: &huawei::Settings) {
         let Some(id) = cloud.project_id.clone() else { return };
-        let first = || (cloud.region.clone(), path.to_owned());
+        let first = || (cloud.region.clone(), at.clone());
         let (region, first) = self.unwritten_ids.entry(id).or_insert_with(first);
         if *region != cloud.region {
-            let what = format!(
+            at.warning(format_args!(
                 "the id is that of the environment or the profile, which is also used at {} for region \
                  {region}; a project id belongs to one region, so write project_id for each project",
-                context.other(first)
-            );
-            context.warning(path, what);
+                first.named()
+            ));
         }
     }
 }
 
-pub(super) fn project(
-    context: &mut Context<'_>,
-    fleet: &mut Fleet,
-    path: &str,
+pub(super) fn project<'a>(
+    at: &At<'a>,
+    fleet: &mut Fleet<'a>,
     written: &mut file::Project,
 ) -> Option<ProjectSettings> {
-    let at = |key: &str| format!("{path}.{key}");
     let is_unwritten = written.project_id.is_none();
-    let cloud = cloud(context, path, written);
+    let cloud = cloud(at, written);
     if let Some(cloud) = cloud.as_ref().filter(|_| is_unwritten) {
-        fleet.check_unwritten_id(context, &at("project_id"), cloud);
+        fleet.check_unwritten_id(&at.key("project_id"), cloud);
     }
     let limits = written.rate_limit.get_or_insert_default();
-    let mut limit = |key: &str, written: &mut Option<file::RateLimit>, default| {
-        rate_limit(context, &at(key), written.get_or_insert_default(), default, fleet.shard)
+    let limit = |key: &str, written: &mut Option<file::RateLimit>, default| {
+        let at = at.key("rate_limit").key(key);
+        rate_limit(&at, written.get_or_insert_default(), default, fleet.shard)
     };
-    let css_rate_limit = limit("rate_limit.css", &mut limits.css, CSS_RATE);
-    let vpcep_rate_limit = limit("rate_limit.vpcep", &mut limits.vpcep, VPCEP_RATE);
+    let css_rate_limit = limit("css", &mut limits.css, CSS_RATE);
+    let vpcep_rate_limit = limit("vpcep", &mut limits.vpcep, VPCEP_RATE);
     let clusters = written.clusters.get_or_insert_default();
     let services = written.endpoint_services.get_or_insert_default();
-    let of_project = labels(context, &at("labels"), &mut written.labels, &Labels::default());
+    let of_project = labels(at, &mut written.labels, &Labels::default());
     let discovery = written.discovery.as_mut().map(|written| {
-        let path = at("discovery");
+        let at = at.key("discovery");
         // Clusters to come have the interval of those without one of their own.
-        let interval = fleet.intervals.of_cluster(context, &path, &mut None);
-        discovery(context, &path, written, (interval, &of_project, fleet.shard))
+        let interval = fleet.intervals.of_cluster(at.clone(), &mut None);
+        discovery(&at, written, (interval, &of_project, fleet.shard))
     });
+    let at_clusters = at.key("clusters");
     if clusters.is_empty() && services.is_empty() && discovery.is_none() {
-        context.warning(&at("clusters"), "there are none: nothing of this project is polled");
+        at_clusters.warning("there are none: nothing of this project is polled");
     }
     let mut own_clusters = Vec::new();
-    for (index, written) in clusters.iter_mut().enumerate() {
-        let path = at(&format!("clusters[{index}]"));
-        own_clusters.extend(cluster(context, fleet, &path, written, (cloud.as_ref(), &of_project)));
+    for (at, written) in at_clusters.each(clusters) {
+        own_clusters.extend(cluster(&at, fleet, written, (cloud.as_ref(), &of_project)));
     }
-    let services = endpoint_services(context, &at("endpoint_services"), services, cloud.as_ref());
+    let services = endpoint_services(&at.key("endpoint_services"), services, cloud.as_ref());
     Some(ProjectSettings {
         cloud: cloud?,
         css_rate_limit,
@@ -123,37 +116,36 @@ pub(super) fn project(
 }
 
 /// The settings for calls of the project's APIs.
-fn cloud(
-    context: &mut Context<'_>,
-    path: &str,
-    written: &mut file::Project,
-) -> Option<huawei::Settings> {
-    let at = |key: &str| format!("{path}.{key}");
-    context.name(&at("name"), &written.name);
+fn cloud(at: &At<'_>, written: &mut file::Project) -> Option<huawei::Settings> {
+    let name = at.key("name");
+    name.name(&written.name);
     // A slash separates project and service in `admin.tokens`.
     if written.name.contains('/') {
-        context.mistake(&at("name"), format_args!("{:?}", written.name), "a name without /");
+        name.mistake(format_args!("{:?}", written.name), "a name without /");
     }
-    let region = context.ok(&at("region"), &written.region, RegionId::parse(&written.region));
-    let credentials = source(context, &at("credentials"), &mut written.credentials);
-    let network = network(context, path, written);
-    let read = credentials.as_ref().filter(|_| !context.text_only);
+    let region = at.key("region").ok(&written.region, RegionId::parse(&written.region));
+    let credentials = source(&at.key("credentials"), &mut written.credentials);
+    let network = network(at, written);
+    let read = credentials.as_ref().filter(|_| !at.context.text_only);
     let defaults = read.map(Source::defaults).unwrap_or_default();
     if written.project_id.is_none() {
         written.project_id = defaults.project_id;
     }
-    let project_id = project_id(context, &at("project_id"), written.project_id.as_deref());
-    let paging = paging(context, &at("paging"), written.paging.get_or_insert_default());
+    let project_id = match written.project_id.as_deref() {
+        Some(text) => at.key("project_id").ok(text, ProjectId::parse(text)).map(Some),
+        None => Some(None),
+    };
+    let paging = paging(&at.key("paging"), written.paging.get_or_insert_default());
     let (region, credentials) = (region?, credentials?);
-    let asked = Asked {
-        css: written.discovery.is_some()
-            || written.clusters.as_ref().is_some_and(|clusters| !clusters.is_empty()),
-        iam: project_id == Some(None) || asks(&credentials, Service::Iam),
-        sts: asks(&credentials, Service::Sts),
+    let has_clusters = written.discovery.is_some()
+        || written.clusters.as_ref().is_some_and(|clusters| !clusters.is_empty());
+    let asks = |service| match service {
+        Service::Css => has_clusters,
+        Service::Iam if project_id == Some(None) => true,
+        service => asks(&credentials, service),
     };
     let of_profile = defaults.iam_endpoint;
-    let endpoints =
-        endpoints(context, path, &mut written.api_endpoints, &region, asked, of_profile);
+    let endpoints = endpoints(at, &mut written.api_endpoints, &region, asks, of_profile);
     Some(huawei::Settings {
         name: written.name.as_str().into(),
         region,
@@ -166,34 +158,20 @@ fn cloud(
     })
 }
 
-/// The id, if a valid one is written.
-fn project_id(
-    context: &mut Context<'_>,
-    path: &str,
-    written: Option<&str>,
-) -> Option<Option<ProjectId>> {
-    match written {
-        Some(text) => context.ok(path, text, ProjectId::parse(text)).map(Some),
-        None => Some(None),
-    }
-}
-
 /// The cluster, if it is this shard's.
-fn cluster(
-    context: &mut Context<'_>,
-    fleet: &mut Fleet,
-    path: &str,
+fn cluster<'a>(
+    at: &At<'a>,
+    fleet: &mut Fleet<'a>,
     written: &mut file::Cluster,
     (cloud, of_project): (Option<&huawei::Settings>, &Labels),
 ) -> Option<ClusterMeta> {
-    let id_path = format!("{path}.id");
-    context.unique(&mut fleet.clusters, &id_path, &written.id);
-    let id = context.ok(&id_path, &written.id, ClusterId::parse(&written.id));
-    let interval_path = format!("{path}.interval");
-    let interval = fleet.intervals.of_cluster(context, &interval_path, &mut written.interval);
+    let at_id = at.key("id");
+    at_id.unique(&mut fleet.clusters, &written.id);
+    let id = at_id.ok(&written.id, ClusterId::parse(&written.id));
+    let interval = fleet.intervals.of_cluster(at.key("interval"), &mut written.interval);
     let name = written.name.get_or_insert_with(|| written.id.clone());
-    context.name(&format!("{path}.name"), name);
-    let labels = labels(context, &format!("{path}.labels"), &mut written.labels, of_project);
+    at.key("name").name(name);
+    let labels = labels(at, &mut written.labels, of_project);
     Some(ClusterMeta {
         region: cloud?.region.clone(),
         project: cloud?.name.clone(),
@@ -206,38 +184,33 @@ fn cluster(
 }
 
 fn endpoint_services(
-    context: &mut Context<'_>,
-    path: &str,
+    at: &At<'_>,
     written: &mut [file::EndpointService],
     cloud: Option<&huawei::Settings>,
 ) -> Vec<ServiceMeta> {
+    // The places of the ids, and those of the services with a name.
     let (mut ids, mut names) = (HashMap::new(), HashMap::new());
     let mut services = Vec::new();
-    for (index, written) in written.iter_mut().enumerate() {
-        let (id_path, name_path) = (format!("{path}[{index}].id"), format!("{path}[{index}].name"));
+    for (at, written) in at.each(&mut *written) {
+        let (at_id, at_name) = (at.key("id"), at.key("name"));
         let name = written.name.get_or_insert_with(|| written.id.clone());
-        context.unique(&mut ids, &id_path, &written.id);
-        context.name(&name_path, name);
+        at_id.unique(&mut ids, &written.id);
+        at_name.name(name);
         // The same id twice has one mistake, not a second one for the name it defaults to.
         if *name != written.id {
-            context.unique(&mut names, &name_path, name);
+            at_name.unique(&mut names, name);
         }
-        let id = context.ok(&id_path, &written.id, ServiceId::parse(&written.id));
-        services.extend(id.zip(cloud).map(
-            |(id, huawei::Settings { region, name: project, .. })| {
-                let (region, project) = (region.clone(), project.clone());
-                ServiceMeta { region, project, id, name: name.as_str().into() }
-            },
-        ));
+        let id = at_id.ok(&written.id, ServiceId::parse(&written.id));
+        if let (Some(id), Some(cloud)) = (id, cloud) {
+            let (region, project) = (cloud.region.clone(), cloud.name.clone());
+            services.push(ServiceMeta { region, project, id, name: name.as_str().into() });
+        }
     }
-    // A token for the one would be a token for the other.
-    let mut names: Vec<_> = names.into_iter().collect();
-    names.sort_unstable();
-    for (name, name_path) in &names {
-        if let Some(id_path) = ids.get(name) {
-            let of = id_path.trim_end_matches(".id");
-            let expected = format!("a name that is not the id of {}", context.other(of));
-            context.mistake(name_path, format_args!("{name:?}"), expected);
+    // A token for the one would be a token for the other. Each id counts once.
+    for (at_other, other) in at.each(&*written) {
+        if let (Some(_), Some(at_name)) = (ids.remove(&other.id), names.get(&other.id)) {
+            let expected = format!("a name that is not the id of {}", at_other.named());
+            at_name.mistake(format_args!("{:?}", other.id), expected);
         }
     }
     services
@@ -245,18 +218,15 @@ fn endpoint_services(
 
 /// This shard's part of a limit that all shards share.
 fn rate_limit(
-    context: &mut Context<'_>,
-    path: &str,
+    at: &At<'_>,
     written: &mut file::RateLimit,
     default: RateLimit,
     shard: Shard,
 ) -> RateLimit {
-    let rate_path = format!("{path}.requests_per_second");
-    let (rate, rates) = (default.requests_per_second, (SLOWEST_RATE, FASTEST_RATE));
-    let rate = context.between(&rate_path, &mut written.requests_per_second, rate, rates);
-    let bursts = (1, LARGEST_BURST);
-    let burst = &mut written.burst;
-    let burst = context.between(&format!("{path}.burst"), burst, default.burst, bursts);
+    let (rate, rates) = (&mut written.requests_per_second, (SLOWEST_RATE, FASTEST_RATE));
+    let rate = at.key("requests_per_second").between(rate, default.requests_per_second, rates);
+    let (burst, bursts) = (&mut written.burst, (1, LARGEST_BURST));
+    let burst = at.key("burst").between(burst, default.burst, bursts);
     let requests_per_second = rate / f64::from(shard.count);
     let burst = (burst / shard.count).max(1);
     *written =
@@ -264,22 +234,17 @@ fn rate_limit(
     RateLimit { requests_per_second, burst }
 }
 
-fn paging(context: &mut Context<'_>, path: &str, written: &mut file::Paging) -> Paging {
+fn paging(at: &At<'_>, written: &mut file::Paging) -> Paging {
     let parameter = written.parameter.get_or_insert_with(|| Parameter::Offset.as_str().into());
-    let parameter = match parameter.as_str() {
-        "offset" => Parameter::Offset,
-        "start" => Parameter::Start,
-        other => {
-            let expected = "offset, or start for older regions";
-            context.mistake(&format!("{path}.parameter"), format_args!("{other:?}"), expected);
-            Parameter::Offset
-        }
-    };
+    let all = [Parameter::Offset, Parameter::Start];
+    let found = all.into_iter().find(|one| one.as_str() == parameter).or_else(|| {
+        let expected = "offset, or start for older regions";
+        at.key("parameter").wrong(format_args!("{parameter:?}"), expected)
+    });
     let limits = (1, LARGEST_LIMIT);
-    let limit = &mut written.limit;
     Paging {
-        parameter,
-        first: context.between(&format!("{path}.first"), &mut written.first, 0, (0, 1)),
-        limit: context.between(&format!("{path}.limit"), limit, LARGEST_LIMIT, limits),
+        parameter: found.unwrap_or(Parameter::Offset),
+        first: at.key("first").between(&mut written.first, 0, (0, 1)),
+        limit: at.key("limit").between(&mut written.limit, LARGEST_LIMIT, limits),
     }
 }

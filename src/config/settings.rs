@@ -27,7 +27,7 @@ pub struct Config {
     pub clusters_of_all_shards: usize,
     /// The admin listener, if there is one.
     pub admin: Option<AdminSettings>,
-    /// TLS and users of the public listener; [`super::load_with_web`] fills it.
+    /// TLS and users of the public listener; [`super::load`] fills it.
     pub web: WebSettings,
     /// The record of changes, if there is an admin listener; without a record none is made.
     pub audit_log: Option<PathBuf>,

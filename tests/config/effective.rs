@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     reference::{known_keys, paths},
@@ -75,6 +75,50 @@ fn what_is_not_written_follows_from_the_intervals() {
         let yaml: Value = serde_saphyr::from_str(&effective).unwrap();
         let shown = (&yaml["poll"]["timeout"], &yaml["poll"]["stale_after"]);
         assert_eq!(shown, (&timeout.into(), &stale_after.into()), "{text}");
+    }
+}
+
+#[test]
+fn a_project_with_its_own_way_to_a_proxy_has_no_default_of_the_other_way() {
+    const ONE: &str = "proxy_url: 'http://one.example.com'";
+    const TWO: &str = "proxy_url: 'http://two.example.com', no_proxy: example.org";
+    const ENVIRONMENT: &str = "proxy_from_environment: true";
+    const NONE: &str = "proxy_from_environment: false";
+    let one = || json!(["http://one.example.com", null, false]);
+    let two = || json!(["http://two.example.com", "example.org", false]);
+    let environment = || json!([null, null, true]);
+    let parse = |defaults: &str, project: &str| {
+        let text = format!(
+            "defaults: {{ {defaults} }}\nprojects: [{{ name: a, region: cn-north-4, {project} }}]"
+        );
+        let variables = variables(&[("HTTPS_PROXY", "three.example.com")]);
+        config::parse(&text, Path::new("c.yml"), &|name| variables.get(name).cloned())
+    };
+    for (defaults, project, expected) in [
+        (ONE, ENVIRONMENT, environment()),
+        (TWO, ENVIRONMENT, environment()),
+        (ENVIRONMENT, ONE, one()),
+        (ENVIRONMENT, TWO, two()),
+        (ENVIRONMENT, "", environment()),
+        (ENVIRONMENT, NONE, json!([null, null, false])),
+        (TWO, "", two()),
+        (TWO, NONE, two()),
+        (TWO, ONE, json!(["http://one.example.com", "example.org", false])),
+    ] {
+        let config = parse(defaults, project);
+        let config = config.unwrap_or_else(|error| panic!("{defaults} / {project}: {error}"));
+        let yaml: Value = serde_saphyr::from_str(&config.effective).unwrap();
+        let keys = ["proxy_url", "no_proxy", "proxy_from_environment"];
+        let shown = json!(keys.map(|key| &yaml["projects"][0][key]));
+        assert_eq!(shown, expected, "{defaults} / {project}");
+    }
+    let both = format!("{ONE}, {ENVIRONMENT}");
+    for (defaults, project, section) in [(&*both, "", "defaults"), ("", &*both, "projects[0]")] {
+        let mistakes = parse(defaults, project).unwrap_err().mistakes;
+        let [mistake] = &mistakes[..] else { panic!("{mistakes:?}") };
+        let expected = "found it with proxy_url, expected only one of them";
+        let expected = format!("{section}.proxy_from_environment: {expected}");
+        assert!(mistake.contains(&expected), "{mistake}");
     }
 }
 
@@ -170,6 +214,6 @@ fn a_shard_shows_its_part_of_the_rate_limits() {
     assert!(text.starts_with("# Rate limits are the part of shard 1 of 2.\n"), "{text}");
     let yaml: Value = serde_saphyr::from_str(&text).unwrap();
     let limits = &yaml["projects"][0]["rate_limit"];
-    assert_eq!(limits["css"], serde_json::json!({ "requests_per_second": 2.0, "burst": 4 }));
-    assert_eq!(limits["vpcep"], serde_json::json!({ "requests_per_second": 0.25, "burst": 1 }));
+    assert_eq!(limits["css"], json!({ "requests_per_second": 2.0, "burst": 4 }));
+    assert_eq!(limits["vpcep"], json!({ "requests_per_second": 0.25, "burst": 1 }));
 }

@@ -48,7 +48,7 @@ fn good_files_load_with_the_warnings_they_expect() {
     assert!(fixtures.len() >= 15);
     for (path, text) in fixtures {
         let WebConfig { settings, warnings } =
-            load_web(&path).unwrap_or_else(|error| panic!("{error}"));
+            load_web(&path, false).unwrap_or_else(|error| panic!("{error}"));
         let expected = remarks(&text, "warns");
         assert_eq!(warnings.len(), expected.len(), "{path:?}: {warnings:?}");
         for (warning, expected) in warnings.iter().zip(expected) {
@@ -69,7 +69,7 @@ fn bad_files_fail_for_the_reason_they_expect_and_no_other() {
 }
 
 fn complaints((path, text): &(PathBuf, String)) -> Vec<String> {
-    match load_web(path) {
+    match load_web(path, false) {
         Ok(_) => vec![format!("{path:?} is taken")],
         Err(error) => fixtures::unexpected(path, text, &error.mistakes),
     }
@@ -86,7 +86,7 @@ fn certificates_and_keys_can_be_in_the_file() {
         "client_ca": authority.certificate(),
     }});
     let WebConfig { settings, warnings } =
-        parse_web(&text.to_string(), Path::new("web.yml")).unwrap();
+        parse_web(&text.to_string(), Path::new("web.yml"), false).unwrap();
     let warning = ": tls_server_config.key: written in the configuration, better in a file";
     assert!(warnings.len() == 1 && warnings[0].contains(warning), "{warnings:?}");
     assert!(warnings[0].starts_with("web.yml:1:"), "{warnings:?}");
@@ -98,7 +98,7 @@ fn certificates_and_keys_can_be_in_the_file() {
 #[test]
 fn what_is_no_file_is_named() {
     let folder = Folder::new("web-files");
-    let web = |name: &str| load_web(&folder.file(name)).unwrap_err().mistakes.join("\n");
+    let web = |name: &str| load_web(&folder.file(name), false).unwrap_err().mistakes.join("\n");
     assert!(web("missing.yml").contains("missing.yml: cannot be read: No such file"));
     assert!(web("").contains("a directory, a file is expected"));
     folder.write_for(0o666, "web.yml", "rate_limit: {}");

@@ -48,8 +48,8 @@ fn the_example_of_a_web_configuration_is_accepted() {
     let mut examples = code_blocks()
         .filter(|(language, text)| *language == "yaml" && text.starts_with("tls_server_config:"));
     let (_, text) = examples.next().expect("there is an example");
-    let web =
-        config::parse_web(&text, &folder.file("web.yml")).unwrap_or_else(|error| panic!("{error}"));
+    let web = config::parse_web(&text, &folder.file("web.yml"), false)
+        .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(web.warnings, [""; 0]);
 }
 
@@ -300,7 +300,7 @@ fn accepted_keys(text: &str) -> Vec<String> {
 }
 
 fn accepted_web_keys(text: &str) -> Vec<String> {
-    let parsed = config::parse_web(text, Path::new("web.yml"));
+    let parsed = config::parse_web(text, Path::new("web.yml"), false);
     in_place_of_zzz(&parsed.expect_err("zzz is no key"))
 }
 

@@ -56,7 +56,7 @@ impl Pair {
         let text =
             format!("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n{lines}");
         fs::write(self.file("web.yml"), text).unwrap();
-        let web = load_web(&self.file("web.yml")).unwrap_or_else(|error| panic!("{error}"));
+        let web = load_web(&self.file("web.yml"), false).unwrap_or_else(|error| panic!("{error}"));
         Server::start_with(router(), limits, watch::channel(web.settings).1).await
     }
 }

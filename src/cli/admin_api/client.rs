@@ -2,14 +2,15 @@
 
 use std::{path::Path, time::Duration};
 
-use reqwest::{Certificate, RequestBuilder, StatusCode, Url, header, redirect::Policy};
+use reqwest::{Certificate, Method, RequestBuilder, Url, header, redirect::Policy};
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{super::terminal::visible, End, failure};
+use super::{ApiArgs, Out, failure, text};
 use crate::{
     admin::{ProblemDocument, ReadConnections, ReadService, ServiceList},
     change::{ChangeView, ConnectionsView, DecisionRequest, LONGEST_CHANGE, ServiceChangeView},
+    cli::{exit::Failure, terminal::visible},
     config::process_environment,
     files::{Others, read_capped},
     huawei::{credentials::SecretText, endpoints::is_loopback},
@@ -35,58 +36,23 @@ pub(in crate::cli) struct Answer<T> {
     pub(in crate::cli) body: T,
 }
 
-/// A refusal of the admin API, or of another server.
-pub(in crate::cli) struct Refused {
-    pub(in crate::cli) status: u16,
-    /// The body as it came.
-    pub(in crate::cli) raw: Value,
-    pub(in crate::cli) problem: ProblemDocument,
-}
+/// An answer, or the end of the command.
+type Answered<T> = Result<Answer<T>, Failure>;
 
 pub(in crate::cli) struct Client {
     http: reqwest::Client,
     base: Url,
     token: Secret,
+    pub(in crate::cli) out: Out,
 }
 
 impl Client {
     /// A client, or the mistake in its arguments.
-    pub(in crate::cli) fn new(
-        url: &str,
-        token_file: Option<&Path>,
-        ca_file: Option<&Path>,
-    ) -> Result<Self, String> {
-        let base = base(url)?;
-        let token = token(token_file)?;
-        let mut http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT);
-        let unusable = |error: reqwest::Error| {
-            let why = failure::explained(&error, "");
-            match ca_file {
-                Some(file) => {
-                    let file = file.display();
-                    format!("--admin.ca-file {file}: a certificate cannot be read: {why}")
-                }
-                None => format!("no HTTP client can be made: {why}"),
-            }
-        };
-        if let Some(file) = ca_file {
-            let wrong =
-                |why: &dyn std::fmt::Display| format!("--admin.ca-file {}: {why}", file.display());
-            let read = read_capped(file, LARGEST_CA_FILE_BYTES, Others::MayAll);
-            let pem = read.map_err(|error| wrong(&error))?;
-            let all = Certificate::from_pem_bundle(&pem).map_err(unusable)?;
-            if all.is_empty() {
-                return Err(wrong(&"there is no certificate in it"));
-            }
-            http = http.tls_certs_merge(all);
-        }
-        let http = http.build().map_err(unusable)?;
-        Ok(Self { http, base, token })
+    pub(in crate::cli) fn new(api: &ApiArgs) -> Result<Self, Failure> {
+        let base = base(&api.url).map_err(Failure::usage)?;
+        let token = token(api.token_file.as_deref()).map_err(Failure::usage)?;
+        let http = http(api.ca_file.as_deref()).map_err(Failure::usage)?;
+        Ok(Self { http, base, token, out: Out::of(api) })
     }
 
     /// The address of the admin listener.
@@ -94,13 +60,13 @@ impl Client {
         self.base.as_str()
     }
 
-    pub(in crate::cli) async fn list(&self) -> Result<Answer<ServiceList>, End> {
+    pub(in crate::cli) async fn list(&self) -> Answered<ServiceList> {
         let request = self.http.get(self.url(&["endpoint-services"]));
-        self.send(request, "list of endpoint services").await
+        self.send(request, "list of endpoint services", &[]).await
     }
 
     /// Project and service of an id as a person writes it.
-    pub(in crate::cli) async fn resolve(&self, id: &str) -> Result<(String, String), End> {
+    pub(in crate::cli) async fn resolve(&self, id: &str) -> Result<(String, String), Failure> {
         if let Some((project, service)) = id.split_once('/') {
             return Ok((project.to_owned(), service.to_owned()));
         }
@@ -108,12 +74,12 @@ impl Client {
         let found = services.filter(|known| known.service_id == id || known.name == id);
         let mut found: Vec<_> = found.map(|known| (known.project, known.service_id)).collect();
         match found.len() {
-            0 => Err(End::Usage(format!("the token may see no service {}", visible(id)))),
+            0 => Err(Failure::usage(format!("the token may see no service {}", visible(id)))),
             1 => Ok(found.remove(0)),
             _ => {
                 let all: Vec<_> = found.iter().map(|(p, s)| format!("{p}/{s}")).collect();
                 let all = visible(&all.join(", "));
-                Err(End::Usage(format!("several services have this name: use one of {all}")))
+                Err(Failure::usage(format!("several services have this name: use one of {all}")))
             }
         }
     }
@@ -121,9 +87,9 @@ impl Client {
     pub(in crate::cli) async fn read(
         &self,
         (project, service): &(String, String),
-    ) -> Result<Answer<ReadService>, End> {
+    ) -> Answered<ReadService> {
         let request = self.http.get(self.url(&["endpoint-services", project, service]));
-        self.send(request, "endpoint service").await
+        self.send(request, "endpoint service", &[]).await
     }
 
     pub(in crate::cli) async fn change(
@@ -132,29 +98,20 @@ impl Client {
         update: &str,
         dry_run: bool,
         etag: Option<&str>,
-    ) -> Result<Answer<ChangeView<ServiceChangeView>>, End> {
-        let mut url = self.url(&["endpoint-services", project, service]);
-        if dry_run {
-            url.set_query(Some("dry_run=true"));
-        }
-        let mut request = self
-            .http
-            .put(url)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(update.to_owned());
+        said: &[String],
+    ) -> Answered<ChangeView<ServiceChangeView>> {
+        let path = ["endpoint-services", project, service];
+        let mut request = self.changing(Method::PUT, &path, update.to_owned(), dry_run);
         if let Some(etag) = etag {
             request = request.header(header::IF_MATCH, etag);
         }
-        self.send(request, "outcome and difference").await
+        self.send(request, "outcome and difference", said).await
     }
 
     /// The connections of a cluster, by its id or by `project/name`.
-    pub(in crate::cli) async fn connections(
-        &self,
-        cluster: &str,
-    ) -> Result<Answer<ReadConnections>, End> {
+    pub(in crate::cli) async fn connections(&self, cluster: &str) -> Answered<ReadConnections> {
         let request = self.http.get(self.url(&["clusters", cluster, "connections"]));
-        self.send(request, "list of connections").await
+        self.send(request, "list of connections", &[]).await
     }
 
     pub(in crate::cli) async fn decide(
@@ -162,16 +119,28 @@ impl Client {
         cluster: &str,
         decision: &DecisionRequest,
         dry_run: bool,
-    ) -> Result<Answer<ChangeView<ConnectionsView>>, End> {
-        let mut url = self.url(&["clusters", cluster, "connections"]);
+        said: &[String],
+    ) -> Answered<ChangeView<ConnectionsView>> {
+        // Words and ids are always JSON.
+        let body = serde_json::to_string(decision).unwrap_or_default();
+        let path = ["clusters", cluster, "connections"];
+        let request = self.changing(Method::POST, &path, body, dry_run);
+        self.send(request, "outcome and connections", said).await
+    }
+
+    fn changing(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: String,
+        dry_run: bool,
+    ) -> RequestBuilder {
+        let mut url = self.url(path);
         if dry_run {
             url.set_query(Some("dry_run=true"));
         }
-        // Words and ids are always JSON.
-        let body = serde_json::to_string(decision).unwrap_or_default();
-        let request = self.http.post(url).header(header::CONTENT_TYPE, "application/json");
-        let request = request.body(body);
-        self.send(request, "outcome and connections").await
+        let request = self.http.request(method, url);
+        request.header(header::CONTENT_TYPE, "application/json").body(body)
     }
 
     fn url(&self, segments: &[&str]) -> Url {
@@ -184,49 +153,72 @@ impl Client {
     }
 
     /// Sends a request and reads its answer to the end. An answer from some other server must not
-    /// pass for an empty list, or for "nothing to change".
+    /// pass for an empty list, or for "nothing to change". A refusal is the answer with `--json`; its
+    /// warnings in `said` are left out.
     async fn send<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
         what: &str,
-    ) -> Result<Answer<T>, End> {
-        let (status, etag, raw) = self.fetch(request).await?;
-        if !status.is_success() {
-            let problem = ProblemDocument::deserialize(&raw).unwrap_or_default();
-            let status = status.as_u16();
-            return Err(End::Refused(Box::new(Refused { status, raw, problem })));
-        }
+        said: &[String],
+    ) -> Answered<T> {
         let base = &self.base;
-        let foreign = format!("{base}: that is not the admin API: its answer has no {what}");
-        let body = T::deserialize(&raw).map_err(|_| End::Failed(foreign))?;
-        Ok(Answer { etag, raw, body })
-    }
-
-    async fn fetch(
-        &self,
-        request: RequestBuilder,
-    ) -> Result<(StatusCode, Option<String>, Value), End> {
         let failed = |error: reqwest::Error| {
             let error = error.without_url();
-            let mut why = failure::explained(&error, self.base.host_str().unwrap_or_default());
-            if self.base.scheme() == "http" {
+            let mut why = failure::explained(&error, base.host_str().unwrap_or_default());
+            if base.scheme() == "http" {
                 why += "; is the exporter running, with an admin section in its configuration?";
             }
-            End::Failed(format!("{}: {}", self.base, visible(&why)))
+            format!("{base}: {}", visible(&why))
         };
         let mut answer = request.bearer_auth(self.token.expose()).send().await.map_err(failed)?;
-        let status = answer.status();
-        let etag = answer.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
-        let etag = etag.map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MOST_ANSWER_BYTES {
-                return Err(End::Failed(format!("{}: an answer without end", self.base)));
+                return Err(format!("{base}: an answer without end").into());
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((status, etag, serde_json::from_slice(&body).unwrap_or_default()))
+        let raw: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let status = answer.status();
+        if !status.is_success() {
+            self.out.raw(&raw);
+            let problem = ProblemDocument::deserialize(&raw).unwrap_or_default();
+            let lines = text::refusal(status.as_u16(), &problem, said, &self.out.paint);
+            return Err(lines.join("\n").into());
+        }
+        let foreign = || format!("{base}: that is not the admin API: its answer has no {what}");
+        let body = T::deserialize(&raw).map_err(|_| foreign())?;
+        let etag = answer.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
+        Ok(Answer { etag: etag.map(str::to_owned), raw, body })
     }
+}
+
+/// Trusts the certificates in the file too.
+fn http(ca_file: Option<&Path>) -> Result<reqwest::Client, String> {
+    let mut http = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT);
+    let named = ca_file.map(|file| format!("--admin.ca-file {}", file.display()));
+    let unusable = |error: reqwest::Error| {
+        let why = failure::explained(&error, "");
+        match &named {
+            Some(file) => format!("{file}: a certificate cannot be read: {why}"),
+            None => format!("no HTTP client can be made: {why}"),
+        }
+    };
+    if let (Some(file), Some(named)) = (ca_file, &named) {
+        let read = read_capped(file, LARGEST_CA_FILE_BYTES, Others::MayAll);
+        let pem = read.map_err(|error| format!("{named}: {error}"))?;
+        let all = Certificate::from_pem_bundle(&pem).map_err(unusable)?;
+        if all.is_empty() {
+            return Err(format!("{named}: there is no certificate in it"));
+        }
+        http = http.tls_certs_merge(all);
+    }
+    http.build().map_err(unusable)
 }
 
 /// A token in clear crosses no network.
@@ -311,6 +303,7 @@ mod tests {
             http: reqwest::Client::new(),
             base: base("http://127.0.0.1:1/p/").unwrap(),
             token: Secret::new("t"),
+            out: Out { json: false, paint: text::Paint(false) },
         };
         let url = client.url(&["endpoint-services", "a/b", "c?d#e%"]);
         assert_eq!(

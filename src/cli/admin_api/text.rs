@@ -4,10 +4,10 @@ use std::io::IsTerminal as _;
 
 use serde_json::Value;
 
-use super::super::terminal::visible;
 use crate::{
     admin::ProblemDocument,
     change::{ChangeView, CloudAnswer, ConnectionChange, Outcome},
+    cli::terminal::{self, visible},
     config::process_environment,
     model::Status,
 };
@@ -37,6 +37,16 @@ impl Paint {
     pub(in crate::cli) fn strong(&self, text: &str) -> String {
         self.with("1", text)
     }
+
+    /// Green where it went as wanted.
+    fn outcome(&self, outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Applied | Outcome::Unchanged | Outcome::Planned => {
+                self.added(outcome.as_str())
+            }
+            _ => self.gone(outcome.as_str()),
+        }
+    }
 }
 
 pub(in crate::cli) fn text(value: &Value) -> String {
@@ -53,17 +63,9 @@ pub(in crate::cli) fn columns<const N: usize>(
     rows: impl Iterator<Item = [String; N]>,
     paint: &Paint,
 ) -> Vec<String> {
-    let mut all = vec![head.map(str::to_owned)];
-    all.extend(rows);
-    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    let line = |row: &[String; N]| {
-        let cells: Vec<_> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    let lines = all.iter().map(line).enumerate();
-    lines.map(|(at, line)| if at == 0 { paint.strong(&line) } else { line }).collect()
+    let mut lines = terminal::columns(head, rows, false);
+    lines[0] = paint.strong(&lines[0]);
+    lines
 }
 
 /// A time without the parts of its second.
@@ -132,11 +134,7 @@ pub(in crate::cli) fn meaning(outcome: Outcome) -> &'static str {
 
 /// The end of a change, and what to do next. Warnings in `said` are left out.
 pub(in crate::cli) fn outcome(change: &Ended<'_>, said: &[String], paint: &Paint) -> Vec<String> {
-    let word = change.outcome.as_str();
-    let painted = match change.outcome {
-        Outcome::Applied | Outcome::Unchanged | Outcome::Planned => paint.added(word),
-        _ => paint.gone(word),
-    };
+    let painted = paint.outcome(change.outcome);
     let mut lines = vec![format!("Outcome: {painted}. {}", meaning(change.outcome))];
     lines.extend(warnings(change.warnings, said, paint));
     if let Some(CloudAnswer { status, code, message, request_id }) = change.cloud {
@@ -168,21 +166,16 @@ pub(in crate::cli) fn refusal(
         let place = if error.pointer.is_empty() { "the body" } else { &error.pointer };
         lines.push(visible(&format!("  {place}: {}", error.message)));
     }
-    match (status, Ended::of(problem)) {
-        (401, _) => {
-            lines.push("Is it the right token, and is it still in admin.tokens?".to_owned())
-        }
-        (412, _) => {
-            lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));
-            lines.push(
-                "Someone else changed it meanwhile: check the present state, then plan again."
-                    .to_owned(),
-            );
-        }
-        (_, ended) => {
-            lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));
-            lines.extend(ended.into_iter().flat_map(|it| outcome(&it, said, paint)));
-        }
+    if status == 401 {
+        lines.push("Is it the right token, and is it still in admin.tokens?".to_owned());
+        return lines;
+    }
+    lines.extend(connections(problem.connections.as_deref().unwrap_or_default(), paint));
+    if status == 412 {
+        let what = "Someone else changed it meanwhile: check the present state, then plan again.";
+        lines.push(what.to_owned());
+    } else if let Some(ended) = Ended::of(problem) {
+        lines.extend(outcome(&ended, said, paint));
     }
     lines
 }
@@ -191,13 +184,8 @@ pub(in crate::cli) fn refusal(
 pub(in crate::cli) fn connections(all: &[ConnectionChange], paint: &Paint) -> Vec<String> {
     let line = |one: &ConnectionChange| {
         let from = one.from.map_or("no such connection", Status::as_str);
-        let outcome = one.outcome.as_str();
-        let painted = match one.outcome {
-            Outcome::Applied | Outcome::Unchanged | Outcome::Planned => paint.added(outcome),
-            _ => paint.gone(outcome),
-        };
-        let id = visible(one.endpoint_id.as_str());
-        format!("  {id}  {from} -> {}  {painted}", one.to.as_str())
+        let (id, to) = (visible(one.endpoint_id.as_str()), one.to.as_str());
+        format!("  {id}  {from} -> {to}  {}", paint.outcome(one.outcome))
     };
     all.iter().map(line).collect()
 }

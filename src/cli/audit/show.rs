@@ -14,7 +14,7 @@ use clap::{
 };
 use jiff::{
     Timestamp,
-    civil::{Date, DateTime, Time},
+    civil::{Date, Time},
     tz::TimeZone,
 };
 use serde_json::Value;
@@ -72,41 +72,29 @@ fn change_id(text: &str) -> Result<ChangeId, String> {
 }
 
 fn since(text: &str) -> Result<Timestamp, String> {
-    match date(text) {
-        Some(date) => in_utc(date.to_datetime(Time::midnight())),
-        None => time(text),
-    }
+    time(text, Time::midnight())
 }
 
 fn until(text: &str) -> Result<Timestamp, String> {
-    match date(text) {
-        Some(date) => in_utc(date.to_datetime(Time::MAX)),
-        None => time(text),
-    }
+    time(text, Time::MAX)
 }
 
-fn date(text: &str) -> Option<Date> {
+/// A date stands for that time of it. What has no zone is in UTC, like the times in the log.
+fn time(text: &str, of_day: Time) -> Result<Timestamp, String> {
     // Nothing longer: that could be a date with a time.
-    text.parse().ok().filter(|_| text.len() == "2026-01-02".len())
-}
-
-/// A time without a zone is in UTC, like the times in the log.
-fn time(text: &str) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse() {
+    let date = text.parse::<Date>().ok().filter(|_| text.len() == "2026-01-02".len());
+    if let (None, Ok(time)) = (date, text.parse()) {
         return Ok(time);
     }
-    if let Ok(time) = text.parse() {
-        return in_utc(time);
+    let local = date.map(|date| date.to_datetime(of_day)).or_else(|| text.parse().ok());
+    if let Some(local) = local {
+        let time = local.to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?;
+        return Ok(time.timestamp());
     }
     let ago: Duration = humantime::parse_duration(text).map_err(|_| {
         "expected a date like 2026-01-02, a time like 2026-01-02T03:04:05Z, or a duration like 2h"
     })?;
     Clock::system().now().checked_sub(ago).map_err(|error| error.to_string())
-}
-
-fn in_utc(time: DateTime) -> Result<Timestamp, String> {
-    let time = time.to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?;
-    Ok(time.timestamp())
 }
 
 /// Prints the selected records; false if something could not be read.
@@ -174,20 +162,21 @@ impl Show<'_> {
             // An outcome may be wanted that needs what its intent has.
             entry(record, &mut self.open)
         };
-        self.is_empty &= !is_shown || lines.is_empty();
-        !is_shown || lines.iter().all(|line| print(line))
+        !is_shown || self.print(&lines)
     }
 
     fn without_outcome(&mut self) {
         let open = self.open.values().filter(|record| self.args.wants_to_see(record));
         let mut open: Vec<_> = open.collect();
         open.sort_by_key(|record| record.seq);
-        self.is_empty &= open.is_empty();
-        for intent in open {
-            change(intent, Some(intent), "no outcome").iter().for_each(|line| {
-                print(line);
-            });
-        }
+        let lines = open.into_iter().flat_map(|one| change(one, Some(one), "no outcome"));
+        self.print(&lines.collect::<Vec<_>>());
+    }
+
+    /// Prints lines; false once the output is closed.
+    fn print(&mut self, lines: &[String]) -> bool {
+        self.is_empty &= lines.is_empty();
+        lines.iter().all(|line| print(line))
     }
 }
 
@@ -225,23 +214,19 @@ pub(super) fn lines(file: File) -> impl Iterator<Item = io::Result<Vec<u8>>> {
     let mut ended = false;
     std::iter::from_fn(move || {
         let mut line = Vec::new();
+        if ended {
+            return None;
+        }
         let read = (&mut file).take(MAX_LINE_BYTES as u64 + 1).read_until(b'\n', &mut line);
         match read {
-            _ if ended => None,
-            Ok(0) => None,
-            Ok(length) if length > MAX_LINE_BYTES => {
-                ended = true;
-                Some(Err(io::Error::other("it is too long for a record")))
-            }
-            Ok(_) => {
+            Ok(0) => return None,
+            Ok(length) if length <= MAX_LINE_BYTES => {
                 line.pop_if(|byte| *byte == b'\n');
-                Some(Ok(line))
+                return Some(Ok(line));
             }
-            Err(error) => {
-                ended = true;
-                Some(Err(error))
-            }
+            _ => ended = true,
         }
+        Some(Err(read.err().unwrap_or_else(|| io::Error::other("it is too long for a record"))))
     })
 }
 

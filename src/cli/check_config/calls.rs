@@ -5,89 +5,59 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    admin::{AdminSettings, Role, can_fit},
-    config::ProjectSettings,
+    admin::{AdminSettings, Role},
+    config::{ProjectSettings, Words},
     huawei::Operation,
 };
 
 /// The calls that a project needs beside those for its credentials.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Needs {
-    pub(super) project: Arc<str>,
-    pub(super) reading: Vec<Operation>,
-    pub(super) discovering: Vec<Operation>,
-    pub(super) changing: Vec<Operation>,
+    project: Arc<str>,
+    pub(super) operations: Vec<Operation>,
 }
 
 impl Needs {
     /// `admin`: the admin listener, if this process opens it.
     pub(super) fn of(project: &ProjectSettings, admin: Option<&AdminSettings>) -> Self {
-        let has_clusters = !project.clusters.is_empty() || project.discovery.is_some();
-        let has_services = !project.endpoint_services.is_empty();
-        let rights = Rights::of(project, admin);
-        let chosen = |all: &[(bool, Operation)]| {
-            let needed = all.iter().filter(|(is_needed, _)| *is_needed);
-            needed.map(|(_, operation)| *operation).collect()
+        let ProjectSettings { cloud, clusters, discovery, endpoint_services: services, .. } =
+            project;
+        let words = services.iter().map(|meta| (meta.id.as_str(), Some(&*meta.name)));
+        let service_words = Words::new(&cloud.name, words, false);
+        let words = clusters.iter().map(|meta| (meta.id.as_str(), Some(&*meta.name)));
+        let cluster_words = Words::new(&cloud.name, words, discovery.is_some());
+        let has = |words: &Words, patterns: &[String]| {
+            !words.is_empty() && patterns.iter().any(|pattern| words.can_fit(pattern))
         };
-        Self {
-            project: project.cloud.name.clone(),
-            reading: chosen(&[
-                (project.cloud.project_id.is_none(), Operation::Projects),
-                (has_clusters, Operation::Connections),
-                (has_services, Operation::Services),
-            ]),
-            discovering: chosen(&[(project.discovery.is_some(), Operation::Clusters)]),
-            changing: chosen(&[
-                (rights.sees_services, Operation::Service),
-                (rights.edits_services, Operation::UpdateService),
-                (rights.edits_clusters, Operation::UpdateConnections),
-            ]),
-        }
-    }
-
-    pub(super) fn all(&self) -> impl Iterator<Item = Operation> {
-        [&self.reading, &self.discovering, &self.changing].into_iter().flatten().copied()
+        let tokens = || admin.iter().flat_map(|admin| &admin.tokens);
+        let editors = || tokens().filter(|token| token.role == Role::Editor);
+        let sees_services = tokens().any(|token| has(&service_words, &token.services));
+        let edits_services = editors().any(|token| has(&service_words, &token.services));
+        let edits_clusters = editors().any(|token| has(&cluster_words, &token.clusters));
+        let all = [
+            (cloud.project_id.is_none(), Operation::Projects),
+            (!clusters.is_empty() || discovery.is_some(), Operation::Connections),
+            (!services.is_empty(), Operation::Services),
+            (discovery.is_some(), Operation::Clusters),
+            (sees_services, Operation::Service),
+            (edits_services, Operation::UpdateService),
+            (edits_clusters, Operation::UpdateConnections),
+        ];
+        let operations = all.into_iter().filter_map(|(needs, one)| needs.then_some(one)).collect();
+        Self { project: cloud.name.clone(), operations }
     }
 }
 
-/// The rights of all tokens together in a project.
-struct Rights {
-    sees_services: bool,
-    edits_services: bool,
-    edits_clusters: bool,
-}
+const PURPOSES: [&str; 3] = ["reading", "discovering", "changing"];
 
-impl Rights {
-    fn of(project: &ProjectSettings, admin: Option<&AdminSettings>) -> Self {
-        let name = &*project.cloud.name;
-        let services = project.endpoint_services.iter();
-        let services = words(services.map(|meta| (meta.id.as_str(), &*meta.name)));
-        let clusters = project.clusters.iter();
-        let clusters = words(clusters.map(|meta| (meta.id.as_str(), &*meta.name)));
-        // Whatever its name is, a cluster that is discovered may be the one.
-        let may_come = |pattern: &str| {
-            let of_project = |(of, _)| can_fit(&format!("{of}/*"), name, &[]);
-            project.discovery.is_some()
-                && (can_fit(pattern, name, &[]) || pattern.split_once('/').is_some_and(of_project))
-        };
-        let is_known =
-            |pattern: &str, words: &[String]| !words.is_empty() && can_fit(pattern, name, words);
-        let mut rights =
-            Self { sees_services: false, edits_services: false, edits_clusters: false };
-        for token in admin.iter().flat_map(|admin| &admin.tokens) {
-            let is_editor = token.role == Role::Editor;
-            let sees = token.services.iter().any(|pattern| is_known(pattern, &services));
-            let decides = |pattern: &String| is_known(pattern, &clusters) || may_come(pattern);
-            rights.sees_services |= sees;
-            rights.edits_services |= sees && is_editor;
-            rights.edits_clusters |= is_editor && token.clusters.iter().any(decides);
-        }
-        rights
+/// The purpose that the exporter makes a call for.
+const fn purpose(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Clusters => "discovering",
+        // A service by itself is read before it is changed.
+        Operation::Service | Operation::UpdateService | Operation::UpdateConnections => "changing",
+        _ => "reading",
     }
-}
-
-fn words<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
-    all.flat_map(|(id, name)| [id.to_owned(), name.to_owned()]).collect()
 }
 
 /// An identity policy, and the projects whose credentials need it.
@@ -116,32 +86,26 @@ struct Statement {
 /// The least policies; projects that need the same share one.
 pub(super) fn policies(projects: &[Needs]) -> Vec<Needed> {
     let mut all: Vec<Needed> = Vec::new();
-    for purpose in ["reading", "discovering", "changing"] {
-        for needs in projects {
-            let operations = match purpose {
-                "reading" => &needs.reading,
-                "discovering" => &needs.discovering,
-                _ => &needs.changing,
-            };
-            let action: Vec<_> =
-                operations.iter().flat_map(|one| one.described().actions).copied().collect();
-            if action.is_empty() {
-                continue;
-            }
-            let is_same = |other: &&mut Needed| {
-                other.purpose == purpose && other.policy.statement[0].action == action
-            };
-            match all.iter_mut().find(is_same) {
-                Some(same) => same.projects.push(needs.project.clone()),
-                None => all.push(Needed {
-                    purpose,
-                    projects: vec![needs.project.clone()],
-                    policy: Policy {
-                        version: "5.0",
-                        statement: [Statement { effect: "Allow", action }],
-                    },
-                }),
-            }
+    let each = PURPOSES.iter().flat_map(|purpose| projects.iter().map(move |one| (*purpose, one)));
+    for (purpose, needs) in each {
+        let operations = needs.operations.iter().filter(|one| self::purpose(**one) == purpose);
+        let action: Vec<_> = operations.flat_map(|one| one.described().actions).copied().collect();
+        if action.is_empty() {
+            continue;
+        }
+        let is_same = |other: &&mut Needed| {
+            other.purpose == purpose && other.policy.statement[0].action == action
+        };
+        match all.iter_mut().find(is_same) {
+            Some(same) => same.projects.push(needs.project.clone()),
+            None => all.push(Needed {
+                purpose,
+                projects: vec![needs.project.clone()],
+                policy: Policy {
+                    version: "5.0",
+                    statement: [Statement { effect: "Allow", action }],
+                },
+            }),
         }
     }
     all
@@ -217,7 +181,7 @@ mod tests {
         ];
         for (keys, token, expected) in cases {
             let needs = needs(&config(&[project("prod", keys)], token));
-            assert_eq!(needs[0].all().collect::<Vec<_>>(), expected, "{keys:?} {token}");
+            assert_eq!(needs[0].operations, expected, "{keys:?} {token}");
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
     exposition,
     huawei::paging::LARGEST_OFFSET,
     model::{ClusterId, Label},
+    poll::DiscoverySettings,
 };
 
 /// Series of a cluster that was read.
@@ -77,9 +78,9 @@ pub(super) struct Cost {
 impl Cost {
     pub(super) fn of(project: &ProjectSettings, expected: &Expected) -> Self {
         let (mut calls_per_minute, mut calls_per_round) = (0.0, 0);
+        let rows_per_call = project.cloud.paging.limit;
         for cluster in &project.clusters {
-            let reported = expected.of_cluster(&cluster.id).reported;
-            let calls = calls(reported, project.cloud.paging.limit);
+            let calls = calls(expected.of_cluster(&cluster.id).reported, rows_per_call);
             calls_per_minute += calls as f64 * per_minute(cluster.interval);
             calls_per_round += calls;
         }
@@ -131,40 +132,17 @@ fn per_minute(interval: Duration) -> f64 {
     60.0 / interval.as_secs_f64()
 }
 
-/// The cost of each cluster that discovery will find in a project: no one knows how many these are.
-#[derive(Debug)]
-pub(super) struct CostOfFound {
-    pub(super) project: Arc<str>,
-    /// Time between two readings of the list.
-    pub(super) list_interval: Duration,
-    pub(super) calls_per_minute: f64,
-    pub(super) series: usize,
-    /// So many fit into the rate limit beside the clusters of the file.
-    pub(super) room: u64,
-}
-
-impl CostOfFound {
-    pub(super) fn of(
-        project: &ProjectSettings,
-        expected: &Expected,
-        settings: &exposition::Settings,
-    ) -> Option<Self> {
-        let discovery = project.discovery.as_ref()?;
-        let cost = Cost::of(project, expected);
-        let calls = calls(expected.default, project.cloud.paging.limit);
-        let calls_per_minute = calls as f64 * per_minute(discovery.poll_interval);
-        let left = (cost.limit_per_minute - cost.calls_per_minute).max(0.0);
-        let has_labels =
-            !discovery.labels.as_slice().is_empty() || !discovery.tag_labels.is_empty();
-        let more = 1 + usize::from(has_labels);
-        Some(Self {
-            project: cost.project,
-            list_interval: discovery.interval,
-            calls_per_minute,
-            series: CLUSTER_SERIES + more + shown(expected.default, settings) * CONNECTION_SERIES,
-            room: (left / calls_per_minute) as u64,
-        })
-    }
+/// Calls a minute and series of each cluster that discovery will find: no one knows how many these are.
+pub(super) fn of_each_found(
+    discovery: &DiscoverySettings,
+    rows_per_call: u32,
+    expected: &Expected,
+    settings: &exposition::Settings,
+) -> (f64, usize) {
+    let calls = calls(expected.default, rows_per_call) as f64 * per_minute(discovery.poll_interval);
+    let has_labels = !discovery.labels.as_slice().is_empty() || !discovery.tag_labels.is_empty();
+    let more = 1 + usize::from(has_labels);
+    (calls, CLUSTER_SERIES + more + shown(expected.default, settings) * CONNECTION_SERIES)
 }
 
 /// The number of connections that have series of their own.

@@ -1,7 +1,5 @@
 //! The findings as one JSON document.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::{Findings, calls::Needed, report::Online};
@@ -21,7 +19,7 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Project<'a> {
-    project: Arc<str>,
+    project: &'a str,
     region_id: &'a str,
     clusters: usize,
     calls_per_minute: f64,
@@ -32,26 +30,23 @@ struct Project<'a> {
 
 impl Findings<'_> {
     pub(super) fn json(&self) -> String {
-        let costs = self.costs();
-        let page = self.page();
         let mut online = self.read.iter().flat_map(|read| &read.projects);
-        let calls_per_minute = costs.iter().map(|cost| cost.calls_per_minute).sum();
-        let projects = costs.into_iter().zip(self.projects).map(|(cost, settings)| Project {
+        let projects = self.costs.iter().zip(self.projects).map(|(cost, settings)| Project {
+            project: &cost.project,
             region_id: settings.cloud.region.as_str(),
             clusters: cost.clusters,
             calls_per_minute: cost.calls_per_minute,
             limit_per_minute: cost.limit_per_minute,
             first_round_seconds: cost.first_round().as_secs_f64(),
-            project: cost.project,
             online: online.next(),
         });
         let document = Document {
             valid: true,
             warnings: &self.config.warnings,
             projects: projects.collect(),
-            calls_per_minute,
-            series: page.series,
-            bytes_per_scrape: page.bytes,
+            calls_per_minute: self.calls_per_minute(),
+            series: self.page.series,
+            bytes_per_scrape: self.page.bytes,
             assumed_connections: self.expected.any_assumed.then_some(self.expected.default),
             policies: &self.policies,
         };

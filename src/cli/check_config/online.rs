@@ -8,15 +8,17 @@ use futures_util::future::join_all;
 use super::{
     calls::Needs,
     cost::{Count, Expected},
-    proof::Proof,
+    proof::{Proof, prove},
     report::Online,
 };
 use crate::{
     app::StartError,
     board::ClusterMeta,
-    cli::poll_once::{MOST_NAMED, Outage, in_part, is_same_cause, outages, poll_once},
+    cli::poll_once::{MOST_NAMED, Outage, by_cause, in_part, is_same_cause, outages, poll_once},
     cloud::{CloudError, Reason},
     config::{Config, ProjectSettings},
+    huawei::Client,
+    poll::Target,
 };
 
 /// The findings of one round.
@@ -24,11 +26,11 @@ pub(super) struct Read {
     pub(super) expected: Expected,
     /// The findings about each project.
     pub(super) projects: Vec<Online>,
-    outages: Vec<Outage>,
+    outages: Vec<Outage<Arc<ClusterMeta>>>,
     /// Clusters that were read, but not whole.
     incomplete: Vec<Arc<ClusterMeta>>,
-    /// Failures of other calls, and the places of each.
-    others: Vec<(CloudError, Vec<String>)>,
+    /// Failures of other calls than polls, unless they are those of the polls too: their places.
+    others: Vec<Outage<String>>,
 }
 
 /// Polls all clusters of the configuration, whose projects are gone afterwards, and those that are
@@ -39,8 +41,8 @@ pub(super) async fn read(
     needs: &[Needs],
     default: u64,
 ) -> Result<Read, StartError> {
-    let round = poll_once(config, None, |_| {}, || {}).await?;
-    let snapshot = round.board.snapshot();
+    let (collector, _) = poll_once(config, None, |_| {}, || {}).await?;
+    let snapshot = collector.board.snapshot();
     let mut known = HashMap::new();
     for state in snapshot.clusters() {
         if let Some(observation) = &state.observation {
@@ -50,30 +52,35 @@ pub(super) async fn read(
         }
     }
     let outages = outages(snapshot.clusters());
-    let mut read = Read {
+    let targets = collector.fleet.polled().targets;
+    let states = |target: &Target<Client>| -> Vec<_> {
+        let own = snapshot.clusters().iter().filter(|state| state.meta.project == target.name);
+        own.cloned().collect()
+    };
+    let states: Vec<_> = targets.iter().map(states).collect();
+    let each = projects.iter().zip(needs).zip(targets.iter().zip(&states));
+    let proofs = each.map(|((project, needs), (target, states))| {
+        prove(target, project, needs, &collector, states)
+    });
+    // A dead region keeps no other one waiting.
+    let proofs = join_all(proofs).await;
+    let (mut onlines, mut others) = (Vec::new(), Vec::new());
+    for ((project, states), Proof { online, failures }) in
+        projects.iter_mut().zip(states).zip(proofs)
+    {
+        project.clusters = states.iter().map(|state| (*state.meta).clone()).collect();
+        let place = |place| format!("  project {}: {place}", project.cloud.name);
+        others.extend(failures.into_iter().map(|(error, at)| (place(at), error)));
+        onlines.push(online);
+    }
+    others.retain(|(_, error)| !outages.iter().any(|one| is_same_cause(&one.error, error)));
+    Ok(Read {
         expected: Expected { known, default, any_assumed: !outages.is_empty() },
-        projects: Vec::new(),
+        projects: onlines,
         incomplete: in_part(snapshot.clusters()),
         outages,
-        others: Vec::new(),
-    };
-    let targets = round.fleet.polled().targets;
-    let each = projects.iter().zip(needs).zip(&targets);
-    // A dead region keeps no other one waiting.
-    let proofs = each.map(|((project, needs), target)| Proof::of(target, project, needs, &round));
-    let proofs = join_all(proofs).await;
-    let each = projects.iter_mut().zip(needs).zip(&targets).zip(proofs);
-    for (((project, needs), target), proof) in each {
-        let own = snapshot.clusters().iter().filter(|state| state.meta.project == target.name);
-        let states: Vec<_> = own.cloned().collect();
-        let online = proof.online(project, needs, &states);
-        project.clusters = states.iter().map(|state| (*state.meta).clone()).collect();
-        for (error, place) in proof.failures() {
-            read.add(error, format!("  project {}: {place}", target.name));
-        }
-        read.projects.push(online);
-    }
-    Ok(read)
+        others: by_cause(others.into_iter()),
+    })
 }
 
 impl Read {
@@ -82,41 +89,27 @@ impl Read {
         self.others.is_empty() && self.outages.is_empty() && self.incomplete.is_empty()
     }
 
-    /// Takes a failure of a call that is no poll, unless it is that of the polls too.
-    fn add(&mut self, error: &CloudError, place: String) {
-        if self.outages.iter().any(|outage| is_same_cause(&outage.error, error)) {
-            return;
-        }
-        match self.others.iter_mut().find(|(other, _)| is_same_cause(other, error)) {
-            Some((_, places)) => places.push(place),
-            None => self.others.push((error.clone(), vec![place])),
-        }
-    }
-
     /// The lines of the report: the projects, the clusters that were read, and each error with its remedy.
     pub(super) fn lines(&self, projects: &[ProjectSettings]) -> Vec<String> {
         let sizes = projects.iter().map(|project| (&*project.cloud.name, project.clusters.len()));
         let sizes: Vec<_> = sizes.collect();
         let all: usize = sizes.iter().map(|(_, clusters)| clusters).sum();
-        let failed: usize = self.outages.iter().map(|outage| outage.clusters.len()).sum();
+        let failed: usize = self.outages.iter().map(|outage| outage.failed.len()).sum();
         let about = projects.iter().zip(&self.projects);
         let mut lines: Vec<_> =
             about.flat_map(|(project, online)| online.lines(&project.cloud.name)).collect();
         lines.push(format!("read {} of {all} clusters", all - failed));
-        lines.extend(self.outages.iter().flat_map(|outage| told_outage(outage, &sizes)));
-        for (error, places) in &self.others {
-            lines.push(format!("error: {}", in_full(error)));
-            lines.extend(places.iter().cloned());
-            lines.push(format!("  to do: {}", to_do(error.reason)));
+        for Outage { error, failed } in &self.outages {
+            lines.extend(told(&in_full(error), &places(failed, &sizes), to_do(error.reason)));
+        }
+        for Outage { error, failed } in &self.others {
+            lines.extend(told(&in_full(error), failed, to_do(error.reason)));
         }
         if !self.incomplete.is_empty() {
-            lines.extend(told(
-                "the list of connections is incomplete",
-                &self.incomplete,
-                "check paging.parameter and paging.first; of a cluster with more than about 2000 \
-                 connections the API lets no one read the rest",
-                &sizes,
-            ));
+            let to_do = "check paging.parameter and paging.first; of a cluster with more than about 2000 \
+                         connections the API lets no one read the rest";
+            let places = places(&self.incomplete, &sizes);
+            lines.extend(told("the list of connections is incomplete", &places, to_do));
         }
         lines
     }
@@ -129,28 +122,22 @@ fn in_full(error: &CloudError) -> String {
     format!("{}{request}: {error}", error.reason.as_str())
 }
 
-fn told_outage(outage: &Outage, projects: &[(&str, usize)]) -> Vec<String> {
-    let error = &outage.error;
-    told(&in_full(error), &outage.clusters, to_do(error.reason), projects)
-}
-
-/// An error, its place and its remedy. `projects` says how many clusters each has.
-fn told(
-    what: &str,
-    clusters: &[Arc<ClusterMeta>],
-    to_do: &str,
-    projects: &[(&str, usize)],
-) -> Vec<String> {
+/// An error, its places and its remedy.
+fn told(what: &str, places: &[String], to_do: &str) -> Vec<String> {
     let mut lines = vec![format!("error: {what}")];
-    for (project, all) in projects {
-        let clusters: Vec<_> =
-            clusters.iter().filter(|cluster| *cluster.project == **project).collect();
-        if !clusters.is_empty() {
-            lines.push(format!("  project {project}: {}", listed(&clusters, *all)));
-        }
-    }
+    lines.extend_from_slice(places);
     lines.push(format!("  to do: {to_do}"));
     lines
+}
+
+/// The clusters, by their projects. `projects` says how many clusters each has.
+fn places(clusters: &[Arc<ClusterMeta>], projects: &[(&str, usize)]) -> Vec<String> {
+    let place = |(project, all): &(&str, usize)| {
+        let own = clusters.iter().filter(|cluster| *cluster.project == **project);
+        let own: Vec<_> = own.collect();
+        (!own.is_empty()).then(|| format!("  project {project}: {}", listed(&own, *all)))
+    };
+    projects.iter().filter_map(place).collect()
 }
 
 /// The number of a project's clusters that failed, and their names.
@@ -204,7 +191,10 @@ mod tests {
     fn an_error_names_its_clusters_and_what_to_do() {
         let outages = some();
         let projects = [("prod", 120), ("test", 20)];
-        let first = told_outage(&outages[0], &projects);
+        let told = |Outage { error, failed }: &Outage<_>| {
+            told(&in_full(error), &places(failed, &projects), to_do(error.reason))
+        };
+        let first = told(&outages[0]);
         let expected = [
             "error: auth, request id request-0: verify aksk signature fail (HTTP 401, APIGW.0301)",
             "  project prod: all 120 clusters",
@@ -212,7 +202,7 @@ mod tests {
             "  to do: check the credentials: the key may be wrong, disabled or locked",
         ];
         assert_eq!(first, expected);
-        let second = told_outage(&outages[1], &projects);
+        let second = told(&outages[1]);
         assert!(second[1].starts_with("  project test: 13 of 20 clusters: c200 ("), "{second:?}");
         assert!(second[1].contains("c209 (") && !second[1].contains("c210 ("), "{second:?}");
         assert!(second[1].ends_with("), and 3 more"), "{second:?}");

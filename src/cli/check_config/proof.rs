@@ -9,177 +9,146 @@ use super::{
     report::{Call, Cluster, Credentials, Discovery, FoundId, Online, Outcome},
 };
 use crate::{
+    app::Collector,
     board::ClusterState,
-    cli::poll_once::Round,
     cloud::{Budget, CloudError, Services},
     config::ProjectSettings,
     huawei::{Account, Client, Operation},
-    model::{ClusterId, ProjectId},
+    model::ClusterId,
     pacing::Priority,
-    poll::{Found, Target},
+    poll::Target,
     stats::Stats,
 };
 
 /// Each call may take so long, as a poll may.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const NOTHING_TO_READ: Outcome = Outcome::NotTried { why: "there is nothing to read" };
 
-/// The calls of a project beside its polls, each made once.
-pub(super) struct Proof<'a> {
-    cloud: &'a Client,
-    stats: &'a Stats,
-    account: Result<Account, CloudError>,
-    project_id: Result<ProjectId, CloudError>,
-    found: Option<&'a Found>,
-    /// The list of endpoint services, and the first failure to read one of them.
-    services: Option<Result<Option<CloudError>, CloudError>>,
-    service: Option<Result<(), CloudError>>,
+/// The findings about a project, once each of its calls was made.
+pub(super) struct Proof {
+    pub(super) online: Online,
+    /// Every failure of a call that is no poll, and its place.
+    pub(super) failures: Vec<(CloudError, &'static str)>,
 }
 
-impl<'a> Proof<'a> {
-    pub(super) async fn of(
-        target: &'a Target<Client>,
-        project: &ProjectSettings,
-        needs: &Needs,
-        round: &'a Round,
-    ) -> Self {
-        let (cloud, found) = (&target.cloud, round.fleet.found());
-        let account = cloud.account(budget()).await;
-        let project_id = match &account {
-            Ok(_) => cloud.project_id(budget()).await,
-            Err(error) => Err(error.clone()),
-        };
-        let ids: Vec<_> = project.endpoint_services.iter().map(|meta| meta.id.clone()).collect();
-        let services = match project_id.is_ok() && needs.reading.contains(&Operation::Services) {
-            true => Some(
-                cloud
-                    .services(&ids, budget())
-                    .await
-                    .result
-                    .map(|listed| listed.into_iter().find_map(Result::err)),
-            ),
-            false => None,
-        };
-        let service = match ids.first().filter(|_| needs.changing.contains(&Operation::Service)) {
-            Some(id) if project_id.is_ok() => {
-                Some(cloud.service(id, budget()).await.result.map(drop))
-            }
-            _ => None,
-        };
-        let mut found = found.filter(|(name, _)| **name == target.name);
-        let found = found.next().map(|(_, found)| found);
-        Self { cloud, stats: &round.stats, account, project_id, found, services, service }
-    }
-
-    pub(super) fn online(
-        &self,
-        project: &ProjectSettings,
-        needs: &Needs,
-        states: &[Arc<ClusterState>],
-    ) -> Online {
-        let mut calls = self.exchanges();
-        let outcome = |operation| (operation, None, self.outcome(operation, states));
-        calls.extend(needs.all().map(outcome));
-        let configured: Vec<_> = project.clusters.iter().map(|meta| &meta.id).collect();
-        let looked_up = project.cloud.project_id.is_none();
-        let id = project.cloud.project_id.as_ref().or(self.project_id.as_ref().ok());
-        Online {
-            credentials: self.credentials(),
-            project_id: FoundId { id: id.map(ToString::to_string), looked_up },
-            calls: calls.into_iter().map(call).collect(),
-            discovery: self.found.map(|found| Discovery {
-                listed: found.listed,
-                wanted: found.wanted,
-                new: found.new,
-                error: found.failure.as_ref().map(Into::into),
-            }),
-            clusters: states.iter().map(|state| cluster(state, &configured)).collect(),
-        }
-    }
-
-    fn credentials(&self) -> Credentials {
-        let (mut provider, mut tried) = self.cloud.settings().credentials.origin();
-        let account = self.account.as_ref().ok();
-        if account.is_some_and(|account| account.is_of_pod) && provider == "metadata" {
-            tried.push("no metadata service".to_owned());
-            provider = "pod_identity";
-        }
-        Credentials {
-            provider,
-            tried,
-            name: account.map(|account| account.name.clone()),
-            expires: account.and_then(|account| account.expires),
-            error: self.account.as_ref().err().map(Into::into),
-        }
-    }
-
-    /// The exchanges for credentials: of those that were sent, the last one failed if one did.
-    fn exchanges(&self) -> Vec<(Operation, Option<String>, Outcome)> {
-        let all = self.cloud.exchanges();
-        let name = &self.cloud.settings().name;
-        let was_sent = |operation| self.stats.was_sent(name, operation);
-        let last = all.iter().rposition(|(operation, _)| was_sent(*operation));
-        let outcome = |at: usize| match &self.account {
-            Ok(account) if all[at].0 == Operation::PodIdentity && !account.is_of_pod => {
-                Outcome::NotTried { why: "the provider before it has credentials" }
-            }
-            Ok(account) if all[at].0 == Operation::Metadata && account.is_of_pod => {
-                Outcome::NotTried { why: "it is not there" }
-            }
-            Err(error) if Some(at) == last => Outcome::Failed { error: error.into() },
-            Err(_) if last.is_none_or(|last| at > last) => {
-                Outcome::NotTried { why: "there are no credentials for it" }
-            }
-            _ => Outcome::Ok,
-        };
-        let outcomes: Vec<_> = (0..all.len()).map(outcome).collect();
-        all.into_iter().zip(outcomes).map(|((one, path), outcome)| (one, path, outcome)).collect()
-    }
-
-    fn outcome(&self, operation: Operation, states: &[Arc<ClusterState>]) -> Outcome {
-        if operation.is_change() {
-            return Outcome::NotTried { why: "it changes something" };
-        }
-        if self.account.is_err() {
-            return Outcome::NotTried { why: "there are no credentials" };
-        }
-        let of = |result: Result<(), &CloudError>| match result {
-            Ok(()) => Outcome::Ok,
-            Err(error) => Outcome::Failed { error: error.into() },
-        };
-        let result = match operation {
-            Operation::Projects => Some(self.project_id.as_ref().map(drop)),
-            _ if self.project_id.is_err() => return Outcome::NotTried { why: "no project id" },
+/// Makes the calls of a project beside its polls, whose ends `states` has.
+pub(super) async fn prove(
+    target: &Target<Client>,
+    project: &ProjectSettings,
+    needs: &Needs,
+    collector: &Collector,
+    states: &[Arc<ClusterState>],
+) -> Proof {
+    let cloud = &target.cloud;
+    let account = cloud.account(budget()).await;
+    let project_id = match &account {
+        Ok(_) => cloud.project_id(budget()).await,
+        Err(error) => Err(error.clone()),
+    };
+    let mut found = collector.fleet.found().filter(|(name, _)| **name == target.name);
+    let found = found.next().map(|(_, found)| found);
+    let not_listed = found.and_then(|found| found.failure.as_ref());
+    let of_id = project_id.as_ref().err().filter(|_| account.is_ok());
+    let failures = [
+        (account.as_ref().err(), "the credentials"),
+        (of_id, "the project id"),
+        (not_listed, "the list of clusters"),
+    ];
+    let failures = failures.into_iter().filter_map(|(error, place)| Some((error?.clone(), place)));
+    let mut failures: Vec<_> = failures.collect();
+    let mut calls = exchanges(cloud, &collector.stats, &account);
+    let ids: Vec<_> = project.endpoint_services.iter().map(|meta| meta.id.clone()).collect();
+    for &operation in &needs.operations {
+        let outcome = match operation {
+            _ if operation.is_change() => Outcome::NotTried { why: "it changes something" },
+            _ if account.is_err() => Outcome::NotTried { why: "there are no credentials" },
+            Operation::Projects => Outcome::of(project_id.as_ref().err()),
+            _ if project_id.is_err() => Outcome::NotTried { why: "no project id" },
             Operation::Connections => polled(states),
             // A list that is read, but not taken, was permitted.
-            Operation::Clusters => self.found.map(|found| match &found.failure {
-                Some(error) if found.listed == 0 => Err(error),
-                _ => Ok(()),
+            Operation::Clusters => found.map_or(NOTHING_TO_READ, |found| {
+                Outcome::of(not_listed.filter(|_| found.listed == 0))
             }),
-            Operation::Services => self.services.as_ref().map(|read| read.as_ref().map(drop)),
-            _ => self.service.as_ref().map(|read| read.as_ref().copied()),
+            Operation::Services => {
+                let read = cloud.services(&ids, budget()).await.result;
+                let outcome = Outcome::of(read.as_ref().err());
+                let (failure, place) = match read {
+                    Ok(listed) => (listed.into_iter().find_map(Result::err), "an endpoint service"),
+                    Err(error) => (Some(error), "the list of endpoint services"),
+                };
+                failures.extend(failure.map(|error| (error, place)));
+                outcome
+            }
+            _ => match ids.first() {
+                Some(id) => {
+                    let read = cloud.service(id, budget()).await.result;
+                    let outcome = Outcome::of(read.as_ref().err());
+                    failures
+                        .extend(read.err().map(|error| (error, "an endpoint service by itself")));
+                    outcome
+                }
+                None => NOTHING_TO_READ,
+            },
         };
-        result.map_or(Outcome::NotTried { why: "there is nothing to read" }, of)
+        calls.push(call(operation, None, outcome));
     }
+    let configured: Vec<_> = project.clusters.iter().map(|meta| &meta.id).collect();
+    let id = project.cloud.project_id.as_ref().or(project_id.as_ref().ok());
+    let online = Online {
+        credentials: credentials(cloud, &account),
+        project_id: FoundId {
+            id: id.map(ToString::to_string),
+            looked_up: project.cloud.project_id.is_none(),
+        },
+        calls,
+        discovery: found.map(|found| Discovery {
+            listed: found.listed,
+            wanted: found.wanted,
+            new: found.new,
+            error: not_listed.map(Into::into),
+        }),
+        clusters: states.iter().map(|state| cluster(state, &configured)).collect(),
+    };
+    Proof { online, failures }
+}
 
-    /// Every failure of a call that is no poll, and its place.
-    pub(super) fn failures(&self) -> impl Iterator<Item = (&CloudError, &'static str)> {
-        let named = |error, place| Some((error, place));
-        let id = self.project_id.as_ref().err().filter(|_| self.account.is_ok());
-        let found = self.found.and_then(|found| found.failure.as_ref());
-        let service = self.service.as_ref().and_then(|read| read.as_ref().err());
-        [
-            self.account.as_ref().err().and_then(|error| named(error, "the credentials")),
-            id.and_then(|error| named(error, "the project id")),
-            found.and_then(|error| named(error, "the list of clusters")),
-            self.services.as_ref().and_then(|read| match read {
-                Ok(one) => one.as_ref().and_then(|error| named(error, "an endpoint service")),
-                Err(error) => named(error, "the list of endpoint services"),
-            }),
-            service.and_then(|error| named(error, "an endpoint service by itself")),
-        ]
-        .into_iter()
-        .flatten()
+fn credentials(cloud: &Client, account: &Result<Account, CloudError>) -> Credentials {
+    let (mut provider, mut tried) = cloud.settings().credentials.origin();
+    let error = account.as_ref().err().map(Into::into);
+    let account = account.as_ref().ok();
+    if account.is_some_and(|account| account.is_of_pod) && provider == "metadata" {
+        tried.push("no metadata service".to_owned());
+        provider = "pod_identity";
     }
+    Credentials {
+        provider,
+        tried,
+        name: account.map(|account| account.name.clone()),
+        expires: account.and_then(|account| account.expires),
+        error,
+    }
+}
+
+/// The exchanges for credentials: of those that were sent, the last one failed if one did.
+fn exchanges(cloud: &Client, stats: &Stats, account: &Result<Account, CloudError>) -> Vec<Call> {
+    let all = cloud.exchanges();
+    let was_sent = |operation| stats.was_sent(&cloud.settings().name, operation);
+    let last = all.iter().rposition(|(operation, _)| was_sent(*operation));
+    let outcome = |at, operation| match account {
+        Ok(account) if operation == Operation::PodIdentity && !account.is_of_pod => {
+            Outcome::NotTried { why: "the provider before it has credentials" }
+        }
+        Ok(account) if operation == Operation::Metadata && account.is_of_pod => {
+            Outcome::NotTried { why: "it is not there" }
+        }
+        Err(error) if Some(at) == last => Outcome::of(Some(error)),
+        Err(_) if last.is_none_or(|last| at > last) => {
+            Outcome::NotTried { why: "there are no credentials for it" }
+        }
+        _ => Outcome::Ok,
+    };
+    let all = all.into_iter().enumerate();
+    all.map(|(at, (operation, path))| call(operation, path, outcome(at, operation))).collect()
 }
 
 fn budget() -> Budget {
@@ -187,7 +156,7 @@ fn budget() -> Budget {
     Budget { deadline, first_token: None, priority: Priority::Begun }
 }
 
-fn call((operation, address, outcome): (Operation, Option<String>, Outcome)) -> Call {
+fn call(operation: Operation, address: Option<String>, outcome: Outcome) -> Call {
     let described = operation.described();
     Call {
         operation: operation.as_str(),
@@ -200,11 +169,12 @@ fn call((operation, address, outcome): (Operation, Option<String>, Outcome)) -> 
 }
 
 /// The polls of a project as one call: permitted if one of them was.
-fn polled(states: &[Arc<ClusterState>]) -> Option<Result<(), &CloudError>> {
+fn polled(states: &[Arc<ClusterState>]) -> Outcome {
     if states.iter().any(|state| state.observation.is_some()) {
-        return Some(Ok(()));
+        return Outcome::Ok;
     }
-    states.iter().find_map(|state| state.last_error()).map(Err)
+    let error = states.iter().find_map(|state| state.last_error());
+    error.map_or(NOTHING_TO_READ, |error| Outcome::of(Some(error)))
 }
 
 fn cluster(state: &ClusterState, configured: &[&ClusterId]) -> Cluster {

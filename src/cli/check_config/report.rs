@@ -52,6 +52,13 @@ pub(super) enum Outcome {
     NotTried { why: &'static str },
 }
 
+impl Outcome {
+    /// The end of a call that was made.
+    pub(super) fn of(error: Option<&CloudError>) -> Self {
+        error.map_or(Self::Ok, |error| Self::Failed { error: error.into() })
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Discovery {
     pub(super) listed: usize,

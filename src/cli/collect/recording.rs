@@ -9,10 +9,7 @@ use std::{
 };
 
 use crate::{
-    cli::{
-        exit::{Failure, USAGE},
-        terminal::complain,
-    },
+    cli::{exit::Failure, terminal::complain},
     config::Config,
     huawei::transport::{Recorder, Recording},
 };
@@ -29,9 +26,9 @@ impl RecordingFile {
     /// Takes the file before the cloud is asked; one that exists is not overwritten.
     pub(super) fn create(path: PathBuf, config: &Config) -> Result<Self, Failure> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| Failure {
-            code: USAGE,
-            text: format!("{}: a recording needs a new file: {error}", path.display()),
+        let file = file.map_err(|error| {
+            let path = path.display();
+            Failure::usage(format!("{path}: a recording needs a new file: {error}"))
         })?;
         let mut regions: Vec<_> =
             config.projects.iter().map(|project| project.cloud.region.clone()).collect();

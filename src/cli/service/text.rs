@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::super::{
-    admin_api::text::{Paint, columns, text, to_the_second, warnings},
+    admin_api::{
+        change::Effect,
+        text::{Paint, columns, text, to_the_second, warnings},
+    },
     terminal::visible,
 };
 use crate::{
@@ -58,15 +61,24 @@ pub(super) fn service(answer: &ReadService) -> Vec<String> {
     lines
 }
 
-/// The effect that a change would have.
-pub(super) fn plan(change: &ChangeView<ServiceChangeView>, paint: &Paint) -> Vec<String> {
-    if change.effect.diff.is_empty() {
-        return vec!["Everything already matches; there is nothing to change.".to_owned()];
+impl Effect for ServiceChangeView {
+    fn is_nothing(&self) -> bool {
+        self.diff.is_empty()
     }
-    let mut lines: Vec<_> =
-        change.effect.diff.iter().flat_map(|field| difference(field, paint)).collect();
-    lines.extend(warnings(&change.warnings, &[], paint));
-    lines
+
+    fn planned(change: &ChangeView<Self>, paint: &Paint) -> Vec<String> {
+        if change.effect.is_nothing() {
+            return vec!["Everything already matches; there is nothing to change.".to_owned()];
+        }
+        let diff = change.effect.diff.iter();
+        let mut lines: Vec<_> = diff.flat_map(|field| difference(field, paint)).collect();
+        lines.extend(warnings(&change.warnings, &[], paint));
+        lines
+    }
+
+    fn parts(&self, _: &Paint) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 fn difference(change: &Difference, paint: &Paint) -> Vec<String> {
@@ -168,7 +180,7 @@ mod tests {
         let all = [
             list(&read(json!({"endpoint_services": [known]})), &paint),
             self::service(&read(known.clone())),
-            plan(&change(members.clone()), &paint),
+            Effect::planned(&change(members.clone()), &paint),
             outcome(&(&change(members.clone())).into(), &[], &paint),
             vec![question(&read(known), hostile)],
             refusal(400, &read(members), &[], &paint),
@@ -196,10 +208,10 @@ mod tests {
             "  - -",
             "  + x",
         ];
-        assert_eq!(plan(&all, &Paint(false)), expected);
-        let colours = plan(&all, &Paint(true)).concat();
+        assert_eq!(Effect::planned(&all, &Paint(false)), expected);
+        let colours = Effect::planned(&all, &Paint(true)).concat();
         assert!(colours.contains("\u{1b}[31m  - 1 -> 80/TCP  REMOVED\u{1b}[0m"), "{colours:?}");
         let none = change(json!({"diff": [{"field": "ports", "from": [port(1)], "to": []}]}));
-        assert_eq!(plan(&none, &Paint(false)), ["ports", "  - 1 -> 80/TCP  REMOVED"]);
+        assert_eq!(Effect::planned(&none, &Paint(false)), ["ports", "  - 1 -> 80/TCP  REMOVED"]);
     }
 }

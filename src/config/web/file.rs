@@ -3,62 +3,54 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::super::file::sections;
 use crate::secret::Secret;
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct File {
-    pub(super) tls_server_config: Option<Tls>,
-    pub(super) http_server_config: Option<Http>,
-    pub(super) basic_auth_users: Option<BTreeMap<String, Secret>>,
-    pub(super) rate_limit: Option<RateLimit>,
-}
+sections! {
+    #[serde(default)]
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Tls {
-    pub(super) cert: Option<Secret>,
-    pub(super) cert_file: Option<String>,
-    pub(super) key: Option<Secret>,
-    pub(super) key_file: Option<String>,
-    pub(super) client_auth_type: Option<String>,
-    pub(super) client_ca: Option<Secret>,
-    pub(super) client_ca_file: Option<String>,
-    pub(super) client_allowed_sans: Option<Vec<String>>,
-    pub(super) min_version: Option<String>,
-    pub(super) max_version: Option<String>,
-    pub(super) cipher_suites: Option<Vec<String>>,
-    pub(super) prefer_server_cipher_suites: Option<bool>,
-    pub(super) curve_preferences: Option<Vec<String>>,
-}
+    File {
+        ;
+        tls_server_config: Tls,
+        http_server_config: Http,
+        basic_auth_users: BTreeMap<String, Secret>,
+        rate_limit: RateLimit,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Http {
-    pub(super) http2: Option<bool>,
-    pub(super) headers: Option<Headers>,
-}
+    Tls {
+        ;
+        cert: Secret,
+        cert_file: String,
+        key: Secret,
+        key_file: String,
+        client_auth_type: String,
+        client_ca: Secret,
+        client_ca_file: String,
+        client_allowed_sans: Vec<String>,
+        min_version: String,
+        max_version: String,
+        cipher_suites: Vec<String>,
+        prefer_server_cipher_suites: bool,
+        curve_preferences: Vec<String>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Headers {
-    #[serde(rename = "Content-Security-Policy")]
-    pub(super) content_security_policy: Option<String>,
-    #[serde(rename = "X-Frame-Options")]
-    pub(super) x_frame_options: Option<String>,
-    #[serde(rename = "X-Content-Type-Options")]
-    pub(super) x_content_type_options: Option<String>,
-    #[serde(rename = "X-XSS-Protection")]
-    pub(super) x_xss_protection: Option<String>,
-    #[serde(rename = "Strict-Transport-Security")]
-    pub(super) strict_transport_security: Option<String>,
-}
+    Http { ; http2: bool, headers: Headers }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RateLimit {
-    pub(super) interval: Option<String>,
-    pub(super) burst: Option<u32>,
+    Headers {
+        ;
+        #[serde(rename = "Content-Security-Policy")]
+        content_security_policy: String,
+        #[serde(rename = "X-Frame-Options")]
+        x_frame_options: String,
+        #[serde(rename = "X-Content-Type-Options")]
+        x_content_type_options: String,
+        #[serde(rename = "X-XSS-Protection")]
+        x_xss_protection: String,
+        #[serde(rename = "Strict-Transport-Security")]
+        strict_transport_security: String,
+    }
+
+    RateLimit { ; interval: String, burst: u32 }
 }

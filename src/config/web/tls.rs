@@ -1,6 +1,6 @@
 //! `tls_server_config`: certificate, client authentication, versions and algorithms.
 
-use super::{super::diagnostics::Context, file};
+use super::{super::diagnostics::At, file};
 use crate::{
     secret::Secret,
     web::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion},
@@ -10,23 +10,23 @@ use crate::{
 const VERSIONS: &str = "TLS12 or TLS13; older versions are broken";
 
 /// Also reads the files that are named, unless only the text is checked.
-pub(super) fn tls(context: &mut Context<'_>, written: file::Tls) -> Option<Tls> {
-    let before = context.mistakes();
-    let certificate = pem(context, "cert", written.cert, written.cert_file, true);
-    let key = pem(context, "key", written.key, written.key_file, true);
-    let ca = pem(context, "client_ca", written.client_ca, written.client_ca_file, false);
+pub(super) fn tls(at: &At<'_>, written: file::Tls) -> Option<Tls> {
+    let before = at.context.mistakes();
+    let certificate = pem(at, "cert", written.cert, written.cert_file, true);
+    let key = pem(at, "key", written.key, written.key_file, true);
+    let ca = pem(at, "client_ca", written.client_ca, written.client_ca_file, false);
     let word = written.client_auth_type.as_deref().unwrap_or("NoClientCert");
     let sans = written.client_allowed_sans.unwrap_or_default();
-    let clients = clients(context, word, ca, sans);
-    let min_version = version(context, "min_version", written.min_version, TlsVersion::Tls12);
-    let max_version = version(context, "max_version", written.max_version, TlsVersion::Tls13);
+    let clients = clients(at, word, ca, sans);
+    let min_version = version(&at.key("min_version"), written.min_version, TlsVersion::Tls12);
+    let max_version = version(&at.key("max_version"), written.max_version, TlsVersion::Tls13);
     if min_version > max_version {
-        context.mistake(&path("max_version"), "TLS12", "no older version than min_version");
+        at.key("max_version").mistake("TLS12", "no older version than min_version");
     }
     let (suites, known) = (written.cipher_suites, tls::cipher_suite_names());
-    let cipher_suites = list(context, "cipher_suites", suites, tls::cipher_suite, known);
+    let cipher_suites = list(&at.key("cipher_suites"), suites, tls::cipher_suite, known);
     let (curves, known) = (written.curve_preferences, tls::curve_names());
-    let curves = list(context, "curve_preferences", curves, tls::curve, known);
+    let curves = list(&at.key("curve_preferences"), curves, tls::curve, known);
     let settings = TlsSettings {
         certificate: certificate?,
         key: key?,
@@ -37,45 +37,37 @@ pub(super) fn tls(context: &mut Context<'_>, written: file::Tls) -> Option<Tls> 
         curves,
         prefer_server_order: written.prefer_server_cipher_suites.unwrap_or(true),
     };
-    if context.text_only || context.mistakes() > before {
+    if at.context.text_only || at.context.mistakes() > before {
         return None;
     }
     let opened = Tls::open(settings);
-    let opened = opened.map_err(|TlsError { key, what }| context.refuse(&path(key), what)).ok()?;
+    let opened = opened.map_err(|TlsError { key, what }| at.key(key).refuse(what)).ok()?;
     for TlsError { key, what } in opened.1 {
-        context.warning(&path(key), what);
+        at.key(key).warning(what);
     }
     Some(opened.0)
 }
 
-fn path(key: &str) -> String {
-    format!("tls_server_config.{key}")
-}
-
 /// A text in the web configuration itself, or in the file that it names.
 fn pem(
-    context: &mut Context<'_>,
+    at: &At<'_>,
     key: &str,
     inline: Option<Secret>,
     file: Option<String>,
     is_required: bool,
 ) -> Option<Pem> {
+    let at = at.key(key);
     match (inline, file) {
-        (Some(text), None) => return Some(Pem::Inline(text)),
-        (None, Some(mut file)) => return Some(Pem::File(context.path(&mut file))),
-        (Some(_), Some(_)) => {
-            context.mistake(&path(key), "both", format_args!("only one of {key} and {key}_file"));
-        }
-        (None, None) if is_required => {
-            context.mistake(&path(key), "nothing", format_args!("{key} or {key}_file"));
-        }
-        (None, None) => {}
+        (Some(text), None) => Some(Pem::Inline(text)),
+        (None, Some(mut file)) => Some(Pem::File(at.context.path(&mut file))),
+        (Some(_), Some(_)) => at.wrong("both", format_args!("only one of {key} and {key}_file")),
+        (None, None) if is_required => at.wrong("nothing", format_args!("{key} or {key}_file")),
+        (None, None) => None,
     }
-    None
 }
 
 fn clients(
-    context: &mut Context<'_>,
+    at: &At<'_>,
     word: &str,
     ca: Option<Pem>,
     allowed_sans: Vec<String>,
@@ -83,81 +75,63 @@ fn clients(
     if !allowed_sans.is_empty() && word != "RequireAndVerifyClientCert" {
         let expected = "client_auth_type RequireAndVerifyClientCert with it: a name in a \
                         certificate that is not verified, or not there, proves nothing";
-        context.mistake(&path("client_allowed_sans"), word, expected);
+        at.key("client_allowed_sans").mistake(word, expected);
     }
+    let at_type = at.key("client_auth_type");
     match (word, ca) {
-        ("NoClientCert", None) => return Some(ClientAuth::NoClientCert),
+        ("NoClientCert", None) => Some(ClientAuth::NoClientCert),
         ("NoClientCert", Some(_)) => {
             let expected = "a client_auth_type that asks for a certificate, with an authority";
-            context.mistake(&path("client_auth_type"), word, expected);
+            at_type.wrong(word, expected)
         }
         // The toolkit takes the last word too, for old files.
         ("RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert", ca) => {
             let ignored = if ca.is_some() { "; the client CA is not used" } else { "" };
-            let what = format_args!(
+            at_type.warning(format_args!(
                 "{word} takes any certificate, also one that a stranger made{ignored}; \
                  RequireAndVerifyClientCert takes only those of an authority"
-            );
-            context.warning(&path("client_auth_type"), what);
-            return Some(match word {
+            ));
+            Some(match word {
                 "RequestClientCert" => ClientAuth::RequestClientCert,
                 _ => ClientAuth::RequireAnyClientCert,
-            });
+            })
         }
-        ("VerifyClientCertIfGiven", Some(ca)) => {
-            return Some(ClientAuth::VerifyClientCertIfGiven { ca });
-        }
+        ("VerifyClientCertIfGiven", Some(ca)) => Some(ClientAuth::VerifyClientCertIfGiven { ca }),
         ("RequireAndVerifyClientCert", Some(ca)) => {
-            return Some(ClientAuth::RequireAndVerifyClientCert { ca, allowed_sans });
+            Some(ClientAuth::RequireAndVerifyClientCert { ca, allowed_sans })
         }
         ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", None) => {
             let expected = format!("one with {word}; the authorities of the system are not asked");
-            context.mistake(&path("client_ca_file"), "nothing", expected);
+            at.key("client_ca_file").wrong("nothing", expected)
         }
         _ => {
             let expected = "NoClientCert, RequestClientCert, RequireAnyClientCert, \
                             VerifyClientCertIfGiven or RequireAndVerifyClientCert";
-            context.mistake(&path("client_auth_type"), format_args!("{word:?}"), expected);
+            at_type.wrong(format_args!("{word:?}"), expected)
         }
     }
-    None
 }
 
-fn version(
-    context: &mut Context<'_>,
-    key: &str,
-    written: Option<String>,
-    default: TlsVersion,
-) -> TlsVersion {
-    match written.as_deref() {
-        None => default,
-        Some("TLS12") => TlsVersion::Tls12,
-        Some("TLS13") => TlsVersion::Tls13,
-        Some(other) => {
-            context.mistake(&path(key), format_args!("{other:?}"), VERSIONS);
-            default
-        }
-    }
+fn version(at: &At<'_>, written: Option<String>, default: TlsVersion) -> TlsVersion {
+    let version = written.and_then(|word| match &*word {
+        "TLS12" => Some(TlsVersion::Tls12),
+        "TLS13" => Some(TlsVersion::Tls13),
+        other => at.wrong(format_args!("{other:?}"), VERSIONS),
+    });
+    version.unwrap_or(default)
 }
 
 /// The values of a list of names, with a mistake for each name that is unknown.
 fn list<T>(
-    context: &mut Context<'_>,
-    key: &str,
+    at: &At<'_>,
     written: Option<Vec<String>>,
     value: impl Fn(&str) -> Option<T>,
     known: impl Iterator<Item = &'static str>,
 ) -> Vec<T> {
     let known = known.collect::<Vec<_>>().join(", ");
-    let mut values = Vec::new();
-    for (index, name) in written.iter().flatten().enumerate() {
-        match value(name) {
-            Some(value) => values.push(value),
-            None => {
-                let path = format!("{}[{index}]", path(key));
-                context.mistake(&path, format_args!("{name:?}"), format_args!("one of {known}"));
-            }
-        }
-    }
-    values
+    let value = |(at, name): (At<'_>, &String)| {
+        let expected = format_args!("one of {known}");
+        value(name).or_else(|| at.wrong(format_args!("{name:?}"), expected))
+    };
+    at.each(written.iter().flatten()).filter_map(value).collect()
 }
