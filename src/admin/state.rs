@@ -13,7 +13,7 @@ use super::{
     status,
 };
 use crate::{
-    audit::{Audit, Denial},
+    audit::{Audit, Content},
     board::{Board, ClusterMeta, ClusterState, ServiceBoard, ServiceMeta, ServiceState},
     change::Changes,
     clock::Clock,
@@ -80,23 +80,13 @@ impl Admin {
     ) {
         self.parts.stats.admin_denied(reason);
         let Some(audit) = &self.parts.audit else { return };
-        let remote = remote.to_string();
-        let actor = caller.map(|caller| caller.token.name.as_str());
-        let denial = Denial { actor, ..Denial::of(reason.as_str(), &remote) };
-        audit.deny(&match subject {
-            Subject::None => denial,
-            Subject::Service(meta) => Denial {
-                project: Some(&meta.project),
-                service_id: Some(&meta.id),
-                service_name: Some(&meta.name),
-                ..denial
-            },
-            Subject::Cluster(meta) => Denial {
-                project: Some(&meta.project),
-                cluster_id: Some(&meta.id),
-                cluster_name: Some(&meta.name),
-                ..denial
-            },
+        let actor = caller.map(|caller| caller.token.name.as_str().into());
+        let denied = Content::denied(reason.as_str(), &remote.to_string());
+        let denied = Content { actor, ..denied };
+        audit.deny(match subject {
+            Subject::None => denied,
+            Subject::Service(meta) => denied.of_service(&meta.project, &meta.id, &meta.name),
+            Subject::Cluster(meta) => denied.of_cluster(&meta.project, &meta.id, &meta.name),
         });
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::ChangeId;
+use super::{AuditError, ChangeId};
 use crate::{
     label::{self, Label as _, labels},
     model::{ClusterId, ServiceId},
@@ -27,6 +27,7 @@ pub const MAX_LINE_BYTES: usize = 64 << 10;
 
 labels! {
     /// The subject of a record; its word in the file.
+    #[derive(Default)]
     pub enum Kind {
         /// A change is about to be sent.
         Intent = "intent",
@@ -35,6 +36,7 @@ labels! {
         /// A request was refused.
         Denied = "denied",
         /// The log was opened, or can be written again.
+        #[default]
         Opened = "opened",
     }
 }
@@ -75,7 +77,7 @@ impl fmt::Debug for Hash {
 }
 
 /// A record apart from its place in the chain.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Content {
     /// Its kind.
     #[serde(serialize_with = "label::serde::serialize")]
@@ -143,22 +145,27 @@ impl Content {
 
     /// Only its kind.
     pub fn empty(kind: Kind) -> Self {
-        Self {
-            kind,
-            change_id: None,
-            actor: None,
-            remote: None,
-            project: None,
-            service_id: None,
-            service_name: None,
-            cluster_id: None,
-            cluster_name: None,
-            before: None,
-            request: None,
-            diff: None,
-            cloud: None,
-            outcome: None,
-        }
+        Self { kind, ..Self::default() }
+    }
+
+    /// The record of a refused request; `reason` is one of a closed list.
+    pub fn denied(reason: &str, remote: &str) -> Self {
+        let (outcome, remote) = (Some(reason.into()), Some(remote.into()));
+        Self { outcome, remote, ..Self::empty(Kind::Denied) }
+    }
+
+    /// The same record, about an endpoint service of a project.
+    #[must_use]
+    pub fn of_service(self, project: &str, id: &ServiceId, name: &str) -> Self {
+        let (service_id, service_name) = (Some(id.clone()), Some(name.into()));
+        Self { project: Some(project.into()), service_id, service_name, ..self }
+    }
+
+    /// The same record, about a cluster of a project.
+    #[must_use]
+    pub fn of_cluster(self, project: &str, id: &ClusterId, name: &str) -> Self {
+        let (cluster_id, cluster_name) = (Some(id.clone()), Some(name.into()));
+        Self { project: Some(project.into()), cluster_id, cluster_name, ..self }
     }
 }
 
@@ -179,16 +186,6 @@ pub struct Record {
     pub hash: Hash,
 }
 
-/// The reason why a line cannot be written.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unfit {
-    TooLong {
-        bytes: usize,
-    },
-    /// Nested so deeply that it could not be read again.
-    Unreadable(String),
-}
-
 impl Record {
     /// Makes the record that follows `prev`, and its line with the line feed.
     pub(super) fn seal(
@@ -196,20 +193,21 @@ impl Record {
         time: Timestamp,
         content: Content,
         prev: Hash,
-    ) -> Result<(Self, Vec<u8>), Unfit> {
+    ) -> Result<(Self, Vec<u8>), AuditError> {
         let time = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
         let unsealed = Unsealed { seq, time, content: &content, prev };
         let mut line =
-            json_line(&unsealed).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+            json_line(&unsealed).map_err(|error| AuditError::Unreadable(error.to_string()))?;
         line.pop();
         let record = Self { seq, time, content, prev, hash: Hash::of(&line) };
         line.extend_from_slice(format!("{HASH_MEMBER}{}\"}}\n", record.hash).as_bytes());
         if line.len() > MAX_LINE_BYTES {
-            return Err(Unfit::TooLong { bytes: line.len() });
+            return Err(AuditError::TooLong { bytes: line.len() });
         }
         match Self::parse(&line[..line.len() - 1]) {
             Ok(_) => Ok((record, line)),
-            Err(fault) => Err(Unfit::Unreadable(fault.to_string())),
+            // Nested so deeply that it could not be read again.
+            Err(fault) => Err(AuditError::Unreadable(fault.to_string())),
         }
     }
 

@@ -149,16 +149,7 @@ async fn a_flood_of_denials_stays_small_and_delays_no_intent() {
                 let remote = if number % 2 == 0 { number } else { number % 100 };
                 let remote = format!("2001:db8::{remote:x}");
                 let reason = if number % 3 == 0 { "token" } else { "host" };
-                let (actor, project, service_id, service_name) = (None, None, None, None);
-                let remote = &*remote;
-                let denial = Denial {
-                    actor,
-                    project,
-                    service_id,
-                    service_name,
-                    ..Denial::of(reason, remote)
-                };
-                audit.deny(&denial);
+                audit.deny(Content::denied(reason, &remote));
                 if number % 100_000 == 0 {
                     let later = clock.now() + Duration::from_secs(61);
                     clock.set(later);

@@ -135,12 +135,7 @@ impl Subject for Connections {
     }
 
     fn named(&self, record: Content) -> Content {
-        Content {
-            project: Some((&*self.meta.project).into()),
-            cluster_id: Some(self.meta.id.clone()),
-            cluster_name: Some((&*self.meta.name).into()),
-            ..record
-        }
+        record.of_cluster(&self.meta.project, &self.meta.id, &self.meta.name)
     }
 
     fn requested(&self) -> Value {

@@ -56,12 +56,7 @@ impl Subject for Service {
     }
 
     fn named(&self, record: Content) -> Content {
-        Content {
-            project: Some((&*self.meta.project).into()),
-            service_id: Some(self.meta.id.clone()),
-            service_name: Some((&*self.meta.name).into()),
-            ..record
-        }
+        record.of_service(&self.meta.project, &self.meta.id, &self.meta.name)
     }
 
     fn requested(&self) -> Value {
