@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     ConnectionChange, Effect, Outcome, Refusal,
-    env::Env,
+    env::{Env, PacedCloud},
     json::value,
     plan::Verdict,
     service::read_record,
@@ -18,6 +18,7 @@ use crate::{
     board::{Attribution, ClusterMeta},
     cloud::{Budget, CloudError, Traced},
     model::{ClusterId, ConnectionList, Decision, EndpointId, Status},
+    pacing::Pacer,
 };
 
 /// A connection as the caller saw it: the precondition.
@@ -132,6 +133,10 @@ impl Subject for Connections {
 
     fn key(&self) -> Key {
         Key::Cluster(self.meta.id.clone())
+    }
+
+    fn pacer<C>(cloud: &PacedCloud<C>) -> &Pacer {
+        &cloud.css
     }
 
     fn named(&self, record: Content) -> Content {
