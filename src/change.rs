@@ -98,6 +98,16 @@ pub enum Wanted {
     },
 }
 
+impl Wanted {
+    /// The kind of the change.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Service { .. } => Kind::Service,
+            Self::Connections { .. } => Kind::Connections,
+        }
+    }
+}
+
 /// `If-Match` of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {

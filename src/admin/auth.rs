@@ -21,7 +21,11 @@ use super::{
 };
 use crate::{
     stats::Denied,
-    web::{Peer, answers::problem, authorization},
+    web::{
+        Peer,
+        answers::{problem, with_header},
+        authorization,
+    },
 };
 
 /// Admits a request with its [`Caller`], or refuses it.
@@ -90,25 +94,18 @@ fn known_token(access: &Access, token: &str) -> Option<AdminToken> {
 }
 
 fn refuse_token(admin: &Admin, remote: IpAddr) -> Response {
-    let (reason, mut refusal, header, value) =
-        match admin.failed_logins.lock().fail(remote, Instant::now()) {
-            Ok(()) => (
-                Denied::Token,
-                problem(StatusCode::UNAUTHORIZED, "a valid bearer token is needed"),
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer"),
-            ),
-            Err(wait) => (
-                Denied::Limit,
-                problem(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "too many requests without a valid token came from this address",
-                ),
-                header::RETRY_AFTER,
-                HeaderValue::from(wait.as_secs() + 1),
-            ),
-        };
+    let (reason, refusal) = match admin.failed_logins.lock().fail(remote, Instant::now()) {
+        Ok(()) => {
+            let refusal = problem(StatusCode::UNAUTHORIZED, "a valid bearer token is needed");
+            let scheme = HeaderValue::from_static("Bearer");
+            (Denied::Token, with_header(refusal, header::WWW_AUTHENTICATE, scheme))
+        }
+        Err(wait) => {
+            let detail = "too many requests without a valid token came from this address";
+            let refusal = problem(StatusCode::TOO_MANY_REQUESTS, detail);
+            (Denied::Limit, with_header(refusal, header::RETRY_AFTER, wait.as_secs() + 1))
+        }
+    };
     admin.deny(reason, remote, None, Subject::None);
-    refusal.headers_mut().insert(header, value);
     refusal
 }

@@ -11,7 +11,6 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    documents::ProblemDocument,
     extract::{Refused, query},
     state::{Admin, Caller},
 };
@@ -127,8 +126,7 @@ fn limit(text: &str) -> Option<usize> {
         example = "0190b1f2-7c3e-7a41-8c21-5f0c9b7a4d10")),
     responses(
         (status = 200, description = "The change with its records in the audit log", body = LoggedChange),
-        (status = 404, description = "There is no such change, or the token may not see it",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such change, or the token may not see it"),
     ),
 )]
 pub(super) async fn one(

@@ -28,7 +28,8 @@ pub(super) type ServicePath = Result<Path<(String, String)>, PathRejection>;
 /// The cluster in a path, likewise.
 pub(super) type ClusterPath = Result<Path<String>, PathRejection>;
 
-/// The subject of a request that was turned away, where one was named that is configured.
+/// The subject of a request, where one was named that is configured.
+#[derive(Clone, Copy)]
 pub(super) enum Subject<'a> {
     None,
     Service(&'a ServiceMeta),
@@ -99,14 +100,7 @@ impl Admin {
         let found = path
             .ok()
             .and_then(|Path((project, service))| self.parts.services.find(&project, &service));
-        match found {
-            Some(state) if caller.token.sees(&state.meta) => Ok(state),
-            other => {
-                let subject =
-                    other.as_ref().map_or(Subject::None, |state| Subject::Service(&state.meta));
-                Err(self.not_yours(caller, subject))
-            }
-        }
+        self.seen(caller, found, |state| Subject::Service(&state.meta))
     }
 
     /// The cluster of a path, if the caller may see its connections.
@@ -115,14 +109,29 @@ impl Admin {
         caller: &Caller,
         path: ClusterPath,
     ) -> Result<Arc<ClusterState>, Refused> {
-        match path.ok().and_then(|Path(cluster)| self.find_cluster(&cluster)) {
-            Some(state) if caller.token.sees_cluster(&state.meta) => Ok(state),
-            other => {
-                let subject =
-                    other.as_ref().map_or(Subject::None, |state| Subject::Cluster(&state.meta));
-                Err(self.not_yours(caller, subject))
-            }
+        let found = path.ok().and_then(|Path(cluster)| self.find_cluster(&cluster));
+        self.seen(caller, found, |state| Subject::Cluster(&state.meta))
+    }
+
+    /// A subject that was found and that the caller may see. There is one answer for what is not there and for
+    /// what the token may not see.
+    fn seen<T>(
+        &self,
+        caller: &Caller,
+        found: Option<Arc<T>>,
+        subject: impl Fn(&T) -> Subject<'_>,
+    ) -> Result<Arc<T>, Refused> {
+        let named = found.as_deref().map_or(Subject::None, subject);
+        let is_seen = match named {
+            Subject::None => false,
+            Subject::Service(meta) => caller.token.sees(meta),
+            Subject::Cluster(meta) => caller.token.sees_cluster(meta),
+        };
+        if !is_seen {
+            self.deny(stats::Denied::Service, caller.remote, Some(caller), named);
         }
+        let refusal = || status::not_yours().answer(&serde_json::Map::new()).into();
+        found.filter(|_| is_seen).ok_or_else(refusal)
     }
 
     /// The cluster of that id, or of `project/name`; none where several are called so.
@@ -135,12 +144,6 @@ impl Admin {
         let mut called =
             of_project.filter(|state| *state.meta.name == *word || state.meta.id.as_str() == word);
         called.next().filter(|_| called.next().is_none()).cloned()
-    }
-
-    /// The one answer for what is not there and for what the token may not see.
-    fn not_yours(&self, caller: &Caller, subject: Subject<'_>) -> Refused {
-        self.deny(stats::Denied::Service, caller.remote, Some(caller), subject);
-        status::not_yours().answer(&serde_json::Map::new()).into()
     }
 
     /// True if the caller may see a change of this cluster's connections, which may no longer be polled.

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
 use serde::Serialize;
@@ -56,6 +56,22 @@ pub fn json(status: StatusCode, media_type: &'static str, value: &impl Serialize
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
     };
     answer(status, media_type, body)
+}
+
+/// The answer with one more header.
+pub fn with_header(
+    mut answer: Response,
+    name: HeaderName,
+    value: impl Into<HeaderValue>,
+) -> Response {
+    answer.headers_mut().insert(name, value.into());
+    answer
+}
+
+/// Something is busy, for so many seconds at most.
+pub fn busy(seconds: u64, why: impl Into<Body>) -> Response {
+    let busy = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
+    with_header(busy, header::RETRY_AFTER, seconds)
 }
 
 /// An answer that no cache stores and whose media type no browser second-guesses.
