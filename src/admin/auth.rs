@@ -69,7 +69,7 @@ fn admit(admin: &Admin, request: &Request) -> Result<Option<Caller>, Refused> {
     let token = authorization(request.headers(), "bearer")
         .and_then(|token| known_token(&admin.access.borrow(), token));
     match token {
-        Some(token) => Ok(Some(Caller { token, remote })),
+        Some(token) => Ok(Some(Caller { admin: admin.clone(), token, remote })),
         None => Err(refuse_token(admin, remote).into()),
     }
 }

@@ -10,7 +10,7 @@ use super::{
     documents::{NoChange, Violations},
     extract::{Refused, query},
     settings::Role,
-    state::{Admin, Caller, Subject},
+    state::{Caller, Subject},
     status::{self, kind},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Refuses a viewer who wants more than a plan. Returns true where only a plan is wanted.
-pub(super) fn may_change(admin: &Admin, caller: &Caller, uri: &Uri) -> Result<bool, Refused> {
+pub(super) fn may_change(caller: &Caller, uri: &Uri) -> Result<bool, Refused> {
     let dry_run = match query(uri, Some("dry_run"))?.as_deref() {
         None | Some("false") => false,
         Some("true") => true,
@@ -29,7 +29,7 @@ pub(super) fn may_change(admin: &Admin, caller: &Caller, uri: &Uri) -> Result<bo
         }
     };
     if caller.token.role < Role::Editor && !dry_run {
-        admin.deny(Denied::Role, caller.remote, Some(caller), Subject::None);
+        caller.deny(Denied::Role, Subject::None);
         let detail = "only an editor may change something; a viewer may plan, with dry_run=true";
         return Err(problem(StatusCode::FORBIDDEN, detail).into());
     }
@@ -53,7 +53,6 @@ pub(super) fn body_refused(error: BodyError) -> Response {
 
 /// Makes or plans a change, and answers when it has ended.
 pub(super) async fn make(
-    admin: &Admin,
     caller: &Caller,
     wanted: Wanted,
     dry_run: bool,
@@ -61,7 +60,7 @@ pub(super) async fn make(
     let kind = wanted.kind();
     let (actor, remote) = (caller.token.name.as_str().into(), caller.remote);
     let request = ChangeRequest { wanted, dry_run, actor, remote };
-    let report = admin.parts.changes.change(request).await;
+    let report = caller.admin.parts.changes.change(request).await;
     let report = report.map_err(|refusal| not_begun(&refusal, kind))?;
     match status::of_report(&report) {
         None => Ok(json(StatusCode::OK, JSON, &report)),

@@ -1,7 +1,6 @@
 //! The clusters that a token covers, and polls on demand.
 
 use axum::{
-    Extension,
     extract::{Path, State, rejection::PathRejection},
     http::{StatusCode, Uri, header},
     response::Response,
@@ -48,13 +47,9 @@ pub(super) struct ClusterList<'a> {
     tag = "clusters",
     responses((status = 200, description = "The clusters that the token covers", body = ClusterList)),
 )]
-pub(super) async fn list(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Refused> {
     query(&uri, None)?;
-    let snapshot = admin.parts.board.snapshot();
+    let snapshot = caller.admin.parts.board.snapshot();
     let metas = snapshot.clusters().iter().map(|state| &*state.meta);
     let clusters = metas.filter(|meta| caller.token.sees_cluster(meta)).map(|meta| KnownCluster {
         project: &meta.project,

@@ -1,9 +1,7 @@
 //! The connections of clusters: read, accepted, rejected.
 
 use axum::{
-    Extension,
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
@@ -13,7 +11,7 @@ use super::{
     connection_documents::{Decide, ReadConnections},
     extract::{Refused, json_body, query},
     openapi::{Changing, Reading},
-    state::{Admin, Caller, ClusterPath},
+    state::{Caller, ClusterPath},
 };
 use crate::{
     change::{ChangeView, ConnectionsView, Kind, Wanted, validate_decision},
@@ -35,14 +33,13 @@ use crate::{
     ),
 )]
 pub(super) async fn read(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     path: ClusterPath,
     uri: Uri,
 ) -> Result<Response, Refused> {
     query(&uri, None)?;
-    let cluster = admin.cluster(&caller, path)?;
-    let read = admin.parts.changes.read_connections(cluster.meta.id.clone()).await;
+    let cluster = caller.cluster(path)?;
+    let read = caller.admin.parts.changes.read_connections(cluster.meta.id.clone()).await;
     let list = read.map_err(|refusal| not_begun(&refusal, Kind::Connections))?;
     Ok(json(StatusCode::OK, JSON, &ReadConnections::new(&cluster.meta, &list)))
 }
@@ -77,17 +74,16 @@ pub(super) async fn read(
     ),
 )]
 pub(super) async fn decide(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     path: ClusterPath,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let dry_run = may_change(&admin, &caller, &uri)?;
-    let cluster = admin.cluster(&caller, path)?;
+    let dry_run = may_change(&caller, &uri)?;
+    let cluster = caller.cluster(path)?;
     let body = json_body(&headers, body).await?;
     let decision = validate_decision(&body).map_err(body_refused)?;
     let wanted = Wanted::Connections { cluster: cluster.meta.id.clone(), decision };
-    make(&admin, &caller, wanted, dry_run).await
+    make(&caller, wanted, dry_run).await
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension,
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
@@ -16,7 +14,7 @@ use super::{
     extract::{Refused, json_body, query},
     if_match::if_match,
     openapi::{Changing, Reading},
-    state::{Admin, Caller, ServicePath},
+    state::{Caller, ServicePath},
 };
 use crate::{
     change::{ChangeView, Kind, ServiceChangeView, Wanted, validate},
@@ -31,13 +29,9 @@ use crate::{
     tag = "endpoint services",
     responses((status = 200, description = "The services, by project and name", body = ServiceList)),
 )]
-pub(super) async fn list(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Refused> {
     query(&uri, None)?;
-    let services = admin.parts.services.snapshot();
+    let services = caller.admin.parts.services.snapshot();
     let visible = services.iter().map(Arc::as_ref).filter(|state| caller.token.sees(&state.meta));
     Ok(json(StatusCode::OK, JSON, &ServiceList::new(visible)))
 }
@@ -60,15 +54,14 @@ pub(super) async fn list(
     ),
 )]
 pub(super) async fn read(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     path: ServicePath,
     uri: Uri,
 ) -> Result<Response, Refused> {
     query(&uri, None)?;
-    let state = admin.service(&caller, path)?;
+    let state = caller.service(path)?;
     let (project, service) = (state.meta.project.clone(), state.meta.id.clone());
-    let read = admin.parts.changes.read(project, service).await;
+    let read = caller.admin.parts.changes.read(project, service).await;
     let current = read.map_err(|refusal| not_begun(&refusal, Kind::Service))?;
     let answer = json(StatusCode::OK, JSON, &ReadService::new(&state, &current));
     Ok(with_tag(answer, &current.etag))
@@ -113,23 +106,22 @@ pub(super) async fn read(
     ),
 )]
 pub(super) async fn change(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     path: ServicePath,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let dry_run = may_change(&admin, &caller, &uri)?;
-    let state = admin.service(&caller, path)?;
+    let dry_run = may_change(&caller, &uri)?;
+    let state = caller.service(path)?;
     let body = json_body(&headers, body).await?;
     let condition = if_match(&headers).ok_or_else(|| {
         let expected = "If-Match must be * or a list of entity tags, in quotes";
         problem(StatusCode::BAD_REQUEST, expected)
     })?;
-    let allow_proxy_vni = admin.access.borrow().allow_proxy_vni;
+    let allow_proxy_vni = caller.admin.access.borrow().allow_proxy_vni;
     let update = validate(&body, allow_proxy_vni).map_err(body_refused)?;
     let (project, service) = (state.meta.project.clone(), state.meta.id.clone());
     let wanted = Wanted::Service { project, service, update, condition };
-    make(&admin, &caller, wanted, dry_run).await
+    make(&caller, wanted, dry_run).await
 }

@@ -1,7 +1,6 @@
 //! The token's own name and role, so that a page offers nothing that would be refused.
 
 use axum::{
-    Extension,
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -31,10 +30,7 @@ pub(super) struct Whoami<'a> {
     tag = "exporter",
     responses((status = 200, description = "The token of this request", body = Whoami)),
 )]
-pub(super) async fn whoami(
-    Extension(caller): Extension<Caller>,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn whoami(caller: Caller, uri: Uri) -> Result<Response, Refused> {
     query(&uri, None)?;
     let whoami = Whoami { name: caller.token.name.as_str(), role: caller.token.role };
     Ok(json(StatusCode::OK, JSON, &whoami))

@@ -24,7 +24,7 @@ use tokio::{
 use super::{negotiation, state::Shared};
 use crate::{
     exposition::{Encoding, PageBytes, Sources},
-    web::answers::{TEXT, answer},
+    web::answers::{TEXT, answer, busy},
 };
 
 /// Scrapes that may wait for their turn at the same time, which takes long only after a start or a reload:
@@ -112,10 +112,7 @@ pub async fn keep_pages_made(shared: Shared, shutdown: impl Future<Output = ()>)
 }
 
 fn too_many() -> Response {
-    let why = format!("{MAX_SCRAPES} scrapes are being answered, which is the limit\n");
-    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
-    response
+    busy(1, format!("{MAX_SCRAPES} scrapes are being answered, which is the limit\n"))
 }
 
 /// A page as a body that makes a piece only when the one before is taken.

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    answers::{TEXT, answer},
+    answers::{TEXT, answer, busy, with_header},
     basic_auth::{Busy, Counter, Login, Users},
     rate_limit::RequestLimit,
     tls::Tls,
@@ -137,28 +137,19 @@ async fn enter(State(access): State<Access>, request: Request, next: Next) -> Re
 
 impl Refusal {
     fn response(self) -> Response {
-        let (status, why, name, value) = match self {
-            Self::TooManyRequests { wait } => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "too many requests\n",
-                header::RETRY_AFTER,
-                HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64),
-            ),
-            Self::NoLogin => (
-                StatusCode::UNAUTHORIZED,
-                "a user name and its password are needed\n",
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static(r#"Basic realm="css-vpcep-exporter", charset="UTF-8""#),
-            ),
-            Self::TooManyLogins => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many logins at once\n",
-                header::RETRY_AFTER,
-                HeaderValue::from(1),
-            ),
-        };
-        let mut response = answer(status, TEXT, why);
-        response.headers_mut().insert(name, value);
-        response
+        match self {
+            Self::TooManyRequests { wait } => {
+                let refusal = answer(StatusCode::TOO_MANY_REQUESTS, TEXT, "too many requests\n");
+                let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+                with_header(refusal, header::RETRY_AFTER, seconds)
+            }
+            Self::NoLogin => {
+                let why = "a user name and its password are needed\n";
+                let scheme = r#"Basic realm="css-vpcep-exporter", charset="UTF-8""#;
+                let refusal = answer(StatusCode::UNAUTHORIZED, TEXT, why);
+                with_header(refusal, header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme))
+            }
+            Self::TooManyLogins => busy(1, "too many logins at once\n"),
+        }
     }
 }
