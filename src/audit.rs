@@ -28,11 +28,11 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-pub use chain::{Broken, Fault, Head, Reading, read};
-pub use error::{AuditError, OpenError, WriterPanicked};
+pub use chain::{Broken, Head, Reading, read};
+pub use error::{AuditError, Fault, MAX_LINE_BYTES, OpenError, WriterPanicked};
 pub use id::ChangeId;
 pub use index::{Change, MAX_RECENT, Unresolved};
-pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, NOT_SENT, Receipt, Record};
+pub use record::{Content, Hash, Kind, NOT_SENT, Receipt, Record};
 pub use stats::AuditStats;
 
 use crate::clock::Clock;

@@ -14,16 +14,15 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{AuditError, ChangeId};
+use super::{
+    ChangeId,
+    error::{AuditError, Fault, MAX_LINE_BYTES},
+};
 use crate::{
     label::{self, Label as _, labels},
     model::{ClusterId, ServiceId},
     text::{self, json_line},
 };
-
-/// A longer line is refused before anything is written: a pipe or a syslog behind the file takes as
-/// much at once, and the largest change that the cloud accepts is far below.
-pub const MAX_LINE_BYTES: usize = 64 << 10;
 
 labels! {
     /// The subject of a record; its word in the file.
@@ -215,8 +214,8 @@ impl Record {
     ///
     /// # Errors
     /// If it is no record, or its hash is not that of the line.
-    pub fn parse(line: &[u8]) -> Result<Self, LineFault> {
-        let not_a_record = |why: String| LineFault::NotARecord(why);
+    pub fn parse(line: &[u8]) -> Result<Self, Fault> {
+        let not_a_record = |why: String| Fault::NotARecord(why);
         let wire: Wire =
             serde_json::from_slice(line).map_err(|error| not_a_record(error.to_string()))?;
         let record = Self::try_from(wire).map_err(|why| not_a_record(why.to_owned()))?;
@@ -227,7 +226,7 @@ impl Record {
             return Err(not_a_record("it does not end in its hash".into()));
         }
         if Hash::of(hashed) != record.hash {
-            return Err(LineFault::Hash { seq: record.seq });
+            return Err(Fault::Hash);
         }
         Ok(record)
     }
@@ -248,27 +247,6 @@ struct Unsealed<'a> {
 
 fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{time:.3}"))
-}
-
-/// A fault of a line taken alone.
-#[derive(Debug, PartialEq, Eq)]
-pub enum LineFault {
-    /// It is not JSON, or not the JSON of a record.
-    NotARecord(String),
-    /// It was changed after it was written.
-    Hash {
-        /// The number that it claims to have.
-        seq: u64,
-    },
-}
-
-impl fmt::Display for LineFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotARecord(why) => write!(f, "it is not a record: {why}"),
-            Self::Hash { .. } => f.write_str("its hash does not fit: the line was changed"),
-        }
-    }
 }
 
 #[derive(Deserialize)]
