@@ -15,7 +15,6 @@ use crate::{
         effort::Effort,
         operation::Operation,
     },
-    secret::Secret,
 };
 
 /// STS gives no longer life to keys that temporary keys ask for.
@@ -46,13 +45,11 @@ pub(super) async fn issue(
             (Operation::SecurityTokens, &endpoints.iam, path, body)
         }
     };
-    let body = Secret::new(body.to_string());
     let exchange = Exchange {
         auth: Some(base),
-        ..Exchange::new(operation, host, path, body, base.credentials)
+        ..Exchange::new(operation, host, path, &body, base.credentials)
     };
-    let answer = issuer.ask(exchange, effort).await?;
-    issuer.keys(&answer)
+    issuer.ask_for_keys(exchange, effort).await
 }
 
 fn by_name(agency: &str, domain: &str, seconds: u64) -> Value {

@@ -1,6 +1,6 @@
 //! Workload identity: IAM gives keys for the token of an identity provider, in two steps.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     issued::Issued,
@@ -31,14 +31,13 @@ pub(super) async fn issue(
         "methods": ["token"],
         "token": { "id": token.expose(), "duration_seconds": SECONDS },
     });
-    let body = Secret::new(json!({ "auth": { "identity": identity } }).to_string());
+    let body = json!({ "auth": { "identity": identity } });
     let (iam, path) = (&issuer.settings.endpoints.iam, "/v3.0/OS-CREDENTIAL/securitytokens");
     let exchange = Exchange {
         hidden: Some(&token),
-        ..Exchange::new(Operation::SecurityTokens, iam, path, body, credentials)
+        ..Exchange::new(Operation::SecurityTokens, iam, path, &body, credentials)
     };
-    let answer = issuer.ask(exchange, effort).await?;
-    issuer.keys(&answer)
+    issuer.ask_for_keys(exchange, effort).await
 }
 
 async fn token(
@@ -52,7 +51,7 @@ async fn token(
     let exchange = Exchange {
         hidden: Some(id_token),
         header: Some(("x-idp-id", idp_id)),
-        ..Exchange::new(Operation::IdToken, iam, path, body, credentials)
+        ..Exchange::new(Operation::IdToken, iam, path, &body, credentials)
     };
     let answer = issuer.ask(exchange, effort).await?;
     answer.subject_token.ok_or_else(|| CloudError {
@@ -62,12 +61,12 @@ async fn token(
 }
 
 /// Without a project id the keys are for all projects of the account, if its id is known.
-fn body(id_token: &Secret, settings: &Settings) -> Secret {
+fn body(id_token: &Secret, settings: &Settings) -> Value {
     let mut auth = json!({ "id_token": { "id": id_token.expose() } });
     match (&settings.project_id, &settings.domain_id) {
         (Some(id), _) => auth["scope"] = json!({ "project": { "id": id.as_str() } }),
         (None, Some(id)) => auth["scope"] = json!({ "domain": { "id": &**id } }),
         (None, None) => {}
     }
-    Secret::new(json!({ "auth": auth }).to_string())
+    json!({ "auth": auth })
 }

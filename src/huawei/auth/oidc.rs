@@ -9,7 +9,6 @@ use super::{
 use crate::{
     cloud::CloudError,
     huawei::{credentials::Oidc, effort::Effort, key_guard::Credentials, operation::Operation},
-    secret::Secret,
 };
 
 /// As the official SDK for Python asks for.
@@ -32,11 +31,10 @@ pub(super) async fn issue(
         "id_token": id_token.expose(),
         "duration_seconds": SECONDS,
     });
-    let (body, path) = (Secret::new(body.to_string()), "/v5/agencies/assume-with-oidc");
+    let path = "/v5/agencies/assume-with-oidc";
     let exchange = Exchange {
         hidden: Some(id_token),
-        ..Exchange::new(Operation::AssumeWithOidc, sts, path, body, credentials)
+        ..Exchange::new(Operation::AssumeWithOidc, sts, path, &body, credentials)
     };
-    let answer = issuer.ask(exchange, effort).await?;
-    issuer.keys(&answer)
+    issuer.ask_for_keys(exchange, effort).await
 }

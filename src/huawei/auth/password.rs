@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Auth,
@@ -17,7 +17,6 @@ use crate::{
         credentials::Login, effort::Effort, key_guard::Credentials, operation::Operation,
         settings::Settings, transport::Answer,
     },
-    secret::Secret,
 };
 
 /// Stands for all IAM hosts: IAM locks a user at all of them, after fewer refusals than a key.
@@ -37,7 +36,7 @@ pub(super) async fn issue(
         query: &[("nocatalog", "true")],
         hidden: Some(&login.password),
         host: IAM_HOSTS,
-        ..Exchange::new(Operation::Token, iam, path, body, credentials)
+        ..Exchange::new(Operation::Token, iam, path, &body, credentials)
     };
     issued(issuer.ask(exchange, effort).await?)
 }
@@ -45,7 +44,7 @@ pub(super) async fn issue(
 /// The body that asks for a token for a user and a password (IAM API Reference, "Obtaining a User
 /// Token Through Password Authentication"). Without a project id the token is for the project that is
 /// named like the region: its main project.
-fn body(login: &Login, settings: &Settings) -> Secret {
+fn body(login: &Login, settings: &Settings) -> Value {
     let Login { domain, user, password } = login;
     let project = match &settings.project_id {
         Some(id) => json!({ "id": id.as_str() }),
@@ -54,11 +53,10 @@ fn body(login: &Login, settings: &Settings) -> Secret {
     let user = json!({
         "name": user, "password": password.expose(), "domain": { "name": domain }
     });
-    let body = json!({ "auth": {
+    json!({ "auth": {
         "identity": { "methods": ["password"], "password": { "user": user } },
         "scope": { "project": project },
-    }});
-    Secret::new(body.to_string())
+    }})
 }
 
 /// The token in an answer.

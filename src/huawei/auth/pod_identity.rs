@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    issued::{Issued, cloud_time},
-    issuer::Issuer,
-};
+use super::{issued::Issued, issuer::Issuer};
 use crate::{
     cloud::CloudError,
     huawei::{
@@ -31,8 +28,8 @@ pub(super) async fn issue(issuer: &Issuer, pod: &PodIdentity) -> Result<Issued, 
     let transport = &issuer.common.transport;
     match transport.ask_platform(&issuer.settings.name, request).await? {
         PlatformAnswer { status: 200, body, seconds_ahead } => {
-            let now = cloud_time(issuer.now(), seconds_ahead);
-            let issued = Issued::keys(body.expose().as_bytes(), now)?;
+            let body = body.expose().as_bytes();
+            let issued = Issued::keys(body, transport.clock(), seconds_ahead)?;
             Ok(Issued { is_of_pod: true, ..issued })
         }
         answer => Err(answer.refusal("the pod identity agent", &pod.token)),
