@@ -131,7 +131,8 @@ pub(super) async fn one(
 ) -> Result<Response, Refused> {
     query(&uri, None)?;
     let id = path.ok().and_then(|Path(id)| ChangeId::parse(&id));
-    let change = caller.admin.parts.audit.as_ref().zip(id).and_then(|(audit, id)| audit.change(&id));
+    let change =
+        caller.admin.parts.audit.as_ref().zip(id).and_then(|(audit, id)| audit.change(&id));
     let change = change.and_then(|change| LoggedChange::seen_by(&caller, &change));
     let change = change.ok_or_else(|| problem(StatusCode::NOT_FOUND, "there is no such change"))?;
     Ok(json(StatusCode::OK, JSON, &change))

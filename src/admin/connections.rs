@@ -32,11 +32,7 @@ use crate::{
         Reading,
     ),
 )]
-pub(super) async fn read(
-    caller: Caller,
-    path: ClusterPath,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn read(caller: Caller, path: ClusterPath, uri: Uri) -> Result<Response, Refused> {
     query(&uri, None)?;
     let cluster = caller.cluster(path)?;
     let read = caller.admin.parts.changes.read_connections(cluster.meta.id.clone()).await;

@@ -67,7 +67,10 @@ impl IntoResponses for Changing {
     fn responses() -> Responses {
         described(&[
             (404, "The cloud does not know the service, the cluster or a connection"),
-            (409, "Another change is under way, or the cloud says that the change is not possible now"),
+            (
+                409,
+                "Another change is under way, or the cloud says that the change is not possible now",
+            ),
             (
                 422,
                 "The body breaks rules, all of which are in `errors`; or the cloud calls it invalid",

@@ -53,11 +53,7 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Refused> 
         Reading,
     ),
 )]
-pub(super) async fn read(
-    caller: Caller,
-    path: ServicePath,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn read(caller: Caller, path: ServicePath, uri: Uri) -> Result<Response, Refused> {
     query(&uri, None)?;
     let state = caller.service(path)?;
     let (project, service) = (state.meta.project.clone(), state.meta.id.clone());

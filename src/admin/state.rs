@@ -89,7 +89,6 @@ impl Admin {
             Subject::Cluster(meta) => denied.of_cluster(&meta.project, &meta.id, &meta.name),
         });
     }
-
 }
 
 /// The client of a request whose token was accepted, and what it may see.
@@ -101,11 +100,14 @@ pub(super) struct Caller {
 }
 
 /// Only behind the check of tokens is there a caller.
-impl<S: Sync> FromRequestParts<S> for Caller {
+impl FromRequestParts<Admin> for Caller {
     type Rejection = ExtensionRejection;
 
-    async fn from_request_parts(parts: &mut request::Parts, state: &S) -> Result<Self, Self::Rejection> {
-        Extension::from_request_parts(parts, state).await.map(|Extension(caller)| caller)
+    async fn from_request_parts(
+        parts: &mut request::Parts,
+        admin: &Admin,
+    ) -> Result<Self, Self::Rejection> {
+        Extension::from_request_parts(parts, admin).await.map(|Extension(caller)| caller)
     }
 }
 
@@ -118,7 +120,8 @@ impl Caller {
     /// The service of a path, if the caller may see it.
     pub(super) fn service(&self, path: ServicePath) -> Result<Arc<ServiceState>, Refused> {
         let services = &self.admin.parts.services;
-        let found = path.ok().and_then(|Path((project, service))| services.find(&project, &service));
+        let found =
+            path.ok().and_then(|Path((project, service))| services.find(&project, &service));
         self.seen(found, |state| Subject::Service(&state.meta))
     }
 
@@ -163,9 +166,7 @@ impl Caller {
     /// True if the caller may see a change of this cluster's connections, which may no longer be polled.
     pub(super) fn may_see_cluster(&self, project: &str, id: &ClusterId) -> bool {
         match self.admin.parts.board.snapshot().cluster(id) {
-            Some(state) if *state.meta.project == *project => {
-                self.token.sees_cluster(&state.meta)
-            }
+            Some(state) if *state.meta.project == *project => self.token.sees_cluster(&state.meta),
             _ => self.token.sees_former_cluster(project, id.as_str()),
         }
     }

@@ -90,11 +90,7 @@ pub(super) fn of_report(report: &Report) -> Option<Verdict> {
     let (bad, words) = (StatusCode::BAD_GATEWAY, words(report.effect.kind()));
     let verdict = match (report.outcome, &report.failure) {
         (Outcome::Planned | Outcome::Unchanged | Outcome::Applied, _) => return None,
-        (Outcome::Partial, _) => Verdict::new(
-            bad,
-            kind::PARTIAL,
-            words.partial,
-        ),
+        (Outcome::Partial, _) => Verdict::new(bad, kind::PARTIAL, words.partial),
         (Outcome::NotApplied, _) => Verdict::new(
             bad,
             kind::NOT_APPLIED,

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, BufRead, Read as _},
+    io::{BufRead, Read as _},
 };
 
 use jiff::Timestamp;

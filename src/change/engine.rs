@@ -214,22 +214,19 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
         Some((meta, project))
     }
 
-    fn admit(&self, key: &Key, dry_run: bool) -> Result<(), Refusal> {
-        if dry_run {
-            return self.admit_reading();
-        }
-        match self.count(Running::may_change) {
-            _ if self.gates.is_closed(key) => Err(Refusal::InProgress),
-            MOST_CHANGES.. => Err(Refusal::TooMany),
-            _ => Ok(()),
-        }
-    }
-
-    fn admit_reading(&self) -> Result<(), Refusal> {
-        match self.count(Running::only_looks) {
-            MOST_READS.. => Err(Refusal::TooMany),
-            _ => Ok(()),
-        }
+    /// A subject for which there is room, with its cloud.
+    fn admit<S: Subject>(
+        &self,
+        known: Known<S, C>,
+        only_looks: bool,
+    ) -> Result<(S, PacedCloud<C>), Refusal> {
+        let (subject, cloud) = known.ok_or(Refusal::Unknown)?;
+        let is_full = match only_looks {
+            true => self.count(Running::only_looks) >= MOST_READS,
+            false if self.gates.is_closed(&subject.key()) => return Err(Refusal::InProgress),
+            false => self.count(Running::may_change) >= MOST_CHANGES,
+        };
+        if is_full { Err(Refusal::TooMany) } else { Ok((subject, cloud)) }
     }
 
     fn count(&self, is_one: impl Fn(&Running) -> bool) -> usize {
@@ -242,12 +239,8 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
         request: Asker,
         answer: oneshot::Sender<Result<Report, Refusal>>,
     ) {
-        let admitted = known.ok_or(Refusal::Unknown).and_then(|known| {
-            self.admit(&known.0.key(), request.dry_run)?;
-            Ok(known)
-        });
-        let (subject, cloud) = match admitted {
-            Ok(known) => known,
+        let (subject, cloud) = match self.admit(known, request.dry_run) {
+            Ok(admitted) => admitted,
             // The caller may have hung up, here and below.
             Err(refusal) => return drop(answer.send(Err(refusal))),
         };
@@ -278,12 +271,8 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
         answer: oneshot::Sender<Result<T, Refusal>>,
         shown: impl FnOnce(S::State) -> T + Send + 'static,
     ) {
-        let admitted = known.ok_or(Refusal::Unknown).and_then(|known| {
-            self.admit_reading()?;
-            Ok(known)
-        });
-        let (subject, cloud) = match admitted {
-            Ok(known) => known,
+        let (subject, cloud) = match self.admit(known, true) {
+            Ok(admitted) => admitted,
             Err(refusal) => return drop(answer.send(Err(refusal))),
         };
         // The changes so far; `None` while one of this subject is under way.

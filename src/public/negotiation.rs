@@ -30,16 +30,17 @@ fn format_of(accept: &str) -> Format {
     let ranges: Vec<_> = split(accept, ',').filter_map(Range::parse).collect();
     // Of several ranges that fit the most precise one counts. A quality of 0 means "not this one".
     let best = |kind, subtype, version| {
-        let fitting = ranges.iter().filter_map(|range| {
-            Some((range.precision(kind, subtype, version)?, range.quality))
-        });
+        let fitting = ranges
+            .iter()
+            .filter_map(|range| Some((range.precision(kind, subtype, version)?, range.quality)));
         let (precision, quality) = fitting.max()?;
         (quality > 0).then_some((quality, precision))
     };
     let openmetrics = best("application", "openmetrics-text", "1.0.0");
     let text = best("text", "plain", "0.0.4");
     let is_named = openmetrics.is_some_and(|(_, precision)| precision >= Precision::Exact);
-    let prefers_openmetrics = openmetrics > text || openmetrics.is_some() && openmetrics == text && is_named;
+    let prefers_openmetrics =
+        openmetrics > text || openmetrics.is_some() && openmetrics == text && is_named;
     if prefers_openmetrics { Format::OpenMetrics100 } else { Format::Text004 }
 }
 

@@ -55,8 +55,8 @@ pub struct TlsSettings {
     pub certificate: Pem,
     /// Its private key.
     pub key: Pem,
-    /// The demand on client certificates.
-    pub clients: ClientAuth,
+    /// The demand on client certificates; `None`: clients are not asked for one.
+    pub clients: Option<ClientAuth>,
     /// The oldest version.
     pub min_version: TlsVersion,
     /// The newest version.
@@ -177,7 +177,8 @@ impl Inner {
 
 impl TlsSettings {
     fn stamps(&self) -> [Option<Stamp>; 3] {
-        [self.certificate.stamp(), self.key.stamp(), self.clients.ca().and_then(Pem::stamp)]
+        let ca = self.clients.as_ref().and_then(|clients| clients.ca.as_ref());
+        [self.certificate.stamp(), self.key.stamp(), ca.and_then(Pem::stamp)]
     }
 
     fn read(&self, now: Timestamp) -> Result<Read, TlsError> {
@@ -192,8 +193,8 @@ impl TlsSettings {
                     "found none that fits min_version and max_version, expected at least one",
                 )
             })?;
-        let builder = match self.clients.verifier(provider)? {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
+        let builder = match &self.clients {
+            Some(clients) => builder.with_client_cert_verifier(clients.verifier(provider)?),
             None => builder.with_no_client_auth(),
         };
         let expiry = chain.first().and_then(|certificate| expiry(certificate, now));

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    fake::id,
-    mapping,
-    rig::meta,
-    service,
-};
+use super::{fake::id, mapping, rig::meta, service};
 use crate::{
     change::{
         Condition, Outcome, Refusal, etag, plan,
@@ -166,9 +161,8 @@ fn a_precondition_is_a_tag_of_the_list_or_a_star() {
         let update = Service::new(Arc::new(meta(id(), "logs")), none(), condition);
         update.check(&service())
     };
-    let tags = |tags: &[&str]| {
-        check(Condition::Tags(tags.iter().map(|tag| (*tag).to_owned()).collect()))
-    };
+    let tags =
+        |tags: &[&str]| check(Condition::Tags(tags.iter().map(|tag| (*tag).to_owned()).collect()));
     let tag = etag(&service());
     assert!(matches!(check(Condition::None), Err(Refusal::ConditionRequired(_))));
     assert!(check(Condition::Any).is_ok());

@@ -74,19 +74,21 @@ fn pem(
     None
 }
 
+/// The demand on clients, in the words of Go's `ClientAuthType`: none inside, if they are not asked for a
+/// certificate.
 fn clients(
     context: &mut Context<'_>,
     word: &str,
     ca: Option<Pem>,
     allowed_sans: Vec<String>,
-) -> Option<ClientAuth> {
+) -> Option<Option<ClientAuth>> {
     if !allowed_sans.is_empty() && word != "RequireAndVerifyClientCert" {
         let expected = "client_auth_type RequireAndVerifyClientCert with it: a name in a \
                         certificate that is not verified, or not there, proves nothing";
         context.mistake(&path("client_allowed_sans"), word, expected);
     }
     match (word, ca) {
-        ("NoClientCert", None) => return Some(ClientAuth::NoClientCert),
+        ("NoClientCert", None) => return Some(None),
         ("NoClientCert", Some(_)) => {
             let expected = "a client_auth_type that asks for a certificate, with an authority";
             context.mistake(&path("client_auth_type"), word, expected);
@@ -99,16 +101,12 @@ fn clients(
                  RequireAndVerifyClientCert takes only those of an authority"
             );
             context.warning(&path("client_auth_type"), what);
-            return Some(match word {
-                "RequestClientCert" => ClientAuth::RequestClientCert,
-                _ => ClientAuth::RequireAnyClientCert,
-            });
+            let mandatory = word != "RequestClientCert";
+            return Some(Some(ClientAuth { mandatory, ca: None, allowed_sans }));
         }
-        ("VerifyClientCertIfGiven", Some(ca)) => {
-            return Some(ClientAuth::VerifyClientCertIfGiven { ca });
-        }
-        ("RequireAndVerifyClientCert", Some(ca)) => {
-            return Some(ClientAuth::RequireAndVerifyClientCert { ca, allowed_sans });
+        ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", ca @ Some(_)) => {
+            let mandatory = word == "RequireAndVerifyClientCert";
+            return Some(Some(ClientAuth { mandatory, ca, allowed_sans }));
         }
         ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", None) => {
             let expected = format!("one with {word}; the authorities of the system are not asked");

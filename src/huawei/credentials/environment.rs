@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CredentialsError, Defaults, Identity, PodIdentity, place::Place, secret_text::read_token};
+use super::{
+    CredentialsError, Defaults, Identity, PodIdentity, place::Place, secret_text::read_token,
+};
 use crate::secret::Secret;
 
 /// The names that the official SDK reads, then those of the API documents' sample code.

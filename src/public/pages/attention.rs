@@ -86,9 +86,9 @@ pub(super) fn reasons(
         match (need, state.shown(now, stale_after)) {
             (Need::Blind | Need::Failing, data) => unreadable(page, state, data, now),
             (Need::SwitchedOff, _) => {
-                let seen = state.service_switched.map(|at| {
-                    move |page: &mut Html| add!(page, ", seen at " (when(at, now)))
-                });
+                let seen = state
+                    .service_switched
+                    .map(|at| move |page: &mut Html| add!(page, ", seen at "(when(at, now))));
                 add!(page, "<b>The endpoint service was switched off</b> (<code>CSS.5182</code>)"
                     (seen) ". Every endpoint of the cluster is cut off.");
             }
@@ -117,11 +117,11 @@ fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>,
     };
     page.raw("<b>The cluster cannot be read</b>");
     if let Some(since) = state.failing_since {
-        add!(page, " since " (when(since, now)));
+        add!(page, " since "(when(since, now)));
     }
-    add!(page, ": " (failure(error)));
+    add!(page, ": "(failure(error)));
     if let Some(id) = &error.request_id {
-        add!(page, ", request id " (code(id)));
+        add!(page, ", request id "(code(id)));
     }
     page.raw(". ");
     if let Some(at) = credentials_tried(state) {
@@ -157,9 +157,9 @@ fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, n
 
 fn incomplete(page: &mut Html, data: &Observation) {
     let read = data.list.connections.len() as u64;
-    add!(page, "<b>Not all connections could be read</b>: " (read));
+    add!(page, "<b>Not all connections could be read</b>: "(read));
     if let Some(reported) = data.list.reported {
-        add!(page, " of " (reported));
+        add!(page, " of "(reported));
     }
     page.raw(".");
 }
@@ -179,7 +179,7 @@ fn connections(
         let id = connection.endpoint_id();
         add!(page, "<li><a href=\"#" (id) "\">" (code(id)) "</a>");
         if let Some(since) = since {
-            add!(page, " since " (when(since, now)));
+            add!(page, " since "(when(since, now)));
         }
         if let Some(Rejection { actor, at, change_id, .. }) = data.rejection(connection) {
             add!(page, ", rejected here by <b>" (actor) "</b> " (when(*at, now))

@@ -53,10 +53,10 @@ fn facts(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Dur
     let yes = |yes: bool| if yes { "yes" } else { "no" };
     let enabled = list.map(|list| {
         move |page: &mut Html| {
-            let since = state.service_switched.map(|at| {
-                move |page: &mut Html| add!(page, ", since " (when(at, now)))
-            });
-            add!(page, (yes(list.service_enabled)) (since));
+            let since = state
+                .service_switched
+                .map(|at| move |page: &mut Html| add!(page, ", since "(when(at, now))));
+            add!(page, (yes(list.service_enabled))(since));
         }
     });
     let switch = list.and_then(|list| list.update_switch);

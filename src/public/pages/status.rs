@@ -83,7 +83,7 @@ fn summary(page: &mut Html, all: &[WithNeeds<'_>], now: Timestamp, stale_after: 
         let count = of.count() as u64;
         if count > 0 {
             let word = |page: &mut Html| add!(page, (count) " " (freshness.as_str()));
-            add!(page, " " (badge(colour(freshness), word)));
+            add!(page, " "(badge(colour(freshness), word)));
         }
     }
     let needy = all.iter().filter(|(needs, _)| !needs.is_empty()).count() as u64;
@@ -226,10 +226,10 @@ fn last_error(page: &mut Html, state: &ClusterState, now: Timestamp) {
     let Some(error) = state.last_error() else { return };
     add!(page, (failure(error)));
     if let Some(since) = state.failing_since {
-        add!(page, ", " (lasting(since, now)));
+        add!(page, ", "(lasting(since, now)));
     }
     if let Some(at) = credentials_tried(state) {
-        add!(page, "; credentials tried again " (ahead(at, now)));
+        add!(page, "; credentials tried again "(ahead(at, now)));
     }
 }
 
