@@ -15,7 +15,6 @@ use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
 use super::{
-    extract::Refused,
     settings::{Access, AdminToken},
     state::{Admin, Caller, Subject},
 };
@@ -23,7 +22,7 @@ use crate::{
     stats::Denied,
     web::{
         Peer,
-        answers::{problem, with_header},
+        answers::{Refused, problem, with_header},
         authorization,
     },
 };

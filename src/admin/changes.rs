@@ -9,13 +9,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{
-    extract::{Refused, query},
-    state::Caller,
-};
+use super::{extract::query, state::Caller};
 use crate::{
     audit::{self, ChangeId, MAX_RECENT, Record},
-    web::answers::{JSON, json, problem},
+    web::answers::{JSON, Refused, json, problem},
 };
 
 /// Number of changes that are listed by default.

@@ -8,7 +8,7 @@ use axum::{
 
 use super::{
     documents::{NoChange, Violations},
-    extract::{Refused, query},
+    extract::query,
     settings::Role,
     state::{Caller, Subject},
     status::{self, kind},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     change::{BodyError, ChangeRequest, CloudAnswer, Kind, Outcome, Refusal, Wanted},
     stats::Denied,
-    web::answers::{JSON, json, problem, problem_with, with_header},
+    web::answers::{JSON, Refused, json, problem, problem_with, with_header},
 };
 
 /// Refuses a viewer who wants more than a plan. Returns true where only a plan is wanted.

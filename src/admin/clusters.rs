@@ -9,14 +9,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    extract::{Refused, query},
+    extract::query,
     state::{Admin, Caller},
 };
 use crate::{
     board::document::OneCluster,
     model::ClusterId,
     poll::{POLL_NOW_AT_MOST_EVERY, PollNowError},
-    web::answers::{JSON, json, problem, with_header},
+    web::answers::{JSON, Refused, json, problem, with_header},
 };
 
 /// A cluster that the token covers.

@@ -9,13 +9,13 @@ use axum::{
 use super::{
     changing::{body_refused, make, may_change, not_begun},
     connection_documents::{Decide, ReadConnections},
-    extract::{Refused, json_body, query},
+    extract::{json_body, query},
     openapi::{Changing, Reading},
     state::{Caller, ClusterPath},
 };
 use crate::{
     change::{ChangeView, ConnectionsView, Kind, Wanted, validate_decision},
-    web::answers::{JSON, json},
+    web::answers::{JSON, Refused, json},
 };
 
 /// The connections of a cluster, read from the cloud now

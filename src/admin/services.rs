@@ -11,14 +11,14 @@ use axum::{
 use super::{
     changing::{body_refused, make, may_change, not_begun, with_tag},
     documents::{ReadService, ServiceList, Update},
-    extract::{Refused, json_body, query},
+    extract::{json_body, query},
     if_match::if_match,
     openapi::{Changing, Reading},
     state::{Caller, ServicePath},
 };
 use crate::{
     change::{ChangeView, Kind, ServiceChangeView, Wanted, validate},
-    web::answers::{JSON, json, problem},
+    web::answers::{JSON, Refused, json, problem},
 };
 
 /// The endpoint services that the token may see, as they were last read

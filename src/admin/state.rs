@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    extract::Refused,
     failed_logins::Limiter,
     settings::{Access, AdminToken},
     status,
@@ -27,6 +26,7 @@ use crate::{
     model::ClusterId,
     poll::PollHandle,
     stats::{self, Stats},
+    web::answers::Refused,
 };
 
 /// The project and the service in a path, as far as the path can be read.

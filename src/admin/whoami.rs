@@ -7,12 +7,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    extract::{Refused, query},
-    settings::Role,
-    state::Caller,
-};
-use crate::web::answers::{JSON, json};
+use super::{extract::query, settings::Role, state::Caller};
+use crate::web::answers::{JSON, Refused, json};
 
 /// The token of the request.
 #[derive(Serialize, ToSchema)]

@@ -1,9 +1,9 @@
 //! The proof of the sender of a request, and its providers.
 //!
 //! `issued` is the result of every provider, `account` finds the account that it belongs to, `life` decides
-//! when it is renewed. `issuer` asks IAM and STS, and `exchanges` has what it asks; `metadata` and
-//! `pod_identity` are the services of the platform. `provider` finds the provider of an identity, `keeper` keeps
-//! a project's credentials in force.
+//! when it is renewed. `issuer` asks IAM and STS, `exchanges` has the questions, and `metadata` is the service
+//! that is asked on a server. `provider` finds the provider of an identity, `keeper` keeps a project's
+//! credentials in force.
 
 mod account;
 mod exchanges;
@@ -12,7 +12,6 @@ mod issuer;
 mod keeper;
 mod life;
 mod metadata;
-mod pod_identity;
 mod provider;
 
 pub use self::{

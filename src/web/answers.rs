@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
@@ -31,6 +31,22 @@ struct Problem<'a, M> {
 
 #[derive(Serialize)]
 struct NoMembers {}
+
+/// An answer that ends a request early. It is boxed, as the error of many small functions.
+#[derive(Debug)]
+pub struct Refused(Box<Response>);
+
+impl From<Response> for Refused {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
 
 /// A problem document for a refused request.
 pub fn problem(status: StatusCode, detail: &str) -> Response {

@@ -1,4 +1,5 @@
-//! The exchanges of an identity for keys or a token: the questions to IAM and STS.
+//! The exchanges of an identity for keys or a token: the questions to IAM, to STS, and to the agent beside a
+//! pod.
 
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use super::{
 use crate::{
     cloud::{CloudError, Reason},
     huawei::{
-        credentials::{Agency, AgencyName, IdToken, Login, Oidc},
+        credentials::{Agency, AgencyName, IdToken, Login, Oidc, PodIdentity},
         effort::Effort,
         endpoints::Endpoints,
         key_guard::Credentials,
         operation::Operation,
-        transport::Answer,
+        transport::{Answer, PlatformAnswer, PlatformRequest},
     },
     secret::Secret,
 };
@@ -33,6 +34,8 @@ const FOR_ID_TOKEN_SECONDS: u32 = 6 * 60 * 60;
 const FOR_OIDC_SECONDS: u32 = 60 * 60;
 /// STS gives no longer life to keys that temporary keys ask for.
 const MOST_FOR_TEMPORARY: u64 = 60 * 60;
+/// As long as the official SDKs wait for the agent beside a pod.
+const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The name of the session in the cloud's own logs (CTS).
 const SESSION: &str = "css-vpcep-exporter";
 
@@ -171,6 +174,27 @@ impl Issuer {
             }
         };
         self.ask_for_keys(Exchange { auth: Some(base), ..exchange }, effort).await
+    }
+
+    /// Asks the pod identity agent of CCE for the keys of its agency.
+    pub(super) async fn keys_of_pod(&self, pod: &PodIdentity) -> Result<Issued, CloudError> {
+        let request = PlatformRequest {
+            operation: Operation::PodIdentity,
+            method: "POST",
+            url: &pod.url,
+            headers: &[("content-type", "application/json"), ("authorization", pod.token.expose())],
+            body: "{}",
+            timeout: AGENT_TIMEOUT,
+        };
+        let transport = &self.common.transport;
+        match transport.ask_platform(&self.settings.name, request).await? {
+            PlatformAnswer { status: 200, body, seconds_ahead } => {
+                let body = body.expose().as_bytes();
+                let issued = Issued::keys(body, transport.clock(), seconds_ahead)?;
+                Ok(Issued { is_of_pod: true, ..issued })
+            }
+            answer => Err(answer.refusal("the pod identity agent", &pod.token)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     issued::{Issued, Lifetime},
     issuer::Issuer,
     metadata::NoKeys,
-    pod_identity, whole,
+    whole,
 };
 use crate::{
     cloud::{CloudError, Reason},
@@ -46,7 +46,7 @@ async fn own(
         Identity::Password(login) => issuer.token_for_password(login, credentials, effort).await,
         Identity::IdToken(token) => issuer.keys_for_id_token(token, credentials, effort).await,
         Identity::Oidc(token) => issuer.keys_for_oidc(token, credentials, effort).await,
-        Identity::PodIdentity(pod) => pod_identity::issue(issuer, pod).await,
+        Identity::PodIdentity(pod) => issuer.keys_of_pod(pod).await,
         Identity::Metadata => metadata(issuer).await.map_err(|no_keys| match no_keys {
             NoKeys::Absent(why) => none(&why),
             NoKeys::Failed(error) => error,
@@ -76,7 +76,7 @@ async fn platform(
         Err(NoKeys::Absent(why)) => why,
     };
     match pod {
-        Ok(pod) => pod_identity::issue(issuer, pod).await,
+        Ok(pod) => issuer.keys_of_pod(pod).await,
         Err(CredentialsError::Absent(why)) => Err(none(&format!("{tried}; {absent}; {why}"))),
         Err(CredentialsError::Broken(why)) => Err(none(why)),
     }
