@@ -29,7 +29,7 @@ pub(super) fn not_found(headers: &HeaderMap, what: &'static str) -> Response {
         return answer(StatusCode::NOT_FOUND, TEXT, format!("{what}\n"));
     }
     let page = &mut Html::default();
-    add!(page, "<main><h1>Not found</h1>\n<p>" (what)
+    add!(page, "<main><h1>Not found</h1>\n<p>" {what}
         ".</p>\n<p><a href=\"/\">All clusters</a></p></main>\n");
     page.answer(StatusCode::NOT_FOUND, "Not found")
 }

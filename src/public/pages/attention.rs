@@ -88,9 +88,9 @@ pub(super) fn reasons(
             (Need::SwitchedOff, _) => {
                 let seen = state
                     .service_switched
-                    .map(|at| move |page: &mut Html| add!(page, ", seen at "(when(at, now))));
+                    .map(|at| move |page: &mut Html| add!(page, ", seen at " {when(at, now)}));
                 add!(page, "<b>The endpoint service was switched off</b> (<code>CSS.5182</code>)"
-                    (seen) ". Every endpoint of the cluster is cut off.");
+                    {seen} ". Every endpoint of the cluster is cut off.");
             }
             (Need::Incomplete, Some(data)) => incomplete(page, data),
             (Need::Rejected | Need::RejectedHere, Some(data)) => {
@@ -117,15 +117,15 @@ fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>,
     };
     page.raw("<b>The cluster cannot be read</b>");
     if let Some(since) = state.failing_since {
-        add!(page, " since "(when(since, now)));
+        add!(page, " since " {when(since, now)});
     }
-    add!(page, ": "(failure(error)));
+    add!(page, ": " {failure(error)});
     if let Some(id) = &error.request_id {
-        add!(page, ", request id "(code(id)));
+        add!(page, ", request id " {code(id)});
     }
     page.raw(". ");
     if let Some(at) = credentials_tried(state) {
-        add!(page, "The credentials are tried again " (ahead(at, now)) ". ");
+        add!(page, "The credentials are tried again " {ahead(at, now)} ". ");
     }
     old_data(page, state, data, now);
 }
@@ -133,8 +133,8 @@ fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>,
 /// The cause of a failed poll.
 pub(super) fn failure(error: &CloudError) -> impl Markup {
     move |page: &mut Html| {
-        add!(page, (badge("warn", error.reason.as_str()))
-            " <span class=\"long\">" (error.to_string()) "</span>");
+        add!(page, {badge("warn", error.reason.as_str())}
+            " <span class=\"long\">" {error.to_string()} "</span>");
     }
 }
 
@@ -149,17 +149,17 @@ fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, n
     match (&state.observation, data) {
         (None, _) => page.raw("It was never read."),
         (Some(old), None) => {
-            add!(page, "The last data, from " (when(old.at, now)) ", are too old to be shown.");
+            add!(page, "The last data, from " {when(old.at, now)} ", are too old to be shown.");
         }
-        (Some(_), Some(data)) => add!(page, "The data shown are from " (when(data.at, now)) "."),
+        (Some(_), Some(data)) => add!(page, "The data shown are from " {when(data.at, now)} "."),
     }
 }
 
 fn incomplete(page: &mut Html, data: &Observation) {
     let read = data.list.connections.len() as u64;
-    add!(page, "<b>Not all connections could be read</b>: "(read));
+    add!(page, "<b>Not all connections could be read</b>: " {read});
     if let Some(reported) = data.list.reported {
-        add!(page, " of "(reported));
+        add!(page, " of " {reported});
     }
     page.raw(".");
 }
@@ -173,22 +173,22 @@ fn connections(
 ) {
     let count = data.list.counts()[status as usize];
     let noun = if count == 1 { " connection is " } else { " connections are " };
-    add!(page, "<b>" (count) (noun) (are) "</b>:<ul>\n");
+    add!(page, "<b>" {count} {noun} {are} "</b>:<ul>\n");
     let of_status = data.connections().filter(|(connection, _)| connection.status == status);
     for (connection, since) in of_status.take(NAMED) {
         let id = connection.endpoint_id();
-        add!(page, "<li><a href=\"#" (id) "\">" (code(id)) "</a>");
+        add!(page, "<li><a href=\"#" {id} "\">" {code(id)} "</a>");
         if let Some(since) = since {
-            add!(page, " since "(when(since, now)));
+            add!(page, " since " {when(since, now)});
         }
         if let Some(Rejection { actor, at, change_id, .. }) = data.rejection(connection) {
-            add!(page, ", rejected here by <b>" (actor) "</b> " (when(*at, now))
-                " with change " (code(change_id)));
+            add!(page, ", rejected here by <b>" {actor} "</b> " {when(*at, now)}
+                " with change " {code(change_id)});
         }
         page.raw("</li>\n");
     }
     if let Some(more) = count.checked_sub(NAMED as u64).filter(|more| *more > 0) {
-        add!(page, "<li>and " (more) " more, in the table below</li>\n");
+        add!(page, "<li>and " {more} " more, in the table below</li>\n");
     }
     page.raw("</ul>");
 }

@@ -43,13 +43,13 @@ impl<'a> Change<'a> {
         move |page: &mut Html| {
             let endpoint = self.endpoint_id.map(code);
             let otherwise = self.endpoint_id.is_none().then_some("the endpoint service");
-            let subject = |page: &mut Html| add!(page, (endpoint)(otherwise));
+            let subject = |page: &mut Html| add!(page, {endpoint} {otherwise});
             let by = self
                 .change_id
-                .map(|id| move |page: &mut Html| add!(page, ", by change "(code(id))));
-            let change = |page: &mut Html| add!(page, (self.from) " → " (self.to) (by));
-            add!(page, "<tr>" (cell("Seen", "", ago(self.at, now))) (cluster)
-                (cell("Endpoint", "", subject)) (cell("Change", "", change)) "</tr>\n");
+                .map(|id| move |page: &mut Html| add!(page, ", by change " {code(id)}));
+            let change = |page: &mut Html| add!(page, {self.from} " → " {self.to} {by});
+            add!(page, "<tr>" {cell("Seen", "", ago(self.at, now))} {cluster}
+                {cell("Endpoint", "", subject)} {cell("Change", "", change)} "</tr>\n");
         }
     }
 }

@@ -28,16 +28,16 @@ pub(in crate::public) fn cluster(
     let page = &mut Html::default();
     let (id, name) = (state.meta.id.as_str(), &*state.meta.name);
     add!(page, "<header><nav aria-label=\"Places\"><a href=\"/\">All clusters</a>\
-        <a href=\"/api/v1/clusters/" (id) "\">JSON</a></nav>\n" (as_of(now))
-        "</header>\n<main data-events=\"" (event) "\" data-cluster=\"" (id) "\">\n"
-        "<h1>" (name) "</h1>\n");
+        <a href=\"/api/v1/clusters/" {id} "\">JSON</a></nav>\n" {as_of(now)}
+        "</header>\n<main data-events=\"" {event} "\" data-cluster=\"" {id} "\">\n"
+        "<h1>" {name} "</h1>\n");
     attention::reasons(page, state, now, stale_after);
     page.raw("<h2>Connections</h2>\n");
     match state.shown(now, stale_after) {
         Some(data) => connections(page, state, data, now),
         None => {
             let why = if state.observation.is_some() { ": they are too old" } else { " yet" };
-            add!(page, "<p class=\"quiet\">There are no data" (why) ".</p>\n");
+            add!(page, "<p class=\"quiet\">There are no data" {why} ".</p>\n");
         }
     }
     changes(page, state, now);
@@ -55,8 +55,8 @@ fn facts(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Dur
         move |page: &mut Html| {
             let since = state
                 .service_switched
-                .map(|at| move |page: &mut Html| add!(page, ", since "(when(at, now))));
-            add!(page, (yes(list.service_enabled))(since));
+                .map(|at| move |page: &mut Html| add!(page, ", since " {when(at, now)}));
+            add!(page, {yes(list.service_enabled)} {since});
         }
     });
     let switch = list.and_then(|list| list.update_switch);
@@ -80,7 +80,7 @@ fn facts(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Dur
 /// A fact, if it is known.
 fn fact(page: &mut Html, name: &'static str, value: Option<impl Markup>) {
     if let Some(value) = value {
-        add!(page, "<div><dt>" (name) "</dt><dd>" (value) "</dd></div>\n");
+        add!(page, "<div><dt>" {name} "</dt><dd>" {value} "</dd></div>\n");
     }
 }
 
@@ -90,7 +90,7 @@ fn connections(page: &mut Html, state: &ClusterState, data: &Observation, now: T
     }
     let window = Window::of(state, now);
     add!(page, "<table class=\"cards\"><thead><tr><th scope=\"col\">Status<th scope=\"col\">Endpoint\
-        <th scope=\"col\">Since<th scope=\"col\">Last " (window.length())
+        <th scope=\"col\">Since<th scope=\"col\">Last " {window.length()}
         "<th scope=\"col\" class=\"n\">Max sessions<th scope=\"col\">Addresses\
         <th scope=\"col\">Account<th scope=\"col\">Created</tr></thead>\n<tbody>\n");
     let mut rows: Vec<_> = data.connections().collect();
@@ -130,19 +130,19 @@ fn row(
     let addresses = |page: &mut Html| {
         for address in [connection.ip(), connection.ipv6(), connection.dns_name()] {
             if !address.is_empty() {
-                add!(page, "<div title=\"" (address) "\">" (address) "</div>");
+                add!(page, "<div title=\"" {address} "\">" {address} "</div>");
             }
         }
     };
-    add!(page, "<tr id=\"" (id) "\">"
-        (cell("Status", "", badge(colour, connection.status.as_str())))
-        (cell("Endpoint", "", code(id)))
-        (cell("Since", "", since.map(|since| ago(since, now))))
-        (cell("Statuses", "", line))
-        (cell("Max sessions", "n", connection.max_sessions))
-        (cell("Addresses", "long addresses", addresses))
-        (cell("Account", "clip", code(connection.domain_id())))
-        (cell("Created", "", connection.created.map(|created| ago(created, now))))
+    add!(page, "<tr id=\"" {id} "\">"
+        {cell("Status", "", badge(colour, connection.status.as_str()))}
+        {cell("Endpoint", "", code(id))}
+        {cell("Since", "", since.map(|since| ago(since, now)))}
+        {cell("Statuses", "", line)}
+        {cell("Max sessions", "n", connection.max_sessions)}
+        {cell("Addresses", "long addresses", addresses)}
+        {cell("Account", "clip", code(connection.domain_id()))}
+        {cell("Created", "", connection.created.map(|created| ago(created, now)))}
         "</tr>\n");
 }
 
@@ -158,7 +158,7 @@ fn changes(page: &mut Html, state: &ClusterState, now: Timestamp) {
          <th scope=\"col\">Change</tr></thead>\n<tbody>\n",
     );
     for change in changes {
-        add!(page, (change.row(now, None::<&str>)));
+        change.row(now, None::<&str>).add_to(page);
     }
     page.raw("</tbody></table>\n");
 }
@@ -182,16 +182,16 @@ fn polls(page: &mut Html, state: &ClusterState, now: Timestamp) {
 
 fn one_poll(page: &mut Html, poll: &PollRecord, now: Timestamp) {
     let result = |page: &mut Html| match &poll.error {
-        None => add!(page, (badge("good", "ok"))),
+        None => badge("good", "ok").add_to(page),
         Some(error) => {
-            add!(page, (badge("warn", error.reason.as_str())) " " (error.to_string()));
+            add!(page, {badge("warn", error.reason.as_str())} " " {error.to_string()});
         }
     };
     let trace = &poll.trace;
-    let ids = |page: &mut Html| trace.request_ids.iter().for_each(|id| add!(page, (code(id)) " "));
+    let ids = |page: &mut Html| trace.request_ids.iter().for_each(|id| add!(page, {code(id)} " "));
     let duration = format!("{:.3} s", poll.duration.as_secs_f64());
-    add!(page, "<tr>" (cell("Ended", "", ago(poll.at, now))) (cell("Result", "", result))
-        (cell("Duration", "n", &*duration)) (count("Pages", trace.pages.into()))
-        (count("Requests", trace.requests.into())) (count("Retries", trace.retries.into()))
-        (cell("Request ids", "", ids)) "</tr>\n");
+    add!(page, "<tr>" {cell("Ended", "", ago(poll.at, now))} {cell("Result", "", result)}
+        {cell("Duration", "n", &*duration)} {count("Pages", trace.pages.into())}
+        {count("Requests", trace.requests.into())} {count("Retries", trace.retries.into())}
+        {cell("Request ids", "", ids)} "</tr>\n");
 }

@@ -19,10 +19,10 @@ pub(super) trait Markup {
     fn add_to(&self, page: &mut Html);
 }
 
-/// Adds to a page: literals are markup, and what is in parentheses is a [`Markup`].
+/// Adds to a page: literals are markup, and what is in braces is a [`Markup`].
 macro_rules! add {
     (@ $page:ident $markup:literal) => { $page.raw($markup) };
-    (@ $page:ident ($part:expr)) => { $part.add_to($page) };
+    (@ $page:ident {$part:expr}) => { $part.add_to($page) };
     ($page:ident, $($part:tt)*) => {{ $(add!(@ $page $part);)* }};
 }
 
@@ -76,7 +76,7 @@ impl<F: Fn(&mut Html)> Markup for F {
 /// A cell of a table. Where the screen is narrow the label stands before it.
 pub(super) fn cell(label: &'static str, class: &'static str, content: impl Markup) -> impl Markup {
     move |page: &mut Html| {
-        add!(page, "<td data-label=\"" (label) "\" class=\"" (class) "\">" (content) "</td>");
+        add!(page, "<td data-label=\"" {label} "\" class=\"" {class} "\">" {content} "</td>");
     }
 }
 
@@ -87,12 +87,12 @@ pub(super) fn count(label: &'static str, count: u64) -> impl Markup {
 
 /// A word in a coloured box.
 pub(super) fn badge(colour: &'static str, content: impl Markup) -> impl Markup {
-    move |page: &mut Html| add!(page, "<span class=\"b " (colour) "\">" (content) "</span>")
+    move |page: &mut Html| add!(page, "<span class=\"b " {colour} "\">" {content} "</span>")
 }
 
 /// An id.
 pub(super) fn code(id: &str) -> impl Markup {
-    move |page: &mut Html| add!(page, "<code>" (id) "</code>")
+    move |page: &mut Html| add!(page, "<code>" {id} "</code>")
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn no_text_becomes_markup() {
         let page = &mut Html::default();
-        add!(page, "<i title=\"" ("a\"b'c") "\">" ("<script>&</script>") "</i>");
+        add!(page, "<i title=\"" {"a\"b'c"} "\">" {"<script>&</script>"} "</i>");
         assert_eq!(page.0, "<i title=\"a&quot;b&#39;c\">&lt;script&gt;&amp;&lt;/script&gt;</i>");
     }
 }

@@ -37,23 +37,23 @@ impl StatusPage<'_> {
     pub(in crate::public) fn answer(&self) -> Response {
         let &Self { snapshot, now, stale_after, .. } = self;
         let page = &mut Html::default();
-        add!(page, "<header><h1>VPC endpoint connections of CSS clusters</h1>\n" (as_of(now))
-            "</header>\n<main data-events=\"" (self.event) "\">\n");
+        add!(page, "<header><h1>VPC endpoint connections of CSS clusters</h1>\n" {as_of(now)}
+            "</header>\n<main data-events=\"" {self.event} "\">\n");
         let with_needs = |state| (Need::all(state, now, stale_after), state);
         let all: Vec<_> = snapshot.clusters().iter().map(|state| with_needs(&**state)).collect();
         summary(page, &all, now, stale_after);
         add!(page, "<form id=\"filter\" role=\"search\"><label for=\"words\">Filter</label> \
-            <input id=\"words\" name=\"filter\" type=\"search\" value=\"" (self.filter)
+            <input id=\"words\" name=\"filter\" type=\"search\" value=\"" {self.filter}
             "\" placeholder=\"name, id, project, region\"> <output id=\"found\"></output></form>\n");
         let words: Vec<_> = self.filter.split_whitespace().map(str::to_lowercase).collect();
         let wanted = all.into_iter().filter(|(_, state)| has_all(&words, state)).collect();
         clusters(page, wanted, now, stale_after);
         changes(page, snapshot, now);
         add!(page, "</main>\n<footer><nav aria-label=\"More\">\
-            <a href=\"" (self.telemetry_path) "\">Metrics</a><a href=\"/api/v1/clusters\">JSON</a>\
+            <a href=\"" {self.telemetry_path} "\">Metrics</a><a href=\"/api/v1/clusters\">JSON</a>\
             <a href=\"/config\">Configuration</a><a href=\"/-/healthy\">Health</a>\
             <a href=\"/-/ready\">Readiness</a></nav>\n<p class=\"quiet\">css-vpcep-exporter "
-            (env!("CARGO_PKG_VERSION")) "</p></footer>\n");
+            {env!("CARGO_PKG_VERSION")} "</p></footer>\n");
         page.answer(StatusCode::OK, "css-vpcep-exporter")
     }
 }
@@ -62,7 +62,7 @@ impl StatusPage<'_> {
 pub(super) fn as_of(now: Timestamp) -> impl Markup {
     let time = now.strftime("%T UTC").to_string();
     move |page: &mut Html| {
-        add!(page, "<p id=\"live\" class=\"quiet\" role=\"status\">As of " (time) "</p>\n");
+        add!(page, "<p id=\"live\" class=\"quiet\" role=\"status\">As of " {time} "</p>\n");
     }
 }
 
@@ -77,20 +77,20 @@ fn has_all(words: &[String], state: &ClusterState) -> bool {
 type WithNeeds<'a> = (Vec<Need>, &'a ClusterState);
 
 fn summary(page: &mut Html, all: &[WithNeeds<'_>], now: Timestamp, stale_after: Duration) {
-    add!(page, "<p id=\"summary\">" (all.len() as u64) " clusters:");
+    add!(page, "<p id=\"summary\">" {all.len() as u64} " clusters:");
     for freshness in Freshness::ALL {
         let of = all.iter().filter(|(_, state)| state.freshness(now, stale_after) == freshness);
         let count = of.count() as u64;
         if count > 0 {
-            let word = |page: &mut Html| add!(page, (count) " " (freshness.as_str()));
-            add!(page, " "(badge(colour(freshness), word)));
+            let word = |page: &mut Html| add!(page, {count} " " {freshness.as_str()});
+            add!(page, " " {badge(colour(freshness), word)});
         }
     }
     let needy = all.iter().filter(|(needs, _)| !needs.is_empty()).count() as u64;
     match needy {
         0 => page.raw(". None needs attention."),
         1 => page.raw(". <b>1 needs attention.</b>"),
-        _ => add!(page, ". <b>" (needy) " need attention.</b>"),
+        _ => add!(page, ". <b>" {needy} " need attention.</b>"),
     }
     page.raw("</p>\n");
 }
@@ -120,7 +120,7 @@ fn clusters(page: &mut Html, mut all: Vec<WithNeeds<'_>>, now: Timestamp, stale_
     }
     page.raw("</tbody></table>\n");
     if all.len() > MOST_CLUSTERS {
-        add!(page, "<p class=\"quiet\">" ((all.len() - MOST_CLUSTERS) as u64)
+        add!(page, "<p class=\"quiet\">" {(all.len() - MOST_CLUSTERS) as u64}
             " more are in <a href=\"/api/v1/clusters\">the JSON</a>.</p>\n");
     }
 }
@@ -147,23 +147,23 @@ fn row(
 ) {
     let (id, meta) = (state.meta.id.as_str(), &state.meta);
     let freshness = state.freshness(now, stale_after);
-    add!(page, "<tr id=\"c-" (id) "\">" (cell("State", "", badges(needs, freshness)))
-        (cell("Project", "whole", &*meta.project)) (cell("Region", "whole", meta.region.as_str()))
-        (cell("Cluster", "", link(state))));
+    add!(page, "<tr id=\"c-" {id} "\">" {cell("State", "", badges(needs, freshness))}
+        {cell("Project", "whole", &*meta.project)} {cell("Region", "whole", meta.region.as_str())}
+        {cell("Cluster", "", link(state))});
     match state.shown(now, stale_after) {
         Some(data) if data.list.service_enabled => counts(page, data.list.counts()),
         Some(_) => switched_off(page, state, now),
         None => page.raw("<td class=\"quiet\" colspan=\"5\">no data</td>"),
     }
     let age = state.observation.as_ref().map(|data| ago(data.at, now));
-    add!(page, (cell("Age of the data", "", age))
-        (cell("Last error", "", |page: &mut Html| last_error(page, state, now)))
-        (cell("Next poll", "", state.next_poll.map(|at| ahead(at, now)))) "</tr>\n");
+    add!(page, {cell("Age of the data", "", age)}
+        {cell("Last error", "", |page: &mut Html| last_error(page, state, now))}
+        {cell("Next poll", "", state.next_poll.map(|at| ahead(at, now)))} "</tr>\n");
 }
 
 fn link(state: &ClusterState) -> impl Markup {
     move |page: &mut Html| {
-        add!(page, "<a href=\"/clusters/" (state.meta.id.as_str()) "\">" (state.meta.name) "</a>");
+        add!(page, "<a href=\"/clusters/" {state.meta.id.as_str()} "\">" {state.meta.name} "</a>");
     }
 }
 
@@ -171,7 +171,7 @@ fn link(state: &ClusterState) -> impl Markup {
 fn badges(needs: &[Need], freshness: Freshness) -> impl Markup {
     move |page: &mut Html| {
         if needs.is_empty() {
-            add!(page, (badge(colour(freshness), freshness.as_str())) " ");
+            add!(page, {badge(colour(freshness), freshness.as_str())} " ");
         }
         for need in needs {
             let (colour, word) = match need {
@@ -184,7 +184,7 @@ fn badges(needs: &[Need], freshness: Freshness) -> impl Markup {
                 Need::Pending => ("warn", "pending"),
                 Need::RejectedHere => ("", "rejected here"),
             };
-            add!(page, (badge(colour, word)) " ");
+            add!(page, {badge(colour, word)} " ");
         }
     }
 }
@@ -192,13 +192,13 @@ fn badges(needs: &[Need], freshness: Freshness) -> impl Markup {
 /// A number that is highlighted unless it is 0.
 fn coloured(page: &mut Html, label: &'static str, number: u64, colour: &'static str) {
     match number {
-        0 => add!(page, (count(label, 0))),
-        _ => add!(page, (cell(label, "n", badge(colour, number)))),
+        0 => count(label, 0).add_to(page),
+        _ => cell(label, "n", badge(colour, number)).add_to(page),
     }
 }
 
 fn counts(page: &mut Html, counts: [u64; 7]) {
-    add!(page, (count("Accepted", counts[Status::Accepted as usize])));
+    count("Accepted", counts[Status::Accepted as usize]).add_to(page);
     coloured(page, "Rejected", counts[Status::Rejected as usize], "bad");
     coloured(page, "Pending", counts[Status::PendingAcceptance as usize], "warn");
     coloured(page, "Failed", counts[Status::Failed as usize], "warn");
@@ -207,15 +207,15 @@ fn counts(page: &mut Html, counts: [u64; 7]) {
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let others: Vec<_> = others.map(|(count, word)| format!("{count} {word}")).collect();
     match &*others {
-        [] => add!(page, (count("Other", 0))),
-        _ => add!(page, (cell("Other", "n whole", &*others.join(", ")))),
+        [] => count("Other", 0).add_to(page),
+        _ => cell("Other", "n whole", &*others.join(", ")).add_to(page),
     }
 }
 
 fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
     match state.service_switched {
-        Some(at) => add!(page, "<td colspan=\"5\">" (badge("bad", "service switched off")) " "
-            (ago(at, now)) " (CSS.5182)</td>"),
+        Some(at) => add!(page, "<td colspan=\"5\">" {badge("bad", "service switched off")} " "
+            {ago(at, now)} " (CSS.5182)</td>"),
         None => {
             page.raw("<td class=\"quiet\" colspan=\"5\">no VPC endpoint service (CSS.5182)</td>");
         }
@@ -224,12 +224,12 @@ fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
 
 fn last_error(page: &mut Html, state: &ClusterState, now: Timestamp) {
     let Some(error) = state.last_error() else { return };
-    add!(page, (failure(error)));
+    failure(error).add_to(page);
     if let Some(since) = state.failing_since {
-        add!(page, ", "(lasting(since, now)));
+        add!(page, ", " {lasting(since, now)});
     }
     if let Some(at) = credentials_tried(state) {
-        add!(page, "; credentials tried again "(ahead(at, now)));
+        add!(page, "; credentials tried again " {ahead(at, now)});
     }
 }
 
@@ -245,7 +245,7 @@ fn changes(page: &mut Html, snapshot: &Snapshot, now: Timestamp) {
     page.raw("<table id=\"changes\" class=\"cards\"><thead><tr><th scope=\"col\">Seen<th scope=\"col\">Cluster\
          <th scope=\"col\">Endpoint<th scope=\"col\">Change</tr></thead>\n<tbody>\n");
     for (state, change) in changes.into_iter().take(MOST_CHANGES) {
-        add!(page, (change.row(now, cell("Cluster", "", link(state)))));
+        change.row(now, cell("Cluster", "", link(state))).add_to(page);
     }
     page.raw("</tbody></table>\n");
 }

@@ -80,12 +80,12 @@ impl Window {
             let transitions: Vec<_> = own.collect();
             let segments = self.segments(connection.status, &transitions, connection.created);
             add!(page, "<svg class=\"line\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" \
-                role=\"img\" aria-label=\"" (in_words(&segments, &transitions)) "\">");
+                role=\"img\" aria-label=\"" {in_words(&segments, &transitions)} "\">");
             let ends = segments.iter().skip(1).map(|segment| segment.from).chain([WIDTH]);
             for (segment, end) in segments.iter().zip(ends) {
                 let width = (end - segment.from).max(1);
-                add!(page, "<rect height=\"10\" x=\"" (segment.from.to_string()) "\" width=\""
-                    (width.to_string()) "\" class=\"" (segment.status.as_str()) "\"/>");
+                add!(page, "<rect height=\"10\" x=\"" {segment.from.to_string()} "\" width=\""
+                    {width.to_string()} "\" class=\"" {segment.status.as_str()} "\"/>");
             }
             page.raw("</svg>");
         }

@@ -31,7 +31,7 @@ pub(super) fn ahead(at: Timestamp, now: Timestamp) -> impl Markup {
 pub(super) fn when(at: Timestamp, now: Timestamp) -> impl Markup {
     let date = at.strftime("%F %T UTC").to_string();
     move |page: &mut Html| {
-        add!(page, "<span class=\"whole\">" (date) " (" (ago(at, now)) ")</span>");
+        add!(page, "<span class=\"whole\">" {date} " (" {ago(at, now)} ")</span>");
     }
 }
 
@@ -56,8 +56,8 @@ pub(super) fn human(seconds: i64) -> String {
 fn moment(at: Timestamp, form: &'static str, text: String) -> impl Markup {
     let date = format!("{at:.0}");
     move |page: &mut Html| {
-        add!(page, "<time data-form=\"" (form) "\" datetime=\"" (date) "\" title=\"" (date) "\">"
-            (text) "</time>");
+        add!(page, "<time data-form=\"" {form} "\" datetime=\"" {date} "\" title=\"" {date} "\">"
+            {text} "</time>");
     }
 }
 
