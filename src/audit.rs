@@ -36,7 +36,7 @@ pub use record::{Content, Hash, Kind, NOT_SENT, Receipt, Record};
 pub use stats::AuditStats;
 
 use crate::clock::Clock;
-use file::{Disk, LogFile, RealDisk, Trouble};
+use file::{Disk, LogFile, RealDisk};
 use index::Index;
 use queue::{Job, Queue};
 use writer::{CREATED, STARTED, Writer};
@@ -86,8 +86,7 @@ impl Audit {
         disk: Box<dyn Disk>,
     ) -> Result<(Self, AuditWriter, Recovered), OpenError> {
         let because = |why: String| OpenError { path: path.to_owned(), why };
-        let troubled = |trouble: Trouble| because(trouble.to_string());
-        let mut log = LogFile::open(path, disk).map_err(troubled)?;
+        let mut log = LogFile::open(path, disk).map_err(because)?;
         let mut unresolved = Unresolved::default();
         let mut index = Index::default();
         let reading = read(BufReader::new(log.file()), None, |record, bytes| {
@@ -97,7 +96,7 @@ impl Audit {
         .map_err(|broken| because(format!("{broken}; move it away to begin a new one")))?;
         let torn = match &*reading.torn {
             [] => None,
-            torn => Some(log.set_aside(torn, reading.whole_bytes).map_err(troubled)?),
+            torn => Some(log.set_aside(torn, reading.whole_bytes).map_err(because)?),
         };
         let shared = Arc::new(Shared {
             clock,

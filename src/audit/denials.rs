@@ -50,8 +50,8 @@ pub(super) struct Denials(HashMap<Key, Counted>);
 impl Denials {
     /// Counts a refusal, a content of kind `denied` without a count.
     pub(super) fn count(&mut self, mut denied: Content, now: Timestamp) {
-        denied.remote = denied.remote.map(shortened);
-        denied.actor = denied.actor.map(shortened);
+        denied.remote = denied.remote.as_deref().map(shortened);
+        denied.actor = denied.actor.as_deref().map(shortened);
         if !self.0.contains_key(&key(&denied)) && self.0.len() >= MAX_KEYS {
             denied.remote = Some(OTHERS.into());
         }
@@ -98,7 +98,7 @@ fn key(denied: &Content) -> Key {
     [&denied.outcome, &denied.remote, &denied.actor].map(Clone::clone)
 }
 
-fn shortened(text: Box<str>) -> Box<str> {
+fn shortened(text: &str) -> Box<str> {
     text[..text.floor_char_boundary(MAX_TEXT_BYTES)].into()
 }
 

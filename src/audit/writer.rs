@@ -144,7 +144,7 @@ impl Writer {
                 let rotated = reopened == Reopened::Rotated;
                 self.opened(if rotated { ROTATED } else { REPLACED });
             }
-            Err(trouble) => drop(self.fail(&trouble)),
+            Err(trouble) => drop(self.fail(trouble)),
         }
     }
 
@@ -155,7 +155,7 @@ impl Writer {
 
     /// Proves that the log can be used, and writes the pending records.
     fn settle(&mut self) -> Result<(), AuditError> {
-        self.log.check().map_err(|trouble| self.fail(&trouble))?;
+        self.log.check().map_err(|trouble| self.fail(trouble))?;
         if !self.shared.stats.is_healthy() {
             self.owe_opened(RECOVERED);
         }
@@ -183,7 +183,7 @@ impl Writer {
         let (record, line) = Record::seal(self.head.seq + 1, time, content, self.head.hash)?;
         self.log.append(&line).map_err(|trouble| {
             self.shared.stats.write_failures.fetch_add(1, Ordering::Relaxed);
-            self.fail(&trouble)
+            self.fail(trouble)
         })?;
         self.head = Head { seq: record.seq, hash: record.hash };
         self.unresolved.take(&record);
@@ -193,13 +193,12 @@ impl Writer {
     }
 
     /// Stops changes, and returns the reason for the caller.
-    fn fail(&self, trouble: &Trouble) -> AuditError {
-        let text = trouble.to_string();
+    fn fail(&self, trouble: Trouble) -> AuditError {
         if self.shared.stats.healthy.swap(false, Ordering::AcqRel) {
             let file = self.log.path().display();
-            tracing::error!(%file, error = text, "the audit log cannot be written: changes stop");
+            tracing::error!(%file, error = trouble, "the audit log cannot be written: changes stop");
         }
-        *self.shared.trouble.lock() = Some(text.clone());
-        AuditError::Unavailable(text)
+        *self.shared.trouble.lock() = Some(trouble.clone());
+        AuditError::Unavailable(trouble)
     }
 }

@@ -21,7 +21,7 @@ use super::{
     env::{Env, PacedCloud, Projects},
     gates::Gates,
     record::Asker,
-    recovery::{self, Dangling},
+    recovery,
     service::Service,
     subject::{Changeable, Key, Subject},
     verify::Reader,
@@ -316,9 +316,9 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
 
     fn resolve_as<S: Subject>(&mut self, gate: Key, known: Known<S, C>, intent: Content) {
         let known = known.map(|(subject, cloud)| (subject, self.reader(&cloud)));
-        let dangling = Dangling { env: self.env.clone(), known, intent };
+        let env = self.env.clone();
         let task = self.tasks.spawn(async move {
-            recovery::resolve(dangling).await;
+            recovery::resolve(env, known, intent).await;
             Ended::Dangling
         });
         self.gates.close(gate.clone());

@@ -58,10 +58,6 @@ struct Access {
 }
 
 impl Access {
-    fn new(web: Web) -> Self {
-        Self { web, counter: Counter::new() }
-    }
-
     /// The login to compare before this request may enter, if one is needed.
     fn look_at(web: &WebSettings, request: &Request) -> Result<Option<Login>, Refused> {
         let route = request.extensions().get::<MatchedPath>();
@@ -96,8 +92,9 @@ pub fn protected<S>(router: Router<S>, web: Web, stats: Arc<Stats>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
+    let access = Access { web, counter: Counter::new() };
     router
-        .layer(middleware::from_fn_with_state(Access::new(web), enter))
+        .layer(middleware::from_fn_with_state(access, enter))
         .layer(middleware::from_fn_with_state(stats, measure))
 }
 

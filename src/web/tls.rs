@@ -89,12 +89,6 @@ struct Files {
     complaint: Option<TlsError>,
 }
 
-/// A configuration made of the files, with warnings about them.
-struct Read {
-    config: Arc<ServerConfig>,
-    warnings: Vec<TlsError>,
-}
-
 impl Tls {
     /// Reads the files, which blocks. Warnings are part of the result.
     ///
@@ -103,7 +97,7 @@ impl Tls {
     /// nothing to agree on.
     pub fn open(settings: TlsSettings) -> Result<(Self, Vec<TlsError>), TlsError> {
         let stamps = settings.stamps();
-        let Read { config, warnings } = settings.read(Clock::system().now())?;
+        let (config, warnings) = settings.read(Clock::system().now())?;
         let files = Files { config, stamps, looked: Instant::now(), complaint: None };
         let inner = Inner { settings, files: Mutex::new(files), looking: Mutex::default() };
         Ok((Self(Arc::new(inner)), warnings))
@@ -151,7 +145,7 @@ impl Inner {
             return;
         }
         match self.settings.read(Clock::system().now()) {
-            Ok(Read { config, warnings }) => {
+            Ok((config, warnings)) => {
                 let mut files = self.files();
                 files.config = config;
                 files.stamps = stamps;
@@ -181,7 +175,8 @@ impl TlsSettings {
         [self.certificate.stamp(), self.key.stamp(), ca.and_then(Pem::stamp)]
     }
 
-    fn read(&self, now: Timestamp) -> Result<Read, TlsError> {
+    /// A configuration made of the files, with warnings about them.
+    fn read(&self, now: Timestamp) -> Result<(Arc<ServerConfig>, Vec<TlsError>), TlsError> {
         let chain = self.certificate.certificates(["cert", "cert_file"])?;
         let (key, key_warning) = self.key.private_key(["key", "key_file"])?;
         let provider = Arc::new(self.provider());
@@ -205,10 +200,7 @@ impl TlsSettings {
         config.send_tls13_tickets = 0;
         let expiry =
             expiry.map(|what| TlsError::new(self.certificate.key(["cert", "cert_file"]), what));
-        Ok(Read {
-            config: Arc::new(config),
-            warnings: expiry.into_iter().chain(key_warning).collect(),
-        })
+        Ok((Arc::new(config), expiry.into_iter().chain(key_warning).collect()))
     }
 
     /// The one that the HTTP client has too; asked for by name, because a process-wide default
