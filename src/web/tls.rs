@@ -24,7 +24,7 @@ use tokio_rustls::rustls::{
 
 pub use client_auth::ClientAuth;
 pub use error::TlsError;
-pub use go_names::{cipher_suite, cipher_suite_names, curve, curve_names};
+pub use go_names::{CIPHER_SUITES, CURVES};
 pub use pem::Pem;
 
 use crate::clock::Clock;

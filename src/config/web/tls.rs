@@ -23,10 +23,8 @@ pub(super) fn tls(context: &mut Context<'_>, written: file::Tls) -> Option<Tls> 
     if min_version > max_version {
         context.mistake(&path("max_version"), "TLS12", "no older version than min_version");
     }
-    let (suites, known) = (written.cipher_suites, tls::cipher_suite_names());
-    let cipher_suites = list(context, "cipher_suites", suites, tls::cipher_suite, known);
-    let (curves, known) = (written.curve_preferences, tls::curve_names());
-    let curves = list(context, "curve_preferences", curves, tls::curve, known);
+    let cipher_suites = list(context, "cipher_suites", written.cipher_suites, &tls::CIPHER_SUITES);
+    let curves = list(context, "curve_preferences", written.curve_preferences, &tls::CURVES);
     let settings = TlsSettings {
         certificate: certificate?,
         key: key?,
@@ -139,19 +137,18 @@ fn version(
 }
 
 /// The values of a list of names, with a mistake for each name that is unknown.
-fn list<T>(
+fn list<T: Copy>(
     context: &mut Context<'_>,
     key: &str,
     written: Option<Vec<String>>,
-    value: impl Fn(&str) -> Option<T>,
-    known: impl Iterator<Item = &'static str>,
+    known: &[(&str, T)],
 ) -> Vec<T> {
-    let known = known.collect::<Vec<_>>().join(", ");
     let mut values = Vec::new();
     for (index, name) in written.iter().flatten().enumerate() {
-        match value(name) {
-            Some(value) => values.push(value),
+        match known.iter().find(|(known, _)| known == name) {
+            Some((_, value)) => values.push(*value),
             None => {
+                let known = known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
                 let path = format!("{}[{index}]", path(key));
                 context.mistake(&path, format_args!("{name:?}"), format_args!("one of {known}"));
             }
