@@ -25,7 +25,7 @@ use tokio_rustls::rustls::{
 pub use client_auth::ClientAuth;
 pub use error::TlsError;
 pub use go_names::{CIPHER_SUITES, CURVES};
-pub use pem::Pem;
+pub use pem::{Pem, Place};
 
 use crate::clock::Clock;
 use pem::Stamp;
@@ -177,8 +177,8 @@ impl TlsSettings {
 
     /// A configuration made of the files, with warnings about them.
     fn read(&self, now: Timestamp) -> Result<(Arc<ServerConfig>, Vec<TlsError>), TlsError> {
-        let chain = self.certificate.certificates(["cert", "cert_file"])?;
-        let (key, key_warning) = self.key.private_key(["key", "key_file"])?;
+        let chain = self.certificate.certificates()?;
+        let (key, key_warning) = self.key.private_key()?;
         let provider = Arc::new(self.provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.versions())
@@ -198,8 +198,7 @@ impl TlsSettings {
         config.ignore_client_order = self.prefer_server_order;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        let expiry =
-            expiry.map(|what| TlsError::new(self.certificate.key(["cert", "cert_file"]), what));
+        let expiry = expiry.map(|what| TlsError::new(self.certificate.key, what));
         Ok((Arc::new(config), expiry.into_iter().chain(key_warning).collect()))
     }
 
@@ -231,15 +230,15 @@ impl TlsSettings {
     fn unfit(&self, error: Error) -> TlsError {
         match error {
             Error::InconsistentKeys(_) => TlsError::new(
-                self.key.key(["key", "key_file"]),
+                self.key.key,
                 "found the key of another certificate, expected the one of the certificate",
             ),
             Error::InvalidCertificate(_) => TlsError::new(
-                self.certificate.key(["cert", "cert_file"]),
+                self.certificate.key,
                 "found something else inside, expected an X.509 certificate of version 3",
             ),
             _ => TlsError::new(
-                self.key.key(["key", "key_file"]),
+                self.key.key,
                 "found a key that cannot be used, expected an RSA, ECDSA or Ed25519 key",
             ),
         }

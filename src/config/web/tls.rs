@@ -3,7 +3,7 @@
 use super::{super::diagnostics::Context, file};
 use crate::{
     secret::Secret,
-    web::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion},
+    web::tls::{self, ClientAuth, Pem, Place, Tls, TlsError, TlsSettings, TlsVersion},
 };
 
 /// The versions that this program has.
@@ -12,9 +12,11 @@ const VERSIONS: &str = "TLS12 or TLS13; older versions are broken";
 /// Also reads the files that are named, unless only the text is checked.
 pub(super) fn tls(context: &mut Context<'_>, written: file::Tls) -> Option<Tls> {
     let before = context.mistakes();
-    let certificate = pem(context, "cert", written.cert, written.cert_file, true);
-    let key = pem(context, "key", written.key, written.key_file, true);
-    let ca = pem(context, "client_ca", written.client_ca, written.client_ca_file, false);
+    let keys = ["cert", "cert_file"];
+    let certificate = pem(context, keys, written.cert, written.cert_file, true);
+    let key = pem(context, ["key", "key_file"], written.key, written.key_file, true);
+    let keys = ["client_ca", "client_ca_file"];
+    let ca = pem(context, keys, written.client_ca, written.client_ca_file, false);
     let word = written.client_auth_type.as_deref().unwrap_or("NoClientCert");
     let sans = written.client_allowed_sans.unwrap_or_default();
     let clients = clients(context, word, ca, sans);
@@ -53,19 +55,21 @@ fn path(key: &str) -> String {
 /// A text in the web configuration itself, or in the file that it names.
 fn pem(
     context: &mut Context<'_>,
-    key: &str,
+    [key, key_file]: [&'static str; 2],
     inline: Option<Secret>,
     file: Option<String>,
     is_required: bool,
 ) -> Option<Pem> {
     match (inline, file) {
-        (Some(text), None) => return Some(Pem::Inline(text)),
-        (None, Some(mut file)) => return Some(Pem::File(context.path(&mut file))),
+        (Some(text), None) => return Some(Pem { key, place: Place::Inline(text) }),
+        (None, Some(mut file)) => {
+            return Some(Pem { key: key_file, place: Place::File(context.path(&mut file)) });
+        }
         (Some(_), Some(_)) => {
-            context.mistake(&path(key), "both", format_args!("only one of {key} and {key}_file"));
+            context.mistake(&path(key), "both", format_args!("only one of {key} and {key_file}"));
         }
         (None, None) if is_required => {
-            context.mistake(&path(key), "nothing", format_args!("{key} or {key}_file"));
+            context.mistake(&path(key), "nothing", format_args!("{key} or {key_file}"));
         }
         (None, None) => {}
     }

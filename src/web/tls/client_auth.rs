@@ -44,11 +44,10 @@ fn chain_verifier(
     ca: &Pem,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let keys = ["client_ca", "client_ca_file"];
-    let authorities = Arc::new(ca.authorities(keys)?);
+    let authorities = Arc::new(ca.authorities()?);
     WebPkiClientVerifier::builder_with_provider(authorities, provider)
         .build()
-        .map_err(|_| TlsError::new(ca.key(keys), "found no authority, expected at least one"))
+        .map_err(|_| TlsError::new(ca.key, "found no authority, expected at least one"))
 }
 
 /// Accepts a certificate whose key the client has, if its chain and its names are accepted too.
