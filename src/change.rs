@@ -235,8 +235,7 @@ impl Changes {
     /// # Errors
     /// The reason why there is no report.
     pub async fn change(&self, request: ChangeRequest) -> Result<Report, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Command::Change(Box::new(request), answer), answered).await
+        self.ask(|answer| Command::Change(Box::new(request), answer)).await
     }
 
     /// Reads a service from the cloud.
@@ -244,8 +243,7 @@ impl Changes {
     /// # Errors
     /// The reason why it could not be read.
     pub async fn read(&self, project: Arc<str>, service: ServiceId) -> Result<Current, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Command::Read { project, service, answer }, answered).await
+        self.ask(|answer| Command::Read { project, service, answer }).await
     }
 
     /// Reads the connections of a cluster from the cloud.
@@ -256,16 +254,15 @@ impl Changes {
         &self,
         cluster: ClusterId,
     ) -> Result<Arc<ConnectionList>, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Command::ReadConnections { cluster, answer }, answered).await
+        self.ask(|answer| Command::ReadConnections { cluster, answer }).await
     }
 
     async fn ask<T>(
         &self,
-        command: Command,
-        answered: oneshot::Receiver<Result<T, Refusal>>,
+        command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
     ) -> Result<T, Refusal> {
-        self.0.try_send(command).map_err(|error| match error {
+        let (answer, answered) = oneshot::channel();
+        self.0.try_send(command(answer)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refusal::TooMany,
             mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
         })?;
