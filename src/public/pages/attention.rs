@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    html::{Html, Markup, add, badge, code},
+    html::{Html, Markup, add, after, badge, code},
     times::{ahead, when},
 };
 use crate::{
@@ -86,11 +86,9 @@ pub(super) fn reasons(
         match (need, state.shown(now, stale_after)) {
             (Need::Blind | Need::Failing, data) => unreadable(page, state, data, now),
             (Need::SwitchedOff, _) => {
-                let seen = state
-                    .service_switched
-                    .map(|at| move |page: &mut Html| add!(page, ", seen at " {when(at, now)}));
+                let seen = state.service_switched.map(|at| when(at, now));
                 add!(page, "<b>The endpoint service was switched off</b> (<code>CSS.5182</code>)"
-                    {seen} ". Every endpoint of the cluster is cut off.");
+                    {after(", seen at ", seen)} ". Every endpoint of the cluster is cut off.");
             }
             (Need::Incomplete, Some(data)) => incomplete(page, data),
             (Need::Rejected | Need::RejectedHere, Some(data)) => {
@@ -115,15 +113,9 @@ fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>,
         old_data(page, state, data, now);
         return;
     };
-    page.raw("<b>The cluster cannot be read</b>");
-    if let Some(since) = state.failing_since {
-        add!(page, " since " {when(since, now)});
-    }
-    add!(page, ": " {failure(error)});
-    if let Some(id) = &error.request_id {
-        add!(page, ", request id " {code(id)});
-    }
-    page.raw(". ");
+    let since = state.failing_since.map(|since| when(since, now));
+    add!(page, "<b>The cluster cannot be read</b>" {after(" since ", since)} ": " {failure(error)}
+        {after(", request id ", error.request_id.as_deref().map(code))} ". ");
     if let Some(at) = credentials_tried(state) {
         add!(page, "The credentials are tried again " {ahead(at, now)} ". ");
     }
@@ -157,11 +149,8 @@ fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, n
 
 fn incomplete(page: &mut Html, data: &Observation) {
     let read = data.list.connections.len() as u64;
-    add!(page, "<b>Not all connections could be read</b>: " {read});
-    if let Some(reported) = data.list.reported {
-        add!(page, " of " {reported});
-    }
-    page.raw(".");
+    add!(page, "<b>Not all connections could be read</b>: " {read}
+        {after(" of ", data.list.reported)} ".");
 }
 
 fn connections(
@@ -177,10 +166,8 @@ fn connections(
     let of_status = data.connections().filter(|(connection, _)| connection.status == status);
     for (connection, since) in of_status.take(NAMED) {
         let id = connection.endpoint_id();
-        add!(page, "<li><a href=\"#" {id} "\">" {code(id)} "</a>");
-        if let Some(since) = since {
-            add!(page, " since " {when(since, now)});
-        }
+        let since = since.map(|since| when(since, now));
+        add!(page, "<li><a href=\"#" {id} "\">" {code(id)} "</a>" {after(" since ", since)});
         if let Some(Rejection { actor, at, change_id, .. }) = data.rejection(connection) {
             add!(page, ", rejected here by <b>" {actor} "</b> " {when(*at, now)}
                 " with change " {code(change_id)});

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    html::{Html, Markup, add, cell, code},
+    html::{Html, Markup, add, after, cell, code},
     times::ago,
 };
 use crate::board::ClusterState;
@@ -44,9 +44,7 @@ impl<'a> Change<'a> {
             let endpoint = self.endpoint_id.map(code);
             let otherwise = self.endpoint_id.is_none().then_some("the endpoint service");
             let subject = |page: &mut Html| add!(page, {endpoint} {otherwise});
-            let by = self
-                .change_id
-                .map(|id| move |page: &mut Html| add!(page, ", by change " {code(id)}));
+            let by = after(", by change ", self.change_id.map(code));
             let change = |page: &mut Html| add!(page, {self.from} " → " {self.to} {by});
             add!(page, "<tr>" {cell("Seen", "", ago(self.at, now))} {cluster}
                 {cell("Endpoint", "", subject)} {cell("Change", "", change)} "</tr>\n");

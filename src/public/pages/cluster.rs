@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{
     attention,
     changes::Change,
-    html::{Html, Markup, add, badge, cell, code, count},
+    html::{Html, Markup, add, after, badge, cell, code, count},
     status::as_of,
     timeline::Window,
     times::{ago, ahead, when},
@@ -53,10 +53,8 @@ fn facts(page: &mut Html, state: &ClusterState, now: Timestamp, stale_after: Dur
     let yes = |yes: bool| if yes { "yes" } else { "no" };
     let enabled = list.map(|list| {
         move |page: &mut Html| {
-            let since = state
-                .service_switched
-                .map(|at| move |page: &mut Html| add!(page, ", since " {when(at, now)}));
-            add!(page, {yes(list.service_enabled)} {since});
+            let since = state.service_switched.map(|at| when(at, now));
+            add!(page, {yes(list.service_enabled)} {after(", since ", since)});
         }
     });
     let switch = list.and_then(|list| list.update_switch);

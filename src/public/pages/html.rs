@@ -95,6 +95,11 @@ pub(super) fn code(id: &str) -> impl Markup {
     move |page: &mut Html| add!(page, "<code>" {id} "</code>")
 }
 
+/// A part after some words, or nothing.
+pub(super) fn after(words: &'static str, part: Option<impl Markup>) -> impl Markup {
+    part.map(|part| move |page: &mut Html| add!(page, {words} {part}))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{
     attention::{Need, credentials_tried, failure},
     changes::Change,
-    html::{Html, Markup, add, badge, cell, count},
+    html::{Html, Markup, add, after, badge, cell, count},
     times::{ago, ahead, lasting},
 };
 use crate::{
@@ -224,13 +224,9 @@ fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
 
 fn last_error(page: &mut Html, state: &ClusterState, now: Timestamp) {
     let Some(error) = state.last_error() else { return };
-    failure(error).add_to(page);
-    if let Some(since) = state.failing_since {
-        add!(page, ", " {lasting(since, now)});
-    }
-    if let Some(at) = credentials_tried(state) {
-        add!(page, "; credentials tried again " {ahead(at, now)});
-    }
+    let since = state.failing_since.map(|since| lasting(since, now));
+    let tried = credentials_tried(state).map(|at| ahead(at, now));
+    add!(page, {failure(error)} {after(", ", since)} {after("; credentials tried again ", tried)});
 }
 
 fn changes(page: &mut Html, snapshot: &Snapshot, now: Timestamp) {
