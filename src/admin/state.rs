@@ -165,20 +165,19 @@ impl Caller {
 
     /// True if the caller may see a change of this cluster's connections, which may no longer be polled.
     pub(super) fn may_see_cluster(&self, project: &str, id: &ClusterId) -> bool {
-        match self.admin.parts.board.snapshot().cluster(id) {
-            Some(state) if *state.meta.project == *project => self.token.sees_cluster(&state.meta),
-            _ => self.token.sees_former_cluster(project, id.as_str()),
-        }
+        let snapshot = self.admin.parts.board.snapshot();
+        let found = snapshot.cluster(id).filter(|state| *state.meta.project == *project);
+        let former = || self.token.sees_former_cluster(project, id.as_str());
+        found.map_or_else(former, |state| self.token.sees_cluster(&state.meta))
     }
 
     /// True if the caller may see a change of this service, which may no longer be configured.
     pub(super) fn may_see(&self, project: &str, service_id: &str) -> bool {
         let found = self.admin.parts.services.find(project, service_id);
         // Another service may be called like the id of this one.
-        match found.filter(|state| state.meta.id.as_str() == service_id) {
-            Some(state) => self.token.sees(&state.meta),
-            // A service that is no longer configured is known by its id alone.
-            None => self.token.sees_former(project, service_id),
-        }
+        let found = found.filter(|state| state.meta.id.as_str() == service_id);
+        // A service that is no longer configured is known by its id alone.
+        let former = || self.token.sees_former(project, service_id);
+        found.map_or_else(former, |state| self.token.sees(&state.meta))
     }
 }

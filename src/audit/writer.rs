@@ -109,6 +109,7 @@ impl Writer {
     fn job(&mut self, job: Job) {
         let is_intent = job.is_intent();
         let Job { content, reply } = job;
+        // An intent whose caller gave up is void.
         if is_intent && reply.as_ref().is_some_and(oneshot::Sender::is_closed) {
             return;
         }
@@ -123,6 +124,7 @@ impl Writer {
         }
         let is_written = result.is_ok();
         let is_unheard = reply.is_some_and(|reply| reply.send(result).is_err());
+        // It gave up meanwhile, and the intent is in the file.
         if is_intent && is_written && is_unheard {
             self.owed.extend(content.not_sent());
             let _ = self.settle();
