@@ -1,13 +1,15 @@
 //! The parts that a change of a service and a decision about connections have in common: who may ask for
 //! them, and what is answered.
 
+use std::collections::BTreeMap;
+
 use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     response::Response,
 };
 
 use super::{
-    documents::{NoChange, Violations},
+    documents::NoChange,
     extract::query,
     settings::Role,
     state::{Caller, Subject},
@@ -46,7 +48,7 @@ pub(super) fn body_refused(error: BodyError) -> Response {
             StatusCode::UNPROCESSABLE_ENTITY,
             kind::INVALID,
             "the body breaks the rules in errors; nothing was sent",
-            &Violations { errors: violations },
+            &BTreeMap::from([("errors", violations)]),
         ),
     }
 }

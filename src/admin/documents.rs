@@ -147,12 +147,6 @@ pub(super) struct NoChange<'a> {
     pub(super) moved: Option<&'a Effect>,
 }
 
-/// The rules that a body breaks, all at once.
-#[derive(Serialize)]
-pub(super) struct Violations {
-    pub(super) errors: Vec<Violation>,
-}
-
 /// The fields to change, at least one; a field that is left out keeps its value.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is the schema of what `validate` reads")]

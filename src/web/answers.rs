@@ -29,9 +29,6 @@ struct Problem<'a, M> {
     members: &'a M,
 }
 
-#[derive(Serialize)]
-struct NoMembers {}
-
 /// An answer that ends a request early. It is boxed, as the error of many small functions.
 #[derive(Debug)]
 pub struct Refused(Box<Response>);
@@ -50,7 +47,7 @@ impl IntoResponse for Refused {
 
 /// A problem document for a refused request.
 pub fn problem(status: StatusCode, detail: &str) -> Response {
-    problem_with(status, BLANK, detail, &NoMembers {})
+    problem_with(status, BLANK, detail, &serde_json::Map::new())
 }
 
 /// A problem document with its own type, which is a relative reference, and more members.
