@@ -3,11 +3,12 @@
 //! Every request passes the same checks, in this order: exactly one `Host` that is on the list (`auth`),
 //! then, below `/api/`, a bearer token (`auth`, `failed_logins`). The routes (`services`,
 //! `connections`, `changes`, `clusters`) ask for the role and for the service or the cluster before they
-//! read a body. `status` says what an
-//! outcome means in HTTP, `openapi` describes the routes, and `console` is the page for people.
+//! read a body; `changing` has what both kinds of change share. `status` says what an outcome means in
+//! HTTP, `openapi` describes the routes, and `console` is the page for people.
 
 mod auth;
 mod changes;
+mod changing;
 mod clusters;
 mod connection_documents;
 mod connections;

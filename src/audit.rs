@@ -28,19 +28,18 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-pub use chain::{Broken, Fault, Head, Reading, read};
-pub use denials::Denial;
-pub use error::{AuditError, OpenError, WriterPanicked};
+pub use chain::{Broken, Head, Reading, read};
+pub use error::{AuditError, Fault, MAX_LINE_BYTES, OpenError, WriterPanicked};
 pub use id::ChangeId;
 pub use index::{Change, MAX_RECENT, Unresolved};
-pub use record::{Content, Hash, Kind, LineFault, MAX_LINE_BYTES, NOT_SENT, Receipt, Record};
+pub use record::{Content, Hash, Kind, NOT_SENT, Receipt, Record};
 pub use stats::AuditStats;
 
 use crate::clock::Clock;
-use file::{Disk, LogFile, RealDisk, Trouble};
+use file::{Disk, LogFile, RealDisk};
 use index::Index;
-use queue::{Job, Progress, Queue};
-use writer::{Why, Writer};
+use queue::{Job, Queue};
+use writer::{CREATED, STARTED, Writer};
 
 /// A caller waits this long for a record to be on the disk. A healthy disk takes milliseconds.
 pub const DEADLINE: Duration = Duration::from_secs(2);
@@ -87,8 +86,7 @@ impl Audit {
         disk: Box<dyn Disk>,
     ) -> Result<(Self, AuditWriter, Recovered), OpenError> {
         let because = |why: String| OpenError { path: path.to_owned(), why };
-        let troubled = |trouble: Trouble| because(trouble.to_string());
-        let mut log = LogFile::open(path, disk).map_err(troubled)?;
+        let mut log = LogFile::open(path, disk).map_err(because)?;
         let mut unresolved = Unresolved::default();
         let mut index = Index::default();
         let reading = read(BufReader::new(log.file()), None, |record, bytes| {
@@ -98,7 +96,7 @@ impl Audit {
         .map_err(|broken| because(format!("{broken}; move it away to begin a new one")))?;
         let torn = match &*reading.torn {
             [] => None,
-            torn => Some(log.set_aside(torn, reading.whole_bytes).map_err(troubled)?),
+            torn => Some(log.set_aside(torn, reading.whole_bytes).map_err(because)?),
         };
         let shared = Arc::new(Shared {
             clock,
@@ -113,7 +111,7 @@ impl Audit {
             Recovered { unresolved: unresolved.intents(), torn, records: reading.records };
         let mut writer =
             Writer { log, head: reading.head, unresolved, owed: [].into(), shared: shared.clone() };
-        writer.opened(if reading.records == 0 { Why::Created } else { Why::Started });
+        writer.opened(if reading.records == 0 { CREATED } else { STARTED });
         let writer = AuditWriter::start(writer)
             .map_err(|error| because(format!("cannot start its thread: {error}")))?;
         Ok((Self(shared), writer, recovered))
@@ -126,24 +124,13 @@ impl Audit {
     /// # Errors
     /// If the record is not on the disk within [`DEADLINE`].
     pub async fn intent(&self, content: Content) -> Result<Receipt, AuditError> {
-        let progress = Arc::new(Progress::default());
         let (reply, receipt) = oneshot::channel();
-        let job =
-            Job { content: content.clone(), progress: Some(progress.clone()), reply: Some(reply) };
-        self.0.queue.put(job)?;
-        let mut waiting = Waiting { audit: self, progress: &progress, content: Some(content) };
-        let mut receipt = std::pin::pin!(receipt);
-        let result = match tokio::time::timeout(DEADLINE, receipt.as_mut()).await {
-            Ok(result) => result,
-            Err(_) if progress.give_up() => {
-                waiting.content = None;
-                return Err(slow());
-            }
-            // It came to the disk just now.
-            Err(_) => receipt.await,
-        };
-        waiting.content = None;
-        result.unwrap_or(Err(AuditError::Closed))
+        self.0.queue.put(Job { content: content.clone(), reply: Some(reply) })?;
+        let mut waiting = Waiting { queue: &self.0.queue, content, receipt };
+        match tokio::time::timeout(DEADLINE, &mut waiting.receipt).await {
+            Ok(result) => result.unwrap_or(Err(AuditError::Closed)),
+            Err(_) => waiting.give_up().unwrap_or_else(|| Err(slow())),
+        }
     }
 
     /// Records how a change ended, a content of kind `outcome`.
@@ -153,16 +140,17 @@ impl Audit {
     /// the record is kept and written later.
     pub async fn outcome(&self, content: Content) -> Result<Receipt, AuditError> {
         let (reply, receipt) = oneshot::channel();
-        self.0.queue.put(Job { content, progress: None, reply: Some(reply) })?;
+        self.0.queue.put(Job { content, reply: Some(reply) })?;
         match tokio::time::timeout(DEADLINE, receipt).await {
             Ok(result) => result.unwrap_or(Err(AuditError::Closed)),
             Err(_) => Err(slow()),
         }
     }
 
-    /// Takes note of a refused request. Never waits; a flood is recorded as counts.
-    pub fn deny(&self, denial: &Denial<'_>) {
-        self.0.queue.deny(denial, self.0.clock.now());
+    /// Takes note of a refused request, a content of kind `denied`. Never waits; a flood is recorded as
+    /// counts.
+    pub fn deny(&self, denied: Content) {
+        self.0.queue.deny(denied, self.0.clock.now());
     }
 
     /// Goes on in a new file if the old one was renamed; what SIGHUP does. The writer does it soon.
@@ -197,20 +185,25 @@ fn slow() -> AuditError {
 
 /// A caller that waits for the receipt of an intent. If it is dropped meanwhile, the change is never sent.
 struct Waiting<'a> {
-    audit: &'a Audit,
-    progress: &'a Progress,
-    content: Option<Content>,
+    queue: &'a Queue,
+    content: Content,
+    receipt: oneshot::Receiver<Result<Receipt, AuditError>>,
+}
+
+impl Waiting<'_> {
+    /// The answer, if it came at the last moment. The writer can give none from here on, so that it closes an
+    /// intent that it has written.
+    fn give_up(&mut self) -> Option<Result<Receipt, AuditError>> {
+        self.receipt.close();
+        self.receipt.try_recv().ok()
+    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let Some(content) = self.content.take() else { return };
-        if self.progress.give_up() {
-            return;
-        }
-        // A failed intent has not come so far, so this one is in the file.
-        if let Some(content) = content.not_sent() {
-            let _ = self.audit.0.queue.put(Job { content, progress: None, reply: None });
+        // A receipt that nobody has seen: the intent is in the file.
+        if let (Some(Ok(_)), Some(content)) = (self.give_up(), self.content.not_sent()) {
+            let _ = self.queue.put(Job { content, reply: None });
         }
     }
 }

@@ -6,14 +6,15 @@
 //! side `service` (with `plan`, which compares) and `connections` implement the two kinds, and `effect` has what
 //! each does. `validate` checks a body, which `strict_json` reads; `record` writes to the audit log; `apply`
 //! is one change from its reading to its reading back; `verify` reads until the change shows;
-//! `engine` allows one writer per subject; `recovery` ends the changes that a crash cut short. `json` and
-//! `view` write and read all of it.
+//! `engine` allows one writer per subject, behind the `gates`; `recovery` ends the changes that a crash cut
+//! short. `json` has the documents that are written and read.
 
 mod apply;
 mod connections;
 mod effect;
 mod engine;
 mod env;
+mod gates;
 mod json;
 mod plan;
 mod record;
@@ -24,7 +25,6 @@ mod subject;
 mod timings;
 mod validate;
 mod verify;
-mod view;
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +56,6 @@ pub use self::{
     subject::Changeable,
     timings::{LONGEST_CHANGE, Timings},
     validate::{BodyError, Rule, validate, validate_decision},
-    view::{EffectView, view},
 };
 
 /// Requests that may wait for the engine. It takes them within microseconds, but a hundred may arrive
@@ -97,6 +96,16 @@ pub enum Wanted {
         /// The decision: validated, about at least one connection.
         decision: DecisionRequest,
     },
+}
+
+impl Wanted {
+    /// The kind of the change.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Service { .. } => Kind::Service,
+            Self::Connections { .. } => Kind::Connections,
+        }
+    }
 }
 
 /// `If-Match` of a request.
@@ -147,25 +156,7 @@ impl From<String> for Outcome {
 }
 
 /// The end of a change, for its caller.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The id under which it is recorded.
-    pub change_id: String,
-    /// The end of it.
-    pub outcome: Outcome,
-    /// True if the change went to the cloud.
-    pub sent: bool,
-    /// True if the same request may be made again without harm.
-    pub safe_to_retry: bool,
-    /// The requested change, or the one that was made.
-    pub effect: Effect,
-    /// The error of the request, if it failed.
-    pub failure: Option<CloudError>,
-    /// The cloud's answer to the request, if there was one.
-    pub cloud: Option<CloudAnswer>,
-    /// Warnings for the caller.
-    pub warnings: Vec<String>,
-}
+pub type Report = ChangeView<Effect>;
 
 /// The reason why there was no change, and no report of one.
 #[derive(Clone, Debug)]
@@ -197,6 +188,12 @@ pub struct Current {
     pub service: EndpointService,
     /// The entity tag of its fields.
     pub etag: String,
+}
+
+impl Current {
+    fn of(service: EndpointService) -> Self {
+        Self { etag: etag(&service), service }
+    }
 }
 
 /// Asks for changes, and for the present state of services. Clones ask the same engine.
@@ -238,8 +235,7 @@ impl Changes {
     /// # Errors
     /// The reason why there is no report.
     pub async fn change(&self, request: ChangeRequest) -> Result<Report, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Command::Change(Box::new(request), answer), answered).await
+        self.ask(|answer| Command::Change(Box::new(request), answer)).await
     }
 
     /// Reads a service from the cloud.
@@ -247,8 +243,7 @@ impl Changes {
     /// # Errors
     /// The reason why it could not be read.
     pub async fn read(&self, project: Arc<str>, service: ServiceId) -> Result<Current, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Command::Read { project, service, answer }, answered).await
+        self.ask(|answer| Command::Read { project, service, answer }).await
     }
 
     /// Reads the connections of a cluster from the cloud.
@@ -259,16 +254,15 @@ impl Changes {
         &self,
         cluster: ClusterId,
     ) -> Result<Arc<ConnectionList>, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Command::ReadConnections { cluster, answer }, answered).await
+        self.ask(|answer| Command::ReadConnections { cluster, answer }).await
     }
 
     async fn ask<T>(
         &self,
-        command: Command,
-        answered: oneshot::Receiver<Result<T, Refusal>>,
+        command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
     ) -> Result<T, Refusal> {
-        self.0.try_send(command).map_err(|error| match error {
+        let (answer, answered) = oneshot::channel();
+        self.0.try_send(command(answer)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refusal::TooMany,
             mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
         })?;

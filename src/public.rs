@@ -17,7 +17,7 @@ use std::sync::{
 use axum::{
     Router,
     extract::{Path, Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::Response,
     routing::{get, post},
 };
@@ -33,7 +33,7 @@ use crate::{
     model::ClusterId,
     web::{
         self, Web,
-        answers::{JSON, TEXT, answer, json, problem},
+        answers::{JSON, TEXT, answer, busy, json, problem},
     },
 };
 
@@ -146,7 +146,7 @@ pub fn router(
 /// Answers of the public listener while the start waits for another process to end: alive, not ready.
 pub fn starting_router() -> Router {
     let why = "starting: another process still holds the state file\n";
-    let later = async move || not_yet(why);
+    let later = async move || busy(1, why);
     Router::new().route("/-/healthy", get(healthy)).fallback(later)
 }
 
@@ -197,14 +197,8 @@ async fn cluster_page(
 async fn ready(State(public): State<Public>) -> Response {
     match public.readiness.check(&public.shared.board.snapshot()) {
         Ok(()) => answer(StatusCode::OK, TEXT, "ready\n"),
-        Err(why) => not_yet(why),
+        Err(why) => busy(1, why),
     }
-}
-
-fn not_yet(why: &'static str) -> Response {
-    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
-    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(1));
-    response
 }
 
 async fn reload_now(State(public): State<Public>) -> Response {

@@ -12,7 +12,7 @@ use std::{
 
 use crate::support::process::{Folder, this_test};
 use css_vpcep_exporter::{
-    audit::{Audit, ChangeId, Content, Denial, Kind, Unresolved, read},
+    audit::{Audit, ChangeId, Content, Kind, Unresolved, read},
     clock::Clock,
     model::ServiceId,
 };
@@ -69,9 +69,7 @@ async fn the_bytes_are_those_of_the_golden_log() {
     clock.set(at("09.999"));
     audit.intent(intent(3, "b", "é\u{2028}\u{85}\u{1b}[2J")).await.unwrap();
     clock.set(at("10"));
-    let (reason, remote) = ("token", "10.0.0.9");
-    let (actor, project, service_id, service_name) = (None, None, None, None);
-    audit.deny(&Denial { actor, project, service_id, service_name, ..Denial::of(reason, remote) });
+    audit.deny(Content::denied("token", "10.0.0.9"));
     writer.close().await.unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), GOLDEN);
 }

@@ -57,6 +57,18 @@ impl World {
         self.cloud.control(method.parse().unwrap(), path, &body).await
     }
 
+    /// What happens to an operation from now on.
+    async fn mode(&self, operation: &str, name: &str) {
+        let faults = json!({"faults": [{"name": name, "operation": operation}]});
+        self.control("PUT", "faults", faults).await;
+    }
+
+    /// Changes that the cloud has seen, and those that it applied.
+    async fn ledger(&self) -> (u64, u64) {
+        let ledger = self.control("GET", "puts", json!({})).await;
+        (ledger["total"].as_u64().unwrap(), ledger["applied"].as_u64().unwrap())
+    }
+
     async fn sent(&self, operation: &str) -> u64 {
         let requests = self.control("GET", "requests", json!({})).await;
         requests["by_operation"][operation].as_u64().unwrap_or(0)

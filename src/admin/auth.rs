@@ -15,13 +15,16 @@ use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
 use super::{
-    extract::Refused,
     settings::{Access, AdminToken},
     state::{Admin, Caller, Subject},
 };
 use crate::{
     stats::Denied,
-    web::{Peer, answers::problem, authorization},
+    web::{
+        Peer,
+        answers::{Refused, problem, with_header},
+        authorization,
+    },
 };
 
 /// Admits a request with its [`Caller`], or refuses it.
@@ -65,7 +68,7 @@ fn admit(admin: &Admin, request: &Request) -> Result<Option<Caller>, Refused> {
     let token = authorization(request.headers(), "bearer")
         .and_then(|token| known_token(&admin.access.borrow(), token));
     match token {
-        Some(token) => Ok(Some(Caller { token, remote })),
+        Some(token) => Ok(Some(Caller { admin: admin.clone(), token, remote })),
         None => Err(refuse_token(admin, remote).into()),
     }
 }
@@ -90,25 +93,18 @@ fn known_token(access: &Access, token: &str) -> Option<AdminToken> {
 }
 
 fn refuse_token(admin: &Admin, remote: IpAddr) -> Response {
-    let (reason, mut refusal, header, value) =
-        match admin.failed_logins.lock().fail(remote, Instant::now()) {
-            Ok(()) => (
-                Denied::Token,
-                problem(StatusCode::UNAUTHORIZED, "a valid bearer token is needed"),
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer"),
-            ),
-            Err(wait) => (
-                Denied::Limit,
-                problem(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "too many requests without a valid token came from this address",
-                ),
-                header::RETRY_AFTER,
-                HeaderValue::from(wait.as_secs() + 1),
-            ),
-        };
+    let (reason, refusal) = match admin.failed_logins.lock().fail(remote, Instant::now()) {
+        Ok(()) => {
+            let refusal = problem(StatusCode::UNAUTHORIZED, "a valid bearer token is needed");
+            let scheme = HeaderValue::from_static("Bearer");
+            (Denied::Token, with_header(refusal, header::WWW_AUTHENTICATE, scheme))
+        }
+        Err(wait) => {
+            let detail = "too many requests without a valid token came from this address";
+            let refusal = problem(StatusCode::TOO_MANY_REQUESTS, detail);
+            (Denied::Limit, with_header(refusal, header::RETRY_AFTER, wait.as_secs() + 1))
+        }
+    };
     admin.deny(reason, remote, None, Subject::None);
-    refusal.headers_mut().insert(header, value);
     refusal
 }

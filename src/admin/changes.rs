@@ -1,8 +1,7 @@
 //! The audit trail, as far as a token may see it.
 
 use axum::{
-    Extension,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, rejection::PathRejection},
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -10,14 +9,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{
-    documents::ProblemDocument,
-    extract::{Refused, query},
-    state::{Admin, Caller},
-};
+use super::{extract::query, state::Caller};
 use crate::{
     audit::{self, ChangeId, MAX_RECENT, Record},
-    web::answers::{JSON, json, problem},
+    web::answers::{JSON, Refused, json, problem},
 };
 
 /// Number of changes that are listed by default.
@@ -50,12 +45,12 @@ struct LoggedChange {
 
 impl LoggedChange {
     /// `None` if the records name neither a service nor a cluster, or one that the caller may not see.
-    fn seen_by(caller: &Caller, admin: &Admin, change: &audit::Change) -> Option<Self> {
+    fn seen_by(caller: &Caller, change: &audit::Change) -> Option<Self> {
         let content = &change.intent.as_ref().or(change.outcome.as_ref())?.content;
         let project = content.project.as_deref()?;
         let is_seen = match (&content.service_id, &content.cluster_id) {
-            (Some(id), _) => admin.may_see(caller, project, id.as_str()),
-            (None, Some(id)) => admin.may_see_cluster(caller, project, id),
+            (Some(id), _) => caller.may_see(project, id.as_str()),
+            (None, Some(id)) => caller.may_see_cluster(project, id),
             (None, None) => false,
         };
         let json = |record: &Option<Record>| {
@@ -91,23 +86,19 @@ pub(super) struct ChangeList {
     responses((status = 200, description = "Changes with their records in the audit log, newest first",
         body = ChangeList)),
 )]
-pub(super) async fn list(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Refused> {
     let limit = match query(&uri, Some("limit"))? {
         None => USUAL_LIMIT,
         Some(text) => limit(&text).ok_or_else(|| {
             problem(StatusCode::BAD_REQUEST, &format!("limit is a number from 1 to {MOST}"))
         })?,
     };
-    let audit = admin.parts.audit.as_ref().ok_or_else(|| {
+    let audit = caller.admin.parts.audit.as_ref().ok_or_else(|| {
         let detail = "there is no audit log: admin.audit_log is not configured";
         problem(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
     let recent = audit.recent(MAX_RECENT);
-    let seen = recent.iter().filter_map(|change| LoggedChange::seen_by(&caller, &admin, change));
+    let seen = recent.iter().filter_map(|change| LoggedChange::seen_by(&caller, change));
     let changes = seen.take(limit).collect();
     Ok(json(StatusCode::OK, JSON, &ChangeList { changes }))
 }
@@ -127,20 +118,19 @@ fn limit(text: &str) -> Option<usize> {
         example = "0190b1f2-7c3e-7a41-8c21-5f0c9b7a4d10")),
     responses(
         (status = 200, description = "The change with its records in the audit log", body = LoggedChange),
-        (status = 404, description = "There is no such change, or the token may not see it",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such change, or the token may not see it"),
     ),
 )]
 pub(super) async fn one(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, Refused> {
     query(&uri, None)?;
     let id = path.ok().and_then(|Path(id)| ChangeId::parse(&id));
-    let change = admin.parts.audit.as_ref().zip(id).and_then(|(audit, id)| audit.change(&id));
-    let change = change.and_then(|change| LoggedChange::seen_by(&caller, &admin, &change));
+    let change =
+        caller.admin.parts.audit.as_ref().zip(id).and_then(|(audit, id)| audit.change(&id));
+    let change = change.and_then(|change| LoggedChange::seen_by(&caller, &change));
     let change = change.ok_or_else(|| problem(StatusCode::NOT_FOUND, "there is no such change"))?;
     Ok(json(StatusCode::OK, JSON, &change))
 }

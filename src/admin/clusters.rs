@@ -1,24 +1,22 @@
 //! The clusters that a token covers, and polls on demand.
 
 use axum::{
-    Extension,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{StatusCode, Uri, header},
     response::Response,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    documents::ProblemDocument,
-    extract::{Refused, query},
+    extract::query,
     state::{Admin, Caller},
 };
 use crate::{
     board::document::OneCluster,
     model::ClusterId,
     poll::{POLL_NOW_AT_MOST_EVERY, PollNowError},
-    web::answers::{JSON, json, problem},
+    web::answers::{JSON, Refused, json, problem, with_header},
 };
 
 /// A cluster that the token covers.
@@ -49,13 +47,9 @@ pub(super) struct ClusterList<'a> {
     tag = "clusters",
     responses((status = 200, description = "The clusters that the token covers", body = ClusterList)),
 )]
-pub(super) async fn list(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Refused> {
     query(&uri, None)?;
-    let snapshot = admin.parts.board.snapshot();
+    let snapshot = caller.admin.parts.board.snapshot();
     let metas = snapshot.clusters().iter().map(|state| &*state.meta);
     let clusters = metas.filter(|meta| caller.token.sees_cluster(meta)).map(|meta| KnownCluster {
         project: &meta.project,
@@ -78,11 +72,9 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The cluster after the poll, successful or not",
             body = OneCluster),
-        (status = 404, description = "No cluster with this id is configured",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "No cluster with this id is configured"),
         (status = 429, description = "The cluster was polled in the last 5 s, or too many requests \
-             without a valid token came from this address",
-            body = ProblemDocument, content_type = "application/problem+json"),
+             without a valid token came from this address"),
     ),
 )]
 pub(super) async fn poll_now(
@@ -96,11 +88,9 @@ pub(super) async fn poll_now(
     admin.parts.polls.poll_now(&id).await.map_err(|error| match error {
         PollNowError::UnknownCluster => unknown(),
         PollNowError::TooSoon => {
-            let mut response =
-                problem(StatusCode::TOO_MANY_REQUESTS, "the cluster was polled moments ago");
-            let wait = HeaderValue::from(POLL_NOW_AT_MOST_EVERY.as_secs());
-            response.headers_mut().insert(header::RETRY_AFTER, wait);
-            response
+            let detail = "the cluster was polled moments ago";
+            let refusal = problem(StatusCode::TOO_MANY_REQUESTS, detail);
+            with_header(refusal, header::RETRY_AFTER, POLL_NOW_AT_MOST_EVERY.as_secs())
         }
         PollNowError::Stopping => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "the exporter is shutting down")

@@ -1,23 +1,21 @@
 //! The connections of clusters: read, accepted, rejected.
 
 use axum::{
-    Extension,
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
 
 use super::{
+    changing::{body_refused, make, may_change, not_begun},
     connection_documents::{Decide, ReadConnections},
-    documents::ProblemDocument,
-    extract::{Refused, json_body, query},
-    services::{body_refused, change_refused, dry_run, ended, may_change},
-    state::{Admin, Caller, ClusterPath},
+    extract::{json_body, query},
+    openapi::{Changing, Reading},
+    state::{Caller, ClusterPath},
 };
 use crate::{
-    change::{ChangeRequest, ChangeView, ConnectionsView, Kind, Wanted, validate_decision},
-    web::answers::{JSON, json},
+    change::{ChangeView, ConnectionsView, Kind, Wanted, validate_decision},
+    web::answers::{JSON, Refused, json},
 };
 
 /// The connections of a cluster, read from the cloud now
@@ -31,28 +29,14 @@ use crate::{
         example = "5c77b71c-5b35-4f50-8984-76387e42451a")),
     responses(
         (status = 200, description = "The connections", body = ReadConnections),
-        (status = 404, description = "The cloud does not know the cluster",
-            body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The cloud says that the cluster is in use by something else",
-            body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The cloud calls the request invalid",
-            body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 502, description = "The cloud failed, or refuses the exporter",
-            body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 504, description = "The cloud did not answer in time",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        Reading,
     ),
 )]
-pub(super) async fn read(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
-    path: ClusterPath,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn read(caller: Caller, path: ClusterPath, uri: Uri) -> Result<Response, Refused> {
     query(&uri, None)?;
-    let cluster = admin.cluster(&caller, path)?;
-    let read = admin.parts.changes.read_connections(cluster.meta.id.clone()).await;
-    let list = read.map_err(|refusal| change_refused(&refusal, Kind::Connections))?;
+    let cluster = caller.cluster(path)?;
+    let read = caller.admin.parts.changes.read_connections(cluster.meta.id.clone()).await;
+    let list = read.map_err(|refusal| not_begun(&refusal, Kind::Connections))?;
     Ok(json(StatusCode::OK, JSON, &ReadConnections::new(&cluster.meta, &list)))
 }
 
@@ -80,40 +64,22 @@ pub(super) async fn read(
         (status = 200, description = "`applied`: reading back confirms the change. `unchanged`: it \
              was so already, and nothing was sent. `planned`: a dry run",
             body = ChangeView<ConnectionsView>),
-        (status = 404, description = "The cloud does not know the cluster, or a connection",
-            body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "Another change is under way, or the cloud says that the state of \
-             the cluster or of a connection does not allow it now",
-            body = ProblemDocument, content_type = "application/problem+json"),
         (status = 412, description = "A connection has another status than the request says; \
-             `connections` has all of them as they are",
-            body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The body breaks rules, all of which are in `errors`; or the \
-             cloud calls it invalid",
-            body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 502, description = "`partial`, `not_applied`, `not_sent` or `rejected`: see `outcome`, \
-             `connections` and `type`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 504, description = "`unknown`: it was sent, and its outcome is unknown; or \
-             the state before could not be read in time",
-            body = ProblemDocument, content_type = "application/problem+json"),
+             `connections` has all of them as they are"),
+        Changing,
     ),
 )]
 pub(super) async fn decide(
-    State(admin): State<Admin>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     path: ClusterPath,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let dry_run = dry_run(&uri)?;
-    may_change(&admin, &caller, dry_run)?;
-    let cluster = admin.cluster(&caller, path)?;
+    let dry_run = may_change(&caller, &uri)?;
+    let cluster = caller.cluster(path)?;
     let body = json_body(&headers, body).await?;
     let decision = validate_decision(&body).map_err(body_refused)?;
     let wanted = Wanted::Connections { cluster: cluster.meta.id.clone(), decision };
-    let actor = caller.token.name.as_str().into();
-    let request = ChangeRequest { wanted, dry_run, actor, remote: caller.remote };
-    let report = admin.parts.changes.change(request).await;
-    ended(&report.map_err(|refusal| change_refused(&refusal, Kind::Connections))?)
+    make(&caller, wanted, dry_run).await
 }

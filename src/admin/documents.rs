@@ -7,8 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     board::ServiceState,
     change::{
-        CloudAnswer, ConnectionChange, Current, Difference, EffectView, Outcome, ServiceView,
-        Violation,
+        CloudAnswer, ConnectionChange, Current, Difference, Effect, Outcome, ServiceView, Violation,
     },
     cloud::CloudError,
 };
@@ -134,24 +133,18 @@ pub struct ProblemDocument {
 
 /// The members of a problem document where there was no change to report of.
 #[derive(Serialize)]
-pub(super) struct NoChange {
+pub(super) struct NoChange<'a> {
     pub(super) outcome: Outcome,
     pub(super) sent: bool,
     pub(super) safe_to_retry: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cloud: Option<CloudAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) etag: Option<String>,
+    pub(super) etag: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) current: Option<ServiceView>,
     #[serde(flatten)]
-    pub(super) moved: Option<EffectView>,
-}
-
-/// The rules that a body breaks, all at once.
-#[derive(Serialize)]
-pub(super) struct Violations {
-    pub(super) errors: Vec<Violation>,
+    pub(super) moved: Option<&'a Effect>,
 }
 
 /// The fields to change, at least one; a field that is left out keeps its value.

@@ -6,28 +6,11 @@ use axum::{
     body::Body,
     extract::Query,
     http::{HeaderMap, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt as _, LengthLimitError};
 use hyper::body::Bytes;
 
-use crate::web::answers::problem;
-
-/// An answer that ends a request early. It is boxed, as the error of many small functions.
-#[derive(Debug)]
-pub(super) struct Refused(Box<Response>);
-
-impl From<Response> for Refused {
-    fn from(response: Response) -> Self {
-        Self(Box::new(response))
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        *self.0
-    }
-}
+use crate::web::answers::{Refused, problem};
 
 /// The one value of a query that may have `name` once, and nothing else.
 ///
@@ -105,7 +88,7 @@ fn is_too_long(error: &axum::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::{http::HeaderValue, response::IntoResponse as _};
 
     use super::*;
 

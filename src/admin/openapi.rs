@@ -1,10 +1,12 @@
 //! The description of the admin API (OpenAPI 3.1), made from the routes themselves.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use utoipa::{
-    OpenApi,
+    IntoResponses, OpenApi,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement,
+        ContentBuilder, Ref, RefOr, Response, SecurityRequirement,
         path::Operation,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
@@ -43,6 +45,50 @@ const BEHIND_THE_TOKEN: [(u16, &str); 7] = [
     (503, "The exporter is shutting down, or something it needs is busy or not available"),
 ];
 
+/// Answers of the cloud to a reading.
+pub(super) struct Reading;
+
+impl IntoResponses for Reading {
+    fn responses() -> Responses {
+        described(&[
+            (404, "The cloud does not know the service, or the cluster"),
+            (409, "The cloud says that it is in use by something else"),
+            (422, "The cloud calls the request invalid"),
+            (502, "The cloud failed, or refuses the exporter"),
+            (504, "The cloud did not answer in time"),
+        ])
+    }
+}
+
+/// Answers to a change, of both kinds, that was not made as requested.
+pub(super) struct Changing;
+
+impl IntoResponses for Changing {
+    fn responses() -> Responses {
+        described(&[
+            (404, "The cloud does not know the service, the cluster or a connection"),
+            (
+                409,
+                "Another change is under way, or the cloud says that the change is not possible now",
+            ),
+            (
+                422,
+                "The body breaks rules, all of which are in `errors`; or the cloud calls it invalid",
+            ),
+            (
+                502,
+                "`partial`, `not_applied`, `not_sent` or `rejected`: see `outcome`, `type` and, of \
+                 connections, `connections`",
+            ),
+            (
+                504,
+                "`unknown`: it was sent, and its outcome is unknown; or the state before could not be \
+                 read in time",
+            ),
+        ])
+    }
+}
+
 /// Answers that every route may give.
 const EVERYWHERE: [(u16, &str); 4] = [
     (405, "The method is not for this path"),
@@ -65,19 +111,35 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
                 let none: [&str; 0] = [];
                 operation.security = Some(vec![SecurityRequirement::new(SCHEME, none)]);
             }
+            complete_refusals(operation);
         }
     }
     document
 }
 
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+fn described(answers: &[(u16, &str)]) -> Responses {
+    let described = |(status, description): &(u16, &str)| {
+        (status.to_string(), RefOr::T(Response::new(*description)))
+    };
+    answers.iter().map(described).collect()
+}
+
 fn add(operation: &mut Operation, answers: &[(u16, &str)]) {
-    for (status, description) in answers {
+    for (status, response) in described(answers) {
+        operation.responses.responses.entry(status).or_insert(response);
+    }
+}
+
+/// Every refusal is a problem document.
+fn complete_refusals(operation: &mut Operation) {
+    let responses = operation.responses.responses.iter_mut();
+    for (_, response) in responses.filter(|(status, _)| status.starts_with(['4', '5'])) {
+        let RefOr::T(response) = response else { continue };
         let schema = RefOr::Ref(Ref::from_schema_name("ProblemDocument"));
         let content = ContentBuilder::new().schema(Some(schema)).build();
-        let response =
-            ResponseBuilder::new().description(*description).content(PROBLEM, content).build();
-        let responses = &mut operation.responses.responses;
-        responses.entry(status.to_string()).or_insert(RefOr::T(response));
+        response.content.insert(PROBLEM.to_owned(), RefOr::T(content));
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::Response,
 };
 use serde::Serialize;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{
     change::{Kind, Outcome, Refusal, Report},
     cloud::{self, CloudError, Reason},
-    web::answers::problem_with,
+    web::answers::{problem_with, with_header},
 };
 
 /// The wait if the cloud throttles and does not say for how long: it counts by the minute.
@@ -77,32 +77,20 @@ impl Verdict {
 
     /// The answer, with more members in its document.
     pub(super) fn answer(&self, members: &impl Serialize) -> Response {
-        let mut answer = problem_with(self.status, self.kind, &self.detail, members);
-        if let Some(wait) = self.retry_after {
-            let seconds = wait.as_secs().max(1);
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        let answer = problem_with(self.status, self.kind, &self.detail, members);
+        match self.retry_after {
+            Some(wait) => with_header(answer, header::RETRY_AFTER, wait.as_secs().max(1)),
+            None => answer,
         }
-        answer
     }
 }
 
 /// `None` where the report is a success.
 pub(super) fn of_report(report: &Report) -> Option<Verdict> {
-    let (bad, about) = (StatusCode::BAD_GATEWAY, report.effect.kind());
+    let (bad, words) = (StatusCode::BAD_GATEWAY, words(report.effect.kind()));
     let verdict = match (report.outcome, &report.failure) {
         (Outcome::Planned | Outcome::Unchanged | Outcome::Applied, _) => return None,
-        (Outcome::Partial, _) => Verdict::new(
-            bad,
-            kind::PARTIAL,
-            match about {
-                Kind::Service => {
-                    "reading back confirms only a part of the change; compare after with diff"
-                }
-                Kind::Connections => {
-                    "reading back confirms the change for some connections only; connections says which"
-                }
-            },
-        ),
+        (Outcome::Partial, _) => Verdict::new(bad, kind::PARTIAL, words.partial),
         (Outcome::NotApplied, _) => Verdict::new(
             bad,
             kind::NOT_APPLIED,
@@ -114,10 +102,12 @@ pub(super) fn of_report(report: &Report) -> Option<Verdict> {
             format!(
                 "the change was sent, and what became of it could not be read; read the {} before \
                  trying again",
-                noun(about)
+                words.noun
             ),
         ),
-        (Outcome::Rejected | Outcome::NotSent, Some(error)) => of_error(error, Call::Change, about),
+        (Outcome::Rejected | Outcome::NotSent, Some(error)) => {
+            of_error(error, words.to_change, words)
+        }
         (Outcome::Rejected, None) => {
             Verdict::new(bad, kind::UPSTREAM, "the cloud refused the change")
         }
@@ -128,13 +118,14 @@ pub(super) fn of_report(report: &Report) -> Option<Verdict> {
 
 pub(super) fn of_refusal(refusal: &Refusal, about: Kind) -> Verdict {
     use StatusCode as S;
+    let words = words(about);
     match refusal {
         // Configured when the request came in, and not any more.
         Refusal::Unknown => not_yours(),
         Refusal::InProgress => Verdict::new(
             S::CONFLICT,
             kind::IN_PROGRESS,
-            format!("another change of this {} is under way", noun(about)),
+            format!("another change of this {} is under way", words.noun),
         )
         .after(BUSY)
         .safe(),
@@ -159,7 +150,7 @@ pub(super) fn of_refusal(refusal: &Refusal, about: Kind) -> Verdict {
             format!("a change needs a record, and the audit log cannot be written: {why}"),
         )
         .safe(),
-        Refusal::Unreadable(error) => of_error(error, Call::Read, about).safe(),
+        Refusal::Unreadable(error) => of_error(error, words.to_read, words).safe(),
         Refusal::TooMany => {
             Verdict::new(S::SERVICE_UNAVAILABLE, kind::TOO_MANY, "too many changes are under way")
                 .after(BUSY)
@@ -173,10 +164,39 @@ pub(super) fn of_refusal(refusal: &Refusal, about: Kind) -> Verdict {
     }
 }
 
-const fn noun(about: Kind) -> &'static str {
+/// Everything in which the answers about the two kinds of change differ.
+struct Words {
+    noun: &'static str,
+    partial: &'static str,
+    /// The permissions of the cloud, and the key of the configuration with the address of the API.
+    to_read: &'static str,
+    to_change: &'static str,
+    address: &'static str,
+    missing: &'static str,
+}
+
+const SERVICE: Words = Words {
+    noun: "service",
+    partial: "reading back confirms only a part of the change; compare after with diff",
+    to_read: "vpcep:endpointServices:get",
+    to_change: "vpcep:endpointServices:update",
+    address: "api_endpoints.vpcep",
+    missing: kind::NOT_FOUND,
+};
+
+const CONNECTIONS: Words = Words {
+    noun: "cluster",
+    partial: "reading back confirms the change for some connections only; connections says which",
+    to_read: "css:VPCEndpoint:listConnection",
+    to_change: "css:VPCEndpoint:manageConnection",
+    address: "api_endpoints.css",
+    missing: kind::CLUSTER_NOT_FOUND,
+};
+
+const fn words(about: Kind) -> &'static Words {
     match about {
-        Kind::Service => "service",
-        Kind::Connections => "cluster",
+        Kind::Service => &SERVICE,
+        Kind::Connections => &CONNECTIONS,
     }
 }
 
@@ -189,24 +209,8 @@ pub(super) fn not_yours() -> Verdict {
     )
 }
 
-#[derive(Clone, Copy)]
-enum Call {
-    Read,
-    Change,
-}
-
-impl Call {
-    const fn permission(self, about: Kind) -> &'static str {
-        match (about, self) {
-            (Kind::Service, Self::Read) => "vpcep:endpointServices:get",
-            (Kind::Service, Self::Change) => "vpcep:endpointServices:update",
-            (Kind::Connections, Self::Read) => "css:VPCEndpoint:listConnection",
-            (Kind::Connections, Self::Change) => "css:VPCEndpoint:manageConnection",
-        }
-    }
-}
-
-fn of_error(error: &CloudError, call: Call, about: Kind) -> Verdict {
+/// `permission`: the one that the failed request needs.
+fn of_error(error: &CloudError, permission: &str, words: &Words) -> Verdict {
     use StatusCode as S;
     use cloud::Refusal as R;
     let bad = |kind, what: &str| Verdict::new(S::BAD_GATEWAY, kind, format!("{what}: {error}"));
@@ -226,24 +230,13 @@ fn of_error(error: &CloudError, call: Call, about: Kind) -> Verdict {
             bad(kind::CREDENTIALS, "the cloud refuses the credentials of the exporter")
         }
         Some(R::Forbidden) => {
-            let what = format!("the user of the exporter lacks {}", call.permission(about));
-            bad(kind::FORBIDDEN, &what)
+            bad(kind::FORBIDDEN, &format!("the user of the exporter lacks {permission}"))
         }
         Some(R::Redirected) => bad(kind::REDIRECT, "the cloud redirects, which is not followed"),
         Some(R::WrongEndpoint) => {
-            let what = match about {
-                Kind::Service => "api_endpoints.vpcep of the configuration is wrong",
-                Kind::Connections => "api_endpoints.css of the configuration is wrong",
-            };
-            bad(kind::MISCONFIGURED, what)
+            bad(kind::MISCONFIGURED, &format!("{} of the configuration is wrong", words.address))
         }
-        Some(R::Missing) => refused(
-            S::NOT_FOUND,
-            match about {
-                Kind::Service => kind::NOT_FOUND,
-                Kind::Connections => kind::CLUSTER_NOT_FOUND,
-            },
-        ),
+        Some(R::Missing) => refused(S::NOT_FOUND, words.missing),
         Some(R::Conflict) => refused(S::CONFLICT, kind::CONFLICT),
         Some(R::State) => refused(S::CONFLICT, kind::SERVICE_STATE).after(THROTTLED),
         Some(R::Invalid) => refused(S::UNPROCESSABLE_ENTITY, kind::INVALID),

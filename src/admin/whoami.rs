@@ -1,19 +1,14 @@
 //! The token's own name and role, so that a page offers nothing that would be refused.
 
 use axum::{
-    Extension,
     http::{StatusCode, Uri},
     response::Response,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    extract::{Refused, query},
-    settings::Role,
-    state::Caller,
-};
-use crate::web::answers::{JSON, json};
+use super::{extract::query, settings::Role, state::Caller};
+use crate::web::answers::{JSON, Refused, json};
 
 /// The token of the request.
 #[derive(Serialize, ToSchema)]
@@ -31,10 +26,7 @@ pub(super) struct Whoami<'a> {
     tag = "exporter",
     responses((status = 200, description = "The token of this request", body = Whoami)),
 )]
-pub(super) async fn whoami(
-    Extension(caller): Extension<Caller>,
-    uri: Uri,
-) -> Result<Response, Refused> {
+pub(super) async fn whoami(caller: Caller, uri: Uri) -> Result<Response, Refused> {
     query(&uri, None)?;
     let whoami = Whoami { name: caller.token.name.as_str(), role: caller.token.role };
     Ok(json(StatusCode::OK, JSON, &whoami))

@@ -2,12 +2,15 @@
 
 use std::{
     fmt,
-    io::{self, BufRead, Read as _},
+    io::{BufRead, Read as _},
 };
 
 use jiff::Timestamp;
 
-use super::record::{Hash, Kind, LineFault, MAX_LINE_BYTES, Record};
+use super::{
+    error::{Fault, MAX_LINE_BYTES},
+    record::{Hash, Kind, Record},
+};
 
 /// The end of a chain: what the next record must follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,39 +64,6 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// A fault of a chain.
-#[derive(Debug)]
-pub enum Fault {
-    /// The file cannot be read.
-    Io(io::Error),
-    /// A line is longer than any record.
-    TooLong,
-    /// The line alone is wrong.
-    Line(LineFault),
-    /// Another number belongs here: records were removed, put in or put in another order.
-    Seq {
-        /// The number that is there.
-        found: u64,
-    },
-    /// It follows another record than the one before it.
-    Prev,
-    /// A file begins with another record than `opened`: its beginning is missing.
-    Beginning,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => write!(f, "cannot be read: {error}"),
-            Self::TooLong => write!(f, "it is longer than {} KiB", MAX_LINE_BYTES >> 10),
-            Self::Line(fault) => fault.fmt(f),
-            Self::Seq { found } => write!(f, "seq {found} was found instead"),
-            Self::Prev => f.write_str("its prev is not the hash of the record before"),
-            Self::Beginning => f.write_str("a file begins with a record of kind opened"),
-        }
-    }
-}
-
 /// Reads all records of a file and hands each on, with the length of its line in bytes. `after` is the
 /// head of the file before it, if that is known; else the first record is believed as to what precedes
 /// it.
@@ -129,7 +99,7 @@ pub fn read(
             reading.torn = line;
             return Ok(reading);
         };
-        let record = Record::parse(text).map_err(|fault| broken(Fault::Line(fault)))?;
+        let record = Record::parse(text).map_err(broken)?;
         follows(head, &record).map_err(broken)?;
         if number == 1 && record.content.kind != Kind::Opened {
             return Err(broken(Fault::Beginning));

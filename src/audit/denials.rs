@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::record::{Content, Kind};
-use crate::model::{ClusterId, ServiceId};
+use super::record::Content;
 
 /// The kinds that are told apart in a minute, which bounds the log's growth to some 30 KiB a minute.
 /// Beyond that there is one more for each token: strangers with many addresses must not hide what
@@ -19,43 +18,6 @@ const OTHERS: &str = "others";
 const WINDOW: SignedDuration = SignedDuration::from_secs(60);
 /// A stranger chooses these texts; an address and a token's name are shorter.
 const MAX_TEXT_BYTES: usize = 128;
-
-/// A request that was refused.
-#[derive(Clone, Debug)]
-pub struct Denial<'a> {
-    /// The reason: one of a closed list.
-    pub reason: &'static str,
-    /// The address of the client.
-    pub remote: &'a str,
-    /// The name of the token, where one was known.
-    pub actor: Option<&'a str>,
-    /// The project, where one was named that is configured.
-    pub project: Option<&'a str>,
-    /// The endpoint service, likewise.
-    pub service_id: Option<&'a ServiceId>,
-    /// The configured name of the service.
-    pub service_name: Option<&'a str>,
-    /// The cluster, likewise.
-    pub cluster_id: Option<&'a ClusterId>,
-    /// The name of the cluster.
-    pub cluster_name: Option<&'a str>,
-}
-
-impl<'a> Denial<'a> {
-    /// Only the reason and the address.
-    pub fn of(reason: &'static str, remote: &'a str) -> Self {
-        Self {
-            reason,
-            remote,
-            actor: None,
-            project: None,
-            service_id: None,
-            service_name: None,
-            cluster_id: None,
-            cluster_name: None,
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Counted {
@@ -79,49 +41,34 @@ impl Counted {
     }
 }
 
-/// The kind of a refusal: who was refused, from where, and why.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Key {
-    reason: &'static str,
-    remote: Box<str>,
-    actor: Option<Box<str>>,
-}
+/// The kind of a refusal: why it was refused, from where, and who.
+type Key = [Option<Box<str>>; 3];
 
 #[derive(Debug, Default)]
 pub(super) struct Denials(HashMap<Key, Counted>);
 
 impl Denials {
-    pub(super) fn count(&mut self, denial: &Denial<'_>, now: Timestamp) {
-        let (remote, actor) = (shortened(denial.remote), denial.actor.map(shortened));
-        let mut key = Key { reason: denial.reason, remote, actor };
-        if !self.0.contains_key(&key) && self.0.len() >= MAX_KEYS {
-            key.remote = OTHERS.into();
+    /// Counts a refusal, a content of kind `denied` without a count.
+    pub(super) fn count(&mut self, mut denied: Content, now: Timestamp) {
+        denied.remote = denied.remote.as_deref().map(shortened);
+        denied.actor = denied.actor.as_deref().map(shortened);
+        if !self.0.contains_key(&key(&denied)) && self.0.len() >= MAX_KEYS {
+            denied.remote = Some(OTHERS.into());
         }
-        let counted = self.0.entry(key).or_insert_with_key(|key| {
-            let content = Content {
-                actor: key.actor.clone(),
-                remote: Some(key.remote.clone()),
-                outcome: Some(key.reason.into()),
-                ..Content::empty(Kind::Denied)
-            };
+        let counted = self.0.entry(key(&denied)).or_insert_with(|| {
+            let content = denied.clone();
             Counted { content, count: 0, from: now, to: now, recorded: None }
         });
-        let Denial { project, service_id, service_name, cluster_id, cluster_name, .. } = *denial;
-        let content = &mut counted.content;
         if counted.count == 0 {
-            counted.from = now;
-            content.project = project.map(Into::into);
-            content.service_id = service_id.cloned();
-            content.service_name = service_name.map(Into::into);
-            content.cluster_id = cluster_id.cloned();
-            content.cluster_name = cluster_name.map(Into::into);
+            (counted.from, counted.content) = (now, denied);
         } else {
             // The record names only what is the same for all that it counts.
-            content.project.take_if(|all| Some(&**all) != project);
-            content.service_id.take_if(|all| Some(&*all) != service_id);
-            content.service_name.take_if(|all| Some(&**all) != service_name);
-            content.cluster_id.take_if(|all| Some(&*all) != cluster_id);
-            content.cluster_name.take_if(|all| Some(&**all) != cluster_name);
+            let content = &mut counted.content;
+            content.project.take_if(|all| Some(&*all) != denied.project.as_ref());
+            content.service_id.take_if(|all| Some(&*all) != denied.service_id.as_ref());
+            content.service_name.take_if(|all| Some(&*all) != denied.service_name.as_ref());
+            content.cluster_id.take_if(|all| Some(&*all) != denied.cluster_id.as_ref());
+            content.cluster_name.take_if(|all| Some(&*all) != denied.cluster_name.as_ref());
         }
         counted.count += 1;
         counted.to = now;
@@ -147,6 +94,10 @@ impl Denials {
     }
 }
 
+fn key(denied: &Content) -> Key {
+    [&denied.outcome, &denied.remote, &denied.actor].map(Clone::clone)
+}
+
 fn shortened(text: &str) -> Box<str> {
     text[..text.floor_char_boundary(MAX_TEXT_BYTES)].into()
 }
@@ -154,12 +105,13 @@ fn shortened(text: &str) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ServiceId;
 
     const NOW: &str = "2026-01-02T03:04:05Z";
 
-    fn denial<'a>(remote: &'a str, actor: Option<&'a str>) -> Denial<'a> {
+    fn denial(remote: &str, actor: Option<&str>) -> Content {
         let reason = if actor.is_some() { "service" } else { "token" };
-        Denial { actor, ..Denial::of(reason, remote) }
+        Content { actor: actor.map(Into::into), ..Content::denied(reason, remote) }
     }
 
     fn recorded(denials: &mut Denials) -> Vec<(Option<String>, String, u64)> {
@@ -181,7 +133,7 @@ mod tests {
         let now = NOW.parse().unwrap();
         for (actor, count) in [("alice", 1), ("bob", 5)] {
             for _ in 0..count {
-                denials.count(&denial("127.0.0.1", Some(actor)), now);
+                denials.count(denial("127.0.0.1", Some(actor)), now);
             }
         }
         let of = |actor: &str, count| (Some(actor.to_owned()), "127.0.0.1".to_owned(), count);
@@ -193,10 +145,10 @@ mod tests {
         let mut denials = Denials::default();
         let now = NOW.parse().unwrap();
         for number in 0..10 * MAX_KEYS {
-            denials.count(&denial(&format!("2001:db8::{number:x}"), None), now);
+            denials.count(denial(&format!("2001:db8::{number:x}"), None), now);
         }
         for number in 0..10 {
-            denials.count(&denial(&format!("10.0.0.{number}"), Some("bob")), now);
+            denials.count(denial(&format!("10.0.0.{number}"), Some("bob")), now);
         }
         let recorded = recorded(&mut denials);
         assert_eq!(recorded.len(), MAX_KEYS + 2);
@@ -215,10 +167,7 @@ mod tests {
         let mut next = |of: &[&ServiceId]| {
             for id in of {
                 let who = denial("127.0.0.1", Some("bob"));
-                let service_name = Some(&id.as_str()[..1]);
-                let project = Some("prod");
-                let about = Denial { project, service_id: Some(id), service_name, ..who };
-                denials.count(&about, now);
+                denials.count(who.of_service("prod", id, &id.as_str()[..1]), now);
             }
             let content = denials.due(now, true).unwrap();
             let name = content.service_name.map(String::from);

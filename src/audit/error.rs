@@ -1,8 +1,10 @@
 //! The errors of the log, in words for callers and operators.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
-use super::MAX_LINE_BYTES;
+/// A longer line is refused before anything is written: a pipe or a syslog behind the file takes as
+/// much at once, and the largest change that the cloud accepts is far below.
+pub const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// The reason why there is no receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,42 @@ impl fmt::Display for AuditError {
 }
 
 impl std::error::Error for AuditError {}
+
+/// A fault of a line, or of a chain of them.
+#[derive(Debug)]
+pub enum Fault {
+    /// The file cannot be read.
+    Io(io::Error),
+    /// A line is longer than any record.
+    TooLong,
+    /// It is not JSON, or not the JSON of a record.
+    NotARecord(String),
+    /// It was changed after it was written.
+    Hash,
+    /// Another number belongs here: records were removed, put in or put in another order.
+    Seq {
+        /// The number that is there.
+        found: u64,
+    },
+    /// It follows another record than the one before it.
+    Prev,
+    /// A file begins with another record than `opened`: its beginning is missing.
+    Beginning,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "cannot be read: {error}"),
+            Self::TooLong => write!(f, "it is longer than {} KiB", MAX_LINE_BYTES >> 10),
+            Self::NotARecord(why) => write!(f, "it is not a record: {why}"),
+            Self::Hash => f.write_str("its hash does not fit: the line was changed"),
+            Self::Seq { found } => write!(f, "seq {found} was found instead"),
+            Self::Prev => f.write_str("its prev is not the hash of the record before"),
+            Self::Beginning => f.write_str("a file begins with a record of kind opened"),
+        }
+    }
+}
 
 /// A log that cannot be opened. Its `Display` is a sentence that names the file.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 
 use std::{
     ffi::OsString,
-    fmt,
     fs::{self, File, Metadata, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
@@ -38,28 +37,11 @@ pub(super) struct RealDisk;
 
 impl Disk for RealDisk {}
 
-/// The reason why the log cannot be used now. Its `Display` is a phrase.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    Io {
-        doing: &'static str,
-        error: io::Error,
-    },
-    /// The path or the file is not as it was left.
-    Tampered(&'static str),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { doing, error } => write!(f, "cannot {doing}: {error}"),
-            Self::Tampered(what) => f.write_str(what),
-        }
-    }
-}
+/// The reason why the log cannot be used now: a phrase.
+pub(super) type Trouble = String;
 
 fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> Trouble {
-    move |error| Trouble::Io { doing, error }
+    move |error| format!("cannot {doing}: {error}")
 }
 
 /// The state in which [`LogFile::reopen`] found the path.
@@ -137,18 +119,18 @@ impl LogFile {
         };
         let ours = self.file.metadata().map_err(failed("look at it"))?;
         if ours.nlink() == 0 {
-            return Err(Trouble::Tampered("the file was deleted"));
+            return Err("the file was deleted".to_owned());
         }
         if at_path.is_none() {
-            return Err(Trouble::Tampered("the file was renamed; SIGHUP starts a new one"));
+            return Err("the file was renamed; SIGHUP starts a new one".to_owned());
         }
         if at_path.is_none_or(|metadata| identity(&metadata) != self.identity) {
-            return Err(Trouble::Tampered("the path names another file; SIGHUP starts a new one"));
+            return Err("the path names another file; SIGHUP starts a new one".to_owned());
         }
         if self.dirty {
             self.repair()?;
         } else if ours.len() != self.length {
-            return Err(Trouble::Tampered("the file was truncated or written to by another"));
+            return Err("the file was truncated or written to by another".to_owned());
         }
         Ok(())
     }
@@ -203,7 +185,7 @@ impl LogFile {
         let as_left = ours.nlink() > 0 && (self.dirty || ours.len() == self.length);
         let (file, metadata) = open(&self.path)?;
         if metadata.len() > 0 {
-            return Err(Trouble::Tampered("the path names another file that is not empty"));
+            return Err("the path names another file that is not empty".to_owned());
         }
         lock(&file)?;
         self.disk.sync_folder(&self.folder).map_err(failed("write its folder"))?;
@@ -228,22 +210,22 @@ fn open(path: &Path) -> Result<(File, Metadata), Trouble> {
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)
         .map_err(|error| match error.raw_os_error() {
-            Some(libc::ELOOP) => Trouble::Tampered("the path is a symbolic link"),
+            Some(libc::ELOOP) => "the path is a symbolic link".to_owned(),
             _ => failed("open it")(error),
         })?;
     let metadata = file.metadata().map_err(failed("look at it"))?;
     if !metadata.is_file() {
-        return Err(Trouble::Tampered("the path is not a regular file"));
+        return Err("the path is not a regular file".to_owned());
     }
     if metadata.mode() & 0o077 != 0 {
-        return Err(Trouble::Tampered("other users can use the file: chmod 600 it"));
+        return Err("other users can use the file: chmod 600 it".to_owned());
     }
     Ok((file, metadata))
 }
 
 fn lock(file: &File) -> Result<(), Trouble> {
     file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => Trouble::Tampered("another process writes it"),
+        TryLockError::WouldBlock => "another process writes it".to_owned(),
         TryLockError::Error(error) => failed("lock it")(error),
     })
 }

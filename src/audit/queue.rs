@@ -1,19 +1,16 @@
 //! The work that waits for the writer: intents and outcomes in their order, a reopening, counted denials.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use super::{AuditError, Receipt, denials::Denials, record::Content};
+use super::{
+    AuditError, Receipt,
+    denials::Denials,
+    record::{Content, Kind},
+};
 
 /// Intents that wait at once. A record takes a millisecond: more waiting means that the disk hangs.
 pub(super) const MAX_WAITING_INTENTS: usize = 16;
@@ -22,42 +19,17 @@ pub(super) const MAX_WAITING_OUTCOMES: usize = 1_024;
 /// The writer looks at the file by itself this often, and tries again what failed.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The progress of an intent. The first to move it on, writer or caller, decides.
-#[derive(Debug, Default)]
-pub(super) struct Progress(AtomicU8);
-
-const WAITING: u8 = 0;
-const BEGUN: u8 = 1;
-const DONE: u8 = 2;
-const GIVEN_UP: u8 = 3;
-
-impl Progress {
-    /// The writer begins. False if the caller gave up.
-    pub(super) fn begin(&self) -> bool {
-        self.turn(WAITING, BEGUN)
-    }
-
-    /// The record is on the disk. False if the caller gave up meanwhile.
-    pub(super) fn finish(&self) -> bool {
-        self.turn(BEGUN, DONE)
-    }
-
-    /// The caller gives up. False if the record is on the disk already.
-    pub(super) fn give_up(&self) -> bool {
-        self.turn(WAITING, GIVEN_UP) || self.turn(BEGUN, GIVEN_UP)
-    }
-
-    fn turn(&self, from: u8, to: u8) -> bool {
-        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-}
-
+/// An intent, or an outcome.
 pub(super) struct Job {
     pub(super) content: Content,
-    /// Present for an intent.
-    pub(super) progress: Option<Arc<Progress>>,
-    /// A record that the log writes for itself has no waiting caller.
+    /// A record that the log writes for itself has no waiting caller. One that gives up closes its end.
     pub(super) reply: Option<oneshot::Sender<Result<Receipt, AuditError>>>,
+}
+
+impl Job {
+    pub(super) fn is_intent(&self) -> bool {
+        self.content.kind == Kind::Intent
+    }
 }
 
 pub(super) enum Work {
@@ -87,12 +59,12 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn put(&self, job: Job) -> Result<(), AuditError> {
         let mut state = self.state.lock();
-        if state.closed || state.closing && job.progress.is_some() {
+        if state.closed || state.closing && job.is_intent() {
             return Err(AuditError::Closed);
         }
-        let alike = |other: &&Job| other.progress.is_some() == job.progress.is_some();
+        let alike = |other: &&Job| other.is_intent() == job.is_intent();
         let waiting = state.jobs.iter().filter(alike).count();
-        let most = if job.progress.is_some() { MAX_WAITING_INTENTS } else { MAX_WAITING_OUTCOMES };
+        let most = if job.is_intent() { MAX_WAITING_INTENTS } else { MAX_WAITING_OUTCOMES };
         if waiting >= most {
             return Err(AuditError::Unavailable("too many records wait for the disk".into()));
         }
@@ -101,8 +73,8 @@ impl Queue {
         Ok(())
     }
 
-    pub(super) fn deny(&self, denial: &super::Denial<'_>, now: Timestamp) {
-        self.state.lock().denials.count(denial, now);
+    pub(super) fn deny(&self, denied: Content, now: Timestamp) {
+        self.state.lock().denials.count(denied, now);
         self.wake.notify_one();
     }
 

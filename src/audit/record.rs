@@ -14,19 +14,19 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::ChangeId;
+use super::{
+    ChangeId,
+    error::{AuditError, Fault, MAX_LINE_BYTES},
+};
 use crate::{
     label::{self, Label as _, labels},
     model::{ClusterId, ServiceId},
     text::{self, json_line},
 };
 
-/// A longer line is refused before anything is written: a pipe or a syslog behind the file takes as
-/// much at once, and the largest change that the cloud accepts is far below.
-pub const MAX_LINE_BYTES: usize = 64 << 10;
-
 labels! {
     /// The subject of a record; its word in the file.
+    #[derive(Default)]
     pub enum Kind {
         /// A change is about to be sent.
         Intent = "intent",
@@ -35,6 +35,7 @@ labels! {
         /// A request was refused.
         Denied = "denied",
         /// The log was opened, or can be written again.
+        #[default]
         Opened = "opened",
     }
 }
@@ -75,7 +76,7 @@ impl fmt::Debug for Hash {
 }
 
 /// A record apart from its place in the chain.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Content {
     /// Its kind.
     #[serde(serialize_with = "label::serde::serialize")]
@@ -143,22 +144,27 @@ impl Content {
 
     /// Only its kind.
     pub fn empty(kind: Kind) -> Self {
-        Self {
-            kind,
-            change_id: None,
-            actor: None,
-            remote: None,
-            project: None,
-            service_id: None,
-            service_name: None,
-            cluster_id: None,
-            cluster_name: None,
-            before: None,
-            request: None,
-            diff: None,
-            cloud: None,
-            outcome: None,
-        }
+        Self { kind, ..Self::default() }
+    }
+
+    /// The record of a refused request; `reason` is one of a closed list.
+    pub fn denied(reason: &str, remote: &str) -> Self {
+        let (outcome, remote) = (Some(reason.into()), Some(remote.into()));
+        Self { outcome, remote, ..Self::empty(Kind::Denied) }
+    }
+
+    /// The same record, about an endpoint service of a project.
+    #[must_use]
+    pub fn of_service(self, project: &str, id: &ServiceId, name: &str) -> Self {
+        let (service_id, service_name) = (Some(id.clone()), Some(name.into()));
+        Self { project: Some(project.into()), service_id, service_name, ..self }
+    }
+
+    /// The same record, about a cluster of a project.
+    #[must_use]
+    pub fn of_cluster(self, project: &str, id: &ClusterId, name: &str) -> Self {
+        let (cluster_id, cluster_name) = (Some(id.clone()), Some(name.into()));
+        Self { project: Some(project.into()), cluster_id, cluster_name, ..self }
     }
 }
 
@@ -179,16 +185,6 @@ pub struct Record {
     pub hash: Hash,
 }
 
-/// The reason why a line cannot be written.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unfit {
-    TooLong {
-        bytes: usize,
-    },
-    /// Nested so deeply that it could not be read again.
-    Unreadable(String),
-}
-
 impl Record {
     /// Makes the record that follows `prev`, and its line with the line feed.
     pub(super) fn seal(
@@ -196,20 +192,21 @@ impl Record {
         time: Timestamp,
         content: Content,
         prev: Hash,
-    ) -> Result<(Self, Vec<u8>), Unfit> {
+    ) -> Result<(Self, Vec<u8>), AuditError> {
         let time = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
         let unsealed = Unsealed { seq, time, content: &content, prev };
         let mut line =
-            json_line(&unsealed).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+            json_line(&unsealed).map_err(|error| AuditError::Unreadable(error.to_string()))?;
         line.pop();
         let record = Self { seq, time, content, prev, hash: Hash::of(&line) };
         line.extend_from_slice(format!("{HASH_MEMBER}{}\"}}\n", record.hash).as_bytes());
         if line.len() > MAX_LINE_BYTES {
-            return Err(Unfit::TooLong { bytes: line.len() });
+            return Err(AuditError::TooLong { bytes: line.len() });
         }
         match Self::parse(&line[..line.len() - 1]) {
             Ok(_) => Ok((record, line)),
-            Err(fault) => Err(Unfit::Unreadable(fault.to_string())),
+            // Nested so deeply that it could not be read again.
+            Err(fault) => Err(AuditError::Unreadable(fault.to_string())),
         }
     }
 
@@ -217,8 +214,8 @@ impl Record {
     ///
     /// # Errors
     /// If it is no record, or its hash is not that of the line.
-    pub fn parse(line: &[u8]) -> Result<Self, LineFault> {
-        let not_a_record = |why: String| LineFault::NotARecord(why);
+    pub fn parse(line: &[u8]) -> Result<Self, Fault> {
+        let not_a_record = |why: String| Fault::NotARecord(why);
         let wire: Wire =
             serde_json::from_slice(line).map_err(|error| not_a_record(error.to_string()))?;
         let record = Self::try_from(wire).map_err(|why| not_a_record(why.to_owned()))?;
@@ -229,7 +226,7 @@ impl Record {
             return Err(not_a_record("it does not end in its hash".into()));
         }
         if Hash::of(hashed) != record.hash {
-            return Err(LineFault::Hash { seq: record.seq });
+            return Err(Fault::Hash);
         }
         Ok(record)
     }
@@ -250,27 +247,6 @@ struct Unsealed<'a> {
 
 fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{time:.3}"))
-}
-
-/// A fault of a line taken alone.
-#[derive(Debug, PartialEq, Eq)]
-pub enum LineFault {
-    /// It is not JSON, or not the JSON of a record.
-    NotARecord(String),
-    /// It was changed after it was written.
-    Hash {
-        /// The number that it claims to have.
-        seq: u64,
-    },
-}
-
-impl fmt::Display for LineFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotARecord(why) => write!(f, "it is not a record: {why}"),
-            Self::Hash { .. } => f.write_str("its hash does not fit: the line was changed"),
-        }
-    }
 }
 
 #[derive(Deserialize)]

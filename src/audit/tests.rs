@@ -15,7 +15,6 @@ use std::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::ServiceId;
 
 /// A folder of its own for a test; it stays if the test fails.
 struct Folder(PathBuf);
@@ -49,19 +48,11 @@ fn change_id(number: u64) -> ChangeId {
     ChangeId::parse(&format!("019b7c2e-0000-7000-8000-{number:012x}")).unwrap()
 }
 
+/// The first intent of the golden log, under another number.
 fn intent(number: u64) -> Content {
-    Content {
-        change_id: Some(change_id(number)),
-        actor: Some("oncall".into()),
-        remote: Some("10.0.0.7".into()),
-        project: Some("prod".into()),
-        service_id: ServiceId::parse("4189d3c2-8882-4871-a3c2-d380272eed88").ok(),
-        service_name: Some("logs".into()),
-        before: Some(json!({ "service_name": "a" })),
-        request: Some(json!({ "service_name": "b" })),
-        diff: Some(json!([{ "field": "service_name", "from": "a", "to": "b" }])),
-        ..Content::empty(Kind::Intent)
-    }
+    let golden = include_str!("../../tests/data/audit.golden.jsonl");
+    let record = golden.lines().nth(1).map(|line| Record::parse(line.as_bytes()));
+    Content { change_id: Some(change_id(number)), ..record.unwrap().unwrap().content }
 }
 
 fn outcome(number: u64) -> Content {
@@ -149,16 +140,7 @@ async fn a_flood_of_denials_stays_small_and_delays_no_intent() {
                 let remote = if number % 2 == 0 { number } else { number % 100 };
                 let remote = format!("2001:db8::{remote:x}");
                 let reason = if number % 3 == 0 { "token" } else { "host" };
-                let (actor, project, service_id, service_name) = (None, None, None, None);
-                let remote = &*remote;
-                let denial = Denial {
-                    actor,
-                    project,
-                    service_id,
-                    service_name,
-                    ..Denial::of(reason, remote)
-                };
-                audit.deny(&denial);
+                audit.deny(Content::denied(reason, &remote));
                 if number % 100_000 == 0 {
                     let later = clock.now() + Duration::from_secs(61);
                     clock.set(later);

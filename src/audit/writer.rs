@@ -5,36 +5,23 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use tokio::sync::oneshot;
+
 use super::{
     AuditError, Receipt, Shared,
     chain::Head,
     file::{LogFile, Reopened, Trouble},
     index::Unresolved,
     queue::{Job, MAX_WAITING_OUTCOMES, Work},
-    record::{Content, Kind, Record, Unfit},
+    record::{Content, Kind, Record},
 };
 
-/// The reason for a record of kind `opened`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    Created,
-    Started,
-    Rotated,
-    Replaced,
-    Recovered,
-}
-
-impl Why {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Started => "started",
-            Self::Rotated => "rotated",
-            Self::Replaced => "replaced",
-            Self::Recovered => "recovered",
-        }
-    }
-}
+/// The reasons for a record of kind `opened`.
+pub(super) const CREATED: &str = "created";
+pub(super) const STARTED: &str = "started";
+const ROTATED: &str = "rotated";
+const REPLACED: &str = "replaced";
+const RECOVERED: &str = "recovered";
 
 pub(super) struct Writer {
     pub(super) log: LogFile,
@@ -43,21 +30,6 @@ pub(super) struct Writer {
     /// Records that must be there before any other.
     pub(super) owed: VecDeque<Content>,
     pub(super) shared: Arc<Shared>,
-}
-
-enum Failure {
-    Trouble(Trouble),
-    Unfit(Unfit),
-}
-
-impl From<Failure> for AuditError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Trouble(trouble) => Self::Unavailable(trouble.to_string()),
-            Failure::Unfit(Unfit::TooLong { bytes }) => Self::TooLong { bytes },
-            Failure::Unfit(Unfit::Unreadable(why)) => Self::Unreadable(why),
-        }
-    }
 }
 
 /// True for a record of an event, and false for one of the log itself.
@@ -106,18 +78,17 @@ impl Writer {
     }
 
     /// Writes that the log was opened. What fails is tried again.
-    pub(super) fn opened(&mut self, why: Why) {
+    pub(super) fn opened(&mut self, why: &'static str) {
         self.owe_opened(why);
         let _ = self.settle();
     }
 
-    fn owe_opened(&mut self, why: Why) {
-        let content =
-            Content { outcome: Some(why.as_str().into()), ..Content::empty(Kind::Opened) };
+    fn owe_opened(&mut self, why: &'static str) {
+        let content = Content { outcome: Some(why.into()), ..Content::empty(Kind::Opened) };
         match self.owed.front_mut() {
             // Every other reason is more specific than a recovery.
             Some(first) if first.kind == Kind::Opened => {
-                if why != Why::Recovered {
+                if why != RECOVERED {
                     *first = content;
                 }
             }
@@ -130,39 +101,33 @@ impl Writer {
     fn denied(&mut self, content: Content) {
         match self.settle_and_put(content.clone()) {
             Ok(_) => {}
-            Err(Failure::Trouble(_)) => self.owed.push_back(content),
-            Err(Failure::Unfit(_)) => lost(&content),
+            Err(AuditError::Unavailable(_)) => self.owed.push_back(content),
+            Err(_) => lost(&content),
         }
     }
 
     fn job(&mut self, job: Job) {
-        let Job { content, progress, reply } = job;
-        if progress.as_ref().is_some_and(|progress| !progress.begin()) {
+        let is_intent = job.is_intent();
+        let Job { content, reply } = job;
+        // An intent whose caller gave up is void.
+        if is_intent && reply.as_ref().is_some_and(oneshot::Sender::is_closed) {
             return;
         }
-        let result = match self.settle_and_put(content.clone()) {
-            Ok(receipt) => Ok(receipt),
-            Err(failure) => {
-                let is_trouble = matches!(failure, Failure::Trouble(_));
-                if progress.is_none() && is_trouble && self.owed.len() < MAX_WAITING_OUTCOMES {
-                    self.owed.push_back(content.clone());
-                } else if progress.is_none() {
-                    lost(&content);
-                }
-                Err(failure.into())
+        let result = self.settle_and_put(content.clone());
+        match &result {
+            Ok(_) => {}
+            Err(_) if is_intent => {}
+            Err(AuditError::Unavailable(_)) if self.owed.len() < MAX_WAITING_OUTCOMES => {
+                self.owed.push_back(content.clone());
             }
-        };
-        match progress {
-            Some(progress) if result.is_ok() && !progress.finish() => {
-                self.owed.extend(content.not_sent());
-                let _ = self.settle();
-            }
-            _ => {
-                if let Some(reply) = reply {
-                    // A caller that gave up no longer listens.
-                    let _ = reply.send(result);
-                }
-            }
+            Err(_) => lost(&content),
+        }
+        let is_written = result.is_ok();
+        let is_unheard = reply.is_some_and(|reply| reply.send(result).is_err());
+        // It gave up meanwhile, and the intent is in the file.
+        if is_intent && is_written && is_unheard {
+            self.owed.extend(content.not_sent());
+            let _ = self.settle();
         }
     }
 
@@ -179,32 +144,29 @@ impl Writer {
                 let owed: Vec<_> = repeated.chain(self.owed.drain(..)).collect();
                 self.owed.extend(owed);
                 let rotated = reopened == Reopened::Rotated;
-                self.opened(if rotated { Why::Rotated } else { Why::Replaced });
+                self.opened(if rotated { ROTATED } else { REPLACED });
             }
-            Err(trouble) => self.fail(&trouble),
+            Err(trouble) => drop(self.fail(trouble)),
         }
     }
 
-    fn settle_and_put(&mut self, content: Content) -> Result<Receipt, Failure> {
-        self.settle().map_err(Failure::Trouble)?;
+    fn settle_and_put(&mut self, content: Content) -> Result<Receipt, AuditError> {
+        self.settle()?;
         self.put(content)
     }
 
     /// Proves that the log can be used, and writes the pending records.
-    fn settle(&mut self) -> Result<(), Trouble> {
-        if let Err(trouble) = self.log.check() {
-            self.fail(&trouble);
-            return Err(trouble);
-        }
+    fn settle(&mut self) -> Result<(), AuditError> {
+        self.log.check().map_err(|trouble| self.fail(trouble))?;
         if !self.shared.stats.is_healthy() {
-            self.owe_opened(Why::Recovered);
+            self.owe_opened(RECOVERED);
         }
         while let Some(content) = self.owed.front().cloned() {
             match self.put(content.clone()) {
                 Ok(_) => {}
-                Err(Failure::Trouble(trouble)) => return Err(trouble),
+                Err(trouble @ AuditError::Unavailable(_)) => return Err(trouble),
                 // It would block the log for ever.
-                Err(Failure::Unfit(unfit)) => {
+                Err(unfit) => {
                     tracing::error!(?content, ?unfit, "a record does not fit the audit log");
                 }
             }
@@ -217,15 +179,14 @@ impl Writer {
         Ok(())
     }
 
-    fn put(&mut self, content: Content) -> Result<Receipt, Failure> {
+    /// [`AuditError::Unavailable`] is an error of the log, any other one of the record.
+    fn put(&mut self, content: Content) -> Result<Receipt, AuditError> {
         let time = self.shared.clock.now();
-        let (record, line) = Record::seal(self.head.seq + 1, time, content, self.head.hash)
-            .map_err(Failure::Unfit)?;
-        if let Err(trouble) = self.log.append(&line) {
+        let (record, line) = Record::seal(self.head.seq + 1, time, content, self.head.hash)?;
+        self.log.append(&line).map_err(|trouble| {
             self.shared.stats.write_failures.fetch_add(1, Ordering::Relaxed);
-            self.fail(&trouble);
-            return Err(Failure::Trouble(trouble));
-        }
+            self.fail(trouble)
+        })?;
         self.head = Head { seq: record.seq, hash: record.hash };
         self.unresolved.take(&record);
         self.shared.index.lock().take(&record, line.len());
@@ -233,12 +194,13 @@ impl Writer {
         Ok(Receipt { seq: record.seq, hash: record.hash })
     }
 
-    fn fail(&self, trouble: &Trouble) {
-        let text = trouble.to_string();
+    /// Stops changes, and returns the reason for the caller.
+    fn fail(&self, trouble: Trouble) -> AuditError {
         if self.shared.stats.healthy.swap(false, Ordering::AcqRel) {
             let file = self.log.path().display();
-            tracing::error!(%file, error = text, "the audit log cannot be written: changes stop");
+            tracing::error!(%file, error = trouble, "the audit log cannot be written: changes stop");
         }
-        *self.shared.trouble.lock() = Some(text);
+        *self.shared.trouble.lock() = Some(trouble.clone());
+        AuditError::Unavailable(trouble)
     }
 }

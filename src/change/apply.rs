@@ -15,7 +15,7 @@ use super::{
 use crate::{
     audit::{self, ChangeId, Content},
     board::{Attribution, OwnChange},
-    cloud::{Budget, CloudError, Fate, Reason},
+    cloud::{Budget, CloudError, Fate, Reason, Traced},
     model::{ClusterId, ServiceId},
     pacing::{Pacer, Priority},
 };
@@ -31,20 +31,6 @@ pub(super) struct Apply<S, C, R> {
     pub(super) subject: S,
     pub(super) request: Asker,
     pub(super) trail: Trail,
-}
-
-/// The end of the one request.
-struct Sent {
-    /// `None`: the cloud reported a success.
-    fate: Option<Fate>,
-    failure: Option<CloudError>,
-    answer: Option<CloudAnswer>,
-}
-
-impl Sent {
-    fn failed(fate: Fate, error: CloudError) -> Self {
-        Self { fate: Some(fate), answer: CloudAnswer::of(&error), failure: Some(error) }
-    }
 }
 
 impl<S: Subject, C: Changeable, R: Recorder> Apply<S, C, R> {
@@ -149,40 +135,45 @@ impl<S: Subject, C: Changeable, R: Recorder> Apply<S, C, R> {
 
     /// Sends the change, once, and finds out what it did.
     async fn apply(&mut self, report: &mut Report) {
-        let sent = self.send().await;
-        report.failure = sent.failure;
-        report.cloud = sent.answer;
-        report.sent = sent.fate != Some(Fate::NotSent);
-        match sent.fate {
+        let fate = match self.send().await {
+            Ok(answer) => {
+                report.cloud = Some(answer);
+                None
+            }
+            Err((fate, error)) => {
+                report.cloud = CloudAnswer::of(&error);
+                report.failure = Some(error);
+                Some(fate)
+            }
+        };
+        report.sent = fate != Some(Fate::NotSent);
+        match fate {
             Some(Fate::NotSent) => self.conclude(report, Outcome::NotSent, None),
             Some(Fate::Refused) => self.refused(report).await,
             Some(Fate::Unknown) | None => self.find_out(report).await,
         }
     }
 
-    async fn send(&mut self) -> Sent {
+    /// The one request. Without a success of the cloud, its fate and the error.
+    async fn send(&mut self) -> Result<CloudAnswer, (Fate, CloudError)> {
         let token = tokio::select! {
             biased;
             () = stopped(&mut self.reader.stop) => {
                 let why = "the exporter is shutting down";
-                return Sent::failed(Fate::NotSent, CloudError::new(Reason::Internal, why));
+                return Err((Fate::NotSent, CloudError::new(Reason::Internal, why)));
             }
             token = timeout(self.env.timings.token, self.pacer.acquire(Priority::Change)) => token,
         };
-        let Ok(token) = token else { return Sent::failed(Fate::NotSent, CloudError::no_turn()) };
+        let token = token.map_err(|_| (Fate::NotSent, CloudError::no_turn()))?;
         let deadline = Instant::now() + self.env.timings.update;
         let budget = Budget { deadline, first_token: Some(token), priority: Priority::Change };
         let cloud = self.reader.cloud.clone();
         let call = self.subject.send(&*cloud, budget);
-        match self.reader.bounded(call, deadline).await {
-            Ok(traced) => match traced.result {
-                Ok(()) => {
-                    let request_id = traced.trace.request_ids.last().cloned();
-                    Sent { fate: None, failure: None, answer: Some(CloudAnswer::ok(request_id)) }
-                }
-                Err(error) => Sent::failed(error.fate_of_write(&traced.trace), error),
-            },
-            Err(error) => Sent::failed(Fate::Unknown, error),
+        let answered = self.reader.bounded(call, deadline).await;
+        let Traced { result, trace } = answered.map_err(|error| (Fate::Unknown, error))?;
+        match result {
+            Ok(()) => Ok(CloudAnswer::ok(trace.request_ids.last().cloned())),
+            Err(error) => Err((error.fate_of_write(&trace), error)),
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     ConnectionChange, Effect, Outcome, Refusal,
-    env::Env,
+    env::{Env, PacedCloud},
     json::value,
     plan::Verdict,
     service::read_record,
@@ -18,6 +18,7 @@ use crate::{
     board::{Attribution, ClusterMeta},
     cloud::{Budget, CloudError, Traced},
     model::{ClusterId, ConnectionList, Decision, EndpointId, Status},
+    pacing::Pacer,
 };
 
 /// A connection as the caller saw it: the precondition.
@@ -134,13 +135,12 @@ impl Subject for Connections {
         Key::Cluster(self.meta.id.clone())
     }
 
+    fn pacer<C>(cloud: &PacedCloud<C>) -> &Pacer {
+        &cloud.css
+    }
+
     fn named(&self, record: Content) -> Content {
-        Content {
-            project: Some((&*self.meta.project).into()),
-            cluster_id: Some(self.meta.id.clone()),
-            cluster_name: Some((&*self.meta.name).into()),
-            ..record
-        }
+        record.of_cluster(&self.meta.project, &self.meta.id, &self.meta.name)
     }
 
     fn requested(&self) -> Value {

@@ -1,8 +1,13 @@
 //! The effect of a change, by its kind.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{ConnectionChange, Difference, Outcome, json::value, plan::differences};
+use super::{
+    ConnectionChange, Difference, Outcome,
+    json::{ConnectionsView, ServiceChangeView, value},
+    plan::differences,
+};
 use crate::{label::labels, model::EndpointService};
 
 labels! {
@@ -15,17 +20,25 @@ labels! {
     }
 }
 
-/// The effect that a change would have, or had.
-#[derive(Clone, Debug)]
+/// The effect that a change would have, or had. As JSON it is a [`ServiceChangeView`] or a
+/// [`ConnectionsView`].
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
 pub enum Effect {
     /// On an endpoint service.
     Service(Box<ServiceEffect>),
     /// On connections, in the order of the request.
+    #[serde(serialize_with = "connections")]
     Connections(Vec<ConnectionChange>),
 }
 
+fn connections<S: Serializer>(all: &[ConnectionChange], serializer: S) -> Result<S::Ok, S::Error> {
+    ConnectionsView { connections: all.to_vec() }.serialize(serializer)
+}
+
 /// The effect on an endpoint service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(into = "ServiceChangeView")]
 pub struct ServiceEffect {
     /// The service before.
     pub before: EndpointService,
@@ -33,6 +46,12 @@ pub struct ServiceEffect {
     pub after: Option<EndpointService>,
     /// The differences between the state before and the requested one.
     pub diff: Vec<Difference>,
+}
+
+impl From<ServiceEffect> for ServiceChangeView {
+    fn from(ServiceEffect { before, after, diff }: ServiceEffect) -> Self {
+        Self { before: (&before).into(), after: after.as_ref().map(Into::into), diff }
+    }
 }
 
 impl Effect {

@@ -15,14 +15,13 @@ use tokio::{
 };
 
 use super::{
-    ChangeRequest, Changes, Command, Condition, Current, Outcome, Recorder, Refusal, Report,
-    Wanted,
+    ChangeRequest, Changes, Command, Current, Outcome, Recorder, Refusal, Report, Wanted,
     apply::{Apply, Trail},
     connections::Connections,
     env::{Env, PacedCloud, Projects},
-    plan::etag,
+    gates::Gates,
     record::Asker,
-    recovery::{self, Dangling},
+    recovery,
     service::Service,
     subject::{Changeable, Key, Subject},
     verify::Reader,
@@ -31,8 +30,8 @@ use crate::{
     audit::{Content, Record},
     board::{Attribution, ClusterMeta, ServiceMeta},
     cloud::{CloudError, Reason},
-    model::{ClusterId, ConnectionList, ServiceFields, ServiceId},
-    pacing::{Pacer, Priority},
+    model::{ClusterId, ServiceId},
+    pacing::Priority,
 };
 
 /// Changes under way at once: people make them, and each may wait for a slow cloud.
@@ -40,6 +39,7 @@ pub const MOST_CHANGES: usize = 16;
 /// Readings and plans under way at once, for the same reason. They have a limit of their own, because a
 /// viewer may ask for them and must not keep an editor from a change.
 pub const MOST_READS: usize = 16;
+
 /// Makes changes, ready to run.
 pub struct Engine<C, R> {
     env: Arc<Env<R>>,
@@ -48,8 +48,7 @@ pub struct Engine<C, R> {
     commands: mpsc::Receiver<Command>,
     tasks: JoinSet<Ended<R>>,
     running: HashMap<Id, Running>,
-    /// Services and clusters with a change under way, or with an intent that is not resolved; how many of each.
-    gates: HashMap<Key, usize>,
+    gates: Gates,
     /// The changes that took a gate so far.
     changes: u64,
     stop: watch::Sender<bool>,
@@ -95,8 +94,8 @@ enum Ended<R> {
     Dangling,
 }
 
-/// The services of the configuration and their clouds, or the clusters and theirs.
-type Known<M, C> = Option<(Arc<M>, PacedCloud<C>)>;
+/// A subject, or its entry on the board, and its cloud; `None` where it is not configured.
+type Known<T, C> = Option<(T, PacedCloud<C>)>;
 
 impl<C: Changeable, R: Recorder> Engine<C, R> {
     /// An engine and the handle to it. Nothing is done before [`Engine::run`]. `dangling` are the
@@ -114,7 +113,7 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
             commands,
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            gates: HashMap::new(),
+            gates: Gates::default(),
             changes: 0,
             stop: watch::Sender::new(false),
             is_stopping: false,
@@ -171,36 +170,30 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
                 match wanted {
                     Wanted::Service { project, service, update, condition } => {
                         let known = self.known_service(&project, &service);
-                        let change = known.map(|(meta, cloud)| {
-                            (Service::new(meta, update, condition), cloud.vpcep.clone(), cloud)
-                        });
-                        self.change(change, asker, answer);
+                        let of = |meta| Service::new(meta, update, condition);
+                        self.change(known.map(|(meta, cloud)| (of(meta), cloud)), asker, answer);
                     }
                     Wanted::Connections { cluster, decision } => {
-                        let change = self.known_cluster(&cluster).map(|(meta, cloud)| {
-                            (Connections::new(meta, decision), cloud.css.clone(), cloud)
-                        });
-                        self.change(change, asker, answer);
+                        let known = self.known_cluster(&cluster);
+                        let of = |meta| Connections::new(meta, decision);
+                        self.change(known.map(|(meta, cloud)| (of(meta), cloud)), asker, answer);
                     }
                 }
             }
             Command::Read { project, service, answer } => {
-                match self.may_read(self.known_service(&project, &service)) {
-                    Ok((meta, cloud)) => self.read_service(meta, &cloud, answer),
-                    // The caller may have hung up, here and below.
-                    Err(refusal) => drop(answer.send(Err(refusal))),
-                }
+                let known = self.known_service(&project, &service);
+                let known = known.map(|(meta, cloud)| (Service::to_read(meta), cloud));
+                self.read(known, answer, Current::of);
             }
             Command::ReadConnections { cluster, answer } => {
-                match self.may_read(self.known_cluster(&cluster)) {
-                    Ok((meta, cloud)) => self.read_connections(meta, &cloud, answer),
-                    Err(refusal) => drop(answer.send(Err(refusal))),
-                }
+                let known = self.known_cluster(&cluster);
+                let known = known.map(|(meta, cloud)| (Connections::to_read(meta), cloud));
+                self.read(known, answer, |list| list);
             }
         }
     }
 
-    fn known_service(&self, project: &str, service: &ServiceId) -> Known<ServiceMeta, C> {
+    fn known_service(&self, project: &str, service: &ServiceId) -> Known<Arc<ServiceMeta>, C> {
         let state = self.env.services.find(project, service.as_str())?;
         // The name of a service may be the id of another one.
         let meta = Some(state.meta.clone()).filter(|meta| meta.id == *service)?;
@@ -209,34 +202,31 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
     }
 
     /// The service in the project in which it is configured now: an id means the same everywhere.
-    fn known_anywhere(&self, service: &ServiceId) -> Known<ServiceMeta, C> {
+    fn known_anywhere(&self, service: &ServiceId) -> Known<Arc<ServiceMeta>, C> {
         let services = self.env.services.snapshot();
         let mut same = services.iter().filter(|state| state.meta.id == *service);
         same.find_map(|state| self.known_service(&state.meta.project, service))
     }
 
-    fn known_cluster(&self, cluster: &ClusterId) -> Known<ClusterMeta, C> {
+    fn known_cluster(&self, cluster: &ClusterId) -> Known<Arc<ClusterMeta>, C> {
         let meta = self.env.clusters.snapshot().cluster(cluster)?.meta.clone();
         let project = self.projects.borrow().get(&meta.project).cloned()?;
         Some((meta, project))
     }
 
-    fn may_read<M>(&self, known: Known<M, C>) -> Result<(Arc<M>, PacedCloud<C>), Refusal> {
-        match known {
-            Some(_) if self.count(Running::only_looks) >= MOST_READS => Err(Refusal::TooMany),
-            known => known.ok_or(Refusal::Unknown),
-        }
-    }
-
-    fn admit(&self, key: &Key, dry_run: bool) -> Result<(), Refusal> {
-        if !dry_run && self.gates.contains_key(key) {
-            return Err(Refusal::InProgress);
-        }
-        let is_full = match dry_run {
+    /// A subject for which there is room, with its cloud.
+    fn admit<S: Subject>(
+        &self,
+        known: Known<S, C>,
+        only_looks: bool,
+    ) -> Result<(S, PacedCloud<C>), Refusal> {
+        let (subject, cloud) = known.ok_or(Refusal::Unknown)?;
+        let is_full = match only_looks {
             true => self.count(Running::only_looks) >= MOST_READS,
+            false if self.gates.is_closed(&subject.key()) => return Err(Refusal::InProgress),
             false => self.count(Running::may_change) >= MOST_CHANGES,
         };
-        if is_full { Err(Refusal::TooMany) } else { Ok(()) }
+        if is_full { Err(Refusal::TooMany) } else { Ok((subject, cloud)) }
     }
 
     fn count(&self, is_one: impl Fn(&Running) -> bool) -> usize {
@@ -245,26 +235,24 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
 
     fn change<S: Subject>(
         &mut self,
-        change: Option<(S, Pacer, PacedCloud<C>)>,
+        known: Known<S, C>,
         request: Asker,
         answer: oneshot::Sender<Result<Report, Refusal>>,
     ) {
-        let admitted = change.ok_or(Refusal::Unknown).and_then(|change| {
-            self.admit(&change.0.key(), request.dry_run)?;
-            Ok(change)
-        });
-        let (subject, pacer, cloud) = match admitted {
-            Ok(change) => change,
+        let (subject, cloud) = match self.admit(known, request.dry_run) {
+            Ok(admitted) => admitted,
+            // The caller may have hung up, here and below.
             Err(refusal) => return drop(answer.send(Err(refusal))),
         };
         let gate = (!request.dry_run).then(|| subject.key());
         if let Some(gate) = &gate {
-            self.close(gate.clone());
+            self.gates.close(gate.clone());
             // A reading that overlaps a change must not be blamed on others; this count shows the overlap.
             self.changes += 1;
         }
         let trail: Trail = Arc::new(OnceLock::new());
         let (env, reader) = (self.env.clone(), self.reader(&cloud));
+        let pacer = S::pacer(&cloud).clone();
         // Every step has its own limit; this one applies only if one of those fails.
         let limit = env.timings.longest_change() + Duration::from_secs(1);
         let change = Apply { env, reader, pacer, subject, request, trail: trail.clone() };
@@ -277,47 +265,28 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
         self.running.insert(task.id(), Running::Change { answer, gate, trail });
     }
 
-    fn read_service(
+    fn read<S: Subject, T: Send + 'static>(
         &mut self,
-        meta: Arc<ServiceMeta>,
-        cloud: &PacedCloud<C>,
-        answer: oneshot::Sender<Result<Current, Refusal>>,
+        known: Known<S, C>,
+        answer: oneshot::Sender<Result<T, Refusal>>,
+        shown: impl FnOnce(S::State) -> T + Send + 'static,
     ) {
-        let service = Service::new(meta, ServiceFields::default(), Condition::None);
-        // The changes so far; `None` while one of this service is under way.
-        let changes = (!self.gates.contains_key(&service.key())).then_some(self.changes);
-        self.read(service, cloud, move |service, read, env, changes_now| {
-            let between = changes != Some(changes_now);
-            let whose = if between { Attribution::Ours } else { Attribution::Nobody };
-            service.was_read(env, read.clone(), whose);
-            let current = |service| Current { etag: etag(&service), service };
-            drop(answer.send(read.map(current).map_err(unreadable)));
-        });
-    }
-
-    fn read_connections(
-        &mut self,
-        meta: Arc<ClusterMeta>,
-        cloud: &PacedCloud<C>,
-        answer: oneshot::Sender<Result<Arc<ConnectionList>, Refusal>>,
-    ) {
-        let connections = Connections::to_read(meta);
-        self.read(connections, cloud, |_, read, _, _| {
-            drop(answer.send(read.map_err(unreadable)));
-        });
-    }
-
-    fn read<S: Subject>(
-        &mut self,
-        subject: S,
-        cloud: &PacedCloud<C>,
-        take: impl FnOnce(&S, Result<S::State, CloudError>, &Env<R>, u64) + Send + 'static,
-    ) {
-        let mut reader = self.reader(cloud);
+        let (subject, cloud) = match self.admit(known, true) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return drop(answer.send(Err(refusal))),
+        };
+        // The changes so far; `None` while one of this subject is under way.
+        let changes = (!self.gates.is_closed(&subject.key())).then_some(self.changes);
+        let mut reader = self.reader(&cloud);
         let task = self.tasks.spawn(async move {
             // After every change: a viewer must not keep one from its turn.
             let read = reader.read(&subject, Priority::Begun).await;
-            Ended::Read(Box::new(move |env, changes| take(&subject, read, env, changes)))
+            Ended::Read(Box::new(move |env, changes_now| {
+                let between = changes != Some(changes_now);
+                let whose = if between { Attribution::Ours } else { Attribution::Nobody };
+                subject.was_read(env, read.clone(), whose);
+                drop(answer.send(read.map(shown).map_err(unreadable)));
+            }))
         });
         self.running.insert(task.id(), Running::Read(task));
     }
@@ -333,30 +302,26 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
     fn resolve(&mut self, intent: Content) {
         // Every intent of ours names a service or a cluster.
         if let Some(id) = intent.service_id.clone() {
-            let known = self.known_anywhere(&id).and_then(|(meta, cloud)| {
-                Some((Service::recalled(meta, &intent)?, self.reader(&cloud)))
-            });
+            let known = self.known_anywhere(&id);
+            let of = |meta| Service::recalled(meta, &intent);
+            let known = known.and_then(|(meta, cloud)| Some((of(meta)?, cloud)));
             self.resolve_as(Key::Service(id), known, intent);
         } else if let Some(id) = intent.cluster_id.clone() {
-            let known = self.known_cluster(&id).and_then(|(meta, cloud)| {
-                Some((Connections::recalled(meta, &intent)?, self.reader(&cloud)))
-            });
+            let known = self.known_cluster(&id);
+            let of = |meta| Connections::recalled(meta, &intent);
+            let known = known.and_then(|(meta, cloud)| Some((of(meta)?, cloud)));
             self.resolve_as(Key::Cluster(id), known, intent);
         }
     }
 
-    fn resolve_as<S: Subject>(
-        &mut self,
-        gate: Key,
-        known: Option<(S, Reader<C>)>,
-        intent: Content,
-    ) {
-        let dangling = Dangling { env: self.env.clone(), known, intent };
+    fn resolve_as<S: Subject>(&mut self, gate: Key, known: Known<S, C>, intent: Content) {
+        let known = known.map(|(subject, cloud)| (subject, self.reader(&cloud)));
+        let env = self.env.clone();
         let task = self.tasks.spawn(async move {
-            recovery::resolve(dangling).await;
+            recovery::resolve(env, known, intent).await;
             Ended::Dangling
         });
-        self.close(gate.clone());
+        self.gates.close(gate.clone());
         self.running.insert(task.id(), Running::Dangling { gate, task });
     }
 
@@ -381,14 +346,14 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
                 };
                 if let Some(gate) = gate {
                     // The gate opens before the caller hears of the end, so that its next change is not refused.
-                    self.open(&gate);
+                    self.gates.open(&gate);
                 }
                 drop(answer.send(result));
             }
             (Running::Read(_), Ok(Ended::Read(take))) => take(&self.env, self.changes),
             // The answer is dropped, which the caller reads as a shutdown.
             (Running::Read(_), _) => {}
-            (Running::Dangling { gate, .. }, _) => self.open(&gate),
+            (Running::Dangling { gate, .. }, _) => self.gates.open(&gate),
         }
     }
 
@@ -410,20 +375,6 @@ impl<C: Changeable, R: Recorder> Engine<C, R> {
         (report.sent, report.safe_to_retry) = (true, false);
         report.failure = Some(error);
         Ok(report)
-    }
-
-    fn close(&mut self, gate: Key) {
-        // A count, because a change that died and its recovery are at the same gate for a moment.
-        *self.gates.entry(gate).or_default() += 1;
-    }
-
-    fn open(&mut self, gate: &Key) {
-        if let Some(count) = self.gates.get_mut(gate) {
-            *count -= 1;
-            if *count == 0 {
-                self.gates.remove(gate);
-            }
-        }
     }
 }
 

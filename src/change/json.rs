@@ -158,6 +158,9 @@ pub struct ChangeView<Effect> {
     pub cloud: Option<CloudAnswer>,
     /// Warnings for the caller.
     pub warnings: Vec<String>,
+    /// The error of the request, if it failed. Documents have it in other words.
+    #[serde(skip)]
+    pub failure: Option<CloudError>,
 }
 
 /// The effect on an endpoint service.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Condition, Current, Outcome, json::Difference};
+use super::{Outcome, json::Difference};
 use crate::{
     model::{EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceStatus},
     text,
@@ -95,23 +95,6 @@ pub fn etag(service: &EndpointService) -> String {
     let mut tag = text::to_hex(&digest.finalize());
     tag.truncate(ETAG_DIGITS);
     tag
-}
-
-/// The result of `If-Match` (RFC 9110, section 13.1.1; the comparison is strong).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Precondition {
-    Met,
-    Missing,
-    Failed,
-}
-
-pub(super) fn precondition(condition: &Condition, current: &Current) -> Precondition {
-    match condition {
-        Condition::None => Precondition::Missing,
-        Condition::Any => Precondition::Met,
-        Condition::Tags(tags) if tags.contains(&current.etag) => Precondition::Met,
-        Condition::Tags(_) => Precondition::Failed,
-    }
 }
 
 /// The judgment of a reading after a change.

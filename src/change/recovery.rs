@@ -18,17 +18,14 @@ use crate::{
     model::{ClusterId, ServiceId},
 };
 
-/// An intent without outcome, and what is needed to find one.
-pub(super) struct Dangling<S, C, R> {
-    pub(super) env: Arc<Env<R>>,
-    /// `None`: the subject is no longer configured, or the record does not have the requested change.
-    pub(super) known: Option<(S, Reader<C>)>,
-    pub(super) intent: Content,
-}
-
-/// Determines the outcome of the change, and records it. A shutdown leaves it for the next start.
-pub(super) async fn resolve<S: Subject, C: Changeable, R: Recorder>(dangling: Dangling<S, C, R>) {
-    let Dangling { env, known, intent } = dangling;
+/// Determines the outcome of the change of an intent without one, and records it. `known` is none if the
+/// subject is no longer configured, or the record does not have the requested change. A shutdown
+/// leaves it for the next start.
+pub(super) async fn resolve<S: Subject, C: Changeable, R: Recorder>(
+    env: Arc<Env<R>>,
+    known: Option<(S, Reader<C>)>,
+    intent: Content,
+) {
     let outcome = match known {
         Some((subject, mut reader)) => {
             let clusters = begins(&subject, &env, &intent);

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{
     Condition, Current, Effect, Outcome, Refusal, ServiceEffect,
-    env::Env,
+    env::{Env, PacedCloud},
     json::{Requested, ServiceView, value},
-    plan::{Plan, Precondition, Verdict, etag, judge, plan, precondition},
+    plan::{Plan, Verdict, judge, plan},
     subject::{Changeable, Key, Planned, Subject},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     board::{Attribution, ServiceMeta},
     cloud::{Budget, CloudError, Traced},
     model::{ClusterId, Decision, EndpointId, EndpointService, ServiceFields},
+    pacing::Pacer,
 };
 
 /// An endpoint service, and the requested change of it.
@@ -32,6 +33,11 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(meta: Arc<ServiceMeta>, update: ServiceFields, condition: Condition) -> Self {
         Self { meta, update, condition, before: ServiceFields::default() }
+    }
+
+    /// It is only read.
+    pub(super) fn to_read(meta: Arc<ServiceMeta>) -> Self {
+        Self::new(meta, ServiceFields::default(), Condition::None)
     }
 
     /// The change of an intent; `None` if the record is not of the shape that this program writes.
@@ -55,13 +61,12 @@ impl Subject for Service {
         Key::Service(self.meta.id.clone())
     }
 
+    fn pacer<C>(cloud: &PacedCloud<C>) -> &Pacer {
+        &cloud.vpcep
+    }
+
     fn named(&self, record: Content) -> Content {
-        Content {
-            project: Some((&*self.meta.project).into()),
-            service_id: Some(self.meta.id.clone()),
-            service_name: Some((&*self.meta.name).into()),
-            ..record
-        }
+        record.of_service(&self.meta.project, &self.meta.id, &self.meta.name)
     }
 
     fn requested(&self) -> Value {
@@ -83,12 +88,14 @@ impl Subject for Service {
         Planned { effect: Effect::Service(Box::new(effect)), warnings }
     }
 
+    /// The comparison of tags is strong (RFC 9110, section 13.1.1).
     fn check(&self, current: &EndpointService) -> Result<(), Refusal> {
-        let current = Current { etag: etag(current), service: current.clone() };
-        match precondition(&self.condition, &current) {
-            Precondition::Met => Ok(()),
-            Precondition::Missing => Err(Refusal::ConditionRequired(Box::new(current))),
-            Precondition::Failed => Err(Refusal::ConditionFailed(Box::new(current))),
+        let current = Current::of(current.clone());
+        match &self.condition {
+            Condition::Any => Ok(()),
+            Condition::Tags(tags) if tags.contains(&current.etag) => Ok(()),
+            Condition::Tags(_) => Err(Refusal::ConditionFailed(Box::new(current))),
+            Condition::None => Err(Refusal::ConditionRequired(Box::new(current))),
         }
     }
 

@@ -4,12 +4,17 @@ use std::future::Future;
 
 use serde_json::Value;
 
-use super::{Effect, Outcome, Refusal, env::Env, plan::Verdict};
+use super::{
+    Effect, Outcome, Refusal,
+    env::{Env, PacedCloud},
+    plan::Verdict,
+};
 use crate::{
     audit::Content,
     board::Attribution,
     cloud::{Budget, CloudError, Decisions, Services, Traced},
     model::{ClusterId, Decision, EndpointId, ServiceId},
+    pacing::Pacer,
 };
 
 /// A cloud in which both kinds of change can be made.
@@ -38,6 +43,9 @@ pub(super) trait Subject: Clone + Send + Sync + 'static {
     type State: Clone + Send + Sync;
 
     fn key(&self) -> Key;
+
+    /// The rate limit of its API.
+    fn pacer<C>(cloud: &PacedCloud<C>) -> &Pacer;
 
     /// Names it in a record.
     fn named(&self, record: Content) -> Content;

@@ -182,19 +182,28 @@ impl Checks {
         Some(found)
     }
 
-    fn ports(&mut self, node: Node) -> Option<Vec<PortMapping>> {
-        let entries = match node {
-            Node::Array(entries) => entries,
-            other => {
-                self.wrong_type("/ports", &other, "an array of port mappings");
-                return None;
-            }
+    /// The entries of a list, which is not too long. `nouns`: in full, and in short.
+    fn entries(
+        &mut self,
+        at: &str,
+        node: Node,
+        nouns: [&str; 2],
+        most: usize,
+    ) -> Option<Vec<Node>> {
+        let Node::Array(entries) = node else {
+            self.wrong_type(at, &node, &format!("an array of {}", nouns[0]));
+            return None;
         };
-        if entries.len() > MOST_PORTS {
-            let message = format!("{} mappings; expected at most {MOST_PORTS}", entries.len());
-            self.wrong("/ports", Rule::MaxItems, message);
+        if entries.len() > most {
+            let message = format!("{} {}; expected at most {most}", entries.len(), nouns[1]);
+            self.wrong(at, Rule::MaxItems, message);
             return None;
         }
+        Some(entries)
+    }
+
+    fn ports(&mut self, node: Node) -> Option<Vec<PortMapping>> {
+        let entries = self.entries("/ports", node, ["port mappings", "mappings"], MOST_PORTS)?;
         let mut ports: Vec<PortMapping> = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
             let at = format!("/ports/{index}");

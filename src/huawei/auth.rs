@@ -1,20 +1,17 @@
-//! The proof of the sender of a request, and its providers: a file for each.
+//! The proof of the sender of a request, and its providers.
 //!
 //! `issued` is the result of every provider, `account` finds the account that it belongs to, `life` decides
-//! when it is renewed, `issuer` asks IAM and STS,
-//! `provider` finds the provider of an identity, `keeper` keeps a project's credentials in force.
+//! when it is renewed. `issuer` asks IAM and STS, `exchanges` has the questions, and `metadata` is the service
+//! that is asked on a server. `provider` finds the provider of an identity, `keeper` keeps a project's
+//! credentials in force.
 
 mod account;
-mod assume;
-mod identity_provider;
+mod exchanges;
 mod issued;
 mod issuer;
 mod keeper;
 mod life;
 mod metadata;
-mod oidc;
-mod password;
-mod pod_identity;
 mod provider;
 
 pub use self::{

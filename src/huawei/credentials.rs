@@ -7,6 +7,7 @@
 
 mod checks;
 mod environment;
+mod place;
 mod profile;
 mod secret_text;
 mod source;

@@ -28,22 +28,19 @@ fn joined(headers: &HeaderMap, name: HeaderName) -> String {
 
 fn format_of(accept: &str) -> Format {
     let ranges: Vec<_> = split(accept, ',').filter_map(Range::parse).collect();
+    // Of several ranges that fit the most precise one counts. A quality of 0 means "not this one".
     let best = |kind, subtype, version| {
-        ranges
+        let fitting = ranges
             .iter()
-            .filter_map(|range| range.rate(kind, subtype, version))
-            .max()
-            .filter(Rating::accepts)
+            .filter_map(|range| Some((range.precision(kind, subtype, version)?, range.quality)));
+        let (precision, quality) = fitting.max()?;
+        (quality > 0).then_some((quality, precision))
     };
     let openmetrics = best("application", "openmetrics-text", "1.0.0");
     let text = best("text", "plain", "0.0.4");
-    let prefers_openmetrics = match (&openmetrics, &text) {
-        (Some(openmetrics), Some(text)) => {
-            let [ours, theirs] = [openmetrics, text].map(|it| (it.quality, it.precision));
-            ours > theirs || (ours == theirs && openmetrics.precision >= Precision::Exact)
-        }
-        (openmetrics, _) => openmetrics.is_some(),
-    };
+    let is_named = openmetrics.is_some_and(|(_, precision)| precision >= Precision::Exact);
+    let prefers_openmetrics =
+        openmetrics > text || openmetrics.is_some() && openmetrics == text && is_named;
     if prefers_openmetrics { Format::OpenMetrics100 } else { Format::Text004 }
 }
 
@@ -69,27 +66,13 @@ struct Range<'a> {
     quality: u16,
 }
 
-/// The precision with which a range fits a media type. Of several that fit the most precise one counts, so the
-/// precision is compared first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Rating {
-    precision: Precision,
-    quality: u16,
-}
-
+/// The precision with which a range fits a media type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {
     Anything,
     Kind,
     Exact,
     Version,
-}
-
-impl Rating {
-    /// A quality of 0 means "not this one".
-    fn accepts(&self) -> bool {
-        self.quality > 0
-    }
 }
 
 impl<'a> Range<'a> {
@@ -105,23 +88,16 @@ impl<'a> Range<'a> {
 
     /// Parameters other than the version are left alone: all text is UTF-8, and the names need no
     /// escaping.
-    fn rate(&self, kind: &str, subtype: &str, version: &str) -> Option<Rating> {
-        let precision = if self.kind == "*" {
-            Precision::Anything
-        } else if !self.kind.eq_ignore_ascii_case(kind) {
-            return None;
-        } else if self.subtype == "*" {
-            Precision::Kind
-        } else if !self.subtype.eq_ignore_ascii_case(subtype) {
-            return None;
-        } else {
-            match self.version {
-                None => Precision::Exact,
-                Some(asked) if asked == version => Precision::Version,
-                Some(_) => return None,
-            }
-        };
-        Some(Rating { precision, quality: self.quality })
+    fn precision(&self, kind: &str, subtype: &str, version: &str) -> Option<Precision> {
+        let is_kind = self.kind.eq_ignore_ascii_case(kind);
+        let is_subtype = is_kind && self.subtype.eq_ignore_ascii_case(subtype);
+        match self.version {
+            _ if self.kind == "*" => Some(Precision::Anything),
+            _ if is_kind && self.subtype == "*" => Some(Precision::Kind),
+            None if is_subtype => Some(Precision::Exact),
+            Some(asked) if is_subtype && asked == version => Some(Precision::Version),
+            _ => None,
+        }
     }
 }
 

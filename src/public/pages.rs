@@ -17,7 +17,7 @@ use axum::{
     response::Response,
 };
 
-use self::html::Html;
+use self::html::{Html, Markup as _, add};
 use crate::web::answers::{TEXT, answer};
 
 pub(super) use self::{cluster::cluster, status::StatusPage};
@@ -28,8 +28,8 @@ pub(super) fn not_found(headers: &HeaderMap, what: &'static str) -> Response {
     if !accept.is_some_and(|accept| accept.contains("text/html")) {
         return answer(StatusCode::NOT_FOUND, TEXT, format!("{what}\n"));
     }
-    let mut page = Html::new();
-    page.raw("<main><h1>Not found</h1>\n<p>").raw(what);
-    page.raw(".</p>\n<p><a href=\"/\">All clusters</a></p></main>\n");
+    let page = &mut Html::default();
+    add!(page, "<main><h1>Not found</h1>\n<p>" {what}
+        ".</p>\n<p><a href=\"/\">All clusters</a></p></main>\n");
     page.answer(StatusCode::NOT_FOUND, "Not found")
 }

@@ -1,12 +1,9 @@
 //! Requests for a reload of the configuration, by a route or by a signal.
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::web::answers::{TEXT, answer};
+use crate::web::answers::{TEXT, answer, busy};
 
 /// Requests reloads. Clones ask the same reloader.
 #[derive(Clone, Debug)]
@@ -42,10 +39,7 @@ impl ReloadHandle {
     pub(super) async fn answer(&self) -> Response {
         let (reply, answered) = oneshot::channel();
         if self.0.try_send(ReloadRequest(Some(reply))).is_err() {
-            let why = "too many reloads are waiting\n";
-            let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
-            return response;
+            return busy(1, "too many reloads are waiting\n");
         }
         match answered.await {
             Ok(Ok(pending)) => {

@@ -24,7 +24,7 @@ use tokio::{
 use super::{negotiation, state::Shared};
 use crate::{
     exposition::{Encoding, PageBytes, Sources},
-    web::answers::{TEXT, answer},
+    web::answers::{TEXT, answer, busy},
 };
 
 /// Scrapes that may wait for their turn at the same time, which takes long only after a start or a reload:
@@ -54,7 +54,10 @@ impl Scrapes {
         let format = negotiation::format(headers);
         let gzip = negotiation::gzip(headers);
         let encoding = if gzip { Encoding::Gzip } else { Encoding::Identity };
-        let Ok(place) = self.places.clone().try_acquire_owned() else { return too_many() };
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            let why = format!("{MAX_SCRAPES} scrapes are being answered, which is the limit\n");
+            return busy(1, why);
+        };
         let turn = self.turn.clone().lock_owned().await;
         let rendered = spawn_blocking(move || {
             // They go along: the work does not end when the scraper hangs up.
@@ -109,13 +112,6 @@ pub async fn keep_pages_made(shared: Shared, shutdown: impl Future<Output = ()>)
             () = next_change => {}
         }
     }
-}
-
-fn too_many() -> Response {
-    let why = format!("{MAX_SCRAPES} scrapes are being answered, which is the limit\n");
-    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
-    response
 }
 
 /// A page as a body that makes a piece only when the one before is taken.

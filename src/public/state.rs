@@ -20,6 +20,8 @@ pub struct Shared {
     /// The newest reading of every endpoint service.
     pub services: ServiceBoard,
     /// The pages for Prometheus. [`keep_pages_made`] has them ready before a scrape.
+    ///
+    /// [`keep_pages_made`]: super::keep_pages_made
     pub pages: Store,
     /// The events of the board. [`follow_board`] adds to them.
     ///

@@ -7,15 +7,12 @@ use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
-use tokio::{
-    sync::watch,
-    time::{Duration, Instant},
-};
+use tokio::{sync::watch, time::Instant};
 
 use super::{
-    answers::{TEXT, answer},
+    answers::{Refused, TEXT, answer, busy, with_header},
     basic_auth::{Busy, Counter, Login, Users},
     rate_limit::RequestLimit,
     tls::Tls,
@@ -60,39 +57,32 @@ struct Access {
     counter: Counter,
 }
 
-/// The reasons to refuse a request.
-enum Refusal {
-    TooManyRequests { wait: Duration },
-    NoLogin,
-    TooManyLogins,
-}
-
 impl Access {
-    fn new(web: Web) -> Self {
-        Self { web, counter: Counter::new() }
-    }
-
     /// The login to compare before this request may enter, if one is needed.
-    fn look_at(web: &WebSettings, request: &Request) -> Result<Option<Login>, Refusal> {
+    fn look_at(web: &WebSettings, request: &Request) -> Result<Option<Login>, Refused> {
         let route = request.extensions().get::<MatchedPath>();
         if route.is_some_and(|route| OPEN.contains(&route.as_str())) {
             return Ok(None);
         }
         if let Some(limit) = &web.rate_limit {
-            limit.take().map_err(|wait| Refusal::TooManyRequests { wait })?;
+            limit.take().map_err(|wait| {
+                let refusal = answer(StatusCode::TOO_MANY_REQUESTS, TEXT, "too many requests\n");
+                let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+                with_header(refusal, header::RETRY_AFTER, seconds)
+            })?;
         }
         if web.users.is_empty() {
             return Ok(None);
         }
-        Login::of(request.headers()).map(Some).ok_or(Refusal::NoLogin)
+        Login::of(request.headers()).map(Some).ok_or_else(no_login)
     }
 
-    async fn admit(&self, login: Option<Login>, users: Arc<Users>) -> Result<(), Refusal> {
+    async fn admit(&self, login: Option<Login>, users: Arc<Users>) -> Result<(), Refused> {
         let Some(login) = login else { return Ok(()) };
         match self.counter.admits(login, users).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Refusal::NoLogin),
-            Err(Busy) => Err(Refusal::TooManyLogins),
+            Ok(false) => Err(no_login()),
+            Err(Busy) => Err(busy(1, "too many logins at once\n").into()),
         }
     }
 }
@@ -102,8 +92,9 @@ pub fn protected<S>(router: Router<S>, web: Web, stats: Arc<Stats>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
+    let access = Access { web, counter: Counter::new() };
     router
-        .layer(middleware::from_fn_with_state(Access::new(web), enter))
+        .layer(middleware::from_fn_with_state(access, enter))
         .layer(middleware::from_fn_with_state(stats, measure))
 }
 
@@ -127,7 +118,7 @@ async fn enter(State(access): State<Access>, request: Request, next: Next) -> Re
     };
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.response(),
+        Err(refusal) => refusal.into_response(),
     };
     for (name, value) in web.headers {
         response.headers_mut().insert(name, value);
@@ -135,30 +126,9 @@ async fn enter(State(access): State<Access>, request: Request, next: Next) -> Re
     response
 }
 
-impl Refusal {
-    fn response(self) -> Response {
-        let (status, why, name, value) = match self {
-            Self::TooManyRequests { wait } => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "too many requests\n",
-                header::RETRY_AFTER,
-                HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64),
-            ),
-            Self::NoLogin => (
-                StatusCode::UNAUTHORIZED,
-                "a user name and its password are needed\n",
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static(r#"Basic realm="css-vpcep-exporter", charset="UTF-8""#),
-            ),
-            Self::TooManyLogins => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many logins at once\n",
-                header::RETRY_AFTER,
-                HeaderValue::from(1),
-            ),
-        };
-        let mut response = answer(status, TEXT, why);
-        response.headers_mut().insert(name, value);
-        response
-    }
+fn no_login() -> Refused {
+    let why = "a user name and its password are needed\n";
+    let scheme = r#"Basic realm="css-vpcep-exporter", charset="UTF-8""#;
+    let refusal = answer(StatusCode::UNAUTHORIZED, TEXT, why);
+    with_header(refusal, header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme)).into()
 }

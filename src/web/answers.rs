@@ -2,8 +2,8 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
@@ -29,12 +29,25 @@ struct Problem<'a, M> {
     members: &'a M,
 }
 
-#[derive(Serialize)]
-struct NoMembers {}
+/// An answer that ends a request early. It is boxed, as the error of many small functions.
+#[derive(Debug)]
+pub struct Refused(Box<Response>);
+
+impl From<Response> for Refused {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
 
 /// A problem document for a refused request.
 pub fn problem(status: StatusCode, detail: &str) -> Response {
-    problem_with(status, BLANK, detail, &NoMembers {})
+    problem_with(status, BLANK, detail, &serde_json::Map::new())
 }
 
 /// A problem document with its own type, which is a relative reference, and more members.
@@ -56,6 +69,22 @@ pub fn json(status: StatusCode, media_type: &'static str, value: &impl Serialize
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
     };
     answer(status, media_type, body)
+}
+
+/// The answer with one more header.
+pub fn with_header(
+    mut answer: Response,
+    name: HeaderName,
+    value: impl Into<HeaderValue>,
+) -> Response {
+    answer.headers_mut().insert(name, value.into());
+    answer
+}
+
+/// Something is busy, for so many seconds at most.
+pub fn busy(seconds: u64, why: impl Into<Body>) -> Response {
+    let busy = answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why);
+    with_header(busy, header::RETRY_AFTER, seconds)
 }
 
 /// An answer that no cache stores and whose media type no browser second-guesses.

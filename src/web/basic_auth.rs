@@ -30,30 +30,27 @@ const DECOY_SALT: [u8; 16] = *b"css-vpcep-export";
 
 /// The users who may log in.
 #[derive(Default)]
-pub struct Users {
-    by_name: BTreeMap<String, PasswordHash>,
-    highest_cost: u32,
-}
+pub struct Users(BTreeMap<String, PasswordHash>);
 
 impl Users {
     /// Users by name.
     pub fn new(by_name: BTreeMap<String, PasswordHash>) -> Self {
-        let highest_cost = by_name.values().map(|hash| hash.cost).max().unwrap_or_default();
-        Self { by_name, highest_cost }
+        Self(by_name)
     }
 
     /// True if no user is configured, so that everyone may enter.
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.0.is_empty()
     }
 
     /// Compares a login. It takes the same time for every name, known or unknown, and every password.
     fn verify(&self, login: &Login) -> bool {
-        let user = self.by_name.get(&login.name);
+        let user = self.0.get(&login.name);
+        let highest_cost = self.0.values().map(|hash| hash.cost).max().unwrap_or_default();
         let fits = user.is_some_and(|user| {
             bcrypt::verify(&*login.password, user.hash.expose()).unwrap_or(false)
         });
-        for cost in missing_work(user.map(|user| user.cost), self.highest_cost) {
+        for cost in missing_work(user.map(|user| user.cost), highest_cost) {
             let nothing = bcrypt::bcrypt(cost, DECOY_SALT, b"decoy");
             std::hint::black_box(nothing);
         }
@@ -69,7 +66,7 @@ fn missing_work(done: Option<u32>, highest: u32) -> Range<u32> {
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Users").field(&self.by_name.keys().collect::<BTreeSet<_>>()).finish()
+        f.debug_tuple("Users").field(&self.0.keys().collect::<BTreeSet<_>>()).finish()
     }
 }
 

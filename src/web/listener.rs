@@ -39,7 +39,10 @@ use self::{
     handshake::{Greeted, greet},
     request_body::RequestBody,
 };
-use super::{access::Web, answers::problem};
+use super::{
+    access::Web,
+    answers::{problem, with_header},
+};
 
 pub use self::limits::Limits;
 
@@ -164,7 +167,7 @@ async fn accept(
         };
         // Waiting here also holds back the next accept, so the system's queue is the only one.
         let place = server.seats.place().await;
-        let seat = server.seats.seat();
+        let seat = Arc::new(Seat::new());
         let connection = server.clone().serve(stream, peer, seat.clone(), closing.subscribe());
         let task = connections.spawn(async move {
             connection.await;
@@ -269,10 +272,9 @@ fn too_long(request: &Request<Incoming>, limits: &Limits) -> Option<Response> {
         return None;
     }
     let detail = format!("a request's body may have {} bytes", limits.body_bytes);
-    let mut refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
+    let refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
     // The body is not read, so the next request could not be found behind it.
-    refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    Some(refusal)
+    Some(with_header(refusal, header::CONNECTION, HeaderValue::from_static("close")))
 }
 
 /// Returns when another client needs the place and this one has been idle for too long.

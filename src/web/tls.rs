@@ -24,8 +24,8 @@ use tokio_rustls::rustls::{
 
 pub use client_auth::ClientAuth;
 pub use error::TlsError;
-pub use go_names::{cipher_suite, cipher_suite_names, curve, curve_names};
-pub use pem::Pem;
+pub use go_names::{CIPHER_SUITES, CURVES};
+pub use pem::{Pem, Place};
 
 use crate::clock::Clock;
 use pem::Stamp;
@@ -55,8 +55,8 @@ pub struct TlsSettings {
     pub certificate: Pem,
     /// Its private key.
     pub key: Pem,
-    /// The demand on client certificates.
-    pub clients: ClientAuth,
+    /// The demand on client certificates; `None`: clients are not asked for one.
+    pub clients: Option<ClientAuth>,
     /// The oldest version.
     pub min_version: TlsVersion,
     /// The newest version.
@@ -89,12 +89,6 @@ struct Files {
     complaint: Option<TlsError>,
 }
 
-/// A configuration made of the files, with warnings about them.
-struct Read {
-    config: Arc<ServerConfig>,
-    warnings: Vec<TlsError>,
-}
-
 impl Tls {
     /// Reads the files, which blocks. Warnings are part of the result.
     ///
@@ -103,7 +97,7 @@ impl Tls {
     /// nothing to agree on.
     pub fn open(settings: TlsSettings) -> Result<(Self, Vec<TlsError>), TlsError> {
         let stamps = settings.stamps();
-        let Read { config, warnings } = settings.read(Clock::system().now())?;
+        let (config, warnings) = settings.read(Clock::system().now())?;
         let files = Files { config, stamps, looked: Instant::now(), complaint: None };
         let inner = Inner { settings, files: Mutex::new(files), looking: Mutex::default() };
         Ok((Self(Arc::new(inner)), warnings))
@@ -151,7 +145,7 @@ impl Inner {
             return;
         }
         match self.settings.read(Clock::system().now()) {
-            Ok(Read { config, warnings }) => {
+            Ok((config, warnings)) => {
                 let mut files = self.files();
                 files.config = config;
                 files.stamps = stamps;
@@ -177,12 +171,14 @@ impl Inner {
 
 impl TlsSettings {
     fn stamps(&self) -> [Option<Stamp>; 3] {
-        [self.certificate.stamp(), self.key.stamp(), self.clients.ca().and_then(Pem::stamp)]
+        let ca = self.clients.as_ref().and_then(|clients| clients.ca.as_ref());
+        [self.certificate.stamp(), self.key.stamp(), ca.and_then(Pem::stamp)]
     }
 
-    fn read(&self, now: Timestamp) -> Result<Read, TlsError> {
-        let chain = self.certificate.certificates(["cert", "cert_file"])?;
-        let (key, key_warning) = self.key.private_key(["key", "key_file"])?;
+    /// A configuration made of the files, with warnings about them.
+    fn read(&self, now: Timestamp) -> Result<(Arc<ServerConfig>, Vec<TlsError>), TlsError> {
+        let chain = self.certificate.certificates()?;
+        let (key, key_warning) = self.key.private_key()?;
         let provider = Arc::new(self.provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.versions())
@@ -192,8 +188,8 @@ impl TlsSettings {
                     "found none that fits min_version and max_version, expected at least one",
                 )
             })?;
-        let builder = match self.clients.verifier(provider)? {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
+        let builder = match &self.clients {
+            Some(clients) => builder.with_client_cert_verifier(clients.verifier(provider)?),
             None => builder.with_no_client_auth(),
         };
         let expiry = chain.first().and_then(|certificate| expiry(certificate, now));
@@ -202,12 +198,8 @@ impl TlsSettings {
         config.ignore_client_order = self.prefer_server_order;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        let expiry =
-            expiry.map(|what| TlsError::new(self.certificate.key(["cert", "cert_file"]), what));
-        Ok(Read {
-            config: Arc::new(config),
-            warnings: expiry.into_iter().chain(key_warning).collect(),
-        })
+        let expiry = expiry.map(|what| TlsError::new(self.certificate.key, what));
+        Ok((Arc::new(config), expiry.into_iter().chain(key_warning).collect()))
     }
 
     /// The one that the HTTP client has too; asked for by name, because a process-wide default
@@ -238,15 +230,15 @@ impl TlsSettings {
     fn unfit(&self, error: Error) -> TlsError {
         match error {
             Error::InconsistentKeys(_) => TlsError::new(
-                self.key.key(["key", "key_file"]),
+                self.key.key,
                 "found the key of another certificate, expected the one of the certificate",
             ),
             Error::InvalidCertificate(_) => TlsError::new(
-                self.certificate.key(["cert", "cert_file"]),
+                self.certificate.key,
                 "found something else inside, expected an X.509 certificate of version 3",
             ),
             _ => TlsError::new(
-                self.key.key(["key", "key_file"]),
+                self.key.key,
                 "found a key that cannot be used, expected an RSA, ECDSA or Ed25519 key",
             ),
         }

@@ -91,7 +91,7 @@ fn certificates_and_keys_can_be_in_the_file() {
     assert!(warnings.len() == 1 && warnings[0].contains(warning), "{warnings:?}");
     assert!(warnings[0].starts_with("web.yml:1:"), "{warnings:?}");
     let shown = format!("{settings:?}");
-    assert!(shown.contains("RequireAndVerifyClientCert"), "{shown}");
+    assert!(shown.contains("clients: Some(ClientAuth { mandatory: true, ca: Some("), "{shown}");
     assert!(!shown.contains("PRIVATE") && !shown.contains(&key[40..80]), "{shown}");
 }
 

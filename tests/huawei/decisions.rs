@@ -44,16 +44,6 @@ impl Css {
         let list = self.world.poll(&self.project).await.result.unwrap();
         list.connections.iter().map(|one| one.status).collect()
     }
-
-    async fn mode(&self, name: &str) {
-        let faults = json!({"faults": [{"name": name, "operation": "css_update_connections"}]});
-        self.world.control("PUT", "faults", faults).await;
-    }
-
-    async fn ledger(&self) -> (u64, u64) {
-        let ledger = self.world.control("GET", "puts", json!({})).await;
-        (ledger["total"].as_u64().unwrap(), ledger["applied"].as_u64().unwrap())
-    }
 }
 
 #[tokio::test]
@@ -64,7 +54,7 @@ async fn a_decision_about_several_connections_is_one_request_and_shows_at_once()
     assert_eq!(css.statuses().await, [Accepted, Rejected, Rejected]);
     assert_eq!(css.decide(Decision::Accept, &css.ids[2..], 20).await, Ok(()));
     assert_eq!(css.statuses().await, [Accepted, Rejected, Accepted]);
-    assert_eq!(css.ledger().await, (2, 2));
+    assert_eq!(css.world.ledger().await, (2, 2));
     assert_eq!(css.world.sent("css_update_connections").await, 2);
 }
 
@@ -82,11 +72,11 @@ async fn a_decision_of_unknown_fate_is_never_sent_again() {
     ];
     let (mut seen, mut applied) = (0, 0);
     for (mode, reason, does) in cases {
-        css.mode(mode).await;
+        css.world.mode("css_update_connections", mode).await;
         let ended = css.decide(Decision::Reject, &css.ids, 1).await;
         assert_eq!(ended, Err((Fate::Unknown, reason)), "{mode}");
         (seen, applied) = (seen + 1, applied + does);
-        assert_eq!(css.ledger().await, (seen, applied), "{mode}");
+        assert_eq!(css.world.ledger().await, (seen, applied), "{mode}");
     }
 }
 
@@ -101,10 +91,10 @@ async fn a_refused_decision_did_nothing_and_is_not_sent_again() {
         ("partial", &unknown[..], Reason::Http4xx),
     ];
     for (number, (mode, ids, reason)) in (1..).zip(cases) {
-        css.mode(mode).await;
+        css.world.mode("css_update_connections", mode).await;
         let refused = css.decide(Decision::Reject, ids, 20).await;
         assert_eq!(refused, Err((Fate::Refused, reason)), "{mode}");
-        assert_eq!(css.ledger().await, (number, 0), "{mode}");
+        assert_eq!(css.world.ledger().await, (number, 0), "{mode}");
     }
     assert_eq!(css.statuses().await, [Status::Accepted]);
 }

@@ -39,17 +39,6 @@ impl Vpcep {
             self.project.update_service(&self.ids[0], fields, budget(seconds)).await;
         result.map_err(|error| (error.fate_of_write(&trace), error.reason))
     }
-
-    async fn mode(&self, name: &str) {
-        let faults = json!({"faults": [{"name": name, "operation": "vpcep_update"}]});
-        self.world.control("PUT", "faults", faults).await;
-    }
-
-    /// PUTs that the cloud has seen, and those that it applied.
-    async fn ledger(&self) -> (u64, u64) {
-        let ledger = self.world.control("GET", "puts", json!({})).await;
-        (ledger["total"].as_u64().unwrap(), ledger["applied"].as_u64().unwrap())
-    }
 }
 
 #[tokio::test]
@@ -77,7 +66,7 @@ async fn what_was_changed_is_read_back_and_the_echo_is_not_looked_at() {
         ..before.fields
     };
     assert_eq!(after.fields, expected);
-    assert_eq!(vpcep.ledger().await, (1, 1));
+    assert_eq!(vpcep.world.ledger().await, (1, 1));
 }
 
 #[tokio::test]
@@ -130,10 +119,10 @@ async fn a_change_of_unknown_fate_is_never_sent_again() {
     // A first success, so that the credentials are judged and a read would be tried again.
     vpcep.read().await;
     for (mode, reason, does) in cases {
-        vpcep.mode(mode).await;
+        vpcep.world.mode("vpcep_update", mode).await;
         assert_eq!(vpcep.change(&described(mode), 1).await, Err((Fate::Unknown, reason)), "{mode}");
         (seen, applied) = (seen + 1, applied + does);
-        assert_eq!(vpcep.ledger().await, (seen, applied), "{mode}");
+        assert_eq!(vpcep.world.ledger().await, (seen, applied), "{mode}");
         vpcep.world.control("PUT", "faults", json!({"faults": []})).await;
     }
 }
@@ -150,10 +139,10 @@ async fn a_refused_change_did_nothing_and_is_not_sent_again() {
         ("service-unauthorized", Reason::Auth),
     ];
     for (number, (mode, reason)) in (1..).zip(cases) {
-        vpcep.mode(mode).await;
+        vpcep.world.mode("vpcep_update", mode).await;
         let refused = vpcep.change(&described(mode), 20).await;
         assert_eq!(refused, Err((Fate::Refused, reason)), "{mode}");
-        assert_eq!(vpcep.ledger().await, (number, 0), "{mode}");
+        assert_eq!(vpcep.world.ledger().await, (number, 0), "{mode}");
     }
 }
 
@@ -169,7 +158,7 @@ async fn a_gateway_that_refuses_the_credentials_has_not_let_the_change_through()
     vpcep.world.control("PUT", "credentials", json!({ "end_tokens": true })).await;
     assert_eq!(vpcep.change(&described("after"), 20).await, Ok(()));
     assert_eq!(vpcep.read().await.fields.description.as_deref(), Some("after"));
-    assert_eq!(vpcep.ledger().await, (2, 1), "one was stopped by the gateway");
+    assert_eq!(vpcep.world.ledger().await, (2, 1), "one was stopped by the gateway");
 }
 
 #[tokio::test]

@@ -76,9 +76,9 @@ fn a_record_that_does_not_fit_is_refused() {
     assert_eq!(seal(json!("a".repeat(MAX_LINE_BYTES - overhead))), Ok(MAX_LINE_BYTES));
     let bytes = MAX_LINE_BYTES + 1;
     let refused = seal(json!("a".repeat(bytes - overhead)));
-    assert_eq!(refused, Err(record::Unfit::TooLong { bytes }));
+    assert_eq!(refused, Err(AuditError::TooLong { bytes }));
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
-    assert!(matches!(seal(deep), Err(record::Unfit::Unreadable(_))));
+    assert!(matches!(seal(deep), Err(AuditError::Unreadable(_))));
 }
 
 /// Five records of a log, as lines.

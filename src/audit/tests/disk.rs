@@ -138,15 +138,8 @@ async fn a_refusal_that_meets_a_failing_write_is_recorded_later() {
             Audit::open_on(&folder.log(), clock(), Box::new(BadDisk(plan.clone()))).unwrap();
         audit.intent(intent(1)).await.unwrap();
         *plan.failing.lock().unwrap() = 0..usize::MAX;
-        let (reason, remote, actor) = ("role", "10.0.0.8", Some("bob"));
-        let (project, service_id, service_name) = (None, None, None);
-        audit.deny(&Denial {
-            actor,
-            project,
-            service_id,
-            service_name,
-            ..Denial::of(reason, remote)
-        });
+        let denied = Content::denied("role", "10.0.0.8");
+        audit.deny(Content { actor: Some("bob".into()), ..denied });
         eventually("the failure is seen", || !audit.stats().is_healthy()).await;
         // A new file also begins with the record that the old one could not take.
         fs::rename(folder.log(), folder.0.join("old")).unwrap();

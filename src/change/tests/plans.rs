@@ -1,10 +1,14 @@
 //! Differences, warnings, tags and verdicts, without any cloud.
 
-use super::{mapping, service};
+use std::sync::Arc;
+
+use super::{fake::id, mapping, rig::meta, service};
 use crate::{
     change::{
-        Condition, Current, Outcome, etag, plan,
-        plan::{Precondition, differences, judge, precondition},
+        Condition, Outcome, Refusal, etag, plan,
+        plan::{differences, judge},
+        service::Service,
+        subject::Subject as _,
     },
     model::{
         EndpointService, Field, FieldValue, PortMapping, ServiceFields, ServiceName, ServiceStatus,
@@ -153,19 +157,19 @@ fn what_was_found_has_what_became_empty_and_not_what_was_not_told() {
 
 #[test]
 fn a_precondition_is_a_tag_of_the_list_or_a_star() {
-    let current = Current { etag: etag(&service()), service: service() };
-    let tags = |tags: &[&str]| {
-        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        precondition(&Condition::Tags(tags), &current)
+    let check = |condition| {
+        let update = Service::new(Arc::new(meta(id(), "logs")), none(), condition);
+        update.check(&service())
     };
-    assert_eq!(precondition(&Condition::None, &current), Precondition::Missing);
-    assert_eq!(precondition(&Condition::Any, &current), Precondition::Met);
-    assert_eq!(tags(&["other", &current.etag]), Precondition::Met);
-    assert_eq!(tags(&[]), Precondition::Failed);
-    assert_eq!(
-        tags(&["other", &current.etag[1..], &current.etag.to_uppercase()]),
-        Precondition::Failed
-    );
+    let tags =
+        |tags: &[&str]| check(Condition::Tags(tags.iter().map(|tag| (*tag).to_owned()).collect()));
+    let tag = etag(&service());
+    assert!(matches!(check(Condition::None), Err(Refusal::ConditionRequired(_))));
+    assert!(check(Condition::Any).is_ok());
+    assert!(tags(&["other", &tag]).is_ok());
+    assert!(matches!(tags(&[]), Err(Refusal::ConditionFailed(_))));
+    let others = tags(&["other", &tag[1..], &tag.to_uppercase()]);
+    assert!(matches!(others, Err(Refusal::ConditionFailed(_))));
 }
 
 #[test]

@@ -41,18 +41,9 @@ impl Checks {
 
     fn connections(&mut self, node: Node) -> Option<Vec<Seen>> {
         let at = "/connections";
-        let Node::Array(entries) = node else {
-            self.wrong_type(at, &node, "an array of connections");
-            return None;
-        };
+        let entries = self.entries(at, node, ["connections"; 2], MOST_CONNECTIONS)?;
         if entries.is_empty() {
             self.wrong(at, Rule::NotEmpty, "expected at least one connection");
-        }
-        if entries.len() > MOST_CONNECTIONS {
-            let message =
-                format!("{} connections; expected at most {MOST_CONNECTIONS}", entries.len());
-            self.wrong(at, Rule::MaxItems, message);
-            return None;
         }
         let mut all: Vec<Seen> = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
@@ -82,10 +73,9 @@ impl Checks {
     }
 
     fn endpoint_id(&mut self, at: &str, node: Node) -> Option<EndpointId> {
-        let id = self.text(at, node, "a string")?;
-        self.length(at, &id, 1, LONGEST_ID)?;
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let id = self.characters(at, id, ok, "letters, digits, - and _ (of ASCII)")?;
+        let expected = "letters, digits, - and _ (of ASCII)";
+        let id = self.limited(at, node, 1..=LONGEST_ID, ok, expected)?;
         Some(EndpointId::new(&id))
     }
 

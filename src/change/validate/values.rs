@@ -1,6 +1,9 @@
 //! The values of the fields, one by one.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    ops::RangeInclusive,
+};
 
 use super::{Checks, Rule, quoted};
 use crate::{change::strict_json::Node, model::TcpProxy, text::may_be_shown};
@@ -52,26 +55,20 @@ impl Checks {
     }
 
     pub(super) fn name(&mut self, at: &str, node: Node) -> Option<Box<str>> {
-        let name = self.text(at, node, "a string")?;
-        self.length(at, &name, 1, LONGEST_NAME)?;
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        self.characters(at, name, ok, "letters, digits, _ and - (of ASCII)")
+        self.limited(at, node, 1..=LONGEST_NAME, ok, "letters, digits, _ and - (of ASCII)")
     }
 
     pub(super) fn port_id(&mut self, at: &str, node: Node) -> Option<Box<str>> {
-        let id = self.text(at, node, "a string")?;
-        self.length(at, &id, 1, LONGEST_PORT_ID)?;
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        self.characters(at, id, ok, "letters, digits and - (of ASCII)")
+        self.limited(at, node, 1..=LONGEST_PORT_ID, ok, "letters, digits and - (of ASCII)")
     }
 
     pub(super) fn description(&mut self, at: &str, node: Node) -> Option<Box<str>> {
-        let text = self.text(at, node, "a string")?;
-        self.length(at, &text, 0, LONGEST_DESCRIPTION)?;
         let ok = |c: char| c != '<' && c != '>' && may_be_shown(c);
         let expected =
             "anything but <, >, line breaks, and what controls a terminal or a direction";
-        self.characters(at, text, ok, expected)
+        self.limited(at, node, 0..=LONGEST_DESCRIPTION, ok, expected)
     }
 
     pub(super) fn tcp_proxy(&mut self, at: &str, node: Node) -> Option<Box<str>> {
@@ -118,26 +115,25 @@ impl Checks {
         }
     }
 
-    pub(super) fn length(&mut self, at: &str, text: &str, least: usize, most: usize) -> Option<()> {
-        let length = text.chars().count();
-        if (least..=most).contains(&length) {
-            return Some(());
-        }
-        let message = match least {
-            0 => format!("{length} characters; expected at most {most}"),
-            _ => format!("{length} characters; expected {least} to {most}"),
-        };
-        self.wrong(at, Rule::Length, message);
-        None
-    }
-
-    pub(super) fn characters(
+    /// A text of so many characters, all of which are `ok`.
+    pub(super) fn limited(
         &mut self,
         at: &str,
-        text: Box<str>,
+        node: Node,
+        lengths: RangeInclusive<usize>,
         ok: impl Fn(char) -> bool,
         expected: &str,
     ) -> Option<Box<str>> {
+        let text = self.text(at, node, "a string")?;
+        let length = text.chars().count();
+        if !lengths.contains(&length) {
+            let message = match lengths.into_inner() {
+                (0, most) => format!("{length} characters; expected at most {most}"),
+                (least, most) => format!("{length} characters; expected {least} to {most}"),
+            };
+            self.wrong(at, Rule::Length, message);
+            return None;
+        }
         let Some(bad) = text.chars().find(|c| !ok(*c)) else { return Some(text) };
         let message =
             format!("the character {}; expected {expected}", quoted(bad.encode_utf8(&mut [0; 4])));

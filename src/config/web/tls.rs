@@ -3,7 +3,7 @@
 use super::{super::diagnostics::At, file};
 use crate::{
     secret::Secret,
-    web::tls::{self, ClientAuth, Pem, Tls, TlsError, TlsSettings, TlsVersion},
+    web::tls::{self, ClientAuth, Pem, Place, Tls, TlsError, TlsSettings, TlsVersion},
 };
 
 /// The versions that this program has.
@@ -12,9 +12,10 @@ const VERSIONS: &str = "TLS12 or TLS13; older versions are broken";
 /// Also reads the files that are named, unless only the text is checked.
 pub(super) fn tls(at: &At<'_>, written: file::Tls) -> Option<Tls> {
     let before = at.context.mistakes();
-    let certificate = pem(at, "cert", written.cert, written.cert_file, true);
-    let key = pem(at, "key", written.key, written.key_file, true);
-    let ca = pem(at, "client_ca", written.client_ca, written.client_ca_file, false);
+    let certificate = pem(at, ["cert", "cert_file"], written.cert, written.cert_file, true);
+    let key = pem(at, ["key", "key_file"], written.key, written.key_file, true);
+    let keys = ["client_ca", "client_ca_file"];
+    let ca = pem(at, keys, written.client_ca, written.client_ca_file, false);
     let word = written.client_auth_type.as_deref().unwrap_or("NoClientCert");
     let sans = written.client_allowed_sans.unwrap_or_default();
     let clients = clients(at, word, ca, sans);
@@ -23,10 +24,9 @@ pub(super) fn tls(at: &At<'_>, written: file::Tls) -> Option<Tls> {
     if min_version > max_version {
         at.key("max_version").mistake("TLS12", "no older version than min_version");
     }
-    let (suites, known) = (written.cipher_suites, tls::cipher_suite_names());
-    let cipher_suites = list(&at.key("cipher_suites"), suites, tls::cipher_suite, known);
-    let (curves, known) = (written.curve_preferences, tls::curve_names());
-    let curves = list(&at.key("curve_preferences"), curves, tls::curve, known);
+    let suites = written.cipher_suites;
+    let cipher_suites = list(&at.key("cipher_suites"), suites, &tls::CIPHER_SUITES);
+    let curves = list(&at.key("curve_preferences"), written.curve_preferences, &tls::CURVES);
     let settings = TlsSettings {
         certificate: certificate?,
         key: key?,
@@ -51,27 +51,31 @@ pub(super) fn tls(at: &At<'_>, written: file::Tls) -> Option<Tls> {
 /// A text in the web configuration itself, or in the file that it names.
 fn pem(
     at: &At<'_>,
-    key: &str,
+    [key, key_file]: [&'static str; 2],
     inline: Option<Secret>,
     file: Option<String>,
     is_required: bool,
 ) -> Option<Pem> {
     let at = at.key(key);
     match (inline, file) {
-        (Some(text), None) => Some(Pem::Inline(text)),
-        (None, Some(mut file)) => Some(Pem::File(at.context.path(&mut file))),
-        (Some(_), Some(_)) => at.wrong("both", format_args!("only one of {key} and {key}_file")),
-        (None, None) if is_required => at.wrong("nothing", format_args!("{key} or {key}_file")),
+        (Some(text), None) => Some(Pem { key, place: Place::Inline(text) }),
+        (None, Some(mut file)) => {
+            Some(Pem { key: key_file, place: Place::File(at.context.path(&mut file)) })
+        }
+        (Some(_), Some(_)) => at.wrong("both", format_args!("only one of {key} and {key_file}")),
+        (None, None) if is_required => at.wrong("nothing", format_args!("{key} or {key_file}")),
         (None, None) => None,
     }
 }
 
+/// The demand on clients, in the words of Go's `ClientAuthType`: none inside, if they are not asked for a
+/// certificate.
 fn clients(
     at: &At<'_>,
     word: &str,
     ca: Option<Pem>,
     allowed_sans: Vec<String>,
-) -> Option<ClientAuth> {
+) -> Option<Option<ClientAuth>> {
     if !allowed_sans.is_empty() && word != "RequireAndVerifyClientCert" {
         let expected = "client_auth_type RequireAndVerifyClientCert with it: a name in a \
                         certificate that is not verified, or not there, proves nothing";
@@ -79,7 +83,7 @@ fn clients(
     }
     let at_type = at.key("client_auth_type");
     match (word, ca) {
-        ("NoClientCert", None) => Some(ClientAuth::NoClientCert),
+        ("NoClientCert", None) => Some(None),
         ("NoClientCert", Some(_)) => {
             let expected = "a client_auth_type that asks for a certificate, with an authority";
             at_type.wrong(word, expected)
@@ -91,14 +95,12 @@ fn clients(
                 "{word} takes any certificate, also one that a stranger made{ignored}; \
                  RequireAndVerifyClientCert takes only those of an authority"
             ));
-            Some(match word {
-                "RequestClientCert" => ClientAuth::RequestClientCert,
-                _ => ClientAuth::RequireAnyClientCert,
-            })
+            let mandatory = word != "RequestClientCert";
+            Some(Some(ClientAuth { mandatory, ca: None, allowed_sans }))
         }
-        ("VerifyClientCertIfGiven", Some(ca)) => Some(ClientAuth::VerifyClientCertIfGiven { ca }),
-        ("RequireAndVerifyClientCert", Some(ca)) => {
-            Some(ClientAuth::RequireAndVerifyClientCert { ca, allowed_sans })
+        ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", ca @ Some(_)) => {
+            let mandatory = word == "RequireAndVerifyClientCert";
+            Some(Some(ClientAuth { mandatory, ca, allowed_sans }))
         }
         ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", None) => {
             let expected = format!("one with {word}; the authorities of the system are not asked");
@@ -122,16 +124,17 @@ fn version(at: &At<'_>, written: Option<String>, default: TlsVersion) -> TlsVers
 }
 
 /// The values of a list of names, with a mistake for each name that is unknown.
-fn list<T>(
+fn list<T: Copy>(
     at: &At<'_>,
     written: Option<Vec<String>>,
-    value: impl Fn(&str) -> Option<T>,
-    known: impl Iterator<Item = &'static str>,
+    known: &[(&str, T)],
 ) -> Vec<T> {
-    let known = known.collect::<Vec<_>>().join(", ");
-    let value = |(at, name): (At<'_>, &String)| {
-        let expected = format_args!("one of {known}");
-        value(name).or_else(|| at.wrong(format_args!("{name:?}"), expected))
+    let value = |(at, name): (At<'_>, &String)| match known.iter().find(|(known, _)| known == name) {
+        Some((_, value)) => Some(*value),
+        None => {
+            let known = known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            at.wrong(format_args!("{name:?}"), format_args!("one of {known}"))
+        }
     };
     at.each(written.iter().flatten()).filter_map(value).collect()
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Auth;
 use crate::{
+    clock::Clock,
     cloud::{CloudError, Reason},
     huawei::credentials::{Keys, check_printable},
     secret::Secret,
@@ -58,8 +59,11 @@ struct Fields {
 }
 
 impl Issued {
-    /// The temporary keys in an answer. `now` is the time by the clock of the one who answered.
-    pub(super) fn keys(body: &[u8], now: Timestamp) -> Result<Self, CloudError> {
+    /// The temporary keys in an answer. The clock of the one who answered is so many seconds ahead of ours.
+    pub(super) fn keys(body: &[u8], ours: &Clock, seconds_ahead: f64) -> Result<Self, CloudError> {
+        let ahead = SignedDuration::try_from_secs_f64(seconds_ahead).unwrap_or_default();
+        let now = ours.now();
+        let now = now.checked_add(ahead).unwrap_or(now);
         let bad = |what| CloudError::new(Reason::BadShape, format!("the answer has {what}"));
         let Body { credentials } =
             serde_json::from_slice(body).map_err(|_| bad("no temporary keys"))?;
@@ -81,12 +85,6 @@ impl Issued {
     }
 }
 
-/// The time by the clock of the cloud, which is so many seconds ahead of ours.
-pub(super) fn cloud_time(ours: Timestamp, seconds_ahead: f64) -> Timestamp {
-    let ahead = SignedDuration::try_from_secs_f64(seconds_ahead).unwrap_or_default();
-    ours.checked_add(ahead).unwrap_or(ours)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,7 +100,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_in_the_spelling_of_every_api() {
-        let now: Timestamp = "2020-01-08T03:00:00Z".parse().unwrap();
+        let clock = Clock::manual("2020-01-08T03:00:00Z".parse().unwrap());
         let ends = [
             (r#""2020-01-08T03:50:07.574000Z""#, Some(3_007)),
             (r#""2020-01-08T03:50:07Z""#, Some(3_007)),
@@ -114,7 +112,7 @@ mod tests {
         for shape in SHAPES {
             for (end, expected) in ends {
                 let Issued { auth, lifetime, .. } =
-                    Issued::keys(shape.replace("END", end).as_bytes(), now).unwrap();
+                    Issued::keys(shape.replace("END", end).as_bytes(), &clock, 0.0).unwrap();
                 let Proof::Keys(keys) = auth.proof else { panic!("keys are expected") };
                 assert_eq!((&*keys.access_key, keys.secret_key.expose()), ("AK", "SK"));
                 assert_eq!(keys.security_token.as_ref().map(Secret::expose), Some("T"));
@@ -137,7 +135,7 @@ mod tests {
             "CANARY",
         ];
         for body in canaries {
-            let error = Issued::keys(body.as_bytes(), Timestamp::UNIX_EPOCH).unwrap_err();
+            let error = Issued::keys(body.as_bytes(), &Clock::system(), 0.0).unwrap_err();
             assert_eq!(error.reason, Reason::BadShape, "{body}");
             assert!(!format!("{error:?}").contains("CANARY"), "{error:?}");
         }

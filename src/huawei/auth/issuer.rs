@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{
-    Auth,
-    issued::{Issued, cloud_time},
-};
+use super::{Auth, issued::Issued};
 use crate::{
     clock::Clock,
     cloud::CloudError,
@@ -60,9 +57,10 @@ impl<'a> Exchange<'a> {
         operation: Operation,
         base: &'a BaseUrl,
         path: &'static str,
-        body: Secret,
+        body: &Value,
         credentials: Credentials,
     ) -> Self {
+        let body = Secret::new(body.to_string());
         let (query, hidden, header, auth): (&[_], _, _, _) = (&[], None, None, None);
         let host = base.authority();
         Self { operation, base, path, query, body, hidden, header, auth, credentials, host }
@@ -103,15 +101,15 @@ impl Issuer {
         answer.inspect_err(|refusal| tell(project, clock, host, refusal, check.begun))
     }
 
-    /// The temporary keys in an answer.
-    pub(super) fn keys(&self, answer: &Answer) -> Result<Issued, CloudError> {
-        let now = cloud_time(self.now(), answer.seconds_ahead);
-        let request_id = answer.request_id.clone();
-        Issued::keys(&answer.body, now).map_err(|error| CloudError { request_id, ..error })
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.common.transport.clock().now()
+    /// Asks for temporary keys.
+    pub(super) async fn ask_for_keys(
+        &self,
+        exchange: Exchange<'_>,
+        effort: &mut Effort,
+    ) -> Result<Issued, CloudError> {
+        let Answer { body, request_id, seconds_ahead, .. } = self.ask(exchange, effort).await?;
+        let issued = Issued::keys(&body, self.common.transport.clock(), seconds_ahead);
+        issued.map_err(|error| CloudError { request_id, ..error })
     }
 
     /// The pace of all requests to IAM.

@@ -5,10 +5,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::issued::{Issued, cloud_time};
+use super::issued::Issued;
 use crate::{
     cloud::{CloudError, Reason},
     huawei::{
@@ -124,8 +123,10 @@ impl Asked<'_> {
             (state.token, state.no_tokens_until) = (Some(fresh), None);
         }
         match answer.status {
-            200 => Issued::keys(answer.body.expose().as_bytes(), self.now(&answer))
-                .map_err(NoKeys::Failed),
+            200 => {
+                let (body, clock) = (answer.body.expose().as_bytes(), self.transport.clock());
+                Issued::keys(body, clock, answer.seconds_ahead).map_err(NoKeys::Failed)
+            }
             401 if answer.body.expose().contains(NO_AGENCY) => {
                 Err(NoKeys::Absent("the server has no agency".into()))
             }
@@ -163,10 +164,6 @@ impl Asked<'_> {
             true => NoKeys::Absent(format!("no ECS metadata service at {}", self.url)),
             false => NoKeys::Failed(error),
         })
-    }
-
-    fn now(&self, answer: &PlatformAnswer) -> Timestamp {
-        cloud_time(self.transport.clock().now(), answer.seconds_ahead)
     }
 }
 

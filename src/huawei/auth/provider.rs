@@ -1,11 +1,11 @@
 //! The provider of each identity.
 
 use super::{
-    Auth, assume, identity_provider,
+    Auth,
     issued::{Issued, Lifetime},
     issuer::Issuer,
     metadata::NoKeys,
-    oidc, password, pod_identity, whole,
+    whole,
 };
 use crate::{
     cloud::{CloudError, Reason},
@@ -26,7 +26,7 @@ pub(super) async fn issue(
         return own(issuer, identity, effort).await;
     };
     let base = own(issuer, base, effort).await?;
-    assume::issue(issuer, &base.auth, agency, effort).await.map_err(|error| {
+    issuer.keys_of_agency(&base.auth, agency, effort).await.map_err(|error| {
         let message = format!("the agency is not assumed: {}", error.message);
         CloudError { message, ..error }
     })
@@ -38,16 +38,15 @@ async fn own(
     identity: &Identity,
     effort: &mut Effort,
 ) -> Result<Issued, CloudError> {
+    let credentials = whole(identity);
     let permanent = |auth| Ok(Issued { auth, lifetime: Lifetime::Permanent, is_of_pod: false });
     match identity {
         Identity::Keys(keys) => permanent(Auth::keys(keys)),
         Identity::Token(token) => permanent(Auth::token(token.clone())),
-        Identity::Password(login) => password::issue(issuer, login, whole(identity), effort).await,
-        Identity::IdToken(token) => {
-            identity_provider::issue(issuer, token, whole(identity), effort).await
-        }
-        Identity::Oidc(token) => oidc::issue(issuer, token, whole(identity), effort).await,
-        Identity::PodIdentity(pod) => pod_identity::issue(issuer, pod).await,
+        Identity::Password(login) => issuer.token_for_password(login, credentials, effort).await,
+        Identity::IdToken(token) => issuer.keys_for_id_token(token, credentials, effort).await,
+        Identity::Oidc(token) => issuer.keys_for_oidc(token, credentials, effort).await,
+        Identity::PodIdentity(pod) => issuer.keys_of_pod(pod).await,
         Identity::Metadata => metadata(issuer).await.map_err(|no_keys| match no_keys {
             NoKeys::Absent(why) => none(&why),
             NoKeys::Failed(error) => error,
@@ -77,7 +76,7 @@ async fn platform(
         Err(NoKeys::Absent(why)) => why,
     };
     match pod {
-        Ok(pod) => pod_identity::issue(issuer, pod).await,
+        Ok(pod) => issuer.keys_of_pod(pod).await,
         Err(CredentialsError::Absent(why)) => Err(none(&format!("{tried}; {absent}; {why}"))),
         Err(CredentialsError::Broken(why)) => Err(none(why)),
     }

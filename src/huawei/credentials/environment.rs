@@ -6,8 +6,7 @@ use std::{
 };
 
 use super::{
-    CredentialsError, Defaults, IdToken, Identity, Keys, PodIdentity, checks::checked,
-    secret_text::read_token,
+    CredentialsError, Defaults, Identity, PodIdentity, place::Place, secret_text::read_token,
 };
 use crate::secret::Secret;
 
@@ -61,42 +60,14 @@ impl Environment {
         Self(names.filter_map(value).filter(|(_, value)| !value.expose().is_empty()).collect())
     }
 
-    fn get(&self, name: &str) -> Option<&Secret> {
-        self.0.get(name)
-    }
-
-    /// The text of a variable that is no secret.
-    fn text(&self, name: &str) -> Option<String> {
-        self.get(name).map(|value| value.expose().to_owned())
-    }
-
     /// The identity provider's token, else the keys.
     pub(super) fn identity(&self) -> Result<Identity, CredentialsError> {
-        match (self.text(IDP), self.text(ID_TOKEN_FILE)) {
-            (Some(idp_id), Some(file)) => {
-                let id_token = read_token(Path::new(&file))?;
-                return Ok(Identity::IdToken(IdToken { idp_id, id_token }));
-            }
-            (Some(_), None) => return half(IDP, ID_TOKEN_FILE),
-            (None, Some(_)) => return half(ID_TOKEN_FILE, IDP),
-            (None, None) => {}
+        if let Some(identity) = self.id_token(IDP, ID_TOKEN_FILE)? {
+            return Ok(identity);
         }
-        self.keys().map(Identity::Keys)
-    }
-
-    fn keys(&self) -> Result<Keys, CredentialsError> {
-        for (access_key, secret_key, security_token) in KEY_VARIABLES {
-            match (self.get(access_key), self.get(secret_key)) {
-                (Some(access), Some(secret)) => {
-                    return checked(Keys {
-                        access_key: access.expose().to_owned(),
-                        secret_key: secret.clone(),
-                        security_token: security_token.and_then(|name| self.get(name)).cloned(),
-                    });
-                }
-                (Some(_), None) => return half(access_key, secret_key),
-                (None, Some(_)) => return half(secret_key, access_key),
-                (None, None) => {}
+        for (access, secret, token) in KEY_VARIABLES {
+            if let Some(keys) = self.keys(access, secret, token)? {
+                return Ok(keys);
             }
         }
         let names = KEY_VARIABLES.map(|(access, secret, _)| format!("{access} and {secret}"));
@@ -105,7 +76,7 @@ impl Environment {
 
     /// The agent beside the pod, if the platform says that there is one.
     pub(super) fn pod_identity(&self) -> Result<PodIdentity, CredentialsError> {
-        match (self.text(POD_URL), self.text(POD_TOKEN_FILE)) {
+        match (self.get(POD_URL), self.get(POD_TOKEN_FILE)) {
             (Some(url), Some(file)) => {
                 Ok(PodIdentity { url, token: read_token(Path::new(&file))? })
             }
@@ -119,32 +90,32 @@ impl Environment {
     /// The settings in it other than credentials.
     pub(super) fn defaults(&self) -> Defaults {
         Defaults {
-            project_id: self.text(PROJECT_ID),
-            domain_id: self.text(DOMAIN_ID),
+            project_id: self.get(PROJECT_ID),
+            domain_id: self.get(DOMAIN_ID),
             iam_endpoint: self.iam_endpoint(),
         }
     }
 
     /// The address of IAM, with any source of credentials.
     pub fn iam_endpoint(&self) -> Option<String> {
-        self.text(IAM_ENDPOINT)
+        self.get(IAM_ENDPOINT)
     }
 
     /// The address of STS.
     pub fn sts_endpoint(&self) -> Option<String> {
-        self.text(STS_ENDPOINT)
+        self.get(STS_ENDPOINT)
     }
 
     /// A variable that programs know in upper and in lower case, such as `HTTPS_PROXY`.
     pub fn either_case(&self, upper: &str) -> Option<&Secret> {
-        self.get(upper).or_else(|| self.get(&upper.to_ascii_lowercase()))
+        self.0.get(upper).or_else(|| self.0.get(&*upper.to_ascii_lowercase()))
     }
 
     /// The profile file that the official SDK would read.
     pub fn profile_file(&self) -> Option<PathBuf> {
         match (self.get(PROFILE_VARIABLE), self.get("HOME")) {
-            (Some(file), _) => Some(file.expose().into()),
-            (None, Some(home)) => Some(Path::new(home.expose()).join(PROFILE_DEFAULT)),
+            (Some(file), _) => Some(file.into()),
+            (None, Some(home)) => Some(Path::new(&home).join(PROFILE_DEFAULT)),
             (None, None) => None,
         }
     }
@@ -152,23 +123,36 @@ impl Environment {
     /// A path that may begin with `~/`.
     pub fn expand_home(&self, path: &str) -> PathBuf {
         match (path.strip_prefix("~/"), self.get("HOME")) {
-            (Some(rest), Some(home)) => Path::new(home.expose()).join(rest),
+            (Some(rest), Some(home)) => Path::new(&home).join(rest),
             _ => path.into(),
         }
     }
 }
 
-fn half<T>(set: &str, missing: &str) -> Result<T, CredentialsError> {
-    Err(CredentialsError::Broken(format!("{set} without {missing}")))
+impl Place for Environment {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(|value| value.expose().to_owned())
+    }
+
+    fn half(&self, has: &str, lacks: &str) -> String {
+        format!("{has} without {lacks}")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Keys, *};
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         let variables: BTreeMap<_, _> = variables.iter().copied().collect();
         Environment::capture(&|name| variables.get(name).map(|value| (*value).to_owned()))
+    }
+
+    fn keys(environment: &Environment) -> Result<Keys, CredentialsError> {
+        environment.identity().map(|identity| match identity {
+            Identity::Keys(keys) => keys,
+            other => panic!("{other:?}"),
+        })
     }
 
     #[test]
@@ -180,22 +164,22 @@ mod tests {
             ("HUAWEICLOUD_SDK_SK", "sdk-secret"),
             ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "token"),
         ]);
-        let keys = all.keys().unwrap();
-        assert_eq!((keys.access_key.as_str(), keys.secret_key.expose()), ("sdk", "sdk-secret"));
-        assert_eq!(keys.security_token.as_ref().map(Secret::expose), Some("token"));
-        assert!(!format!("{keys:?} {all:?}").contains("sdk-secret"));
+        let found = keys(&all).unwrap();
+        assert_eq!((found.access_key.as_str(), found.secret_key.expose()), ("sdk", "sdk-secret"));
+        assert_eq!(found.security_token.as_ref().map(Secret::expose), Some("token"));
+        assert!(!format!("{found:?} {all:?}").contains("sdk-secret"));
         let documents = environment(&[("CLOUD_SDK_AK", "doc"), ("CLOUD_SDK_SK", "s")]);
-        assert_eq!(documents.keys().unwrap().access_key, "doc");
+        assert_eq!(keys(&documents).unwrap().access_key, "doc");
     }
 
     #[test]
     fn nothing_is_absent_and_half_a_pair_is_broken() {
         let empty = environment(&[("HUAWEICLOUD_SDK_AK", ""), ("HUAWEICLOUD_SDK_SK", "")]);
-        assert!(matches!(empty.keys(), Err(CredentialsError::Absent(_))));
-        let half = environment(&[("HUAWEICLOUD_SDK_AK", "canary")]).keys().unwrap_err();
+        assert!(matches!(keys(&empty), Err(CredentialsError::Absent(_))));
+        let half = keys(&environment(&[("HUAWEICLOUD_SDK_AK", "canary")])).unwrap_err();
         let text = "HUAWEICLOUD_SDK_AK without HUAWEICLOUD_SDK_SK";
         assert_eq!(half, CredentialsError::Broken(text.into()));
-        let line = environment(&[("CLOUD_SDK_AK", "a"), ("CLOUD_SDK_SK", "canary\n")]).keys();
+        let line = keys(&environment(&[("CLOUD_SDK_AK", "a"), ("CLOUD_SDK_SK", "canary\n")]));
         assert!(matches!(&line, Err(CredentialsError::Broken(text)) if !text.contains("canary")));
     }
 }

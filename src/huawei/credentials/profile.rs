@@ -2,12 +2,7 @@
 
 use std::{collections::HashMap, io, path::Path};
 
-use super::{
-    CredentialsError, Defaults, IdToken, Identity, Keys,
-    checks::checked,
-    secret_text::{read_private, read_token},
-};
-use crate::secret::Secret;
+use super::{CredentialsError, Defaults, Identity, place::Place, secret_text::read_private};
 
 /// The section of the profile file that is for one region and project (the other is `global`).
 pub const PROFILE_SECTION: &str = "basic";
@@ -34,36 +29,13 @@ impl Profile {
         }
     }
 
-    fn get(&self, name: &str) -> Option<String> {
-        self.values.get(name).filter(|value| !value.is_empty()).cloned()
-    }
-
     /// The identity provider's token, else the keys.
     pub(super) fn identity(&self) -> Result<Identity, CredentialsError> {
-        let place = &self.place;
-        let half = |has: &str, lacks: &str| {
-            Err(CredentialsError::Broken(format!("{place} has {has}, but no {lacks}")))
-        };
-        match (self.get("idp_id"), self.get("id_token_file")) {
-            (Some(idp_id), Some(file)) => {
-                let id_token = read_token(Path::new(&file))?;
-                return Ok(Identity::IdToken(IdToken { idp_id, id_token }));
-            }
-            (Some(_), None) => return half("idp_id", "id_token_file"),
-            (None, Some(_)) => return half("id_token_file", "idp_id"),
-            (None, None) => {}
+        if let Some(identity) = self.id_token("idp_id", "id_token_file")? {
+            return Ok(identity);
         }
-        match (self.get("ak"), self.get("sk")) {
-            (Some(access_key), Some(secret_key)) => checked(Keys {
-                access_key,
-                secret_key: Secret::new(secret_key),
-                security_token: self.get("security_token").map(Secret::new),
-            })
-            .map(Identity::Keys),
-            (None, None) => Err(CredentialsError::Absent(format!("{place} has neither ak nor sk"))),
-            (Some(_), None) => half("ak", "sk"),
-            (None, Some(_)) => half("sk", "ak"),
-        }
+        let absent = || CredentialsError::Absent(format!("{} has neither ak nor sk", self.place));
+        self.keys("ak", "sk", Some("security_token"))?.ok_or_else(absent)
     }
 
     /// The settings in it other than credentials.
@@ -73,6 +45,16 @@ impl Profile {
             domain_id: self.get("domain_id"),
             iam_endpoint: self.get("iam_endpoint"),
         }
+    }
+}
+
+impl Place for Profile {
+    fn get(&self, name: &str) -> Option<String> {
+        self.values.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    fn half(&self, has: &str, lacks: &str) -> String {
+        format!("{} has {has}, but no {lacks}", self.place)
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    html::Html,
+    html::{Html, Markup, add, after, badge, code},
     times::{ahead, when},
 };
 use crate::{
     board::{ClusterState, Freshness, Observation, Rejection},
+    cloud::CloudError,
     model::Status,
 };
 
@@ -84,7 +85,11 @@ pub(super) fn reasons(
         page.raw("<li>");
         match (need, state.shown(now, stale_after)) {
             (Need::Blind | Need::Failing, data) => unreadable(page, state, data, now),
-            (Need::SwitchedOff, _) => switched_off(page, state, now),
+            (Need::SwitchedOff, _) => {
+                let seen = state.service_switched.map(|at| when(at, now));
+                add!(page, "<b>The endpoint service was switched off</b> (<code>CSS.5182</code>)"
+                    {after(", seen at ", seen)} ". Every endpoint of the cluster is cut off.");
+            }
             (Need::Incomplete, Some(data)) => incomplete(page, data),
             (Need::Rejected | Need::RejectedHere, Some(data)) => {
                 connections(page, data, Status::Rejected, "rejected", now);
@@ -102,38 +107,27 @@ pub(super) fn reasons(
     page.raw("</ul></section>\n");
 }
 
-fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
-    page.raw("<b>The endpoint service was switched off</b> (<code>CSS.5182</code>)");
-    if let Some(at) = state.service_switched {
-        page.raw(", seen at ");
-        when(page, at, now);
-    }
-    page.raw(". Every endpoint of the cluster is cut off.");
-}
-
 fn unreadable(page: &mut Html, state: &ClusterState, data: Option<&Observation>, now: Timestamp) {
     let Some(error) = state.last_error() else {
         page.raw("<b>The last poll of the cluster was too long ago.</b> ");
         old_data(page, state, data, now);
         return;
     };
-    page.raw("<b>The cluster cannot be read</b>");
-    if let Some(since) = state.failing_since {
-        page.raw(" since ");
-        when(page, since, now);
-    }
-    page.raw(": <span class=\"b warn\">").raw(error.reason.as_str()).raw("</span> ");
-    page.raw("<span class=\"long\">").text(&error.to_string()).raw("</span>");
-    if let Some(id) = &error.request_id {
-        page.raw(", request id <code>").text(id).raw("</code>");
-    }
-    page.raw(". ");
+    let since = state.failing_since.map(|since| when(since, now));
+    add!(page, "<b>The cluster cannot be read</b>" {after(" since ", since)} ": " {failure(error)}
+        {after(", request id ", error.request_id.as_deref().map(code))} ". ");
     if let Some(at) = credentials_tried(state) {
-        page.raw("The credentials are tried again ");
-        ahead(page, at, now);
-        page.raw(". ");
+        add!(page, "The credentials are tried again " {ahead(at, now)} ". ");
     }
     old_data(page, state, data, now);
+}
+
+/// The cause of a failed poll.
+pub(super) fn failure(error: &CloudError) -> impl Markup {
+    move |page: &mut Html| {
+        add!(page, {badge("warn", error.reason.as_str())}
+            " <span class=\"long\">" {error.to_string()} "</span>");
+    }
 }
 
 /// The time at which credentials in back-off are tried again: the first poll after the back-off.
@@ -145,36 +139,18 @@ pub(super) fn credentials_tried(state: &ClusterState) -> Option<Timestamp> {
 /// The advice for the remaining reasons.
 fn old_data(page: &mut Html, state: &ClusterState, data: Option<&Observation>, now: Timestamp) {
     match (&state.observation, data) {
-        (None, _) => {
-            page.raw("It was never read.");
-        }
+        (None, _) => page.raw("It was never read."),
         (Some(old), None) => {
-            page.raw("The last data, from ");
-            when(page, old.at, now);
-            page.raw(", are too old to be shown.");
+            add!(page, "The last data, from " {when(old.at, now)} ", are too old to be shown.");
         }
-        (Some(_), Some(data)) => {
-            page.raw("The data shown are from ");
-            when(page, data.at, now);
-            page.raw(".");
-        }
+        (Some(_), Some(data)) => add!(page, "The data shown are from " {when(data.at, now)} "."),
     }
-}
-
-/// The holder of the token that rejected it, and the time.
-fn rejected_here(page: &mut Html, rejection: &Rejection, now: Timestamp) {
-    page.raw(", rejected here by <b>").text(&rejection.actor).raw("</b> ");
-    when(page, rejection.at, now);
-    page.raw(" with change <code>").text(&rejection.change_id).raw("</code>");
 }
 
 fn incomplete(page: &mut Html, data: &Observation) {
-    let read = data.list.connections.len();
-    page.raw("<b>Not all connections could be read</b>: ").text(&read.to_string());
-    if let Some(reported) = data.list.reported {
-        page.raw(" of ").text(&reported.to_string());
-    }
-    page.raw(".");
+    let read = data.list.connections.len() as u64;
+    add!(page, "<b>Not all connections could be read</b>: " {read}
+        {after(" of ", data.list.reported)} ".");
 }
 
 fn connections(
@@ -186,22 +162,20 @@ fn connections(
 ) {
     let count = data.list.counts()[status as usize];
     let noun = if count == 1 { " connection is " } else { " connections are " };
-    page.raw("<b>").text(&count.to_string()).raw(noun).raw(are).raw("</b>:<ul>\n");
+    add!(page, "<b>" {count} {noun} {are} "</b>:<ul>\n");
     let of_status = data.connections().filter(|(connection, _)| connection.status == status);
     for (connection, since) in of_status.take(NAMED) {
         let id = connection.endpoint_id();
-        page.raw("<li><a href=\"#").text(id).raw("\"><code>").text(id).raw("</code></a>");
-        if let Some(since) = since {
-            page.raw(" since ");
-            when(page, since, now);
-        }
-        if let Some(rejection) = data.rejection(connection) {
-            rejected_here(page, rejection, now);
+        let since = since.map(|since| when(since, now));
+        add!(page, "<li><a href=\"#" {id} "\">" {code(id)} "</a>" {after(" since ", since)});
+        if let Some(Rejection { actor, at, change_id, .. }) = data.rejection(connection) {
+            add!(page, ", rejected here by <b>" {actor} "</b> " {when(*at, now)}
+                " with change " {code(change_id)});
         }
         page.raw("</li>\n");
     }
     if let Some(more) = count.checked_sub(NAMED as u64).filter(|more| *more > 0) {
-        page.raw("<li>and ").text(&more.to_string()).raw(" more, in the table below</li>\n");
+        add!(page, "<li>and " {more} " more, in the table below</li>\n");
     }
     page.raw("</ul>");
 }

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{html::Html, times::ago};
+use super::{
+    html::{Html, Markup, add, after, cell, code},
+    times::ago,
+};
 use crate::board::ClusterState;
 
 /// A change.
@@ -35,22 +38,17 @@ impl<'a> Change<'a> {
         connections.chain(switch)
     }
 
-    /// The cells for the time, the subject and the change.
-    pub(super) fn cells(&self, page: &mut Html, now: Timestamp, cluster: impl FnOnce(&mut Html)) {
-        page.labelled("Seen", "");
-        ago(page, self.at, now);
-        page.raw("</td>");
-        cluster(page);
-        page.labelled("Endpoint", "");
-        match self.endpoint_id {
-            Some(id) => page.raw("<code>").text(id).raw("</code></td>"),
-            None => page.raw("the endpoint service</td>"),
-        };
-        page.labelled("Change", "").raw(self.from).raw(" → ").raw(self.to);
-        if let Some(id) = self.change_id {
-            page.raw(", by change <code>").text(id).raw("</code>");
+    /// A row with the time, the place, the subject and the change.
+    pub(super) fn row(self, now: Timestamp, cluster: impl Markup) -> impl Markup {
+        move |page: &mut Html| {
+            let endpoint = self.endpoint_id.map(code);
+            let otherwise = self.endpoint_id.is_none().then_some("the endpoint service");
+            let subject = |page: &mut Html| add!(page, {endpoint} {otherwise});
+            let by = after(", by change ", self.change_id.map(code));
+            let change = |page: &mut Html| add!(page, {self.from} " → " {self.to} {by});
+            add!(page, "<tr>" {cell("Seen", "", ago(self.at, now))} {cluster}
+                {cell("Endpoint", "", subject)} {cell("Change", "", change)} "</tr>\n");
         }
-        page.raw("</td>");
     }
 }
 

@@ -6,9 +6,9 @@ use axum::{http::StatusCode, response::Response};
 use jiff::Timestamp;
 
 use super::{
-    attention::{Need, credentials_tried},
+    attention::{Need, credentials_tried, failure},
     changes::Change,
-    html::Html,
+    html::{Html, Markup, add, after, badge, cell, count},
     times::{ago, ahead, lasting},
 };
 use crate::{
@@ -36,41 +36,34 @@ impl StatusPage<'_> {
     /// The page at `/`.
     pub(in crate::public) fn answer(&self) -> Response {
         let &Self { snapshot, now, stale_after, .. } = self;
-        let mut page = Html::new();
-        page.raw("<header><h1>VPC endpoint connections of CSS clusters</h1>\n");
-        as_of(&mut page, now);
-        page.raw("</header>\n<main data-events=\"").text(&self.event.to_string()).raw("\">\n");
+        let page = &mut Html::default();
+        add!(page, "<header><h1>VPC endpoint connections of CSS clusters</h1>\n" {as_of(now)}
+            "</header>\n<main data-events=\"" {self.event} "\">\n");
         let with_needs = |state| (Need::all(state, now, stale_after), state);
         let all: Vec<_> = snapshot.clusters().iter().map(|state| with_needs(&**state)).collect();
-        summary(&mut page, &all, now, stale_after);
-        self.filter(&mut page);
+        summary(page, &all, now, stale_after);
+        add!(page, "<form id=\"filter\" role=\"search\"><label for=\"words\">Filter</label> \
+            <input id=\"words\" name=\"filter\" type=\"search\" value=\"" {self.filter}
+            "\" placeholder=\"name, id, project, region\"> <output id=\"found\"></output></form>\n");
         let words: Vec<_> = self.filter.split_whitespace().map(str::to_lowercase).collect();
         let wanted = all.into_iter().filter(|(_, state)| has_all(&words, state)).collect();
-        clusters(&mut page, wanted, now, stale_after);
-        changes(&mut page, snapshot, now);
-        page.raw("</main>\n<footer><nav aria-label=\"More\"><a href=\"");
-        page.text(self.telemetry_path).raw("\">Metrics</a><a href=\"/api/v1/clusters\">JSON</a>");
-        page.raw("<a href=\"/config\">Configuration</a><a href=\"/-/healthy\">Health</a>");
-        page.raw(
-            "<a href=\"/-/ready\">Readiness</a></nav>\n<p class=\"quiet\">css-vpcep-exporter ",
-        );
-        page.raw(env!("CARGO_PKG_VERSION")).raw("</p></footer>\n");
+        clusters(page, wanted, now, stale_after);
+        changes(page, snapshot, now);
+        add!(page, "</main>\n<footer><nav aria-label=\"More\">\
+            <a href=\"" {self.telemetry_path} "\">Metrics</a><a href=\"/api/v1/clusters\">JSON</a>\
+            <a href=\"/config\">Configuration</a><a href=\"/-/healthy\">Health</a>\
+            <a href=\"/-/ready\">Readiness</a></nav>\n<p class=\"quiet\">css-vpcep-exporter "
+            {env!("CARGO_PKG_VERSION")} "</p></footer>\n");
         page.answer(StatusCode::OK, "css-vpcep-exporter")
-    }
-
-    fn filter(&self, page: &mut Html) {
-        page.raw("<form id=\"filter\" role=\"search\"><label for=\"words\">Filter</label> ");
-        page.raw("<input id=\"words\" name=\"filter\" type=\"search\" value=\"").text(self.filter);
-        page.raw(
-            "\" placeholder=\"name, id, project, region\"> <output id=\"found\"></output></form>\n",
-        );
     }
 }
 
 /// When the page was made. The page's script says there whether it is live.
-pub(super) fn as_of(page: &mut Html, now: Timestamp) {
-    page.raw("<p id=\"live\" class=\"quiet\" role=\"status\">As of ");
-    page.text(&now.strftime("%T UTC").to_string()).raw("</p>\n");
+pub(super) fn as_of(now: Timestamp) -> impl Markup {
+    let time = now.strftime("%T UTC").to_string();
+    move |page: &mut Html| {
+        add!(page, "<p id=\"live\" class=\"quiet\" role=\"status\">As of " {time} "</p>\n");
+    }
 }
 
 fn has_all(words: &[String], state: &ClusterState) -> bool {
@@ -84,21 +77,21 @@ fn has_all(words: &[String], state: &ClusterState) -> bool {
 type WithNeeds<'a> = (Vec<Need>, &'a ClusterState);
 
 fn summary(page: &mut Html, all: &[WithNeeds<'_>], now: Timestamp, stale_after: Duration) {
-    page.raw("<p id=\"summary\">").text(&all.len().to_string()).raw(" clusters:");
+    add!(page, "<p id=\"summary\">" {all.len() as u64} " clusters:");
     for freshness in Freshness::ALL {
-        let count =
-            all.iter().filter(|(_, state)| state.freshness(now, stale_after) == freshness).count();
+        let of = all.iter().filter(|(_, state)| state.freshness(now, stale_after) == freshness);
+        let count = of.count() as u64;
         if count > 0 {
-            page.raw(" <span class=\"b ").raw(colour(freshness)).raw("\">");
-            page.text(&count.to_string()).raw(" ").raw(freshness.as_str()).raw("</span>");
+            let word = |page: &mut Html| add!(page, {count} " " {freshness.as_str()});
+            add!(page, " " {badge(colour(freshness), word)});
         }
     }
-    let needy = all.iter().filter(|(needs, _)| !needs.is_empty()).count();
+    let needy = all.iter().filter(|(needs, _)| !needs.is_empty()).count() as u64;
     match needy {
         0 => page.raw(". None needs attention."),
         1 => page.raw(". <b>1 needs attention.</b>"),
-        _ => page.raw(". <b>").text(&needy.to_string()).raw(" need attention.</b>"),
-    };
+        _ => add!(page, ". <b>" {needy} " need attention.</b>"),
+    }
     page.raw("</p>\n");
 }
 
@@ -127,8 +120,8 @@ fn clusters(page: &mut Html, mut all: Vec<WithNeeds<'_>>, now: Timestamp, stale_
     }
     page.raw("</tbody></table>\n");
     if all.len() > MOST_CLUSTERS {
-        page.raw("<p class=\"quiet\">").text(&(all.len() - MOST_CLUSTERS).to_string());
-        page.raw(" more are in <a href=\"/api/v1/clusters\">the JSON</a>.</p>\n");
+        add!(page, "<p class=\"quiet\">" {(all.len() - MOST_CLUSTERS) as u64}
+            " more are in <a href=\"/api/v1/clusters\">the JSON</a>.</p>\n");
     }
 }
 
@@ -152,93 +145,77 @@ fn row(
     now: Timestamp,
     stale_after: Duration,
 ) {
-    let id = state.meta.id.as_str();
-    page.raw("<tr id=\"c-").text(id).raw("\">").labelled("State", "");
-    badges(page, needs, state.freshness(now, stale_after));
-    page.raw("</td>").cell("Project", &state.meta.project);
-    page.cell("Region", state.meta.region.as_str()).labelled("Cluster", "");
-    page.raw("<a href=\"/clusters/").text(id).raw("\">").text(&state.meta.name).raw("</a></td>");
+    let (id, meta) = (state.meta.id.as_str(), &state.meta);
+    let freshness = state.freshness(now, stale_after);
+    add!(page, "<tr id=\"c-" {id} "\">" {cell("State", "", badges(needs, freshness))}
+        {cell("Project", "whole", &*meta.project)} {cell("Region", "whole", meta.region.as_str())}
+        {cell("Cluster", "", link(state))});
     match state.shown(now, stale_after) {
         Some(data) if data.list.service_enabled => counts(page, data.list.counts()),
         Some(_) => switched_off(page, state, now),
-        None => {
-            page.raw("<td class=\"quiet\" colspan=\"5\">no data</td>");
-        }
+        None => page.raw("<td class=\"quiet\" colspan=\"5\">no data</td>"),
     }
-    page.labelled("Age of the data", "");
-    if let Some(observation) = &state.observation {
-        ago(page, observation.at, now);
+    let age = state.observation.as_ref().map(|data| ago(data.at, now));
+    add!(page, {cell("Age of the data", "", age)}
+        {cell("Last error", "", |page: &mut Html| last_error(page, state, now))}
+        {cell("Next poll", "", state.next_poll.map(|at| ahead(at, now)))} "</tr>\n");
+}
+
+fn link(state: &ClusterState) -> impl Markup {
+    move |page: &mut Html| {
+        add!(page, "<a href=\"/clusters/" {state.meta.id.as_str()} "\">" {state.meta.name} "</a>");
     }
-    page.raw("</td>").labelled("Last error", "");
-    last_error(page, state, now);
-    page.raw("</td>").labelled("Next poll", "");
-    if let Some(at) = state.next_poll {
-        ahead(page, at, now);
-    }
-    page.raw("</td></tr>\n");
 }
 
 /// All reasons why a cluster needs attention. The row of a good cluster begins in green.
-fn badges(page: &mut Html, needs: &[Need], freshness: Freshness) {
-    if needs.is_empty() {
-        badge(page, colour(freshness), freshness.as_str());
+fn badges(needs: &[Need], freshness: Freshness) -> impl Markup {
+    move |page: &mut Html| {
+        if needs.is_empty() {
+            add!(page, {badge(colour(freshness), freshness.as_str())} " ");
+        }
+        for need in needs {
+            let (colour, word) = match need {
+                Need::SwitchedOff => ("bad", "off"),
+                Need::Rejected => ("bad", "rejected"),
+                Need::Blind => ("bad", freshness.as_str()),
+                Need::Failing => ("warn", "failing"),
+                Need::Failed => ("warn", "failed"),
+                Need::Incomplete => ("warn", "incomplete"),
+                Need::Pending => ("warn", "pending"),
+                Need::RejectedHere => ("", "rejected here"),
+            };
+            add!(page, {badge(colour, word)} " ");
+        }
     }
-    for need in needs {
-        let (colour, word) = match need {
-            Need::SwitchedOff => ("bad", "off"),
-            Need::Rejected => ("bad", "rejected"),
-            Need::Blind => ("bad", freshness.as_str()),
-            Need::Failing => ("warn", "failing"),
-            Need::Failed => ("warn", "failed"),
-            Need::Incomplete => ("warn", "incomplete"),
-            Need::Pending => ("warn", "pending"),
-            Need::RejectedHere => ("", "rejected here"),
-        };
-        badge(page, colour, word);
-    }
-}
-
-fn badge(page: &mut Html, colour: &'static str, word: &'static str) {
-    page.raw("<span class=\"b ").raw(colour).raw("\">").raw(word).raw("</span> ");
 }
 
 /// A number that is highlighted unless it is 0.
-fn coloured(page: &mut Html, label: &'static str, count: u64, colour: &'static str) {
-    if count == 0 {
-        page.count(label, 0);
-        return;
+fn coloured(page: &mut Html, label: &'static str, number: u64, colour: &'static str) {
+    match number {
+        0 => count(label, 0).add_to(page),
+        _ => cell(label, "n", badge(colour, number)).add_to(page),
     }
-    page.labelled(label, "n").raw("<span class=\"b ").raw(colour).raw("\">");
-    page.text(&count.to_string()).raw("</span></td>");
 }
 
 fn counts(page: &mut Html, counts: [u64; 7]) {
-    page.count("Accepted", counts[Status::Accepted as usize]);
+    count("Accepted", counts[Status::Accepted as usize]).add_to(page);
     coloured(page, "Rejected", counts[Status::Rejected as usize], "bad");
     coloured(page, "Pending", counts[Status::PendingAcceptance as usize], "warn");
     coloured(page, "Failed", counts[Status::Failed as usize], "warn");
     let others = [Status::Creating, Status::Deleting, Status::Unknown];
-    let others = others.map(|status| (status, counts[status as usize]));
-    let mut others = others.into_iter().filter(|(_, count)| *count > 0).peekable();
-    if others.peek().is_none() {
-        page.count("Other", 0);
-        return;
+    let others = others.map(|status| (counts[status as usize], status.as_str()));
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    let others: Vec<_> = others.map(|(count, word)| format!("{count} {word}")).collect();
+    match &*others {
+        [] => count("Other", 0).add_to(page),
+        _ => cell("Other", "n whole", &*others.join(", ")).add_to(page),
     }
-    page.labelled("Other", "n whole");
-    for (place, (status, count)) in others.enumerate() {
-        page.raw(if place > 0 { ", " } else { "" });
-        page.text(&count.to_string()).raw(" ").raw(status.as_str());
-    }
-    page.raw("</td>");
 }
 
 fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
     match state.service_switched {
-        Some(at) => {
-            page.raw("<td colspan=\"5\"><span class=\"b bad\">service switched off</span> ");
-            ago(page, at, now);
-            page.raw(" (CSS.5182)</td>");
-        }
+        Some(at) => add!(page, "<td colspan=\"5\">" {badge("bad", "service switched off")} " "
+            {ago(at, now)} " (CSS.5182)</td>"),
         None => {
             page.raw("<td class=\"quiet\" colspan=\"5\">no VPC endpoint service (CSS.5182)</td>");
         }
@@ -247,16 +224,9 @@ fn switched_off(page: &mut Html, state: &ClusterState, now: Timestamp) {
 
 fn last_error(page: &mut Html, state: &ClusterState, now: Timestamp) {
     let Some(error) = state.last_error() else { return };
-    page.raw("<span class=\"b warn\">").raw(error.reason.as_str()).raw("</span> ");
-    page.raw("<span class=\"long\">").text(&error.to_string()).raw("</span>");
-    if let Some(since) = state.failing_since {
-        page.raw(", ");
-        lasting(page, since, now);
-    }
-    if let Some(at) = credentials_tried(state) {
-        page.raw("; credentials tried again ");
-        ahead(page, at, now);
-    }
+    let since = state.failing_since.map(|since| lasting(since, now));
+    let tried = credentials_tried(state).map(|at| ahead(at, now));
+    add!(page, {failure(error)} {after(", ", since)} {after("; credentials tried again ", tried)});
 }
 
 fn changes(page: &mut Html, snapshot: &Snapshot, now: Timestamp) {
@@ -266,18 +236,12 @@ fn changes(page: &mut Html, snapshot: &Snapshot, now: Timestamp) {
     changes.sort_by_key(|(_, change)| Reverse(change.at));
     page.raw("<h2 id=\"changed\">What changed recently</h2>\n");
     if changes.is_empty() {
-        page.raw("<p class=\"quiet\">No change of a status was seen.</p>\n");
-        return;
+        return page.raw("<p class=\"quiet\">No change of a status was seen.</p>\n");
     }
     page.raw("<table id=\"changes\" class=\"cards\"><thead><tr><th scope=\"col\">Seen<th scope=\"col\">Cluster\
          <th scope=\"col\">Endpoint<th scope=\"col\">Change</tr></thead>\n<tbody>\n");
     for (state, change) in changes.into_iter().take(MOST_CHANGES) {
-        page.raw("<tr>");
-        change.cells(page, now, |page| {
-            page.labelled("Cluster", "").raw("<a href=\"/clusters/").text(state.meta.id.as_str());
-            page.raw("\">").text(&state.meta.name).raw("</a></td>");
-        });
-        page.raw("</tr>\n");
+        change.row(now, cell("Cluster", "", link(state))).add_to(page);
     }
     page.raw("</tbody></table>\n");
 }

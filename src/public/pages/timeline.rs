@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{html::Html, times::human};
+use super::{
+    html::{Html, Markup, add},
+    times::human,
+};
 use crate::{
     board::{ClusterState, Transition},
     model::{Connection, Status},
@@ -69,23 +72,23 @@ impl Window {
         segments
     }
 
-    /// Draws the line of a connection.
-    pub(super) fn draw(self, page: &mut Html, state: &ClusterState, connection: &Connection) {
-        let id = connection.endpoint_id();
-        let own = state.recent_transitions.iter().filter(|one| one.endpoint_id.as_str() == id);
-        let transitions: Vec<_> = own.collect();
-        let segments = self.segments(connection.status, &transitions, connection.created());
-        page.raw(
-            "<svg class=\"line\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\"",
-        );
-        page.raw(" aria-label=\"").text(&in_words(&segments, &transitions)).raw("\">");
-        let ends = segments.iter().skip(1).map(|segment| segment.from).chain([WIDTH]);
-        for (segment, end) in segments.iter().zip(ends) {
-            page.raw("<rect height=\"10\" x=\"").text(&segment.from.to_string());
-            page.raw("\" width=\"").text(&(end - segment.from).max(1).to_string());
-            page.raw("\" class=\"").raw(segment.status.as_str()).raw("\"/>");
+    /// The line of a connection, drawn.
+    pub(super) fn drawn(self, state: &ClusterState, connection: &Connection) -> impl Markup {
+        move |page: &mut Html| {
+            let id = connection.endpoint_id();
+            let own = state.recent_transitions.iter().filter(|one| one.endpoint_id.as_str() == id);
+            let transitions: Vec<_> = own.collect();
+            let segments = self.segments(connection.status, &transitions, connection.created());
+            add!(page, "<svg class=\"line\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" \
+                role=\"img\" aria-label=\"" {in_words(&segments, &transitions)} "\">");
+            let ends = segments.iter().skip(1).map(|segment| segment.from).chain([WIDTH]);
+            for (segment, end) in segments.iter().zip(ends) {
+                let width = (end - segment.from).max(1);
+                add!(page, "<rect height=\"10\" x=\"" {segment.from.to_string()} "\" width=\""
+                    {width.to_string()} "\" class=\"" {segment.status.as_str()} "\"/>");
+            }
+            page.raw("</svg>");
         }
-        page.raw("</svg>");
     }
 }
 

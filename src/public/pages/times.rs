@@ -4,33 +4,35 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::html::Html;
+use super::html::{Html, Markup, add};
 
 /// The time since a moment, to the second, with the date in the tooltip.
-pub(super) fn ago(page: &mut Html, at: Timestamp, now: Timestamp) {
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> impl Markup {
     let seconds = now.duration_since(at).as_secs();
-    moment(page, at, "ago", &[&human(seconds), " ago"]);
+    moment(at, "ago", format!("{} ago", human(seconds)))
 }
 
 /// The time that a state has lasted.
-pub(super) fn lasting(page: &mut Html, since: Timestamp, now: Timestamp) {
+pub(super) fn lasting(since: Timestamp, now: Timestamp) -> impl Markup {
     let seconds = now.duration_since(since).as_secs();
-    moment(page, since, "for", &["for ", &human(seconds)]);
+    moment(since, "for", format!("for {}", human(seconds)))
 }
 
 /// The time until a moment.
-pub(super) fn ahead(page: &mut Html, at: Timestamp, now: Timestamp) {
-    match at.duration_since(now).as_secs() {
-        ..=0 => moment(page, at, "in", &["now"]),
-        seconds => moment(page, at, "in", &["in ", &human(seconds)]),
-    }
+pub(super) fn ahead(at: Timestamp, now: Timestamp) -> impl Markup {
+    let text = match at.duration_since(now).as_secs() {
+        ..=0 => "now".to_owned(),
+        seconds => format!("in {}", human(seconds)),
+    };
+    moment(at, "in", text)
 }
 
 /// A date in full, to be read out or copied, and how long ago it was.
-pub(super) fn when(page: &mut Html, at: Timestamp, now: Timestamp) {
-    page.raw("<span class=\"whole\">").text(&at.strftime("%F %T UTC").to_string()).raw(" (");
-    ago(page, at, now);
-    page.raw(")</span>");
+pub(super) fn when(at: Timestamp, now: Timestamp) -> impl Markup {
+    let date = at.strftime("%F %T UTC").to_string();
+    move |page: &mut Html| {
+        add!(page, "<span class=\"whole\">" {date} " (" {ago(at, now)} ")</span>");
+    }
 }
 
 /// Seconds matter for minutes, minutes for hours; of what is older the day is enough. Days are not
@@ -51,14 +53,12 @@ pub(super) fn human(seconds: i64) -> String {
 }
 
 /// `form` is the form in which the page's script writes it later.
-fn moment(page: &mut Html, at: Timestamp, form: &'static str, texts: &[&str]) {
+fn moment(at: Timestamp, form: &'static str, text: String) -> impl Markup {
     let date = format!("{at:.0}");
-    page.raw("<time data-form=\"").raw(form).raw("\" datetime=\"").text(&date).raw("\" title=\"");
-    page.text(&date).raw("\">");
-    for text in texts {
-        page.text(text);
+    move |page: &mut Html| {
+        add!(page, "<time data-form=\"" {form} "\" datetime=\"" {date} "\" title=\"" {date} "\">"
+            {text} "</time>");
     }
-    page.raw("</time>");
 }
 
 #[cfg(test)]

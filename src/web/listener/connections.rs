@@ -8,10 +8,7 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -32,7 +29,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The connections of a listener.
 pub(super) struct Seats {
     limits: Limits,
-    began: Instant,
     places: Arc<Semaphore>,
     taken: Mutex<Vec<(Arc<Seat>, AbortHandle)>>,
 }
@@ -41,7 +37,6 @@ impl Seats {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            began: Instant::now(),
             places: Arc::new(Semaphore::new(limits.connections)),
             taken: Mutex::default(),
         }
@@ -65,19 +60,6 @@ impl Seats {
         }
     }
 
-    /// The seat of a new connection.
-    pub(super) fn seat(&self) -> Arc<Seat> {
-        let seat = Seat {
-            began: self.began,
-            phase: AtomicU8::new(Phase::Waiting as u8),
-            progress: AtomicU64::new(0),
-            unsent: AtomicU64::new(0),
-            asked_to_leave: Notify::new(),
-        };
-        seat.progressed();
-        Arc::new(seat)
-    }
-
     /// Notes the task that serves the connection.
     pub(super) fn take(&self, seat: Arc<Seat>, task: AbortHandle) {
         let mut taken = self.taken();
@@ -89,7 +71,7 @@ impl Seats {
     /// Cuts clients that do not take their answers, while those answers hold too much memory.
     pub(super) fn cut_unsent(&self) {
         while self.unsent() > self.limits.unsent_bytes {
-            if !self.cut_longest(|seat| seat.unsent.load(Ordering::Relaxed) > 0) {
+            if !self.cut_longest(|seat| seat.now.lock().unsent > 0) {
                 return;
             }
         }
@@ -98,7 +80,7 @@ impl Seats {
     fn unsent(&self) -> u64 {
         let taken = self.taken();
         let alive = taken.iter().filter(|(_, task)| !task.is_finished());
-        alive.map(|(seat, _)| seat.unsent.load(Ordering::Relaxed)).sum()
+        alive.map(|(seat, _)| seat.now.lock().unsent).sum()
     }
 
     /// Asks the connection that has been idle longest to leave, if it has been idle for long enough.
@@ -126,7 +108,7 @@ impl Seats {
             .iter()
             .enumerate()
             .filter(|(_, (seat, task))| !task.is_finished() && may_give_way(seat))
-            .map(|(index, (seat, _))| (seat.progress.load(Ordering::Relaxed), index));
+            .map(|(index, (seat, _))| (seat.now.lock().progress, index));
         let (_, index) = candidates.min()?;
         taken[index].0.is_idle(self.limits.patience).then_some(index)
     }
@@ -137,8 +119,7 @@ impl Seats {
 }
 
 /// The phases of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Waiting for a request, or for the rest of its header.
     Waiting,
@@ -152,27 +133,35 @@ enum Phase {
 
 /// A connection: its phase, its last progress and the memory that its answer holds.
 pub(super) struct Seat {
-    began: Instant,
-    phase: AtomicU8,
-    /// The last progress, in milliseconds since `began`.
-    progress: AtomicU64,
-    /// Bytes of its answer that the client has not taken.
-    unsent: AtomicU64,
+    now: Mutex<Now>,
     asked_to_leave: Notify,
 }
 
+/// Its phase, its last progress and the memory that its answer holds.
+struct Now {
+    phase: Phase,
+    progress: Instant,
+    /// Bytes of its answer that the client has not taken.
+    unsent: u64,
+}
+
 impl Seat {
+    /// The seat of a new connection.
+    pub(super) fn new() -> Self {
+        let now = Now { phase: Phase::Waiting, progress: Instant::now(), unsent: 0 };
+        Self { now: Mutex::new(now), asked_to_leave: Notify::new() }
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
-        self.phase() == Phase::Waiting
+        self.now.lock().phase == Phase::Waiting
     }
 
     fn may_leave(&self) -> bool {
-        self.phase() != Phase::Handling
+        self.now.lock().phase != Phase::Handling
     }
 
     fn is_idle(&self, patience: Duration) -> bool {
-        let latest = self.began.elapsed().saturating_sub(patience).as_millis() as u64;
-        self.progress.load(Ordering::Relaxed) <= latest
+        self.now.lock().progress.elapsed() >= patience
     }
 
     /// Returns when another client needs the place. The caller then reads what has arrived and asks
@@ -187,8 +176,7 @@ impl Seat {
     }
 
     pub(super) fn progressed(&self) {
-        // Relaxed, like all of these: the figures only choose a connection to cut, and guard no other memory.
-        self.progress.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.now.lock().progress = Instant::now();
     }
 
     pub(super) fn begin_request(&self) {
@@ -197,30 +185,24 @@ impl Seat {
 
     /// Wraps the answer's body, to follow it to its end.
     pub(super) fn answer_with(self: &Arc<Self>, body: Body) -> Body {
-        self.unsent.store(body.size_hint().lower(), Ordering::Relaxed);
+        self.now.lock().unsent = body.size_hint().lower();
         self.enter(Phase::Sending);
         Body::new(AnswerBody { body, seat: self.clone(), last_bytes: 0 })
     }
 
     /// Notes that everything handed over is written. Returns true at the end of an answer.
     pub(super) fn flushed(&self) -> bool {
-        let ended = self.phase() == Phase::Flushing;
+        let ended = self.now.lock().phase == Phase::Flushing;
         if ended {
-            self.unsent.store(0, Ordering::Relaxed);
+            self.now.lock().unsent = 0;
             self.enter(Phase::Waiting);
         }
         ended
     }
 
     fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Relaxed);
-        self.progressed();
-    }
-
-    fn phase(&self) -> Phase {
-        let phases = [Phase::Waiting, Phase::Handling, Phase::Sending];
-        let phase = self.phase.load(Ordering::Relaxed);
-        phases.into_iter().find(|known| *known as u8 == phase).unwrap_or(Phase::Flushing)
+        let mut now = self.now.lock();
+        (now.phase, now.progress) = (phase, Instant::now());
     }
 }
 
@@ -234,7 +216,7 @@ struct AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         // hyper drops a body as soon as it has its last piece. That is no progress of the client.
-        self.seat.phase.store(Phase::Flushing as u8, Ordering::Relaxed);
+        self.seat.now.lock().phase = Phase::Flushing;
     }
 }
 
@@ -252,7 +234,7 @@ impl hyper::body::Body for AnswerBody {
             // hyper takes the next piece before it has written all of the one before: both are held.
             let held = self.last_bytes + bytes + self.body.size_hint().lower();
             self.last_bytes = bytes;
-            self.seat.unsent.store(held, Ordering::Relaxed);
+            self.seat.now.lock().unsent = held;
         }
         Poll::Ready(frame)
     }

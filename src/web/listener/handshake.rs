@@ -14,7 +14,10 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::deadlines::Taken;
-use crate::web::{answers::problem, tls::Tls};
+use crate::web::{
+    answers::{problem, with_header},
+    tls::Tls,
+};
 
 /// The first byte of a record that begins a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
@@ -55,8 +58,7 @@ pub(super) async fn greet(
 /// The answer to a client that speaks plain HTTP to a listener with TLS.
 pub(super) fn refusal() -> Router {
     Router::new().fallback(async || {
-        let mut refusal = problem(StatusCode::BAD_REQUEST, "this port speaks TLS: use https://");
-        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        refusal
+        let refusal = problem(StatusCode::BAD_REQUEST, "this port speaks TLS: use https://");
+        with_header(refusal, header::CONNECTION, HeaderValue::from_static("close"))
     })
 }

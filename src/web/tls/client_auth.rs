@@ -16,57 +16,27 @@ use x509_parser::extensions::GeneralName;
 
 use super::{error::TlsError, pem::Pem};
 
-/// The demand on clients, in the words of Go's `ClientAuthType`.
+/// The demand on clients: a certificate, which may have to be one of an authority.
 #[derive(Clone, Debug)]
-pub enum ClientAuth {
-    /// Nothing.
-    NoClientCert,
-    /// A certificate of any signer, or none.
-    RequestClientCert,
-    /// A certificate of any signer.
-    RequireAnyClientCert,
-    /// None, or a certificate of this authority.
-    VerifyClientCertIfGiven {
-        /// The authorities of the system are not trusted.
-        ca: Pem,
-    },
-    /// A certificate of this authority.
-    RequireAndVerifyClientCert {
-        /// The authorities of the system are not trusted.
-        ca: Pem,
-        /// Alternative names, one of which the certificate must have; if there are none, any will do.
-        allowed_sans: Vec<String>,
-    },
+pub struct ClientAuth {
+    /// Every client needs one.
+    pub mandatory: bool,
+    /// The authority that has to have signed it; the authorities of the system are not trusted. `None`: any
+    /// signer will do.
+    pub ca: Option<Pem>,
+    /// Alternative names, one of which the certificate must have; if there are none, any will do.
+    pub allowed_sans: Vec<String>,
 }
 
 impl ClientAuth {
-    /// The authority, if one is asked.
-    pub(super) fn ca(&self) -> Option<&Pem> {
-        match self {
-            Self::VerifyClientCertIfGiven { ca } | Self::RequireAndVerifyClientCert { ca, .. } => {
-                Some(ca)
-            }
-            _ => None,
-        }
-    }
-
-    /// The verifier of clients' certificates; `None` if they are not asked for one.
+    /// The verifier of clients' certificates.
     pub(super) fn verifier(
         &self,
         provider: Arc<CryptoProvider>,
-    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-        let (mandatory, ca, allowed_sans) = match self {
-            Self::NoClientCert => return Ok(None),
-            Self::RequestClientCert => (false, None, &[][..]),
-            Self::RequireAnyClientCert => (true, None, &[][..]),
-            Self::VerifyClientCertIfGiven { ca } => (false, Some(ca), &[][..]),
-            Self::RequireAndVerifyClientCert { ca, allowed_sans } => {
-                (true, Some(ca), &allowed_sans[..])
-            }
-        };
-        let chain = ca.map(|ca| chain_verifier(ca, provider.clone())).transpose()?;
-        let allowed_sans = allowed_sans.to_vec();
-        Ok(Some(Arc::new(Verifier { provider, mandatory, chain, allowed_sans })))
+    ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        let Self { mandatory, ca, allowed_sans } = self.clone();
+        let chain = ca.map(|ca| chain_verifier(&ca, provider.clone())).transpose()?;
+        Ok(Arc::new(Verifier { provider, mandatory, chain, allowed_sans }))
     }
 }
 
@@ -74,11 +44,10 @@ fn chain_verifier(
     ca: &Pem,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let keys = ["client_ca", "client_ca_file"];
-    let authorities = Arc::new(ca.authorities(keys)?);
+    let authorities = Arc::new(ca.authorities()?);
     WebPkiClientVerifier::builder_with_provider(authorities, provider)
         .build()
-        .map_err(|_| TlsError::new(ca.key(keys), "found no authority, expected at least one"))
+        .map_err(|_| TlsError::new(ca.key, "found no authority, expected at least one"))
 }
 
 /// Accepts a certificate whose key the client has, if its chain and its names are accepted too.

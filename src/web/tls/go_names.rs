@@ -3,7 +3,7 @@
 use tokio_rustls::rustls::{CipherSuite, NamedGroup};
 
 /// Every suite of the library. Go has more; those lack forward secrecy or authenticated encryption.
-const CIPHER_SUITES: [(&str, CipherSuite); 9] = [
+pub const CIPHER_SUITES: [(&str, CipherSuite); 9] = [
     (
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
         CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -28,32 +28,12 @@ const CIPHER_SUITES: [(&str, CipherSuite); 9] = [
 ];
 
 /// The groups of Go that the library has.
-const CURVES: [(&str, NamedGroup); 4] = [
+pub const CURVES: [(&str, NamedGroup); 4] = [
     ("CurveP256", NamedGroup::secp256r1),
     ("CurveP384", NamedGroup::secp384r1),
     ("X25519", NamedGroup::X25519),
     ("X25519MLKEM768", NamedGroup::X25519MLKEM768),
 ];
-
-/// The suite with this name in Go, if the library has it.
-pub fn cipher_suite(name: &str) -> Option<CipherSuite> {
-    CIPHER_SUITES.iter().find(|(known, _)| *known == name).map(|(_, suite)| *suite)
-}
-
-/// All names that [`cipher_suite`] knows.
-pub fn cipher_suite_names() -> impl Iterator<Item = &'static str> {
-    CIPHER_SUITES.iter().map(|(name, _)| *name)
-}
-
-/// The key exchange group with this name in Go, if the library has it.
-pub fn curve(name: &str) -> Option<NamedGroup> {
-    CURVES.iter().find(|(known, _)| *known == name).map(|(_, group)| *group)
-}
-
-/// All names that [`curve`] knows.
-pub fn curve_names() -> impl Iterator<Item = &'static str> {
-    CURVES.iter().map(|(name, _)| *name)
-}
 
 #[cfg(test)]
 mod tests {
@@ -63,13 +43,14 @@ mod tests {
 
     #[test]
     fn every_name_is_one_of_the_library() {
-        for name in cipher_suite_names() {
-            let suite = cipher_suite(name).unwrap();
-            assert!(aws_lc_rs::ALL_CIPHER_SUITES.iter().any(|known| known.suite() == suite));
+        for (name, suite) in CIPHER_SUITES {
+            assert!(
+                aws_lc_rs::ALL_CIPHER_SUITES.iter().any(|known| known.suite() == suite),
+                "{name}"
+            );
         }
         assert_eq!(CIPHER_SUITES.len(), aws_lc_rs::ALL_CIPHER_SUITES.len());
-        for name in curve_names() {
-            let group = curve(name).unwrap();
+        for (name, group) in CURVES {
             assert!(aws_lc_rs::ALL_KX_GROUPS.iter().any(|known| known.name() == group), "{name}");
         }
     }
