@@ -124,12 +124,9 @@ fn version(at: &At<'_>, written: Option<String>, default: TlsVersion) -> TlsVers
 }
 
 /// The values of a list of names, with a mistake for each name that is unknown.
-fn list<T: Copy>(
-    at: &At<'_>,
-    written: Option<Vec<String>>,
-    known: &[(&str, T)],
-) -> Vec<T> {
-    let value = |(at, name): (At<'_>, &String)| match known.iter().find(|(known, _)| known == name) {
+fn list<T: Copy>(at: &At<'_>, written: Option<Vec<String>>, known: &[(&str, T)]) -> Vec<T> {
+    let value = |(at, name): (At<'_>, &String)| match known.iter().find(|(known, _)| known == name)
+    {
         Some((_, value)) => Some(*value),
         None => {
             let known = known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
