@@ -30,7 +30,7 @@ use crate::{
     change::Timings,
     clock::Clock,
     config,
-    sim::{Pace, Settings, Sim},
+    sim::{Settings, Sim},
     text,
 };
 
@@ -130,15 +130,15 @@ async fn cloud() -> Result<Sim, String> {
         clusters: 5,
         connections: 8,
         seed: 1,
-        pace: Pace::Auto { step: Duration::from_secs(2) },
+        step: Some(Duration::from_secs(2)),
+        churn: STEPS_BETWEEN_CLUSTERS,
         faults: Vec::new(),
         fixed_now: None,
     };
     if let Ok(sim) = Sim::bind(settings(CLOUD_PORT)).await {
-        return Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS));
+        return Ok(sim);
     }
     let sim = Sim::bind(settings(0)).await;
-    let sim = sim.map(|sim| sim.with_churn(STEPS_BETWEEN_CLUSTERS));
     sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))
 }
 

@@ -61,6 +61,9 @@ pub(super) struct Cluster {
     /// Connections ever made: numbers the next one's address.
     pub(super) made: u32,
     pub(super) deleted: bool,
+    /// The endpoint service behind it.
+    #[serde(skip)]
+    pub(super) service: Service,
 }
 
 impl Cluster {
@@ -95,8 +98,6 @@ pub(super) struct World {
     pub(super) start: Timestamp,
     pub(super) step: u64,
     pub(super) clusters: Vec<Cluster>,
-    /// The endpoint service of each cluster, in the order of the clusters.
-    pub(super) services: Vec<Service>,
     by_id: HashMap<String, usize>,
     /// In every so many steps a cluster is made, renamed or deleted; 0: never.
     pub(super) churn: u64,
@@ -145,24 +146,30 @@ impl World {
         self.rng.uuid()
     }
 
-    /// The services that exist, each with its cluster; a service exists while its cluster serves.
-    pub(super) fn services(&self) -> impl Iterator<Item = (&Service, &Cluster)> {
-        self.services.iter().zip(&self.clusters).filter(|(_, cluster)| cluster.serves())
+    /// The clusters that serve: their endpoint services are those that exist.
+    pub(super) fn serving(&self) -> impl Iterator<Item = &Cluster> {
+        self.clusters.iter().filter(|cluster| cluster.serves())
+    }
+
+    /// The cluster whose endpoint service has this id, if the service exists.
+    pub(super) fn behind(&self, service_id: &str) -> Option<&Cluster> {
+        self.serving().find(|cluster| cluster.service.id == service_id)
     }
 
     /// A service that exists, by its id.
     pub(super) fn service(&self, id: &str) -> Option<&Service> {
-        self.services().map(|(service, _)| service).find(|service| service.id == id)
+        self.behind(id).map(|cluster| &cluster.service)
     }
 
     /// Puts a changed service in the place of the one with this id.
     pub(super) fn replace_service(&mut self, id: &str, new: Service) {
-        let Some(at) = self.services.iter().position(|one| one.id == id) else { return };
+        let mut clusters = self.clusters.iter_mut();
+        let Some(cluster) = clusters.find(|cluster| cluster.service.id == id) else { return };
         // CSS shows the name that VPCEP holds, unless a test has set another one.
-        if self.services[at].service_name != new.service_name {
-            self.clusters[at].service_name.clone_from(&new.service_name);
+        if cluster.service.service_name != new.service_name {
+            cluster.service_name.clone_from(&new.service_name);
         }
-        self.services[at] = new;
+        cluster.service = new;
     }
 }
 
@@ -178,15 +185,20 @@ mod tests {
     #[test]
     fn each_cluster_has_the_service_that_it_names() {
         let world = first::world(1, 40, 1, start());
-        assert_eq!(world.services().count(), 40);
-        for (service, cluster) in world.services() {
+        assert_eq!(world.serving().count(), 40);
+        let services = |world: &World| -> Vec<Service> {
+            world.clusters.iter().map(|cluster| cluster.service.clone()).collect()
+        };
+        for cluster in world.serving() {
+            let service = &cluster.service;
             assert_eq!(service.service_name, cluster.service_name);
             assert!(service.service_name.ends_with(&format!(".{}", service.id)));
             assert!(!service.ports.is_empty() && service.created_at <= service.updated_at);
         }
-        assert_eq!(world.services, first::world(1, 40, 1, start()).services);
-        assert_eq!(world.services[..3], first::world(1, 3, 1, start()).services);
-        let has = |test: fn(&Service) -> bool| world.services.iter().any(test);
+        let all = services(&world);
+        assert_eq!(all, services(&first::world(1, 40, 1, start())));
+        assert_eq!(all[..3], services(&first::world(1, 3, 1, start())));
+        let has = |test: fn(&Service) -> bool| all.iter().any(test);
         assert!(has(|one| one.ip.is_some()) && has(|one| one.ip.is_none()));
         assert!(has(|one| !one.approval_enabled) && has(|one| one.server_type == "VM"));
         assert!(has(|one| one.pool_id.is_none()) && has(|one| one.tcp_proxy != "close"));
@@ -195,7 +207,7 @@ mod tests {
     #[test]
     fn a_service_goes_with_its_cluster() {
         let mut world = first::world(1, 2, 1, start());
-        let ids: Vec<String> = world.services.iter().map(|one| one.id.clone()).collect();
+        let ids: Vec<String> = world.clusters.iter().map(|one| one.service.id.clone()).collect();
         world.clusters[0].deleted = true;
         world.clusters[1].vpcep_enabled = false;
         assert!(ids.iter().all(|id| world.service(id).is_none()));
@@ -206,7 +218,7 @@ mod tests {
     #[test]
     fn a_new_name_is_the_clusters_too() {
         let mut world = first::world(1, 1, 1, start());
-        let mut service = world.services[0].clone();
+        let mut service = world.clusters[0].service.clone();
         service.rename("new");
         world.replace_service(&service.id, service.clone());
         assert_eq!(world.clusters[0].service_name, format!("{REGION}.new.{}", service.id));

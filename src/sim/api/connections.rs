@@ -5,7 +5,7 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-use super::request::Request;
+use super::request::{Answer, Request};
 use crate::sim::{
     cloud::State,
     errors::{no_such_cluster, not_enabled, out_of_range},
@@ -16,7 +16,7 @@ use crate::sim::{
     },
     query::{Query, Range},
     reply::{JSON, Reply},
-    world::{Cluster, Permission, connection::Connection},
+    world::{Cluster, Permission, World, connection::Connection},
 };
 
 /// Ranges and defaults: Table 2.
@@ -35,18 +35,20 @@ struct Window {
 }
 
 /// Answers with one page of a cluster's connections.
-pub(super) fn list(state: &mut State, request: &Request<'_>, hits: &Hits) -> Result<Reply, Reply> {
-    let (world, id) = (&mut state.world, request.cluster());
+pub(super) fn list(state: &mut State, request: &Request<'_>) -> Answer {
+    let (world, id, hits) = (&mut state.world, request.cluster(), &request.hits);
     let window = window(&request.query, hits)?;
     let fresh = if hits.has(Kind::Endless) { window.limit } else { 0 };
     let endless = world.new_connections(id, fresh, request.now);
-    let cluster = world.cluster(id).ok_or_else(no_such_cluster)?;
-    if !cluster.vpcep_enabled {
-        return Err(not_enabled());
-    }
-    let reply = write(&page(cluster, window, hits, &endless), hits);
-    move_rows(state, request, hits);
+    let reply = write(&page(enabled(world, id)?, window, hits, &endless), hits);
+    move_rows(state, request);
     Ok(reply)
+}
+
+/// A cluster that exists and has an endpoint service.
+pub(super) fn enabled<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Cluster, Reply> {
+    let cluster = world.cluster_mut(id).ok_or_else(no_such_cluster)?;
+    if cluster.vpcep_enabled { Ok(cluster) } else { Err(not_enabled()) }
 }
 
 fn window(query: &Query, hits: &Hits) -> Result<Window, Reply> {
@@ -54,13 +56,11 @@ fn window(query: &Query, hits: &Hits) -> Result<Window, Reply> {
     if hits.has(Kind::LimitRefused) && limit > SMALL_LIMIT {
         return Err(out_of_range("limit"));
     }
-    let first = if hits.has(Kind::StartParameter) {
-        query.number("start", START)? as usize - 1
-    } else if hits.has(Kind::OffsetOneBased) {
-        query.number("offset", START)? as usize - 1
-    } else {
-        query.number("offset", OFFSET)? as usize
-    };
+    let name = if hits.has(Kind::StartParameter) { "start" } else { "offset" };
+    let one_based = hits.any(&[Kind::StartParameter, Kind::OffsetOneBased]);
+    let range = if one_based { START } else { OFFSET };
+    // The lowest value means the first row, also where rows are counted from one.
+    let first = (query.number(name, range)? - range.low) as usize;
     let first = if hits.has(Kind::OffsetIgnored) { 0 } else { first };
     let limit = if hits.has(Kind::LimitCapped) { limit.min(SMALL_LIMIT) } else { limit };
     Ok(Window { first, limit })
@@ -91,20 +91,21 @@ fn page<'a>(
     }
 }
 
-/// Every fiftieth row twice, and each page begins with the last row of the page before it, in such a
-/// way that a walk by rows received still meets every row.
+/// One page in which every fiftieth row stands twice, and which begins with the last row of the page before it.
+/// A walk whose offset counts the rows received still meets every row.
 fn twice(connections: &[Connection], window: Window) -> impl Iterator<Item = &Connection> {
     let doubled = connections.iter().enumerate().flat_map(|(at, row)| {
         let times = if at.is_multiple_of(50) { 2 } else { 1 };
         std::iter::repeat_n(row, times)
     });
+    // Each page before this one repeated a row, so that it got one row less far.
     let pages_before = window.first / window.limit;
     doubled.skip(window.first - pages_before).take(window.limit)
 }
 
-/// Moves rows after a page was answered, as faults want it.
-fn move_rows(state: &mut State, request: &Request<'_>, hits: &Hits) {
-    let id = request.cluster();
+/// Adds and removes rows after a page was answered, as faults want it.
+fn move_rows(state: &mut State, request: &Request<'_>) {
+    let (id, hits) = (request.cluster(), &request.hits);
     let grown = usize::from(hits.has(Kind::TotalGrows));
     let new = state.world.new_connections(id, grown, request.now);
     let once = hits.has(Kind::TotalMovesOnce) && state.faults.moves_now(id);
@@ -174,7 +175,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::sim::world::{World, first};
+    use crate::sim::world::first;
 
     fn world(connections: usize) -> World {
         first::world(1, 1, connections, "2024-06-11T09:36:24Z".parse().expect("a time"))

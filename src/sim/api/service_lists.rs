@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    ids::is_uuid,
     listing::{Listing, among, text},
-    request::Request,
+    request::{Answer, Request, is_uuid},
     services,
 };
 use crate::sim::{
@@ -31,13 +30,11 @@ const AGE_OF_PUBLIC: i64 = -900 * 86_400;
 
 /// The cluster whose connections and whitelist are the service's.
 fn behind<'a>(state: &'a State, request: &Request<'_>) -> Result<&'a Cluster, Reply> {
-    let mut services = state.world.services();
-    let found = services.find(|(service, _)| service.id == request.service());
-    found.map(|(_, cluster)| cluster).ok_or_else(|| vpcep("0005"))
+    state.world.behind(request.service()).ok_or_else(|| vpcep("0005"))
 }
 
 /// Querying Connections of a VPC Endpoint Service.
-pub(super) fn connections(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn connections(state: &State, request: &Request<'_>) -> Answer {
     let (query, cluster) = (&request.query, behind(state, request)?);
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let endpoint = text(query, "id", "2017")?;
@@ -80,7 +77,7 @@ fn marker_of(one: &Connection) -> i64 {
 }
 
 /// Querying Whitelist Records of a VPC Endpoint Service.
-pub(super) fn permissions(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn permissions(state: &State, request: &Request<'_>) -> Answer {
     let (query, cluster) = (&request.query, behind(state, request)?);
     let listing = Listing::read(query, LARGEST_PAGE_OF_WHITELIST)?;
     let part = text(query, "permission", "0002")?.unwrap_or_default();
@@ -95,7 +92,7 @@ pub(super) fn permissions(state: &State, request: &Request<'_>) -> Result<Reply,
 }
 
 /// Querying Basic Information About a VPC Endpoint Service, by its id or by its name.
-pub(super) fn describe(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn describe(state: &State, request: &Request<'_>) -> Answer {
     let query = &request.query;
     let id = text(query, "id", "0002")?;
     let name = text(query, "endpoint_service_name", "0002")?;
@@ -105,7 +102,7 @@ pub(super) fn describe(state: &State, request: &Request<'_>) -> Result<Reply, Re
     if id.is_some_and(|id| !is_uuid(id)) {
         return Err(vpcep("3062"));
     }
-    let mut services = state.world.services().map(|(service, _)| service);
+    let mut services = state.world.serving().map(|cluster| &cluster.service);
     let found = services.find(|one| id == Some(&*one.id) || name == Some(&*one.service_name));
     let service = found.ok_or_else(|| vpcep("0005"))?;
     let body = json!({
@@ -121,7 +118,7 @@ pub(super) fn describe(state: &State, request: &Request<'_>) -> Result<Reply, Re
 }
 
 /// Querying Public VPC Endpoint Services: the cloud's own services, whose names do not end in an id.
-pub(super) fn public(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn public(state: &State, request: &Request<'_>) -> Answer {
     let (query, start) = (&request.query, state.world.start);
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let part = text(query, "endpoint_service_name", "1003")?.unwrap_or_default().to_lowercase();
@@ -149,9 +146,9 @@ pub(super) fn public(state: &State, request: &Request<'_>) -> Result<Reply, Repl
 }
 
 /// Querying the Quota.
-pub(super) fn quotas(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn quotas(state: &State, request: &Request<'_>) -> Answer {
     let kind = among(&request.query, "type", "0002", &["endpoint_service", "endpoint"])?;
-    let used = state.world.services().count();
+    let used = state.world.serving().count();
     let all = [("endpoint_service", used, SERVICES.max(used)), ("endpoint", 0, ENDPOINTS)];
     let wanted = all.into_iter().filter(|(name, ..)| kind.is_none_or(|kind| kind == *name));
     let resources: Vec<Value> = wanted

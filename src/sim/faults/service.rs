@@ -61,7 +61,7 @@ mod tests {
 
     fn service() -> Service {
         let start = "2024-06-11T09:36:24Z".parse().expect("a time");
-        first::world(1, 1, 0, start).services.remove(0)
+        first::world(1, 1, 0, start).clusters.remove(0).service
     }
 
     #[test]

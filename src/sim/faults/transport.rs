@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{active::Hits, kind::Kind};
+use super::{
+    active::Hits,
+    kind::{Group, Kind},
+};
 use crate::sim::{
     errors::{css, gateway, keystone, no_such_cluster, not_enabled, unauthenticated, vpcep},
     reply::{Fate, HTML, Reply, TEXT},
@@ -53,7 +56,7 @@ fn reply(kind: Kind, base_url: &str) -> Option<Reply> {
         Kind::ShapeCodeMessage => {
             Reply::json(500, &json!({"code": "CSS.0005", "message": message}))
         }
-        Kind::ShapeKeystone => keystone(500, "Internal Server Error", message),
+        Kind::ShapeKeystone => keystone(500, message),
         Kind::ShapeOpenstack => {
             Reply::json(500, &json!({"badRequest": {"code": "500", "message": message}}))
         }
@@ -64,6 +67,24 @@ fn reply(kind: Kind, base_url: &str) -> Option<Reply> {
         Kind::NotThere => vpcep("2003"),
         _ => return None,
     })
+}
+
+/// The change does nothing, whatever its answer.
+pub(crate) fn is_lost(hits: &Hits) -> bool {
+    hits.kinds().any(|kind| kind.group() == Group::NotApplied)
+}
+
+/// The answer to a change as the faults that strike the change want it.
+pub(crate) fn of_change(mut reply: Reply, hits: &Hits) -> Reply {
+    if hits.any(&[Kind::AppliedThen500, Kind::NotAppliedThen500]) {
+        reply = vpcep("0001");
+    }
+    if hits.any(&[Kind::AppliedThenHang, Kind::NotAppliedThenHang]) {
+        reply.fate = Fate::Hangs;
+    } else if hits.any(&[Kind::AppliedThenReset, Kind::NotAppliedThenReset]) {
+        reply.fate = Fate::Resets;
+    }
+    reply
 }
 
 /// The same answer, sent as the faults that strike its request want it; the worst of them wins.
@@ -88,8 +109,7 @@ pub(crate) fn sent_badly(mut reply: Reply, hits: &Hits) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kind::{Group, NAMES};
-    use super::*;
+    use super::{super::kind::NAMES, *};
 
     #[test]
     fn every_http_fault_has_an_answer_and_no_other_has() {

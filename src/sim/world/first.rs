@@ -41,17 +41,15 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
     let domains: Vec<Box<str>> = (0..8).map(|_| rng.hex32().into()).collect();
     let cluster = |index| {
         let rng = Rng::new(seed, index as u64);
-        Maker { rng, index, start, domains: &domains }.cluster(connections)
+        let mut cluster = Maker { rng, index, start, domains: &domains }.cluster(connections);
+        let of_service = Rng::new(seed, STREAM_SERVICES + index as u64);
+        cluster.service = service_of(&cluster, index, of_service);
+        cluster
     };
     let clusters: Vec<Cluster> = (0..clusters).map(cluster).collect();
-    let service = |(index, cluster)| {
-        let mut rng = Rng::new(seed, STREAM_SERVICES + index as u64);
-        service_of(cluster, index, &mut rng)
-    };
     let mut world = World {
         start,
         step: 0,
-        services: clusters.iter().enumerate().map(service).collect(),
         by_id: clusters.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect(),
         churn: 0,
         first_clusters: clusters.len(),
@@ -63,18 +61,18 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
     world
 }
 
-/// A cluster without connections that was made just now, and its service.
+/// A cluster without connections that was made just now.
 pub(crate) fn newcomer(
     mut rng: Rng,
     index: usize,
     now: Timestamp,
     domains: &[Box<str>],
-) -> (Cluster, Service) {
+) -> Cluster {
     let of_service = Rng::new(rng.next(), STREAM_SERVICES);
     let mut cluster = Maker { rng, index, start: now, domains }.cluster(0);
     cluster.created = whole_seconds(now);
-    let service = service_of(&cluster, index, &mut { of_service });
-    (cluster, service)
+    cluster.service = service_of(&cluster, index, of_service);
+    cluster
 }
 
 /// One cluster in the making.
@@ -86,6 +84,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// The cluster, but for its endpoint service.
     fn cluster(&mut self, target: usize) -> Cluster {
         let (index, domains, rng) = (self.index, self.domains, &mut self.rng);
         let id = rng.uuid();
@@ -121,6 +120,7 @@ impl Maker<'_> {
             update_always_null,
             made: target as u32,
             deleted: false,
+            service: Service::default(),
         };
         cluster.connections =
             (1..=target).map(|number| self.connection(&cluster, number)).collect();
@@ -163,8 +163,8 @@ fn tags(index: usize) -> BTreeMap<String, String> {
     [("env", env), ("team", team)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// The service behind a cluster.
-fn service_of(cluster: &Cluster, index: usize, rng: &mut Rng) -> Service {
+/// The endpoint service behind a cluster.
+fn service_of(cluster: &Cluster, index: usize, mut rng: Rng) -> Service {
     let id = cluster.service_name.rsplit('.').next().unwrap_or_default();
     let part = cluster.id.split('-').next().unwrap_or_default();
     let created_at = shifted(cluster.created, 600);

@@ -1,5 +1,7 @@
 //! A VPC endpoint service: one stands behind the `vpcServiceName` of each cluster.
 
+use std::mem;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,7 +26,7 @@ pub(crate) fn tcp() -> String {
 }
 
 /// One VPC endpoint service (Modifying a VPC Endpoint Service, Table 5); as JSON, the truth for tests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Service {
     pub(crate) id: String,
@@ -53,5 +55,13 @@ impl Service {
     pub(crate) fn rename(&mut self, name: &str) {
         let dot = if name.is_empty() { "" } else { "." };
         self.service_name = format!("{REGION}{dot}{name}.{}", self.id);
+    }
+
+    /// Moves to another port, unless it is the same. The port that is left becomes the spare one, so that
+    /// the service can be moved back.
+    pub(crate) fn move_to(&mut self, port_id: &str) {
+        if self.port_id != port_id {
+            self.spare_port_id = mem::replace(&mut self.port_id, port_id.to_owned());
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The log of requests, for tests that count what a client asks. Control requests are not in it.
+//! The logs against which tests hold what a client did and says: all requests, and the changes among them with
+//! their effects. Control requests are in neither.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,10 +7,12 @@ use serde::Serialize;
 
 use super::operations::Operation;
 
-/// So many requests are remembered one by one.
-const KEPT: usize = 1_000;
+/// The number of requests that are remembered one by one.
+const REQUESTS: usize = 1_000;
+/// The number of changes that are remembered one by one.
+const CHANGES: usize = 10_000;
 
-/// One request.
+/// A request.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Entry {
     pub(super) operation: Operation,
@@ -46,10 +49,7 @@ impl RequestLog {
             self.max_offset = self.max_offset.max(entry.offset.unwrap_or_default());
             self.max_limit = self.max_limit.max(entry.limit.unwrap_or_default());
         }
-        if self.last.len() == KEPT {
-            self.last.pop_front();
-        }
-        self.last.push_back(entry);
+        remember(&mut self.last, entry, REQUESTS);
     }
 
     /// Notes the status of an answer.
@@ -59,6 +59,64 @@ impl RequestLog {
             entry.status = Some(status);
         }
     }
+}
+
+/// The effect of a change, which its answer need not tell.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Effect {
+    /// True if it was carried out, even if nothing is different since.
+    pub(super) applied: bool,
+    /// The fields (PUT) or connections (POST) that it made different.
+    pub(super) changed: Vec<String>,
+    /// Faults that struck it.
+    pub(super) faults: Vec<&'static str>,
+}
+
+/// A change: a PUT of a service, or a POST about connections.
+#[derive(Debug, Serialize)]
+pub(super) struct Put {
+    pub(super) request_id: String,
+    /// Of a PUT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) service_id: Option<String>,
+    /// Of a POST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cluster_id: Option<String>,
+    /// Of the body as it arrived, in lower-case hexadecimal.
+    pub(super) body_sha256: String,
+    pub(super) body_bytes: usize,
+    #[serde(flatten)]
+    pub(super) effect: Effect,
+    /// The status that was meant to be sent.
+    pub(super) status: u16,
+    /// True if an answer was meant to be sent at all.
+    pub(super) answered: bool,
+    /// Since the simulator started.
+    pub(super) at_ms: u64,
+}
+
+/// All changes since the start or the last reset.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PutLog {
+    total: u64,
+    applied: u64,
+    puts: VecDeque<Put>,
+}
+
+impl PutLog {
+    pub(super) fn note(&mut self, put: Put) {
+        self.total += 1;
+        self.applied += u64::from(put.effect.applied);
+        remember(&mut self.puts, put, CHANGES);
+    }
+}
+
+/// Adds the newest, and forgets the oldest beyond this number.
+fn remember<T>(all: &mut VecDeque<T>, newest: T, kept: usize) {
+    if all.len() == kept {
+        all.pop_front();
+    }
+    all.push_back(newest);
 }
 
 #[cfg(test)]
@@ -79,7 +137,7 @@ mod tests {
             });
             log.finish(&request_id, 200);
         }
-        assert_eq!((log.total, log.last.len(), log.max_offset), (1_500, KEPT, 1_499));
+        assert_eq!((log.total, log.last.len(), log.max_offset), (1_500, REQUESTS, 1_499));
         assert!(log.last.iter().all(|entry| entry.status == Some(200)));
         log.finish("unknown", 500);
     }
