@@ -1,9 +1,9 @@
 //! The simulated Huawei Cloud: CSS, VPCEP and IAM on a loopback port, as strict and as odd as the real ones.
 //!
-//! For the demo and for tests, on a machine without a cloud account. It imports nothing else of this
-//! crate and is spoken to only over HTTP, so that a mistake of the client cannot meet the same mistake
-//! here. One seed always makes the same world. Reading order: `world`; `operations`, `api`, `gate`,
-//! `signature`; `faults`; `control`, for tests; `replay`, which answers from a recording instead; `server`.
+//! It serves the demo and the tests, on a machine without a cloud account. It imports nothing else of this
+//! crate and is spoken to only over HTTP, so that the same mistake cannot be in the client and here. One seed
+//! always makes the same world. Reading order: `world`; `operations`, `api`, `gate`, `signature`; `faults`;
+//! `control`, for tests; `replay`, which answers from a recording instead; `server`.
 
 mod account;
 mod api;
@@ -44,9 +44,9 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The number of CSS clusters.
     pub clusters: usize,
-    /// The number of connections that each of them has at the start, and stays around.
+    /// The number of connections of each cluster at the start; later it stays around that.
     pub connections: usize,
-    /// The start of everything that is left to chance.
+    /// The seed of everything that is left to chance.
     pub seed: u64,
     /// The time between two steps of the world; `None`: it moves only by `POST /__sim/step`.
     pub step: Option<Duration>,
@@ -54,7 +54,7 @@ pub struct Settings {
     pub churn: u64,
     /// The faults at the start.
     pub faults: Vec<Fault>,
-    /// The time, where it is to stand still.
+    /// The time at which the clock stands still; `None`: the true time.
     pub fixed_now: Option<jiff::Timestamp>,
 }
 

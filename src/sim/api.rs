@@ -32,7 +32,7 @@ use super::{
 
 /// Judges a request that was received whole. Returns the answer and the id of the request.
 pub(super) fn answer(cloud: &Cloud, received: &Received<'_>) -> (Reply, String) {
-    let (now, now_ms, base_url) = (cloud.now(), cloud.uptime_ms(), &*cloud.base_url);
+    let (now, now_ms, base_url) = (cloud.clock.now(), cloud.clock.uptime_ms(), &*cloud.base_url);
     let (route, query) = (route(received.method, received.path), Query::parse(received.query));
     let mut request =
         Request { route, query, received, hits: Hits::default(), now, now_ms, base_url };
@@ -74,13 +74,13 @@ pub(super) fn answer(cloud: &Cloud, received: &Received<'_>) -> (Reply, String) 
     (reply, request_id)
 }
 
-/// Checks address, credentials and permissions.
+/// Checks the address, the credentials and the permissions.
 fn admitted(state: &mut State, request: &Request<'_>) -> Result<(), Reply> {
     let Route { operation, project, .. } = request.route;
     if operation == Operation::Unknown {
         return Err(no_such_api());
     }
-    // Asking for credentials is how one comes by them.
+    // Whoever asks for credentials has none yet.
     if operation.admits_anyone() {
         return Ok(());
     }

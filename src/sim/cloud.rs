@@ -2,9 +2,7 @@
 //!
 //! Its one lock is held only while a request is judged, never while anything is sent.
 
-use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::time::Instant;
 
 use super::{
     Settings,
@@ -30,10 +28,9 @@ pub(super) struct Cloud {
     pub(super) clock: Clock,
     /// Without a slash at the end.
     pub(super) base_url: String,
-    /// Answers in place of the world.
+    /// A recording that answers in place of the world.
     pub(super) replay: Option<Replay>,
     pub(super) seed: u64,
-    started: Instant,
     state: Mutex<State>,
 }
 
@@ -83,16 +80,7 @@ impl Cloud {
             request_prefix: Rng::new(seed, STREAM_REQUESTS).next(),
             request_number: 0,
         };
-        let (started, state) = (Instant::now(), Mutex::new(state));
-        Self { clock, base_url, replay, seed, started, state }
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(super) fn uptime_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        Self { clock, base_url, replay, seed, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -20,7 +20,7 @@ use super::{
 /// The path of the control API; everything below it belongs to it as well.
 const PREFIX: &str = "/__sim";
 
-/// A test that waits for more steps than this has made a mistake.
+/// A test that asks for more steps than this has made a mistake.
 const STEPS: u64 = 100_000;
 
 /// True if a path belongs to the control API.
@@ -38,7 +38,7 @@ pub(super) fn answer(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Re
 
 fn routed(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Result<Value, Reply> {
     let state = &mut *cloud.state();
-    let mut truth = Truth { world: &mut state.world, now: cloud.now() };
+    let mut truth = Truth { world: &mut state.world, now: cloud.clock.now() };
     if path == TRAP {
         state.requests.trap_hits += 1;
         return Ok(json!({}));
@@ -82,7 +82,7 @@ fn routed(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Result<Value,
         ("PUT", ["clock"]) => {
             let Skew { skew_seconds } = read(body)?;
             cloud.clock.set_skew(skew_seconds);
-            Ok(json!({"now": cloud.now().to_string()}))
+            Ok(json!({"now": cloud.clock.now().to_string()}))
         }
         _ => Err(control(404, format!("no control route for {method} {path}"))),
     }
@@ -129,9 +129,10 @@ struct Faults {
     faults: Vec<Fault>,
 }
 
-/// Replaces all faults; old states that are still shown end with the old ones.
+/// Replaces all faults. The old states of services that they still showed are shown no longer.
 fn put_faults(cloud: &Cloud, state: &mut State, new: Faults) -> Result<Value, Reply> {
     let judged = new.faults.into_iter().map(|one| {
+        // A change that does not fit one service fits none.
         if let (Some(change), Some(cluster)) = (&one.change, state.world.clusters.first()) {
             patched(&cluster.service, change.clone())?;
         }
@@ -142,7 +143,7 @@ fn put_faults(cloud: &Cloud, state: &mut State, new: Faults) -> Result<Value, Re
     Ok(json!({"active": state.faults.list}))
 }
 
-/// The faults that are active and all that there are.
+/// The active faults, and all that there are.
 fn faults(state: &State) -> Value {
     let known = Fault::NAMES.iter();
     let known = known.map(|(name, meaning)| json!({"name": name, "description": meaning}));

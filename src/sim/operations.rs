@@ -1,10 +1,10 @@
-//! The operations of the cloud: the address of each, and the permissions that it needs.
+//! The operations of the cloud, each with its address and the permissions that it needs.
 
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-/// One operation as in its API reference.
+/// An operation as its API reference describes it.
 #[derive(Debug)]
 struct Call {
     operation: Operation,
@@ -25,7 +25,7 @@ macro_rules! calls {
         #[serde(rename_all = "snake_case")]
         pub(super) enum Operation {
             $(#[doc = $path] $operation,)*
-            /// No API has this address, or not with this method: the gateway does not distinguish these.
+            /// No API has this address with this method.
             #[default]
             #[serde(skip_deserializing)]
             Unknown,
@@ -117,7 +117,7 @@ impl Operation {
     }
 }
 
-/// An operation and what its path names.
+/// An operation and the ids in its path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Route<'a> {
     pub(super) operation: Operation,

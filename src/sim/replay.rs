@@ -1,8 +1,8 @@
 //! A recording of the real cloud, which answers in place of the simulated world.
 //!
-//! Its lines are JSON objects: the first names the regions, the others are exchanges. A request with the same
-//! method, path and query gets the recorded answers in their order, and the last one again and again; no one's
-//! signature is judged.
+//! Each line is a JSON object: the first names the regions, the others are exchanges. A request with a recorded
+//! method, path and query gets the recorded answers in their order, and then the last one again and again.
+//! Signatures are not checked.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ use super::{
     reply::{Fate, JSON},
 };
 
-/// So many requests are named to someone who asks for another one.
+/// The number of recorded requests that a 404 names.
 const NAMED: usize = 10;
 
 /// The exchanges of a recording.
@@ -29,7 +29,7 @@ pub(super) struct Replay {
     recorded: Vec<Recorded>,
 }
 
-/// A request, and what it was answered.
+/// A request with its answers.
 #[derive(Debug)]
 struct Recorded {
     request: String,
@@ -44,7 +44,7 @@ struct Answer {
     body: Bytes,
 }
 
-/// A line; one without a path has no content to answer with.
+/// A line; one without a path holds no exchange.
 #[derive(Deserialize)]
 struct Line {
     #[serde(default)]
@@ -102,7 +102,7 @@ impl Replay {
         self.regions.first().map(String::as_str)
     }
 
-    /// The first id that follows the version in a path.
+    /// The first project id: the part that follows the version in a path.
     pub(super) fn project_id(&self) -> Option<&str> {
         let ids = self.recorded.iter().filter_map(|recorded| recorded.request.split('/').nth(2));
         ids.into_iter().find(|id| id.len() == 32)
@@ -137,7 +137,7 @@ impl Replay {
     }
 }
 
-/// A request in words; the order of its parameters means nothing.
+/// A request as one text, the same for any order of its parameters.
 fn request(method: &str, path: &str, query: &str) -> String {
     let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
     pairs.sort_unstable();

@@ -21,7 +21,7 @@ use self::{
 };
 use super::{clock::whole_seconds, rng::Rng};
 
-/// One entry of a cluster's whitelist.
+/// An entry of a cluster's whitelist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Permission {
@@ -38,7 +38,7 @@ impl Permission {
     }
 }
 
-/// One CSS cluster; as JSON, the truth for tests.
+/// A CSS cluster. Its JSON is the truth for tests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cluster {
@@ -49,16 +49,16 @@ pub(super) struct Cluster {
     pub(super) enterprise_project_id: String,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) vpcep_enabled: bool,
-    /// The value in the API's answer: a boolean, unless a test sets something else.
+    /// `vpcepUpdateSwitch` as the API sends it: a boolean, unless a test sets something else.
     pub(super) update_switch: Value,
     pub(super) service_name: String,
     pub(super) permissions: Vec<Permission>,
     pub(super) connections: Vec<Connection>,
-    /// The number of connections that the cluster stays around.
+    /// The number of connections stays around this.
     pub(super) target: usize,
-    /// An odd cluster that never tells when a connection was updated.
+    /// True for an odd cluster that never tells when a connection was updated.
     pub(super) update_always_null: bool,
-    /// Connections ever made: numbers the next one's address.
+    /// The number of connections ever made, from which the next one takes its address.
     pub(super) made: u32,
     pub(super) deleted: bool,
     /// The endpoint service behind it.
@@ -67,21 +67,20 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// True if it exists and has an endpoint service.
+    /// True if the cluster exists and has an endpoint service.
     pub(super) fn serves(&self) -> bool {
         !self.deleted && self.vpcep_enabled
     }
 
-    /// Gives a connection a new status, with the time of the change unless the cluster hides it.
+    /// Gives the connection at this index a new status, and dates it.
     pub(super) fn set_status(&mut self, at: usize, status: &'static str, now: Timestamp) {
         let update_at = self.updated(now);
-        if let Some(connection) = self.connections.get_mut(at) {
-            connection.take_status(Cow::Borrowed(status));
-            connection.update_at = update_at;
-        }
+        let connection = &mut self.connections[at];
+        connection.take_status(Cow::Borrowed(status));
+        connection.update_at = update_at;
     }
 
-    /// The `update_at` of a change made now.
+    /// The `update_at` of a connection that changes now: the time, unless the cluster hides it.
     pub(super) fn updated(&self, now: Timestamp) -> Field<Timestamp> {
         Some((!self.update_always_null).then(|| whole_seconds(now)))
     }
@@ -99,11 +98,11 @@ pub(super) struct World {
     pub(super) step: u64,
     pub(super) clusters: Vec<Cluster>,
     by_id: HashMap<String, usize>,
-    /// In every so many steps a cluster is made, renamed or deleted; 0: never.
+    /// The number of steps after which a cluster is made, renamed or deleted; 0: never.
     pub(super) churn: u64,
     /// The number of clusters at the start.
     first_clusters: usize,
-    /// Accounts that own endpoints.
+    /// The accounts that own endpoints.
     domains: Vec<Box<str>>,
     rng: Rng,
 }
@@ -124,7 +123,7 @@ impl World {
         self.clusters.get_mut(*self.by_id.get(id)?).filter(|cluster| !cluster.deleted)
     }
 
-    /// Connections that have just been asked for in a cluster, which does not have them yet.
+    /// Makes connections for a cluster, as if they had just been asked for. The caller adds them to it.
     pub(super) fn new_connections(
         &mut self,
         cluster_id: &str,

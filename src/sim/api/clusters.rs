@@ -38,7 +38,7 @@ fn page(world: &World, query: &Query) -> Result<Value, Reply> {
     Ok(json!({"totalSize": clusters.len(), "clusters": rows}))
 }
 
-/// Answers with one cluster; only this answer has the addresses of its own endpoint.
+/// Answers with one cluster. Only this answer has the addresses of the cluster's own endpoint.
 pub(super) fn detail(state: &State, request: &Request<'_>) -> Answer {
     let cluster = state.world.cluster(request.cluster()).ok_or_else(no_such_cluster)?;
     let own = cluster.connections.first().filter(|_| cluster.vpcep_enabled);

@@ -1,7 +1,7 @@
 //! Updating an Endpoint Connection, and Modifying the VPCEP Service Whitelist of a Cluster (CSS API
 //! Reference).
 //!
-//! Both changes take effect before the answer, completely or not at all, and their answers have no body.
+//! Both changes take effect before the answer, and completely or not at all. Their answers have no body.
 
 use serde::{Deserialize, de::DeserializeOwned};
 

@@ -1,6 +1,6 @@
-//! Obtaining an Endpoint Connection (CSS API Reference), in the document's mixed naming.
+//! Obtaining an Endpoint Connection (CSS API Reference), with the document's mixture of naming styles.
 //!
-//! Faults of paging are here, because they are about rows; those of fields are in `faults::content`.
+//! Faults of paging are here, because they are about rows; faults of fields are in `faults::content`.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
@@ -22,12 +22,12 @@ use crate::sim::{
 /// Ranges and defaults: Table 2.
 const OFFSET: Range = Range { low: 0, high: 1_000, default: 0 };
 const LIMIT: Range = Range { low: 1, high: 1_000, default: 10 };
-/// Of the older parameter `start`, and of servers that count from one.
+/// For the older parameter `start`, and for servers that count from one.
 const START: Range = Range { low: 1, high: 1_000, default: 1 };
-/// The largest page of some servers.
+/// The largest page of some servers: more is refused or cut by faults.
 const SMALL_LIMIT: usize = 100;
 
-/// Rows asked for.
+/// The rows that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Window {
     first: usize,
@@ -75,7 +75,7 @@ fn page<'a>(
     let Window { first, limit } = window;
     let all = &cluster.connections;
     let (connections, total_count) = if hits.has(Kind::Endless) {
-        // More than any walk has read so far, so that the count never ends it.
+        // More rows than a walk has read so far, so that the count never ends it.
         (endless.iter().map(Row).collect(), first + 2 * limit)
     } else if hits.has(Kind::DuplicateRows) {
         (twice(all, window).map(Row).collect(), all.len())
@@ -121,7 +121,7 @@ fn write(page: &Page<'_>, hits: &Hits) -> Reply {
     let written = if hits.kinds().any(spoilt) {
         serde_json::to_value(page).map(|value| content::spoiled(value, hits))
     } else {
-        // 400 bytes a row: one allocation for the whole page.
+        // A row takes about 400 bytes, so that one allocation holds the page.
         let mut body = Vec::with_capacity(1_024 + page.connections.len() * 400);
         serde_json::to_writer(&mut body, page).map(|()| Reply::new(200, JSON, body))
     };

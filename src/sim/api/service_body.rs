@@ -1,7 +1,7 @@
 //! The body of Modifying a VPC Endpoint Service (VPCEP API Reference, Tables 3 and 4).
 //!
-//! Rules that need the service or its neighbours are in `service_rules`. Where the sources are silent,
-//! this is strict: unknown keys, repeated keys and null are refused.
+//! Rules that need the service or its neighbours are in `service_rules`. Where the sources say nothing, the
+//! reader is strict: it refuses unknown keys, repeated keys and null.
 
 use std::{collections::HashSet, net::Ipv4Addr};
 
@@ -126,7 +126,7 @@ fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
 
-/// The whole list of mappings, which replaces the old one. The document sets no minimum.
+/// Reads the mappings, which replace all old ones. The document sets no minimum.
 fn ports(rows: &[Value]) -> Result<Vec<Port>, &'static str> {
     if rows.len() > PORTS {
         return Err("3074");

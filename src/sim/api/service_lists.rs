@@ -70,7 +70,8 @@ fn updated(one: &Connection) -> Timestamp {
     one.update_at.flatten().unwrap_or(one.created_at)
 }
 
-/// Some examples in the documents are larger, but the SDK for Go reads only a positive `i32`.
+/// The `marker_id` of a connection: a positive `i32`, because the SDK for Go reads no other. Some examples in
+/// the documents are larger.
 fn marker_of(one: &Connection) -> i64 {
     let part = one.id.split('-').next().unwrap_or_default();
     i64::from(u32::from_str_radix(part, 16).unwrap_or_default() >> 1)

@@ -55,7 +55,7 @@ pub(super) fn list(state: &mut State, request: &Request<'_>) -> Answer {
 
 /// Answers with one service.
 pub(super) fn detail(state: &mut State, request: &Request<'_>) -> Answer {
-    // The list of error codes has two for this. A wrong id is most likely another project's.
+    // The list of error codes has two for this; this one also fits another project's id.
     let service = state.world.service(request.service()).ok_or_else(|| vpcep("0005"))?;
     let shown = state.faults.shown.of(service, true, request.now_ms);
     let mut body = written(shown);
@@ -64,7 +64,7 @@ pub(super) fn detail(state: &mut State, request: &Request<'_>) -> Answer {
     Ok(Reply::json(200, &body))
 }
 
-/// The answer to a change, Table 5: it alone names the pool.
+/// The answer to a change (Table 5), which alone names the pool.
 pub(super) fn changed(service: &Service) -> Reply {
     let mut body = written(service);
     if let Some(pool) = &service.pool_id {
@@ -76,7 +76,7 @@ pub(super) fn changed(service: &Service) -> Reply {
 fn listed(service: &Service, cluster: &Cluster) -> Value {
     let mut body = written(service);
     body["domain_id"] = json!(DOMAIN_ID);
-    // Only these two are counted, whatever else is connected.
+    // Connections of any other status are not counted.
     body["connection_count"] = json!(cluster.count(CREATING) + cluster.count(ACCEPTED));
     body["supported_editions"] = json!(["basic"]);
     body["public_border_group"] = json!(BORDER_GROUP);

@@ -1,4 +1,4 @@
-//! Answers of gateways and servers in trouble, and good answers that are sent badly.
+//! Faults that replace an answer by that of a gateway or server in trouble, or that send a good answer badly.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::sim::{
 /// The target of a redirect.
 pub(crate) const TRAP: &str = "/__sim/trap";
 
-/// Words of a real gateway.
+/// The words of a real gateway.
 const THROTTLED: &str = "The throttling threshold has been reached: policy user over \
     ratelimit,limit:200,time:5 minute";
 
@@ -26,7 +26,7 @@ const TOMCAT: &str = "<!doctype html><html lang=\"en\"><head><title>HTTP Status 
 
 const SLOW: Duration = Duration::from_secs(2);
 
-/// The answer of a fault that replaces the cloud's.
+/// The answer of the first fault that replaces the cloud's.
 pub(crate) fn answer(hits: &Hits, base_url: &str) -> Option<Reply> {
     hits.kinds().find_map(|kind| reply(kind, base_url))
 }
@@ -69,12 +69,12 @@ fn reply(kind: Kind, base_url: &str) -> Option<Reply> {
     })
 }
 
-/// The change does nothing, whatever its answer.
+/// True if a fault loses the change: it has no effect, whatever its answer.
 pub(crate) fn is_lost(hits: &Hits) -> bool {
     hits.kinds().any(|kind| kind.group() == Group::NotApplied)
 }
 
-/// The answer to a change as the faults that strike the change want it.
+/// The answer to a change, as the faults that strike the change want it.
 pub(crate) fn of_change(mut reply: Reply, hits: &Hits) -> Reply {
     if hits.any(&[Kind::AppliedThen500, Kind::NotAppliedThen500]) {
         reply = vpcep("0001");
@@ -87,7 +87,7 @@ pub(crate) fn of_change(mut reply: Reply, hits: &Hits) -> Reply {
     reply
 }
 
-/// The same answer, sent as the faults that strike its request want it; the worst of them wins.
+/// The answer, sent as the faults that strike its request want it; the worst of them wins.
 pub(crate) fn sent_badly(mut reply: Reply, hits: &Hits) -> Reply {
     const FATES: [(Kind, Fate); 6] = [
         (Kind::Hang, Fate::Hangs),

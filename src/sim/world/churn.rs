@@ -6,7 +6,7 @@ use super::{Cluster, World, first};
 use crate::sim::rng::Rng;
 
 impl World {
-    /// Makes a cluster, the newest of all, with so many connections, which are still being built.
+    /// Makes a cluster, the newest of all. Its connections are still being created.
     pub(crate) fn create_cluster(&mut self, connections: usize, now: Timestamp) -> &mut Cluster {
         let at = self.clusters.len();
         let rng = Rng::new(self.rng.next(), at as u64);
@@ -30,8 +30,8 @@ impl World {
         true
     }
 
-    /// Makes a cluster, renames one or deletes one. Those of the start stay as they are, and at most as many
-    /// more exist.
+    /// Makes, renames or deletes a cluster. The clusters of the start stay as they are, and there are at most as
+    /// many others.
     pub(super) fn churn(&mut self, now: Timestamp) {
         let later =
             self.clusters.iter().skip(self.first_clusters).filter(|cluster| !cluster.deleted);

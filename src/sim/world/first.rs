@@ -1,4 +1,4 @@
-//! The world at its start: the same seed, sizes and start time always make the same one.
+//! The world at its start, which is always the same for the same seed, sizes and start time.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -25,13 +25,13 @@ const NAMES: [&str; 8] =
 
 const TEAMS: [&str; 3] = ["search", "billing", "platform"];
 
-/// Beside the default one, which is `0`.
+/// An enterprise project beside the default one, which is `0`.
 const OTHER_ENTERPRISE_PROJECT: &str = "5f1b7e8c-3c1a-4f0e-9a52-6d1f0c7b2e34";
 
-/// Streams of chance, one per purpose, so that more clusters do not change the first ones.
+/// Each purpose has a stream of chance of its own, so that more clusters do not change the first ones.
 const STREAM_DOMAINS: u64 = 1 << 40;
 const STREAM_STEPS: u64 = 2 << 40;
-/// The stream of the first service; each next one has the next.
+/// The stream of the first service; each further service has the next stream.
 const STREAM_SERVICES: u64 = 6 << 40;
 
 /// The world at its start.
@@ -75,7 +75,7 @@ pub(crate) fn newcomer(
     cluster
 }
 
-/// One cluster in the making.
+/// Makes one cluster.
 struct Maker<'a> {
     rng: Rng,
     index: usize,
@@ -91,9 +91,9 @@ impl Maker<'_> {
         let kind = NAMES[index % NAMES.len()];
         let created = shifted(self.start, -(400 * DAY) - rng.below(300 * DAY as u64) as i64);
         let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
-        // The first cluster is never odd: a world of one reads plainly.
+        // The first cluster is never odd, so that a world of one is plain.
         let mut odd = || rng.below(12) == 0 && index > 0;
-        // The first draw is no longer used, but without it a seed would make a different world.
+        // The first draw has no use any more, but without it a seed would make a different world.
         let (_, update_always_null) = (odd(), odd());
         let update_switch = json!(rng.chance(30));
         let permissions = 1 + rng.index(3);
@@ -127,7 +127,7 @@ impl Maker<'_> {
         cluster
     }
 
-    /// A connection of the first hour: the oldest stands first, the newest is an hour old or more.
+    /// A connection of the start. They are in the order of their age; the newest is at least an hour old.
     fn connection(&mut self, cluster: &Cluster, number: usize) -> Connection {
         let rng = &mut self.rng;
         let gap = (399 * DAY) / cluster.target.max(1) as i64;
@@ -156,7 +156,7 @@ impl Maker<'_> {
     }
 }
 
-/// Every fourth cluster is one of tests, and the teams have several each.
+/// The tags of a cluster: every fourth one is for tests, and the teams take turns.
 fn tags(index: usize) -> BTreeMap<String, String> {
     let env = if index % 4 == 3 { "test" } else { "prod" };
     let team = TEAMS[index % TEAMS.len()];

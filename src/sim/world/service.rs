@@ -1,4 +1,4 @@
-//! A VPC endpoint service: one stands behind the `vpcServiceName` of each cluster.
+//! A VPC endpoint service. Each cluster has one, and names it in `vpcServiceName`.
 
 use std::mem;
 
@@ -11,7 +11,7 @@ use crate::sim::account::REGION;
 /// The only status in which a service can be changed (error code 3045).
 pub(crate) const AVAILABLE: &str = "available";
 
-/// One mapping (Modifying a VPC Endpoint Service, Table 4).
+/// A mapping of ports (Modifying a VPC Endpoint Service, Table 4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Port {
@@ -25,7 +25,7 @@ pub(crate) fn tcp() -> String {
     "TCP".to_owned()
 }
 
-/// One VPC endpoint service (Modifying a VPC Endpoint Service, Table 5); as JSON, the truth for tests.
+/// A VPC endpoint service (Modifying a VPC Endpoint Service, Table 5). Its JSON is the truth for tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Service {

@@ -40,7 +40,7 @@ pub(crate) fn advance(world: &mut World, now: Timestamp) {
     keep_one_rejected(world, now);
 }
 
-/// A world without a rejected connection shows nothing of what the exporter is for.
+/// Rejects a connection if none is: a rejected connection is what the exporter is there to show.
 pub(crate) fn keep_one_rejected(world: &mut World, now: Timestamp) {
     if world.live().any(|cluster| cluster.count(REJECTED) > 0) {
         return;
@@ -57,7 +57,7 @@ pub(crate) fn keep_one_rejected(world: &mut World, now: Timestamp) {
     }
 }
 
-/// One change of status, unless nothing here can change.
+/// Changes the status of one connection of a cluster. False if there is none to change.
 fn change_status(world: &mut World, at: usize, now: Timestamp) -> bool {
     let (cluster, rng) = (&mut world.clusters[at], &mut world.rng);
     let waiting = rows_of(cluster, &[CREATING, PENDING]);
@@ -83,7 +83,7 @@ fn change_status(world: &mut World, at: usize, now: Timestamp) -> bool {
     true
 }
 
-/// A connection appears, starts to go or is gone.
+/// Makes a connection, starts to delete one or removes one.
 fn come_or_go(world: &mut World, at: usize, now: Timestamp) {
     let (cluster, rng) = (&mut world.clusters[at], &mut world.rng);
     let target = cluster.target;
@@ -106,6 +106,7 @@ fn come_or_go(world: &mut World, at: usize, now: Timestamp) {
     }
 }
 
+/// The indices of the connections that have one of these statuses.
 fn rows_of(cluster: &Cluster, statuses: &[&str]) -> Vec<usize> {
     let rows = cluster.connections.iter().enumerate();
     rows.filter(|(_, row)| statuses.contains(&&*row.status)).map(|(at, _)| at).collect()
