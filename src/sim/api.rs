@@ -80,7 +80,7 @@ fn admitted(state: &mut State, request: &Request<'_>) -> Result<(), Reply> {
     if operation == Operation::Unknown {
         return Err(no_such_api());
     }
-    // Whoever asks for credentials has none yet.
+    // A client that asks for credentials has none yet.
     if operation.admits_anyone() {
         return Ok(());
     }

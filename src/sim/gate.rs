@@ -39,8 +39,6 @@ pub(super) struct Credentials {
     /// The security token of temporary keys, which must be sent with them, signed or not.
     pub(super) security_token: Option<String>,
     pub(super) password: String,
-    /// The life of the tokens that are given from now on.
-    pub(super) token_seconds: i64,
     /// After so many more requests with a token all tokens end, once.
     pub(super) tokens_end_after: Option<u64>,
     /// The actions that the user may take; absent, all of them.
@@ -92,7 +90,6 @@ impl Gate {
                 secret_key: SECRET_KEY.to_owned(),
                 security_token: None,
                 password: PASSWORD.to_owned(),
-                token_seconds: TOKEN_SECONDS,
                 tokens_end_after: None,
                 actions: None,
                 key_seconds: KEY_SECONDS,
@@ -149,7 +146,7 @@ impl Gate {
     pub(super) fn issue_token(&mut self, now: Timestamp) -> (String, Timestamp) {
         // Real tokens are CMS in base64, which begins so.
         let token = format!("MIISIM{}{}", self.rng.hex32(), self.rng.hex32());
-        let expires = shifted(now, self.credentials.token_seconds);
+        let expires = shifted(now, TOKEN_SECONDS);
         self.tokens.push_front((token.clone(), expires));
         self.tokens.truncate(TOKENS);
         (token, expires)

@@ -155,11 +155,6 @@ impl World {
         self.serving().find(|cluster| cluster.service.id == service_id)
     }
 
-    /// A service that exists, by its id.
-    pub(super) fn service(&self, id: &str) -> Option<&Service> {
-        self.behind(id).map(|cluster| &cluster.service)
-    }
-
     /// Puts a changed service in the place of the one with this id.
     pub(super) fn replace_service(&mut self, id: &str, new: Service) {
         let mut clusters = self.clusters.iter_mut();
@@ -209,9 +204,9 @@ mod tests {
         let ids: Vec<String> = world.clusters.iter().map(|one| one.service.id.clone()).collect();
         world.clusters[0].deleted = true;
         world.clusters[1].vpcep_enabled = false;
-        assert!(ids.iter().all(|id| world.service(id).is_none()));
+        assert!(ids.iter().all(|id| world.behind(id).is_none()));
         world.clusters[1].vpcep_enabled = true;
-        assert!(world.service(&ids[1]).is_some());
+        assert!(world.behind(&ids[1]).is_some());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::sim::{
     cloud::State,
     errors::vpcep,
     reply::Reply,
-    world::{Cluster, Permission, connection::Connection},
+    world::{Permission, connection::Connection},
 };
 
 /// The statuses that the filter of connections accepts; connections can have more (Table 2).
@@ -28,14 +28,9 @@ const ENDPOINTS: usize = 50;
 /// In seconds before the start of the world.
 const AGE_OF_PUBLIC: i64 = -900 * 86_400;
 
-/// The cluster whose connections and whitelist are the service's.
-fn behind<'a>(state: &'a State, request: &Request<'_>) -> Result<&'a Cluster, Reply> {
-    state.world.behind(request.service()).ok_or_else(|| vpcep("0005"))
-}
-
 /// Querying Connections of a VPC Endpoint Service.
 pub(super) fn connections(state: &State, request: &Request<'_>) -> Answer {
-    let (query, cluster) = (&request.query, behind(state, request)?);
+    let (query, cluster) = (&request.query, services::behind(&state.world, request)?);
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let endpoint = text(query, "id", "2017")?;
     let status = among(query, "status", "0019", &STATUSES)?;
@@ -79,7 +74,7 @@ fn marker_of(one: &Connection) -> i64 {
 
 /// Querying Whitelist Records of a VPC Endpoint Service.
 pub(super) fn permissions(state: &State, request: &Request<'_>) -> Answer {
-    let (query, cluster) = (&request.query, behind(state, request)?);
+    let (query, cluster) = (&request.query, services::behind(&state.world, request)?);
     let listing = Listing::read(query, LARGEST_PAGE_OF_WHITELIST)?;
     let part = text(query, "permission", "0002")?.unwrap_or_default();
     let mut rows: Vec<&Permission> = cluster.permissions.iter().collect();

@@ -19,9 +19,8 @@ use crate::sim::{
 
 /// Changes a service, as far as rules and faults let it.
 pub(super) fn update(state: &mut State, request: &Request<'_>) -> Answer {
-    let id = request.service();
     let mut wanted = Wanted::read(request.received.body)?;
-    let service = state.world.service(id).ok_or_else(|| vpcep("0005"))?;
+    let service = &services::behind(&state.world, request)?.service;
     service_rules::judge(&wanted, service, &state.world).map_err(vpcep)?;
     let hits = state.struck(&request.route, Group::is_of_changes);
     if hits.has(Kind::ForbiddenState) {
@@ -30,7 +29,7 @@ pub(super) fn update(state: &mut State, request: &Request<'_>) -> Answer {
     if let Some(second) = hits.find(Kind::SecondWriter) {
         meddle(state, request, second);
     }
-    let before = state.world.service(id).cloned().ok_or_else(|| vpcep("0005"))?;
+    let before = services::behind(&state.world, request)?.service.clone();
     if transport::is_lost(&hits) {
         return Ok(transport::of_change(services::changed(&before), &hits));
     }
@@ -44,7 +43,7 @@ pub(super) fn update(state: &mut State, request: &Request<'_>) -> Answer {
     after.updated_at = whole_seconds(request.now);
     // The document's example answers with the values from before the change.
     let echo = services::changed(if hits.has(Kind::EchoNew) { &after } else { &before });
-    state.world.replace_service(id, after);
+    state.world.replace_service(request.service(), after);
     if let Some(Fault { gets, ms, .. }) = hits.find(Kind::Delayed) {
         let until_ms = ms.map(|ms| request.now_ms.saturating_add(ms));
         state.faults.shown.keep(before, *gets, until_ms);
@@ -57,14 +56,13 @@ pub(super) fn update(state: &mut State, request: &Request<'_>) -> Answer {
 
 /// Makes someone else's change: the one that the fault names, otherwise of the description.
 fn meddle(state: &mut State, request: &Request<'_>, second: &Fault) {
-    let id = request.service();
     let usual = || Patch::from_iter([("description".to_owned(), "changed by someone else".into())]);
     let mut change = second.change.clone().unwrap_or_else(usual);
     let now = || whole_seconds(request.now).to_string().into();
     change.entry("updated_at").or_insert_with(now);
     // A change that does not fit was refused when the fault was set.
-    let new = state.world.service(id).and_then(|service| patched(service, change).ok());
-    if let Some(new) = new {
-        state.world.replace_service(id, new);
+    let old = services::behind(&state.world, request);
+    if let Ok(new) = old.and_then(|cluster| patched(&cluster.service, change)) {
+        state.world.replace_service(request.service(), new);
     }
 }

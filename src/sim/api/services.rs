@@ -15,7 +15,7 @@ use crate::sim::{
     errors::vpcep,
     reply::Reply,
     world::{
-        Cluster,
+        Cluster, World,
         connection::{ACCEPTED, CREATING},
         service::Service,
     },
@@ -55,13 +55,18 @@ pub(super) fn list(state: &mut State, request: &Request<'_>) -> Answer {
 
 /// Answers with one service.
 pub(super) fn detail(state: &mut State, request: &Request<'_>) -> Answer {
-    // The list of error codes has two for this; this one also fits another project's id.
-    let service = state.world.service(request.service()).ok_or_else(|| vpcep("0005"))?;
+    let service = &behind(&state.world, request)?.service;
     let shown = state.faults.shown.of(service, true, request.now_ms);
     let mut body = written(shown);
     body["supported_editions"] = json!(["basic"]);
     body["cidr_type"] = json!("internal");
     Ok(Reply::json(200, &body))
+}
+
+/// The cluster behind the service that the path names.
+pub(super) fn behind<'a>(world: &'a World, request: &Request<'_>) -> Result<&'a Cluster, Reply> {
+    // The list of error codes has two for this; this one also fits another project's id.
+    world.behind(request.service()).ok_or_else(|| vpcep("0005"))
 }
 
 /// The answer to a change (Table 5), which alone names the pool.

@@ -47,10 +47,10 @@ impl Truth<'_> {
 
     /// Replaces parts of a service.
     pub(super) fn put_service(&mut self, id: &str, mut patch: Patch) -> Result<Value, Reply> {
-        let known = self.world.service(id);
-        let service = known.ok_or_else(|| control(404, format!("there is no service {id:?}")))?;
+        let behind = self.world.behind(id);
+        let behind = behind.ok_or_else(|| control(404, format!("there is no service {id:?}")))?;
         patch.entry("updated_at").or_insert_with(|| json!(whole_seconds(self.now)));
-        let new = patched(service, patch)?;
+        let new = patched(&behind.service, patch)?;
         let body = json!(new);
         self.world.replace_service(id, new);
         Ok(body)
