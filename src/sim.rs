@@ -29,7 +29,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 
-pub use self::faults::fault::Fault;
+pub use self::faults::Fault;
 use self::{
     account::{ACCESS_KEY, PROJECT_ID, REGION, SECRET_KEY},
     cloud::Cloud,

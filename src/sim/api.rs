@@ -22,7 +22,7 @@ use super::{
     account::PROJECT_ID,
     cloud::{Cloud, State},
     errors::{bad_parameter, gateway, no_such_api, not_permitted, vpcep},
-    faults::{active::Hits, transport},
+    faults::{Hits, transport},
     logs::{Entry, Put},
     operations::{Operation, Route, route},
     query::Query,

@@ -7,10 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::{
     Settings,
     clock::Clock,
-    faults::{
-        active::{ActiveFaults, Hits},
-        kind::{Group, Kind},
-    },
+    faults::{ActiveFaults, Group, Hits, Kind},
     gate::Gate,
     logs::{Effect, PutLog, RequestLog},
     operations::Route,

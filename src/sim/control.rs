@@ -10,7 +10,7 @@ use super::{
     account::{DOMAIN_NAME, PROJECT_ID, REGION, USER_NAME},
     cloud::{Cloud, State},
     errors::{control, unreadable},
-    faults::{active::ActiveFaults, fault::Fault, transport::TRAP},
+    faults::{ActiveFaults, Fault, transport::TRAP},
     logs::{PutLog, RequestLog},
     patch::{Patch, patched},
     reply::Reply,

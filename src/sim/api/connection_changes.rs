@@ -13,10 +13,7 @@ use crate::sim::{
     clock::whole_seconds,
     cloud::State,
     errors::{bad_parameter, css},
-    faults::{
-        kind::{Group, Kind},
-        transport,
-    },
+    faults::{Group, Kind, transport},
     reply::{JSON, Reply},
     world::{
         Cluster, Permission,

@@ -9,11 +9,7 @@ use super::request::{Answer, Request};
 use crate::sim::{
     cloud::State,
     errors::{no_such_cluster, not_enabled, out_of_range},
-    faults::{
-        active::Hits,
-        content,
-        kind::{Group, Kind},
-    },
+    faults::{Group, Hits, Kind, content},
     query::{Query, Range},
     reply::{JSON, Reply},
     world::{Cluster, Permission, World, connection::Connection},

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::sim::{
-    faults::active::Hits,
+    faults::Hits,
     operations::Route,
     query::Query,
     reply::Reply,

@@ -9,11 +9,7 @@ use crate::sim::{
     clock::whole_seconds,
     cloud::State,
     errors::vpcep,
-    faults::{
-        fault::Fault,
-        kind::{Group, Kind},
-        transport,
-    },
+    faults::{Fault, Group, Kind, transport},
     patch::{Patch, patched},
 };
 

@@ -2,11 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{
-    fault::Fault,
-    kind::{Group, Kind},
-    service::Shown,
-};
+use super::{Fault, Group, Kind, service::Shown};
 use crate::sim::{
     operations::{Operation, Route},
     rng::Rng,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{active::Hits, kind::Kind};
+use super::{Hits, Kind};
 use crate::sim::{
     errors::css,
     reply::{HTML, JSON, Reply},

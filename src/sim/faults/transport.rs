@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{
-    active::Hits,
-    kind::{Group, Kind},
-};
+use super::{Group, Hits, Kind};
 use crate::sim::{
     errors::{css, gateway, keystone, no_such_cluster, not_enabled, unauthenticated, vpcep},
     reply::{Fate, HTML, Reply, TEXT},
@@ -79,24 +76,24 @@ pub(crate) fn of_change(mut reply: Reply, hits: &Hits) -> Reply {
     if hits.any(&[Kind::AppliedThen500, Kind::NotAppliedThen500]) {
         reply = vpcep("0001");
     }
-    if hits.any(&[Kind::AppliedThenHang, Kind::NotAppliedThenHang]) {
-        reply.fate = Fate::Hangs;
-    } else if hits.any(&[Kind::AppliedThenReset, Kind::NotAppliedThenReset]) {
-        reply.fate = Fate::Resets;
-    }
-    reply
+    sent_badly(reply, hits)
 }
 
-/// The answer, sent as the faults that strike its request want it; the worst of them wins.
+/// The answer, sent as these faults want it; the worst of them wins.
 pub(crate) fn sent_badly(mut reply: Reply, hits: &Hits) -> Reply {
-    const FATES: [(Kind, Fate); 6] = [
+    const FATES: [(Kind, Fate); 10] = [
         (Kind::Hang, Fate::Hangs),
+        (Kind::AppliedThenHang, Fate::Hangs),
+        (Kind::NotAppliedThenHang, Fate::Hangs),
         (Kind::Reset, Fate::Resets),
+        (Kind::AppliedThenReset, Fate::Resets),
+        (Kind::NotAppliedThenReset, Fate::Resets),
         (Kind::HugeBody, Fate::Huge),
         (Kind::CutBody, Fate::CutShort),
         (Kind::CutChunked, Fate::CutInChunks),
         (Kind::Drip, Fate::Drips),
     ];
+    // The fate by a fault of changes stays.
     if reply.fate == Fate::Sent {
         let worst = FATES.iter().find(|(kind, _)| hits.has(*kind));
         reply.fate = worst.map_or(Fate::Sent, |(_, fate)| *fate);
