@@ -30,7 +30,7 @@ use super::{
     signature::{Received, sha256},
 };
 
-/// Judges a request that was received whole. Returns the answer and the id of the request.
+/// Answers a request that was received whole. Returns the answer and the id of the request.
 pub(super) fn answer(cloud: &Cloud, received: &Received<'_>) -> (Reply, String) {
     let (now, now_ms, base_url) = (cloud.clock.now(), cloud.clock.uptime_ms(), &*cloud.base_url);
     let (route, query) = (route(received.method, received.path), Query::parse(received.query));
@@ -154,7 +154,7 @@ fn known_path(route: &Route<'_>) -> Result<(), Reply> {
     Ok(())
 }
 
-/// Limits of the gateway on the request line and the headers (signing guide, constraints).
+/// Refuses a request line or headers beyond the limits of the gateway (signing guide, constraints).
 pub(super) fn oversized(uri_length: usize, headers: &HeaderMap) -> Option<Reply> {
     const KIB: usize = 1 << 10;
     let sizes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
@@ -168,7 +168,7 @@ pub(super) fn oversized(uri_length: usize, headers: &HeaderMap) -> Option<Reply>
     None
 }
 
-/// A body beyond the gateway's 12 MB.
+/// Refuses a body beyond the gateway's 12 MB.
 pub(super) fn body_too_big() -> Reply {
     gateway(413, "APIGW.0201", "Request body too large")
 }

@@ -28,7 +28,7 @@ impl Query {
         Self(pairs.collect())
     }
 
-    /// The value of a parameter that stands at most once.
+    /// The value of a parameter, which may occur only once.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Reply> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value);
         let value = values.next();
@@ -38,7 +38,7 @@ impl Query {
         Ok(value)
     }
 
-    /// The value of a parameter that is one of these words.
+    /// The value of a parameter, which must be one of these words.
     pub(super) fn among(&self, name: &str, all: &[&str]) -> Result<Option<&str>, Reply> {
         match self.text(name)? {
             Some(value) if !all.contains(&value) => {

@@ -80,7 +80,7 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// The canonical request. It is an error if a signed header is absent or stands twice.
+/// The canonical request. It is an error if a signed header is absent or occurs twice.
 pub(super) fn canonical_request(
     received: &Received<'_>,
     authorization: &Authorization<'_>,
@@ -121,7 +121,7 @@ pub(super) fn same(one: &str, other: &str) -> bool {
     bool::from(one.as_bytes().ct_eq(other.as_bytes()))
 }
 
-/// The trimmed value of a header that stands exactly once and is UTF-8.
+/// The trimmed value of a header that occurs exactly once and is UTF-8.
 pub(super) fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().filter(|_| values.next().is_none())?;

@@ -49,7 +49,7 @@ pub(super) fn statuses(state: &mut State, request: &Request<'_>) -> Answer {
         let cluster = enabled(&mut state.world, request.cluster())?;
         let count = if hits.has(Kind::Partial) { 1 } else { places.len() };
         let due = places.iter().filter(|at| cluster.connections[**at].status != wanted);
-        // Judged before any is changed: a connection that is named twice is logged twice.
+        // All are judged before one is changed, so that a connection that is named twice is logged twice.
         let due: Vec<usize> = due.take(count).copied().collect();
         due.iter().for_each(|at| cluster.set_status(*at, wanted, request.now));
         let changed = due.iter().map(|at| cluster.connections[*at].id.to_string());

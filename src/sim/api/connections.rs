@@ -20,7 +20,7 @@ const OFFSET: Range = Range { low: 0, high: 1_000, default: 0 };
 const LIMIT: Range = Range { low: 1, high: 1_000, default: 10 };
 /// For the older parameter `start`, and for servers that count from one.
 const START: Range = Range { low: 1, high: 1_000, default: 1 };
-/// The largest page of some servers: more is refused or cut by faults.
+/// The largest page of some servers, which the faults `limit-capped` and `limit-refused` imitate.
 const SMALL_LIMIT: usize = 100;
 
 /// The rows that a request asks for.
@@ -87,7 +87,7 @@ fn page<'a>(
     }
 }
 
-/// One page in which every fiftieth row stands twice, and which begins with the last row of the page before it.
+/// A page in which every fiftieth row occurs twice, and which begins with the last row of the page before it.
 /// A walk whose offset counts the rows received still meets every row.
 fn twice(connections: &[Connection], window: Window) -> impl Iterator<Item = &Connection> {
     let doubled = connections.iter().enumerate().flat_map(|(at, row)| {

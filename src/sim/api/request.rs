@@ -39,7 +39,7 @@ impl Request<'_> {
         self.route.service.unwrap_or_default()
     }
 
-    /// The value of a header that stands exactly once.
+    /// The value of a header that occurs exactly once.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         only_value(self.received.headers, name)
     }

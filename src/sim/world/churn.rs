@@ -11,13 +11,11 @@ impl World {
         let at = self.clusters.len();
         let rng = Rng::new(self.rng.next(), at as u64);
         let cluster = first::newcomer(rng, at, now, &self.domains);
-        let id = cluster.id.clone();
-        self.by_id.insert(id.clone(), at);
+        self.by_id.insert(cluster.id.clone(), at);
         self.clusters.push(cluster);
-        let made = self.new_connections(&id, connections, now);
+        let made = (0..connections).map(|_| self.new_connection(at, now)).collect();
         let cluster = &mut self.clusters[at];
-        cluster.target = connections;
-        cluster.connections = made;
+        (cluster.target, cluster.connections) = (connections, made);
         cluster
     }
 
