@@ -10,8 +10,7 @@ use super::{
     reply::{REQUEST_ID, Reply},
 };
 
-/// Code, HTTP status and message of VPCEP, as its reference lists them, down to the 504 for an empty body
-/// (VPCEP API Reference, Error Codes).
+/// The codes of VPCEP, each with its HTTP status and message (VPCEP API Reference, Error Codes, also for the 504).
 const VPCEP: [(&str, u16, &str); 34] = [
     ("0001", 500, "System error. Please retry."),
     ("0002", 400, "Parameter error."),
@@ -89,12 +88,12 @@ pub(super) fn unreadable(error: serde_json::Error) -> Reply {
     control(400, error.to_string())
 }
 
-/// The credentials are not accepted (signing guide, error codes of IAM authentication).
+/// Refuses credentials (signing guide, error codes of IAM authentication).
 pub(super) fn unauthenticated(detail: impl Display) -> Reply {
     unauthorized("APIGW.0301", &format!("Incorrect IAM authentication information: {detail}"))
 }
 
-/// A token that was valid once.
+/// Refuses a token that was valid once.
 pub(super) fn expired_token() -> Reply {
     unauthorized("APIGW.0307", "The token must be updated.")
 }
@@ -104,13 +103,13 @@ fn unauthorized(code: &str, message: &str) -> Reply {
     gateway(401, code, message).with("Server", "api-gateway").with("Connection", "close")
 }
 
-/// No published API has this address and method.
+/// Refuses a request that no published API has the address and method of.
 pub(super) fn no_such_api() -> Reply {
     let message = "The API does not exist or has not been published in the environment";
     gateway(404, "APIGW.0101", message)
 }
 
-/// The user's policies do not allow this action of an operation. Each service reports it in its own way.
+/// Refuses an action that the user's policies do not allow. Each service does so in its own way.
 pub(super) fn not_permitted(operation: Operation, action: &str) -> Reply {
     if operation.is_css() && action.starts_with("css:") {
         let message = format!("The current policy does not allow the {action} operation.");
@@ -127,22 +126,22 @@ pub(super) fn not_permitted(operation: Operation, action: &str) -> Reply {
     }
 }
 
-/// A parameter that cannot be read.
+/// Refuses a parameter that cannot be read.
 pub(super) fn bad_parameter(message: &str) -> Reply {
     css(400, "CSS.0001", message)
 }
 
-/// A parameter beyond its range.
+/// Refuses a parameter beyond its range.
 pub(super) fn out_of_range(name: &str) -> Reply {
     css(400, "CSS.5038", &format!("The value of parameter {name} is out of range."))
 }
 
-/// A cluster that is not there, was deleted, or is someone else's: 403, not 404.
+/// Refuses a cluster that does not exist, was deleted or is someone else's, with 403 and not 404.
 pub(super) fn no_such_cluster() -> Reply {
     css(403, "CSS.0015", "Resource not found or permission denied.")
 }
 
-/// A cluster without a VPC endpoint service.
+/// Refuses a cluster that has no VPC endpoint service.
 pub(super) fn not_enabled() -> Reply {
     css(400, "CSS.5182", "The VPC endpoint service is not enabled.")
 }

@@ -39,13 +39,13 @@ pub(super) struct Credentials {
     /// The security token of temporary keys, which must be sent with them, signed or not.
     pub(super) security_token: Option<String>,
     pub(super) password: String,
-    /// After so many more requests with a token all tokens end, once.
+    /// The number of requests with a token after which all tokens end, once.
     pub(super) tokens_end_after: Option<u64>,
-    /// The actions that the user may take; absent, all of them.
+    /// The actions that the user may take; absent: all.
     pub(super) actions: Option<HashSet<String>>,
     /// The life of the temporary keys that are given from now on.
     pub(super) key_seconds: i64,
-    /// The server gets new keys so long before the end of the old ones.
+    /// The time before the end of the server's keys at which the server gets new ones.
     pub(super) overlap_seconds: i64,
     /// True if the server has an agency.
     pub(super) has_agency: bool,
@@ -78,7 +78,7 @@ pub(super) struct Gate {
     /// The access key that the server got last.
     of_server: Option<String>,
     rng: Rng,
-    /// Signed requests that were refused, whatever the reason.
+    /// The number of signed requests that were refused for any reason.
     pub(super) bad_signatures: u64,
 }
 
@@ -109,7 +109,7 @@ impl Gate {
         }
     }
 
-    /// Lets a request in, or refuses it. `project` is the one in the path, where there is one.
+    /// Lets a request in, or refuses it. `project` is the project in the path, if there is one.
     pub(super) fn admit(
         &mut self,
         received: &Received<'_>,
@@ -135,14 +135,14 @@ impl Gate {
         Ok(())
     }
 
-    /// All tokens given out so far end now.
+    /// Ends all tokens given out so far.
     pub(super) fn end_tokens(&mut self) {
         for (_, expires) in &mut self.tokens {
             *expires = Timestamp::MIN;
         }
     }
 
-    /// A new token and the time when it ends.
+    /// Gives out a token. Returns it with the time of its end.
     pub(super) fn issue_token(&mut self, now: Timestamp) -> (String, Timestamp) {
         // Real tokens are CMS in base64, which begins so.
         let token = format!("MIISIM{}{}", self.rng.hex32(), self.rng.hex32());
@@ -152,7 +152,7 @@ impl Gate {
         (token, expires)
     }
 
-    /// New temporary keys.
+    /// Gives out temporary keys.
     pub(super) fn issue_keys(&mut self, now: Timestamp) -> TemporaryKeys {
         let keys = TemporaryKeys {
             access_key: format!("HST{}", &self.rng.hex32().to_uppercase()[..17]),
@@ -179,7 +179,7 @@ impl Gate {
         keys
     }
 
-    /// All temporary keys given out so far end now.
+    /// Ends all temporary keys given out so far.
     pub(super) fn end_keys(&mut self) {
         self.temporary.clear();
     }
@@ -189,7 +189,7 @@ impl Gate {
         self.tokens.iter().any(|(one, expires)| same(one, token) && now < *expires)
     }
 
-    /// Checks in the order of the gateway; the error is in its words.
+    /// Checks a signature in the order of the gateway. The error is in the gateway's words.
     fn check_signature(&mut self, received: &Received<'_>, now: Timestamp) -> Result<(), String> {
         let headers = received.headers;
         let text = only_value(headers, AUTHORIZATION.as_str());

@@ -1,5 +1,5 @@
-//! The logs against which tests hold what a client did and says: all requests, and the changes among them with
-//! their effects. Control requests are in neither.
+//! Two logs, by which tests check what a client did: all requests, and the changes among them with their effects.
+//! Control requests are in neither.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,7 +22,7 @@ pub(super) struct Entry {
     /// `offset`, or the older `start`.
     pub(super) offset: Option<i64>,
     pub(super) limit: Option<i64>,
-    /// Absent as long as there is no answer.
+    /// Absent until the answer is sent.
     pub(super) status: Option<u16>,
     pub(super) request_id: String,
     /// Since the simulator started.
@@ -64,11 +64,11 @@ impl RequestLog {
 /// The effect of a change, which its answer need not tell.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Effect {
-    /// True if it was carried out, even if nothing is different since.
+    /// True if it took effect, even if it changed nothing.
     pub(super) applied: bool,
-    /// The fields (PUT) or connections (POST) that it made different.
+    /// The fields (PUT) or the ids of the connections (POST) that are different because of it.
     pub(super) changed: Vec<String>,
-    /// Faults that struck it.
+    /// The names of the faults that struck it.
     pub(super) faults: Vec<&'static str>,
 }
 

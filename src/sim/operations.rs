@@ -10,9 +10,8 @@ struct Call {
     operation: Operation,
     method: &'static str,
     path: &'static str,
-    /// The actions that the user must be allowed, each by its name in identity policies, then by its name
-    /// in the older policies; a name that is missing here was found in no source. `None` where the
-    /// operation itself judges who asks.
+    /// The actions that it needs. Each has a name in identity policies and, if the sources know it, another in
+    /// the older policies. `None` if the operation itself judges who asks.
     actions: Option<&'static [&'static [&'static str]]>,
 }
 
@@ -109,7 +108,7 @@ impl Operation {
         self.call().is_some_and(|call| call.actions.is_none())
     }
 
-    /// The first action it needs of which no name is among those allowed.
+    /// The first action that it needs and that is allowed by none of its names.
     pub(super) fn lacks(self, allowed: &HashSet<String>) -> Option<&'static str> {
         let mut needed = self.call()?.actions?.iter();
         let lacking = needed.find(|names| !names.iter().any(|name| allowed.contains(*name)));

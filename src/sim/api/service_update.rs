@@ -30,7 +30,7 @@ pub(super) fn update(state: &mut State, request: &Request<'_>) -> Answer {
         return Ok(transport::of_change(services::changed(&before), &hits));
     }
     if hits.has(Kind::ApprovalReset) {
-        // As the document's "Default: true" may be understood, and one client's users met it.
+        // The document's "Default: true" can be read so, and users of one client met it.
         wanted.approval_enabled.get_or_insert(true);
     }
     let mut after = before.clone();
@@ -50,7 +50,7 @@ pub(super) fn update(state: &mut State, request: &Request<'_>) -> Answer {
     Ok(transport::of_change(echo, &hits))
 }
 
-/// Makes someone else's change: the one that the fault names, otherwise of the description.
+/// Makes the change of someone else: the one that the fault names, otherwise of the description.
 fn meddle(state: &mut State, request: &Request<'_>, second: &Fault) {
     let usual = || Patch::from_iter([("description".to_owned(), "changed by someone else".into())]);
     let mut change = second.change.clone().unwrap_or_else(usual);

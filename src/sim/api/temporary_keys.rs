@@ -114,7 +114,7 @@ fn judge_duration(seconds: &Value, most: u64) -> Result<(), &'static str> {
     }
 }
 
-/// Obtaining a metadata token, where the service gives any.
+/// Obtaining a metadata token, if the service gives any.
 pub(super) fn metadata_token(state: &State, request: &Request<'_>) -> Answer {
     if !state.gate.credentials.has_metadata_tokens {
         return Err(Reply::new(404, TEXT, "404 Not Found"));

@@ -56,7 +56,7 @@ impl Truth<'_> {
         Ok(body)
     }
 
-    /// Makes a cluster with as many connections as asked for; the other keys replace its parts.
+    /// Makes a cluster with `connections` connections; the other keys replace its parts.
     pub(super) fn post_cluster(&mut self, mut patch: Patch) -> Result<Value, Reply> {
         let count = patch.remove("connections").unwrap_or(json!(0));
         let count: usize = serde_json::from_value(count).map_err(unreadable)?;
@@ -86,7 +86,7 @@ impl Truth<'_> {
         };
         let place = self.cluster(id)?;
         patch.insert("id".to_owned(), json!(id));
-        // What JSON does not hold is carried over; the connections are only too many to travel as JSON.
+        // The JSON of a cluster lacks its service, and its connections would be too many to go through it.
         let service = old.service.clone();
         let bare = Cluster { connections: Vec::new(), made: place.made, ..old };
         *place = Cluster { connections, service, ..patched(&bare, patch)? };
@@ -98,7 +98,7 @@ impl Truth<'_> {
         let known = cluster.connections.iter().find(named).cloned();
         let connection = known.or_else(|| {
             let mut new = self.world.new_connections(&cluster.id, 1, self.now).pop()?;
-            // One that a test makes is accepted, unless the test says that it is still pending.
+            // A connection that a test makes is accepted, unless the test says that it is still pending.
             if patch.get("status").is_none_or(|status| *status != CREATING && *status != PENDING) {
                 new.take_status(Cow::Borrowed(ACCEPTED));
             }

@@ -1,4 +1,4 @@
-//! The faults that are active now, and those of them that strike a request.
+//! The faults that are active, and those of them that strike a request.
 
 use std::collections::HashSet;
 
@@ -42,7 +42,7 @@ impl ActiveFaults {
         self.list.iter().any(|one| one.kind == Kind::NotYours && one.concerns(&route))
     }
 
-    /// True once for each cluster: `total-moves-once` removes a row now.
+    /// True the first time for each cluster: `total-moves-once` removes a row.
     pub(crate) fn moves_now(&mut self, cluster: &str) -> bool {
         self.moved.insert(cluster.to_owned())
     }

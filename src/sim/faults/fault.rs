@@ -21,19 +21,19 @@ pub struct Fault {
     percent: u8,
     /// Absent only for `not-yours`, which strikes all operations on one service.
     operation: Option<Operation>,
-    /// Only these clusters or services; all where absent.
+    /// The ids of the clusters or services that it strikes; absent: all.
     #[serde(alias = "services")]
     clusters: Option<Vec<String>>,
-    /// Requests left to strike; without end where absent.
+    /// The number of requests that it has yet to strike; absent: no end.
     times: Option<u64>,
-    /// Matching requests to leave alone first.
+    /// The number of matching requests that it first leaves alone.
     #[serde(default)]
     after: u64,
-    /// The GETs for which `delayed` still shows the old state: 2 where this and `ms` are absent.
+    /// The number of GETs for which `delayed` still shows the old state; 2 if this and `ms` are absent.
     pub(crate) gets: Option<u64>,
-    /// The milliseconds for which it does.
+    /// The milliseconds for which `delayed` still shows the old state.
     pub(crate) ms: Option<u64>,
-    /// The change of a second writer; another description where absent.
+    /// The change that a second writer makes; absent: another description.
     pub(crate) change: Option<Patch>,
     #[serde(skip_deserializing)]
     hits: u64,

@@ -2,30 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The part of an answer that faults touch.
+/// The part of an answer, or of a change, that faults touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
-    /// The rows of the connections that are served, and the count of them.
+    /// The rows of an answer about connections, and their count.
     Paging,
-    /// The words of an answer about connections.
+    /// The fields or the whole body of an answer about connections.
     Content,
     /// The whole answer of any operation.
     Http,
-    /// The bytes of any answer on their way.
+    /// The way of any answer to the client.
     Wire,
     /// The whole answer of an operation of VPCEP: the PUT, unless another is named.
     Refusal,
-    /// The effect of a change that keeps every rule: of the PUT, unless the POST about connections is
-    /// named.
+    /// A change that keeps every rule: the PUT, unless the POST about connections is named.
     Change,
-    /// The answer to such a change, which is carried out.
+    /// The answer to such a change, which takes effect.
     Applied,
-    /// The answer to such a change, which is not carried out.
+    /// The answer to such a change, which has no effect.
     NotApplied,
 }
 
 impl Group {
-    /// True if it strikes only those changes that keep every rule.
+    /// True if these faults strike only changes that keep every rule.
     pub(crate) fn is_of_changes(self) -> bool {
         matches!(self, Self::Change | Self::Applied | Self::NotApplied)
     }
@@ -33,7 +32,7 @@ impl Group {
 
 macro_rules! faults {
     ($($group:ident { $($kind:ident $name:literal $meaning:literal)* })*) => {
-        /// One way to go wrong.
+        /// A mistake or oddity of the cloud.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub(crate) enum Kind {
             $($(#[doc = $meaning] #[serde(rename = $name)] $kind,)*)*

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use crate::sim::world::service::Service;
 
-/// The GETs for which `delayed` shows an old state, unless it says otherwise.
+/// The number of GETs for which `delayed` shows an old state, unless it names another.
 const GETS: u64 = 2;
 
-/// An old state of a service, and how long it is still shown: until a time if there is one, otherwise for so
-/// many GETs.
+/// An old state of a service. It is shown until a time if there is one, otherwise for a number of GETs.
 #[derive(Debug)]
 struct Old {
     service: Service,

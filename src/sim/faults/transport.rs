@@ -66,7 +66,7 @@ fn reply(kind: Kind, base_url: &str) -> Option<Reply> {
     })
 }
 
-/// True if a fault loses the change: it has no effect, whatever its answer.
+/// True if a fault keeps the change from taking effect, whatever the answer says.
 pub(crate) fn is_lost(hits: &Hits) -> bool {
     hits.kinds().any(|kind| kind.group() == Group::NotApplied)
 }
@@ -93,7 +93,7 @@ pub(crate) fn sent_badly(mut reply: Reply, hits: &Hits) -> Reply {
         (Kind::CutChunked, Fate::CutInChunks),
         (Kind::Drip, Fate::Drips),
     ];
-    // The fate by a fault of changes stays.
+    // A fate that a fault of changes has set stays.
     if reply.fate == Fate::Sent {
         let worst = FATES.iter().find(|(kind, _)| hits.has(*kind));
         reply.fate = worst.map_or(Fate::Sent, |(_, fate)| *fate);
