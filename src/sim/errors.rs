@@ -103,7 +103,7 @@ fn unauthorized(code: &str, message: &str) -> Reply {
     gateway(401, code, message).with("Server", "api-gateway").with("Connection", "close")
 }
 
-/// Refuses a request that no published API has the address and method of.
+/// Refuses an address and method that no published API has.
 pub(super) fn no_such_api() -> Reply {
     let message = "The API does not exist or has not been published in the environment";
     gateway(404, "APIGW.0101", message)
