@@ -119,7 +119,7 @@ fn operated(state: &mut State, request: &Request<'_>) -> Answer {
         Operation::IamProjects => iam::projects(request),
         Operation::IamDomains => iam::domains(request),
         Operation::IamToken => iam::token(state, request),
-        Operation::IamIdToken => temporary_keys::id_token(state, request),
+        Operation::IamIdToken => iam::id_token(state, request),
         Operation::IamSecurityTokens => temporary_keys::security_tokens(state, request),
         Operation::StsAssume => temporary_keys::assume(state, request),
         Operation::StsAssumeWithOidc => temporary_keys::assume_with_oidc(state, request),

@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn a_port_moves_within_its_kind() {
         let mut world = world();
-        let (own, spare) = (&world.clusters[0].service.port_id, &world.clusters[0].service.spare_port_id);
+        let (own, spare) =
+            (&world.clusters[0].service.port_id, &world.clusters[0].service.spare_port_id);
         assert_eq!(ask(&world, to_port(own)), Ok(()));
         assert_eq!(ask(&world, to_port(spare)), Ok(()));
         assert_eq!(ask(&world, to_port("unknown")), Err("3063"));

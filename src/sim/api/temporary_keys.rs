@@ -74,8 +74,7 @@ fn assumed(state: &mut State, request: &Request<'_>, body: &Value) -> Answer {
     if !(2..=128).contains(&session.len()) {
         return Err(sts(400, "STS5.0004", "Invalid agency_session_name."));
     }
-    judge_duration(&body["duration_seconds"], 43_200)
-        .map_err(|why| sts(400, "STS5.0004", why))?;
+    judge_duration(&body["duration_seconds"], 43_200).map_err(|why| sts(400, "STS5.0004", why))?;
     if body["agency_urn"] != format!("iam::{DOMAIN_ID}:agency:{AGENCY}") {
         return Err(sts(403, "STS5.0012", "The agency does not trust the caller."));
     }

@@ -68,7 +68,6 @@ impl Hits {
     pub(crate) fn find(&self, kind: Kind) -> Option<&Fault> {
         self.0.iter().find(|one| one.kind == kind)
     }
-
 }
 
 #[cfg(test)]
