@@ -137,7 +137,8 @@ impl Sim {
     /// The id and the name of each cluster.
     pub fn clusters(&self) -> Vec<(String, String)> {
         let state = self.cloud.state();
-        state.world.live().map(|cluster| (cluster.id.clone(), cluster.name.clone())).collect()
+        let named = |cluster: &Cluster| (cluster.id.clone(), cluster.name.clone());
+        state.world.clusters.iter().map(named).collect()
     }
 
     /// The id of each endpoint service, and the name of the cluster that it is behind.

@@ -30,10 +30,8 @@ pub(super) fn owns(path: &str) -> bool {
 
 /// Answers a control request.
 pub(super) fn answer(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Reply {
-    match routed(cloud, method, path, body) {
-        Ok(body) => Reply::json(200, &body),
-        Err(refused) => refused,
-    }
+    let outcome = routed(cloud, method, path, body);
+    outcome.map_or_else(|refused| refused, |body| Reply::json(200, &body))
 }
 
 fn routed(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Result<Value, Reply> {

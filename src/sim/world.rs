@@ -1,15 +1,11 @@
 //! The simulated world: one project's clusters, their connections and their endpoint services.
 
-mod churn;
 pub(super) mod connection;
 pub(super) mod first;
 pub(super) mod service;
 pub(super) mod step;
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::BTreeMap, iter};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -60,16 +56,24 @@ pub(super) struct Cluster {
     pub(super) update_always_null: bool,
     /// The number of connections ever made, from which the next one takes its address.
     pub(super) made: u32,
-    pub(super) deleted: bool,
-    /// The endpoint service behind it.
+    /// The number of clusters made before it, from which its connections take their addresses.
+    #[serde(skip)]
+    pub(super) number: usize,
+    /// The endpoint service behind it, which exists only while it is enabled.
     #[serde(skip)]
     pub(super) service: Service,
 }
 
 impl Cluster {
-    /// True if the cluster exists and has an endpoint service.
-    pub(super) fn serves(&self) -> bool {
-        !self.deleted && self.vpcep_enabled
+    /// Makes a connection, as if it had just been asked for. The caller adds it.
+    pub(super) fn new_connection(
+        &mut self,
+        rng: &mut Rng,
+        domains: &[Box<str>],
+        now: Timestamp,
+    ) -> Connection {
+        self.made += 1;
+        Connection::new(rng, self.number, self.made, whole_seconds(now), domains)
     }
 
     /// Gives the connection at this index a new status, and dates it.
@@ -97,47 +101,61 @@ pub(super) struct World {
     pub(super) start: Timestamp,
     pub(super) step: u64,
     pub(super) clusters: Vec<Cluster>,
-    by_id: HashMap<String, usize>,
     /// The number of steps after which a cluster is made, renamed or deleted; 0: never.
     pub(super) churn: u64,
     /// The number of clusters at the start.
     first_clusters: usize,
+    /// The number of clusters ever made.
+    made: usize,
     /// The accounts that own endpoints.
     domains: Vec<Box<str>>,
     rng: Rng,
 }
 
 impl World {
-    /// The clusters that exist.
-    pub(super) fn live(&self) -> impl Iterator<Item = &Cluster> {
-        self.clusters.iter().filter(|cluster| !cluster.deleted)
-    }
-
-    /// A cluster that exists, by its id.
+    /// The cluster with this id.
     pub(super) fn cluster(&self, id: &str) -> Option<&Cluster> {
-        self.clusters.get(*self.by_id.get(id)?).filter(|cluster| !cluster.deleted)
+        self.clusters.iter().find(|cluster| cluster.id == id)
     }
 
-    /// A cluster that exists, by its id, to be changed.
+    /// The cluster with this id, to be changed.
     pub(super) fn cluster_mut(&mut self, id: &str) -> Option<&mut Cluster> {
-        self.clusters.get_mut(*self.by_id.get(id)?).filter(|cluster| !cluster.deleted)
+        self.clusters.iter_mut().find(|cluster| cluster.id == id)
     }
 
-    /// Makes connections for a cluster, as if they had just been asked for. The caller adds them to it.
+    /// Makes a cluster, the newest of all, whose connections are still being created. Returns its id.
+    pub(super) fn create_cluster(&mut self, connections: usize, now: Timestamp) -> String {
+        let rng = Rng::new(self.rng.next(), self.made as u64);
+        let mut cluster = first::newcomer(rng, self.made, now, &self.domains);
+        self.made += 1;
+        cluster.target = connections;
+        for _ in 0..connections {
+            let new = cluster.new_connection(&mut self.rng, &self.domains, now);
+            cluster.connections.push(new);
+        }
+        let id = cluster.id.clone();
+        self.clusters.push(cluster);
+        id
+    }
+
+    /// Takes a cluster out of the world. False if there is none with this id.
+    pub(super) fn delete_cluster(&mut self, id: &str) -> bool {
+        let before = self.clusters.len();
+        self.clusters.retain(|cluster| cluster.id != id);
+        self.clusters.len() < before
+    }
+
+    /// Makes connections for a cluster, as if they had just been asked for. The caller adds them.
     pub(super) fn new_connections(
         &mut self,
         cluster_id: &str,
         count: usize,
         now: Timestamp,
     ) -> Vec<Connection> {
-        let Some(&at) = self.by_id.get(cluster_id) else { return Vec::new() };
-        (0..count).map(|_| self.new_connection(at, now)).collect()
-    }
-
-    fn new_connection(&mut self, cluster: usize, now: Timestamp) -> Connection {
-        let made = &mut self.clusters[cluster].made;
-        *made += 1;
-        Connection::new(&mut self.rng, cluster, *made, whole_seconds(now), &self.domains)
+        let mut clusters = self.clusters.iter_mut();
+        let Some(cluster) = clusters.find(|one| one.id == cluster_id) else { return Vec::new() };
+        let new = || cluster.new_connection(&mut self.rng, &self.domains, now);
+        iter::repeat_with(new).take(count).collect()
     }
 
     /// A new id for a part of the world.
@@ -145,9 +163,9 @@ impl World {
         self.rng.uuid()
     }
 
-    /// The clusters that serve: their endpoint services are those that exist.
+    /// The clusters whose endpoint services exist.
     pub(super) fn serving(&self) -> impl Iterator<Item = &Cluster> {
-        self.clusters.iter().filter(|cluster| cluster.serves())
+        self.clusters.iter().filter(|cluster| cluster.vpcep_enabled)
     }
 
     /// The cluster whose endpoint service has this id, if the service exists.
@@ -202,10 +220,11 @@ mod tests {
     fn a_service_goes_with_its_cluster() {
         let mut world = first::world(1, 2, 1, start());
         let ids: Vec<String> = world.clusters.iter().map(|one| one.service.id.clone()).collect();
-        world.clusters[0].deleted = true;
-        world.clusters[1].vpcep_enabled = false;
+        let first = world.clusters[0].id.clone();
+        assert!(world.delete_cluster(&first) && !world.delete_cluster(&first));
+        world.clusters[0].vpcep_enabled = false;
         assert!(ids.iter().all(|id| world.behind(id).is_none()));
-        world.clusters[1].vpcep_enabled = true;
+        world.clusters[0].vpcep_enabled = true;
         assert!(world.behind(&ids[1]).is_some());
     }
 

@@ -30,8 +30,9 @@ fn page(world: &World, query: &Query) -> Result<Value, Reply> {
     let first = query.number(name, OFFSET)? as usize - 1;
     let limit = query.number("limit", LIMIT)? as usize;
     let kind = query.among("datastoreType", &DATASTORES)?;
+    let all = world.clusters.iter();
     let mut clusters: Vec<&Cluster> =
-        world.live().filter(|cluster| kind.is_none_or(|kind| cluster.datastore == kind)).collect();
+        all.filter(|cluster| kind.is_none_or(|kind| cluster.datastore == kind)).collect();
     clusters.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
     let rows = clusters.iter().skip(first).take(limit);
     let rows: Vec<Value> = rows.map(|cluster| written(cluster)).collect();

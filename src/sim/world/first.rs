@@ -50,9 +50,9 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
     let mut world = World {
         start,
         step: 0,
-        by_id: clusters.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect(),
         churn: 0,
         first_clusters: clusters.len(),
+        made: clusters.len(),
         clusters,
         domains,
         rng: Rng::new(seed, STREAM_STEPS),
@@ -119,7 +119,7 @@ impl Maker<'_> {
             target,
             update_always_null,
             made: target as u32,
-            deleted: false,
+            number: index,
             service: Service::default(),
         };
         cluster.connections =
