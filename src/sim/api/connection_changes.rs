@@ -56,7 +56,7 @@ pub(super) fn statuses(state: &mut State, request: &Request<'_>) -> Answer {
         state.effect.changed = changed.collect();
         state.effect.applied = true;
     }
-    Ok(transport::of_change(done(), &hits))
+    Ok(transport::of_change(Reply::new(200, JSON, ""), &hits))
 }
 
 /// The positions of the connections with these ids, if all of them may be accepted and rejected now.
@@ -103,7 +103,7 @@ pub(super) fn whitelist(state: &mut State, request: &Request<'_>) -> Answer {
     });
     let rows: Vec<Permission> = rows.collect();
     enabled(world, id)?.permissions = rows;
-    Ok(done())
+    Ok(Reply::new(200, JSON, ""))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
@@ -115,8 +115,4 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
     // The derived reader also takes an array with the values in the order of the keys.
     let object = if body.starts_with(b"{") { serde_json::from_slice(body).ok() } else { None };
     object.ok_or_else(|| bad_parameter("Incorrect parameters."))
-}
-
-fn done() -> Reply {
-    Reply::new(200, JSON, "")
 }

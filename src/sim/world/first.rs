@@ -40,8 +40,8 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
     let mut rng = Rng::new(seed, STREAM_DOMAINS);
     let domains: Vec<Box<str>> = (0..8).map(|_| rng.hex32().into()).collect();
     let cluster = |index| {
-        let rng = Rng::new(seed, index as u64);
-        let mut cluster = Maker { rng, index, start, domains: &domains }.cluster(connections);
+        let mut rng = Rng::new(seed, index as u64);
+        let mut cluster = cluster_of(&mut rng, index, start, connections, &domains);
         let of_service = Rng::new(seed, STREAM_SERVICES + index as u64);
         cluster.service = service_of(&cluster, index, of_service);
         cluster
@@ -69,91 +69,89 @@ pub(crate) fn newcomer(
     domains: &[Box<str>],
 ) -> Cluster {
     let of_service = Rng::new(rng.next(), STREAM_SERVICES);
-    let mut cluster = Maker { rng, index, start: now, domains }.cluster(0);
+    let mut cluster = cluster_of(&mut rng, index, now, 0, domains);
     cluster.created = whole_seconds(now);
     cluster.service = service_of(&cluster, index, of_service);
     cluster
 }
 
-/// Makes one cluster.
-struct Maker<'a> {
-    rng: Rng,
+/// A cluster, but for its endpoint service.
+fn cluster_of(
+    rng: &mut Rng,
     index: usize,
     start: Timestamp,
-    domains: &'a [Box<str>],
+    target: usize,
+    domains: &[Box<str>],
+) -> Cluster {
+    let id = rng.uuid();
+    let kind = NAMES[index % NAMES.len()];
+    let created = shifted(start, -(400 * DAY) - rng.below(300 * DAY as u64) as i64);
+    let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
+    // The first cluster is never odd, so that a world of one is plain.
+    let mut odd = || rng.below(12) == 0 && index > 0;
+    // The first draw has no use any more, but without it a seed would make a different world.
+    let (_, update_always_null) = (odd(), odd());
+    let update_switch = json!(rng.chance(30));
+    let permissions = 1 + rng.index(3);
+    let permission = |number| {
+        let (id, account) = (rng.uuid(), &domains[number % domains.len()]);
+        let created_at = shifted(created, HOUR + rng.below(DAY as u64) as i64);
+        Permission::new(id, format!("iam:domain::{account}"), created_at)
+    };
+    let permissions = (0..permissions).map(permission).collect();
+    let mut cluster = Cluster {
+        id,
+        name: format!("{kind}-{:02}", index + 1),
+        created,
+        datastore: Cow::Borrowed(if rng.chance(75) { "elasticsearch" } else { "opensearch" }),
+        enterprise_project_id: if index % 3 == 2 { OTHER_ENTERPRISE_PROJECT } else { "0" }.into(),
+        tags: tags(index),
+        vpcep_enabled: true,
+        update_switch,
+        service_name,
+        permissions,
+        connections: Vec::new(),
+        target,
+        update_always_null,
+        made: target as u32,
+        number: index,
+        service: Service::default(),
+    };
+    cluster.connections =
+        (1..=target).map(|number| connection(rng, &cluster, number, start, domains)).collect();
+    cluster
 }
 
-impl Maker<'_> {
-    /// The cluster, but for its endpoint service.
-    fn cluster(&mut self, target: usize) -> Cluster {
-        let (index, domains, rng) = (self.index, self.domains, &mut self.rng);
-        let id = rng.uuid();
-        let kind = NAMES[index % NAMES.len()];
-        let created = shifted(self.start, -(400 * DAY) - rng.below(300 * DAY as u64) as i64);
-        let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
-        // The first cluster is never odd, so that a world of one is plain.
-        let mut odd = || rng.below(12) == 0 && index > 0;
-        // The first draw has no use any more, but without it a seed would make a different world.
-        let (_, update_always_null) = (odd(), odd());
-        let update_switch = json!(rng.chance(30));
-        let permissions = 1 + rng.index(3);
-        let permission = |number| {
-            let (id, account) = (rng.uuid(), &domains[number % domains.len()]);
-            let created_at = shifted(created, HOUR + rng.below(DAY as u64) as i64);
-            Permission::new(id, format!("iam:domain::{account}"), created_at)
-        };
-        let permissions = (0..permissions).map(permission).collect();
-        let mut cluster = Cluster {
-            id,
-            name: format!("{kind}-{:02}", index + 1),
-            created,
-            datastore: Cow::Borrowed(if rng.chance(75) { "elasticsearch" } else { "opensearch" }),
-            enterprise_project_id: if index % 3 == 2 { OTHER_ENTERPRISE_PROJECT } else { "0" }
-                .into(),
-            tags: tags(index),
-            vpcep_enabled: true,
-            update_switch,
-            service_name,
-            permissions,
-            connections: Vec::new(),
-            target,
-            update_always_null,
-            made: target as u32,
-            number: index,
-            service: Service::default(),
-        };
-        cluster.connections =
-            (1..=target).map(|number| self.connection(&cluster, number)).collect();
-        cluster
+/// A connection of the start. They are in the order of their age; the newest is at least an hour old.
+fn connection(
+    rng: &mut Rng,
+    cluster: &Cluster,
+    number: usize,
+    start: Timestamp,
+    domains: &[Box<str>],
+) -> Connection {
+    let gap = (399 * DAY) / cluster.target.max(1) as i64;
+    let younger = (cluster.target - number) as i64;
+    let age = HOUR + younger * gap + rng.below(gap.max(1) as u64) as i64;
+    let created_at = shifted(start, -age);
+    let mut connection = Connection::new(rng, cluster.number, number as u32, created_at, domains);
+    let status = match rng.below(100) {
+        0..80 => ACCEPTED,
+        80..91 => REJECTED,
+        91..97 => PENDING,
+        _ => CREATING,
+    };
+    connection.status = Cow::Borrowed(status);
+    if !matches!(status, PENDING | CREATING) {
+        connection.show_addresses();
     }
-
-    /// A connection of the start. They are in the order of their age; the newest is at least an hour old.
-    fn connection(&mut self, cluster: &Cluster, number: usize) -> Connection {
-        let rng = &mut self.rng;
-        let gap = (399 * DAY) / cluster.target.max(1) as i64;
-        let younger = (cluster.target - number) as i64;
-        let age = HOUR + younger * gap + rng.below(gap.max(1) as u64) as i64;
-        let created_at = shifted(self.start, -age);
-        let mut connection =
-            Connection::new(rng, self.index, number as u32, created_at, self.domains);
-        let status = match rng.below(100) {
-            0..80 => ACCEPTED,
-            80..91 => REJECTED,
-            91..97 => PENDING,
-            _ => CREATING,
-        };
-        connection.status = Cow::Borrowed(status);
-        if !matches!(status, PENDING | CREATING) {
-            connection.show_addresses();
-        }
-        connection.update_at = match rng.below(3) {
-            _ if cluster.update_always_null => Some(None),
-            0 => Some(None),
-            1 => None,
-            _ => Some(Some(shifted(created_at, rng.below(age as u64) as i64))),
-        };
-        connection
-    }
+    connection.update_at = match rng.below(3) {
+        _ if cluster.update_always_null => Some(None),
+        0 => Some(None),
+        1 => None,
+        _ => Some(Some(shifted(created_at, rng.below(age as u64) as i64))),
+    };
+    connection
 }
 
 /// The tags of a cluster: every fourth one is for tests, and the teams take turns.
