@@ -1,9 +1,9 @@
 //! The simulated Huawei Cloud: CSS, VPCEP and IAM on a loopback port, as strict and as odd as the real ones.
 //!
-//! For the demo and for tests, on a machine without a cloud account. It imports nothing else of this
-//! crate and is spoken to only over HTTP, so that a mistake of the client cannot meet the same mistake
-//! here. One seed always makes the same world. Reading order: `world`; `operations`, `api`, `gate`,
-//! `signature`; `faults`; `control`, for tests; `replay`, which answers from a recording instead; `server`.
+//! It serves the demo and the tests, on a machine without a cloud account. It imports nothing else of this
+//! crate and is spoken to only over HTTP, so that the same mistake cannot be in the client and here. One seed
+//! always makes the same world. Reading order: `world`; `operations`, `api`, `gate`, `signature`; `faults`;
+//! `control`, for tests; `replay`, which answers from a recording instead; `server`.
 
 mod account;
 mod api;
@@ -14,13 +14,12 @@ mod control;
 mod errors;
 mod faults;
 mod gate;
+mod logs;
 mod operations;
 mod patch;
-mod put_log;
 mod query;
 mod replay;
 mod reply;
-mod request_log;
 mod rng;
 mod server;
 mod signature;
@@ -30,13 +29,12 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 
-pub use self::faults::fault::Fault;
+pub use self::faults::Fault;
 use self::{
     account::{ACCESS_KEY, PROJECT_ID, REGION, SECRET_KEY},
-    clock::Clock,
     cloud::Cloud,
     replay::Replay,
-    world::first,
+    world::Cluster,
 };
 
 /// The simulation to run.
@@ -46,28 +44,18 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The number of CSS clusters.
     pub clusters: usize,
-    /// The number of connections that each of them has at the start, and stays around.
+    /// The number of connections of each cluster at the start; later it stays around that.
     pub connections: usize,
-    /// The start of everything that is left to chance.
+    /// The seed of everything that is left to chance.
     pub seed: u64,
-    /// The reason for the world to move.
-    pub pace: Pace,
-    /// Faults from the start on.
+    /// The time between two steps of the world; `None`: it moves only by `POST /__sim/step`.
+    pub step: Option<Duration>,
+    /// The number of steps after which a cluster is made, renamed or deleted; 0: never.
+    pub churn: u64,
+    /// The faults at the start.
     pub faults: Vec<Fault>,
-    /// The time, where it is to stand still.
+    /// The time at which the clock stands still; `None`: the true time.
     pub fixed_now: Option<jiff::Timestamp>,
-}
-
-/// The reason for the world to move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Time: one step in each period.
-    Auto {
-        /// The period.
-        step: Duration,
-    },
-    /// Only `POST /__sim/step`.
-    Explicit,
 }
 
 /// A simulated cloud that listens already.
@@ -75,7 +63,7 @@ pub enum Pace {
 pub struct Sim {
     listener: TcpListener,
     cloud: Arc<Cloud>,
-    pace: Pace,
+    step: Option<Duration>,
 }
 
 impl Sim {
@@ -85,13 +73,7 @@ impl Sim {
     ///
     /// The address is not loopback, or cannot be listened on.
     pub async fn bind(settings: Settings) -> io::Result<Self> {
-        let Settings { listen, clusters, connections, seed, pace, faults, fixed_now } = settings;
-        let (listener, base_url) = open(listen).await?;
-        let clock = Clock::new(fixed_now);
-        let world = first::world(seed, clusters, connections, clock.now());
-        let cloud = Cloud::new(base_url, seed, clock, world);
-        cloud.state().faults.list = faults;
-        Ok(Self { listener, cloud: Arc::new(cloud), pace })
+        Self::open(settings, None).await
     }
 
     /// Opens the port for a cloud that answers from a recording.
@@ -102,19 +84,29 @@ impl Sim {
     pub async fn replay(listen: SocketAddr, recording: &str) -> io::Result<Self> {
         let replay = Replay::read(recording);
         let replay = replay.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
-        let (listener, base_url) = open(listen).await?;
-        let clock = Clock::new(None);
-        let world = first::world(0, 0, 0, clock.now());
-        let mut cloud = Cloud::new(base_url, 0, clock, world);
-        cloud.replay = Some(replay);
-        Ok(Self { listener, cloud: Arc::new(cloud), pace: Pace::Explicit })
+        // The world behind a recording is never shown.
+        let empty = Settings {
+            listen,
+            clusters: 0,
+            connections: 0,
+            seed: 0,
+            step: None,
+            churn: 0,
+            faults: Vec::new(),
+            fixed_now: None,
+        };
+        Self::open(empty, Some(replay)).await
     }
 
-    /// From now on a cluster is made, renamed or deleted in every so many steps; 0: never.
-    #[must_use]
-    pub fn with_churn(self, every: u64) -> Self {
-        self.cloud.state().world.churn = every;
-        self
+    async fn open(settings: Settings, replay: Option<Replay>) -> io::Result<Self> {
+        let (listen, step) = (settings.listen, settings.step);
+        if !listen.ip().is_loopback() {
+            let message = format!("{listen} is not a loopback address");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let listener = TcpListener::bind(listen).await?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        Ok(Self { listener, cloud: Arc::new(Cloud::new(base_url, settings, replay)), step })
     }
 
     /// The address of every API of this cloud, without a slash at the end.
@@ -142,21 +134,18 @@ impl Sim {
         self.cloud.replay.as_ref().and_then(Replay::region).unwrap_or(REGION)
     }
 
-    /// The ids of all clusters.
-    pub fn cluster_ids(&self) -> Vec<String> {
-        self.cloud.state().world.live().map(|cluster| cluster.id.clone()).collect()
+    /// The id and the name of each cluster.
+    pub fn clusters(&self) -> Vec<(String, String)> {
+        let state = self.cloud.state();
+        let named = |cluster: &Cluster| (cluster.id.clone(), cluster.name.clone());
+        state.world.clusters.iter().map(named).collect()
     }
 
-    /// The names of all clusters, in the order of their ids.
-    pub fn cluster_names(&self) -> Vec<String> {
-        self.cloud.state().world.live().map(|cluster| cluster.name.clone()).collect()
-    }
-
-    /// The endpoint services: the id of each, and the name of the cluster that it is behind.
+    /// The id of each endpoint service, and the name of the cluster that it is behind.
     pub fn services(&self) -> Vec<(String, String)> {
         let state = self.cloud.state();
-        let services = state.world.services();
-        services.map(|(service, cluster)| (service.id.clone(), cluster.name.clone())).collect()
+        let named = |cluster: &Cluster| (cluster.service.id.clone(), cluster.name.clone());
+        state.world.serving().map(named).collect()
     }
 
     /// Serves until `shutdown` is ready; then every connection is ended and joined.
@@ -165,23 +154,8 @@ impl Sim {
     ///
     /// A task of the simulator panicked.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let period = match self.pace {
-            Pace::Auto { step } => Some(step),
-            Pace::Explicit => None,
-        };
-        server::run(self.listener, self.cloud, period, shutdown).await
+        server::run(self.listener, self.cloud, self.step, shutdown).await
     }
-}
-
-/// Listens on a loopback address.
-async fn open(listen: SocketAddr) -> io::Result<(TcpListener, String)> {
-    if !listen.ip().is_loopback() {
-        let message = format!("{listen} is not a loopback address");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-    }
-    let listener = TcpListener::bind(listen).await?;
-    let base_url = format!("http://{}", listener.local_addr()?);
-    Ok((listener, base_url))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use crate::{
     change::Timings,
     clock::Clock,
     config,
-    sim::{Pace, Settings, Sim},
+    sim::{Settings, Sim},
     text,
 };
 
@@ -127,16 +127,16 @@ async fn cloud() -> Result<Sim, String> {
         clusters: 5,
         connections: 8,
         seed: 1,
-        pace: Pace::Auto { step: Duration::from_secs(2) },
+        step: Some(Duration::from_secs(2)),
+        churn: STEPS_BETWEEN_CLUSTERS,
         faults: Vec::new(),
         fixed_now: None,
     };
-    let sim = match Sim::bind(settings(CLOUD_PORT)).await {
-        Ok(sim) => Ok(sim),
-        Err(_) => Sim::bind(settings(0)).await,
-    };
-    let sim = sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))?;
-    Ok(sim.with_churn(STEPS_BETWEEN_CLUSTERS))
+    if let Ok(sim) = Sim::bind(settings(CLOUD_PORT)).await {
+        return Ok(sim);
+    }
+    let sim = Sim::bind(settings(0)).await;
+    sim.map_err(|error| format!("the simulated cloud cannot listen: {error}"))
 }
 
 /// The text that a person would write in a file: JSON is YAML too.

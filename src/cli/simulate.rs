@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     files::{self, Others},
-    sim::{Fault, Pace, Settings, Sim},
+    sim::{Fault, Settings, Sim},
 };
 
 /// Changes come slowly enough to be followed, and fast enough not to wait for.
@@ -127,16 +127,13 @@ async fn simulated(args: SimulateArgs) -> Result<Sim, Failure> {
         clusters: args.clusters,
         connections: args.connections,
         seed: args.seed,
-        pace: match &*args.pace {
-            "explicit" => Pace::Explicit,
-            _ => Pace::Auto { step: STEP },
-        },
+        step: (args.pace == "auto").then_some(STEP),
+        churn: args.churn,
         faults: args.fault,
         fixed_now: None,
     };
     let sim = Sim::bind(settings).await;
-    let sim = sim.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    Ok(sim.with_churn(args.churn))
+    Ok(sim.map_err(|error| format!("cannot listen on {listen}: {error}"))?)
 }
 
 async fn replay(listen: SocketAddr, file: &Path) -> Result<Sim, Failure> {

@@ -1,4 +1,4 @@
-//! The only user of the only project, whose credentials open nothing else.
+//! The only user of the only project. Its credentials are of no use anywhere else.
 
 pub(super) const ACCESS_KEY: &str = "SIMAK0123456789ABCDE";
 pub(super) const SECRET_KEY: &str = "simSecretKey0123456789abcdefghijklmnopqr";

@@ -3,92 +3,88 @@
 mod clusters;
 mod connection_changes;
 mod connections;
-mod exchange;
 mod iam;
-mod ids;
 mod listing;
-mod metadata;
 mod request;
 mod service_body;
 mod service_lists;
 mod service_rules;
 mod service_update;
 mod services;
+mod temporary_keys;
+
+use std::mem;
 
 use hyper::HeaderMap;
 
-use self::{ids::is_uuid, request::Request};
+use self::request::{Answer, Request, is_uuid};
 use super::{
     account::PROJECT_ID,
     cloud::{Cloud, State},
     errors::{bad_parameter, gateway, no_such_api, not_permitted, vpcep},
-    faults::transport,
+    faults::{Hits, transport},
+    logs::{Entry, Put},
     operations::{Operation, Route, route},
-    put_log::{Effect, Put},
     query::Query,
     reply::Reply,
-    request_log::Entry,
     signature::{Received, sha256},
 };
 
-/// Judges a request that was received whole. Returns its id with the answer.
+/// Answers a request that was received whole. Returns the answer and the id of the request.
 pub(super) fn answer(cloud: &Cloud, received: &Received<'_>) -> (Reply, String) {
-    let request = Request {
-        route: route(received.method, received.path),
-        query: Query::parse(received.query),
-        body: received.body,
-        now: cloud.now(),
-        now_ms: cloud.uptime_ms(),
-        base_url: &cloud.base_url,
-    };
-    let (route, query) = (&request.route, &request.query);
-    let mut state = cloud.state();
+    let (now, now_ms, base_url) = (cloud.clock.now(), cloud.clock.uptime_ms(), &*cloud.base_url);
+    let (route, query) = (route(received.method, received.path), Query::parse(received.query));
+    let mut request =
+        Request { route, query, received, hits: Hits::default(), now, now_ms, base_url };
+    let state = &mut *cloud.state();
     let request_id = state.next_request_id();
+    let (cluster_id, service_id) =
+        (route.cluster.map(str::to_owned), route.service.map(str::to_owned));
     state.requests.begin(Entry {
         operation: route.operation,
-        cluster_id: route.cluster.map(str::to_owned),
-        service_id: route.service.map(str::to_owned),
-        offset: query.noted("offset").or_else(|| query.noted("start")),
-        limit: query.noted("limit"),
+        cluster_id: cluster_id.clone(),
+        service_id: service_id.clone(),
+        offset: request.query.noted("offset").or_else(|| request.query.noted("start")),
+        limit: request.query.noted("limit"),
         status: None,
         request_id: request_id.clone(),
-        at_ms: request.now_ms,
+        at_ms: now_ms,
     });
-    let mut effect = Effect::default();
-    let reply = match admitted(&mut state, received, &request) {
+    let reply = match admitted(state, &request) {
         Err(refused) => refused,
-        Ok(()) => judged(&mut state, received, &request, &mut effect),
+        Ok(()) => {
+            request.hits = state.struck(&route, |group| !group.is_of_changes());
+            judged(state, &request)
+        }
     };
+    let effect = mem::take(&mut state.effect);
     if matches!(route.operation, Operation::VpcepUpdate | Operation::CssUpdateConnections) {
         state.puts.note(Put {
             request_id: request_id.clone(),
-            service_id: route.service.map(str::to_owned),
-            cluster_id: route.cluster.map(str::to_owned),
+            service_id,
+            cluster_id,
             body_sha256: sha256(received.body),
             body_bytes: received.body.len(),
             effect,
             status: reply.status,
             answered: reply.is_sent(),
-            at_ms: request.now_ms,
+            at_ms: now_ms,
         });
     }
     (reply, request_id)
 }
 
-/// Checks address, credentials and permissions.
-fn admitted(
-    state: &mut State,
-    received: &Received<'_>,
-    request: &Request<'_>,
-) -> Result<(), Reply> {
+/// Checks the address, the credentials and the permissions.
+fn admitted(state: &mut State, request: &Request<'_>) -> Result<(), Reply> {
     let Route { operation, project, .. } = request.route;
-    match operation {
-        Operation::Unknown => return Err(no_such_api()),
-        // Asking for credentials is how one comes by them.
-        operation if operation.is_its_own_door() => return Ok(()),
-        _ => {}
+    if operation == Operation::Unknown {
+        return Err(no_such_api());
     }
-    state.gate.admit(received, project, request.now)?;
+    // A client that asks for credentials has none yet.
+    if operation.admits_anyone() {
+        return Ok(());
+    }
+    state.gate.admit(request.received, project, request.now)?;
     let allowed = state.gate.credentials.actions.as_ref();
     match allowed.and_then(|allowed| operation.lacks(allowed)) {
         Some(action) => Err(not_permitted(operation, action)),
@@ -96,55 +92,54 @@ fn admitted(
     }
 }
 
-/// Answers a request that was let in: its faults first, then the operation.
-fn judged(
-    state: &mut State,
-    received: &Received<'_>,
-    request: &Request<'_>,
-    effect: &mut Effect,
-) -> Reply {
-    let hits = state.faults.draw(&request.route);
-    effect.faults.extend(hits.names());
-    let reply = transport::answer(&hits, request.base_url).unwrap_or_else(|| {
-        let operated = known_path(&request.route).and_then(|()| match request.route.operation {
-            Operation::CssClusters => clusters::list(state, request),
-            Operation::CssCluster => clusters::detail(state, request),
-            Operation::CssConnections => connections::list(state, request, &hits),
-            Operation::CssUpdateConnections => connection_changes::statuses(state, request, effect),
-            Operation::CssUpdateWhitelist => connection_changes::whitelist(state, request),
-            Operation::VpcepServices => services::list(state, request),
-            Operation::VpcepService => services::detail(state, request),
-            Operation::VpcepUpdate => service_update::update(state, request, effect),
-            Operation::VpcepConnections => service_lists::connections(state, request),
-            Operation::VpcepPermissions => service_lists::permissions(state, request),
-            Operation::VpcepDescribe => service_lists::describe(state, request),
-            Operation::VpcepPublic => service_lists::public(state, request),
-            Operation::VpcepQuotas => service_lists::quotas(state, request),
-            Operation::IamProjects => iam::projects(request),
-            Operation::IamDomains => Ok(iam::domains(request)),
-            Operation::IamToken => Ok(iam::token(state, request)),
-            Operation::IamIdToken => exchange::id_token(state, received, request.now),
-            Operation::IamSecurityTokens => exchange::security_tokens(state, received, request.now),
-            Operation::StsAssume => exchange::assume(state, request),
-            Operation::StsAssumeWithOidc => exchange::assume_with_oidc(state, request),
-            Operation::StsCaller => Ok(exchange::caller()),
-            Operation::MetadataToken => metadata::token(state, received),
-            Operation::MetadataKeys => metadata::keys(state, received, request.now),
-            Operation::PodIdentity => metadata::pod_identity(state, received, request.now),
-            Operation::Unknown => Err(no_such_api()),
-        });
-        operated.unwrap_or_else(|refused| refused)
+/// Answers a request that was let in: by its faults, otherwise by its operation.
+fn judged(state: &mut State, request: &Request<'_>) -> Reply {
+    let reply = transport::answer(&request.hits, request.base_url).unwrap_or_else(|| {
+        let answer = known_path(&request.route).and_then(|()| operated(state, request));
+        answer.unwrap_or_else(|refused| refused)
     });
-    transport::sent_badly(reply, &hits)
+    transport::sent_badly(reply, &request.hits)
 }
 
-/// The ids of the path are well formed, and the project is ours.
+fn operated(state: &mut State, request: &Request<'_>) -> Answer {
+    match request.route.operation {
+        Operation::CssClusters => clusters::list(state, request),
+        Operation::CssCluster => clusters::detail(state, request),
+        Operation::CssConnections => connections::list(state, request),
+        Operation::CssUpdateConnections => connection_changes::statuses(state, request),
+        Operation::CssUpdateWhitelist => connection_changes::whitelist(state, request),
+        Operation::VpcepServices => services::list(state, request),
+        Operation::VpcepService => services::detail(state, request),
+        Operation::VpcepUpdate => service_update::update(state, request),
+        Operation::VpcepConnections => service_lists::connections(state, request),
+        Operation::VpcepPermissions => service_lists::permissions(state, request),
+        Operation::VpcepDescribe => service_lists::describe(state, request),
+        Operation::VpcepPublic => service_lists::public(state, request),
+        Operation::VpcepQuotas => service_lists::quotas(state, request),
+        Operation::IamProjects => iam::projects(request),
+        Operation::IamDomains => iam::domains(request),
+        Operation::IamToken => iam::token(state, request),
+        Operation::IamIdToken => iam::id_token(state, request),
+        Operation::IamSecurityTokens => temporary_keys::security_tokens(state, request),
+        Operation::StsAssume => temporary_keys::assume(state, request),
+        Operation::StsAssumeWithOidc => temporary_keys::assume_with_oidc(state, request),
+        Operation::StsCaller => temporary_keys::caller(),
+        Operation::MetadataToken => temporary_keys::metadata_token(state, request),
+        Operation::MetadataKeys => temporary_keys::metadata_keys(state, request),
+        Operation::PodIdentity => temporary_keys::pod_identity(state, request),
+        Operation::Unknown => Err(no_such_api()),
+    }
+}
+
+/// Refuses a path with an id that is not well formed, or with another project than ours.
 fn known_path(route: &Route<'_>) -> Result<(), Reply> {
     let Some(project) = route.project else { return Ok(()) };
     let lower = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
     if project.len() != 32 || !project.bytes().all(lower) {
-        let css = || bad_parameter("The project ID is invalid.");
-        return Err(if route.operation.is_vpcep() { vpcep("0014") } else { css() });
+        return Err(match route.operation.is_vpcep() {
+            true => vpcep("0014"),
+            false => bad_parameter("The project ID is invalid."),
+        });
     }
     // The document's own example has a blank within the id.
     if route.service.is_some_and(|service| !is_uuid(service)) {
@@ -159,7 +154,7 @@ fn known_path(route: &Route<'_>) -> Result<(), Reply> {
     Ok(())
 }
 
-/// Limits of the gateway on the request line and the headers (signing guide, constraints).
+/// Refuses a request line or headers beyond the limits of the gateway (signing guide, constraints).
 pub(super) fn oversized(uri_length: usize, headers: &HeaderMap) -> Option<Reply> {
     const KIB: usize = 1 << 10;
     let sizes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
@@ -173,7 +168,7 @@ pub(super) fn oversized(uri_length: usize, headers: &HeaderMap) -> Option<Reply>
     None
 }
 
-/// A body beyond the gateway's 12 MB.
+/// Refuses a body beyond the gateway's 12 MB.
 pub(super) fn body_too_big() -> Reply {
     gateway(413, "APIGW.0201", "Request body too large")
 }

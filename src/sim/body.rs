@@ -1,4 +1,4 @@
-//! The body of an answer: sent whole, or as its fate wants it.
+//! The body of an answer, sent as the fate of the answer wants it.
 
 use std::{io, iter, time::Duration};
 
@@ -18,7 +18,7 @@ pub(super) type SimBody = UnsyncBoxBody<Bytes, io::Error>;
 /// A pause, and the bytes that are sent after it; an error breaks the connection.
 type Step = (Duration, io::Result<Bytes>);
 
-/// The body for a fate, and the length to announce where it is not the body's own.
+/// The body for a fate, and the length to announce if it is not the body's own.
 pub(super) fn body(fate: Fate, bytes: Vec<u8>) -> (SimBody, Option<usize>) {
     let length = bytes.len();
     let bytes = Bytes::from(bytes);

@@ -1,21 +1,23 @@
-//! The simulator's clock, real or fixed and movable by the control API, and the forms of times.
+//! The clock of the simulated cloud, which follows the true time or stands still, and the forms of times.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+use tokio::time::Instant;
 
 const BASIC: &str = "%Y%m%dT%H%M%SZ";
 
-/// Answers "what time is it in the simulated cloud?".
+/// The clock, which the control API can move.
 #[derive(Debug)]
 pub(super) struct Clock {
+    started: Instant,
     fixed: Option<Timestamp>,
     skew_seconds: AtomicI64,
 }
 
 impl Clock {
     pub(super) fn new(fixed: Option<Timestamp>) -> Self {
-        Self { fixed, skew_seconds: AtomicI64::new(0) }
+        Self { started: Instant::now(), fixed, skew_seconds: AtomicI64::new(0) }
     }
 
     /// Now, moved by the skew.
@@ -26,13 +28,18 @@ impl Clock {
         now.checked_add(skew).unwrap_or(now)
     }
 
+    /// The milliseconds since the simulator started.
+    pub(super) fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Moves the clock to `seconds` after (or before) the true time.
     pub(super) fn set_skew(&self, seconds: i64) {
         self.skew_seconds.store(seconds, Ordering::Relaxed);
     }
 }
 
-/// The same time without its fraction: the CSS API gives whole seconds.
+/// The time without its fraction: the CSS API gives whole seconds.
 pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
@@ -47,11 +54,11 @@ pub(super) fn basic_date(time: Timestamp) -> String {
     time.strftime(BASIC).to_string()
 }
 
-/// Reads the form of `X-Sdk-Date`, and no other.
+/// Reads the form of `X-Sdk-Date` and no other.
 pub(super) fn parse_basic_date(text: &str) -> Option<Timestamp> {
     let date = DateTime::strptime(BASIC, text).ok()?;
     let time = TimeZone::UTC.to_timestamp(date).ok()?;
-    // The parser also takes shorter numbers.
+    // The parser also takes numbers with fewer digits.
     (basic_date(time) == text).then_some(time)
 }
 

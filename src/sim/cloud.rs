@@ -1,25 +1,23 @@
-//! The state that all connections share: the clock, the world, the door, the faults and the logs.
+//! The state that all connections share: the clock, the world, the gate, the faults and the logs.
 //!
 //! Its one lock is held only while a request is judged, never while anything is sent.
 
-use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::time::Instant;
 
 use super::{
+    Settings,
     clock::Clock,
-    faults::{active::ActiveFaults, fault::Fault},
+    faults::{ActiveFaults, Group, Hits, Kind},
     gate::Gate,
-    put_log::PutLog,
+    logs::{Effect, PutLog, RequestLog},
+    operations::Route,
     replay::Replay,
-    request_log::RequestLog,
     rng::Rng,
-    world::World,
+    world::{World, first},
 };
 
 const STREAM_REQUESTS: u64 = 3 << 40;
 const STREAM_TOKENS: u64 = 4 << 40;
-const STREAM_FAULTS: u64 = 5 << 40;
 
 /// The simulated cloud.
 #[derive(Debug)]
@@ -27,10 +25,9 @@ pub(super) struct Cloud {
     pub(super) clock: Clock,
     /// Without a slash at the end.
     pub(super) base_url: String,
-    /// Answers in place of the world.
+    /// A recording that answers in place of the world.
     pub(super) replay: Option<Replay>,
-    seed: u64,
-    started: Instant,
+    pub(super) seed: u64,
     state: Mutex<State>,
 }
 
@@ -42,6 +39,8 @@ pub(super) struct State {
     pub(super) faults: ActiveFaults,
     pub(super) requests: RequestLog,
     pub(super) puts: PutLog,
+    /// Of the change that is being judged.
+    pub(super) effect: Effect,
     request_prefix: u64,
     request_number: u64,
 }
@@ -52,40 +51,33 @@ impl State {
         self.request_number += 1;
         format!("{:016x}{:016x}", self.request_prefix, self.request_number)
     }
+
+    /// The faults that strike this request, of the groups that are due now; the log of changes names them.
+    pub(super) fn struck(&mut self, route: &Route<'_>, due: impl Fn(Group) -> bool) -> Hits {
+        let hits = self.faults.draw(route, due);
+        self.effect.faults.extend(hits.kinds().map(Kind::name));
+        hits
+    }
 }
 
 impl Cloud {
-    pub(super) fn new(base_url: String, seed: u64, clock: Clock, world: World) -> Self {
+    /// A cloud with its world at the start.
+    pub(super) fn new(base_url: String, settings: Settings, replay: Option<Replay>) -> Self {
+        let Settings { clusters, connections, seed, churn, faults, fixed_now, .. } = settings;
+        let clock = Clock::new(fixed_now);
+        let mut world = first::world(seed, clusters, connections, clock.now());
+        world.churn = churn;
         let state = State {
             world,
             gate: Gate::new(Rng::new(seed, STREAM_TOKENS)),
-            faults: ActiveFaults::new(Vec::new(), Rng::new(seed, STREAM_FAULTS)),
+            faults: ActiveFaults::new(faults, seed),
             requests: RequestLog::default(),
             puts: PutLog::default(),
+            effect: Effect::default(),
             request_prefix: Rng::new(seed, STREAM_REQUESTS).next(),
             request_number: 0,
         };
-        Self {
-            clock,
-            base_url,
-            replay: None,
-            seed,
-            started: Instant::now(),
-            state: Mutex::new(state),
-        }
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(super) fn uptime_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// These faults alone, whose chance begins anew.
-    pub(super) fn faults(&self, list: Vec<Fault>) -> ActiveFaults {
-        ActiveFaults::new(list, Rng::new(self.seed, STREAM_FAULTS))
+        Self { clock, base_url, replay, seed, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -2,26 +2,25 @@
 
 mod truth;
 
-use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use self::truth::Truth;
 use super::{
     account::{DOMAIN_NAME, PROJECT_ID, REGION, USER_NAME},
     cloud::{Cloud, State},
     errors::{control, unreadable},
-    faults::{fault::Fault, transport::TRAP},
+    faults::{ActiveFaults, Fault, transport::TRAP},
+    logs::{PutLog, RequestLog},
     patch::{Patch, patched},
-    put_log::PutLog,
     reply::Reply,
-    request_log::RequestLog,
-    world::{World, step::advance},
+    world::step::advance,
 };
 
-/// Everything below this path is control.
+/// The path of the control API; everything below it belongs to it as well.
 const PREFIX: &str = "/__sim";
 
-/// A test that waits for more steps than this has made a mistake.
+/// A test that asks for more steps than this has made a mistake.
 const STEPS: u64 = 100_000;
 
 /// True if a path belongs to the control API.
@@ -31,36 +30,34 @@ pub(super) fn owns(path: &str) -> bool {
 
 /// Answers a control request.
 pub(super) fn answer(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Reply {
-    match routed(cloud, method, path, body) {
-        Ok(body) => Reply::json(200, &body),
-        Err(refused) => refused,
-    }
+    let outcome = routed(cloud, method, path, body);
+    outcome.map_or_else(|refused| refused, |body| Reply::json(200, &body))
 }
 
 fn routed(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Result<Value, Reply> {
     let state = &mut *cloud.state();
-    let (world, now) = (&mut state.world, cloud.now());
+    let mut truth = Truth { world: &mut state.world, now: cloud.clock.now() };
     if path == TRAP {
         state.requests.trap_hits += 1;
         return Ok(json!({}));
     }
     let segments: Vec<&str> = path.split('/').skip(2).collect();
     match (method, &segments[..]) {
-        ("POST", ["step"]) => step(world, read(body)?, now),
-        ("GET", ["world"]) => Ok(truth::world(world, now)),
-        ("POST", ["clusters"]) => truth::post_cluster(world, read(body)?, now),
+        ("POST", ["step"]) => step(truth, read(body)?),
+        ("GET", ["world"]) => Ok(truth.world()),
         ("PUT", ["churn"]) => {
             let Churn { every } = read(body)?;
-            world.churn = every;
+            truth.world.churn = every;
             Ok(json!({"every": every}))
         }
-        ("PUT", ["clusters", id]) => truth::put_cluster(world, id, read(body)?, now),
-        ("DELETE", ["clusters", id]) => truth::delete_cluster(world, id),
+        ("POST", ["clusters"]) => truth.post_cluster(read(body)?),
+        ("PUT", ["clusters", id]) => truth.put_cluster(id, read(body)?),
+        ("DELETE", ["clusters", id]) => truth.delete_cluster(id),
         ("POST", ["clusters", id, "connections", endpoint_id]) => {
-            truth::post_connection(world, id, endpoint_id, read(body)?, now)
+            truth.post_connection(id, endpoint_id, read(body)?)
         }
-        ("GET", ["services"]) => Ok(truth::services(world)),
-        ("PUT", ["services", id]) => truth::put_service(world, id, read(body)?, now),
+        ("GET", ["services"]) => Ok(truth.services()),
+        ("PUT", ["services", id]) => truth.put_service(id, read(body)?),
         ("GET", ["faults"]) => Ok(faults(state)),
         ("PUT", ["faults"]) => put_faults(cloud, state, read(body)?),
         ("GET", ["puts"]) => Ok(json!(state.puts)),
@@ -83,7 +80,7 @@ fn routed(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Result<Value,
         ("PUT", ["clock"]) => {
             let Skew { skew_seconds } = read(body)?;
             cloud.clock.set_skew(skew_seconds);
-            Ok(json!({"now": cloud.now().to_string()}))
+            Ok(json!({"now": cloud.clock.now().to_string()}))
         }
         _ => Err(control(404, format!("no control route for {method} {path}"))),
     }
@@ -101,7 +98,7 @@ struct Steps {
     steps: Option<u64>,
 }
 
-fn step(world: &mut World, Steps { steps }: Steps, now: Timestamp) -> Result<Value, Reply> {
+fn step(Truth { world, now }: Truth<'_>, Steps { steps }: Steps) -> Result<Value, Reply> {
     let steps = steps.unwrap_or(1);
     if steps > STEPS {
         return Err(control(400, format!("steps is {steps}, but at most {STEPS}")));
@@ -130,28 +127,29 @@ struct Faults {
     faults: Vec<Fault>,
 }
 
-/// Replaces all faults; old states that are still shown end with the old ones.
+/// Replaces all faults. The old states of services that they still showed are shown no longer.
 fn put_faults(cloud: &Cloud, state: &mut State, new: Faults) -> Result<Value, Reply> {
     let judged = new.faults.into_iter().map(|one| {
-        if let (Some(change), Some(service)) = (&one.change, state.world.services.first()) {
-            patched(service, change.clone())?;
+        // A change that does not fit one service fits none.
+        if let (Some(change), Some(cluster)) = (&one.change, state.world.clusters.first()) {
+            patched(&cluster.service, change.clone())?;
         }
         one.judged().map_err(|mistake| control(400, mistake))
     });
     let list = judged.collect::<Result<_, Reply>>()?;
-    state.faults = cloud.faults(list);
+    state.faults = ActiveFaults::new(list, cloud.seed);
     Ok(json!({"active": state.faults.list}))
 }
 
-/// The faults that are active and all that there are.
+/// The active faults, and all that there are.
 fn faults(state: &State) -> Value {
     let known = Fault::NAMES.iter();
     let known = known.map(|(name, meaning)| json!({"name": name, "description": meaning}));
     json!({"active": state.faults.list, "known": known.collect::<Vec<_>>()})
 }
 
-/// Rotates and expires. `end_tokens` and `end_keys` end all tokens and temporary keys now; an empty security token makes the keys
-/// permanent again.
+/// Changes the credentials that are valid. `end_tokens` and `end_keys` end all tokens and temporary keys now;
+/// an empty security token makes the keys permanent again.
 fn put_credentials(state: &mut State, mut patch: Patch) -> Result<Value, Reply> {
     let [end_tokens, end_keys] = ["end_tokens", "end_keys"].map(|name| patch.remove(name));
     let mut new = patched(&state.gate.credentials, patch)?;
@@ -168,14 +166,10 @@ fn put_credentials(state: &mut State, mut patch: Patch) -> Result<Value, Reply> 
 
 fn credentials(state: &State) -> Value {
     let mut all = json!(state.gate.credentials);
-    for (name, value) in [
-        ("project_id", PROJECT_ID),
-        ("region", REGION),
-        ("user", USER_NAME),
-        ("domain", DOMAIN_NAME),
-    ] {
-        all[name] = json!(value);
-    }
+    all["project_id"] = json!(PROJECT_ID);
+    all["region"] = json!(REGION);
+    all["user"] = json!(USER_NAME);
+    all["domain"] = json!(DOMAIN_NAME);
     all
 }
 

@@ -1,16 +1,52 @@
-//! Errors of the cloud: the gateway, CSS, IAM and VPCEP each have a shape of their own.
-
-mod vpcep;
+//! Errors of the cloud: the gateway, CSS, VPCEP, IAM and STS each have a shape of their own.
 
 use std::fmt::Display;
 
+use hyper::StatusCode;
 use serde_json::json;
 
-pub(super) use self::vpcep::vpcep;
 use super::{
     operations::Operation,
     reply::{REQUEST_ID, Reply},
 };
+
+/// The codes of VPCEP, each with its HTTP status and message (VPCEP API Reference, Error Codes, also for the 504).
+const VPCEP: [(&str, u16, &str); 34] = [
+    ("0001", 500, "System error. Please retry."),
+    ("0002", 400, "Parameter error."),
+    ("0003", 401, "Authentication failed or authentication information is invalid."),
+    ("0004", 403, "Authentication information is incorrect or you have no permissions."),
+    ("0005", 404, "The requested resource does not exist."),
+    ("0006", 400, "Invalid limit."),
+    ("0010", 400, "Invalid offset."),
+    ("0011", 504, "The request body is null."),
+    ("0014", 400, "Invalid project ID."),
+    ("0017", 400, "Invalid sort_key."),
+    ("0018", 400, "Invalid sort_dir."),
+    ("0019", 400, "Invalid status."),
+    ("0021", 400, "Invalid marker_id."),
+    ("0022", 400, "The number of requests exceeded the limit. Please try later."),
+    ("1003", 400, "Invalid service name."),
+    ("2003", 400, "The endpoint service does not exist."),
+    ("2028", 400, "The endpoint service port or protocol is empty."),
+    ("3003", 400, "Invalid port ID."),
+    ("3004", 400, "Invalid port."),
+    ("3010", 400, "Invalid IP address."),
+    ("3042", 400, "The port ID does not belong to the current VPC."),
+    ("3043", 400, "The service port is invalid."),
+    ("3044", 400, "The parameter ports conflicted with ports in an existing endpoint service."),
+    ("3045", 400, "Other properties cannot be modified in the current endpoint service state."),
+    ("3046", 400, "The IP address conflicted with an existing endpoint service."),
+    ("3052", 400, "portId and ip cannot be modified at the same time."),
+    ("3054", 400, "portId or vipPortId cannot be modified."),
+    ("3055", 400, "ip cannot be modified."),
+    ("3058", 400, "The domain name is invalid."),
+    ("3062", 400, "Invalid endpoint service ID."),
+    ("3063", 400, "Invalid port ID."),
+    ("3074", 400, "The maximum of ports has been reached."),
+    ("3075", 400, "The protocol is invalid."),
+    ("3076", 400, "Invalid service name."),
+];
 
 /// An error of the API gateway.
 pub(super) fn gateway(status: u16, code: &str, message: &str) -> Reply {
@@ -24,12 +60,20 @@ pub(super) fn css(status: u16, code: &str, message: &str) -> Reply {
     Reply::json(status, &json!({"errCode": code, "externalMessage": text}))
 }
 
+/// An error of VPCEP, by its code without the prefix. Unlike the gateway's, it does not repeat the request id.
+pub(super) fn vpcep(code: &str) -> Reply {
+    let known = VPCEP.iter().find(|(one, ..)| *one == code);
+    let (code, status, message) = known.unwrap_or(&VPCEP[0]);
+    sts(*status, &format!("EndPoint.{code}"), message)
+}
+
 /// An error of IAM, as Keystone words it.
-pub(super) fn keystone(status: u16, title: &str, message: &str) -> Reply {
+pub(super) fn keystone(status: u16, message: &str) -> Reply {
+    let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     Reply::json(status, &json!({"error": {"code": status, "message": message, "title": title}}))
 }
 
-/// An error of STS.
+/// An error of STS, whose shape VPCEP shares.
 pub(super) fn sts(status: u16, code: &str, message: &str) -> Reply {
     Reply::json(status, &json!({"error_code": code, "error_msg": message}))
 }
@@ -44,12 +88,12 @@ pub(super) fn unreadable(error: serde_json::Error) -> Reply {
     control(400, error.to_string())
 }
 
-/// The credentials are not accepted (signing guide, error codes of IAM authentication).
+/// Refuses credentials (signing guide, error codes of IAM authentication).
 pub(super) fn unauthenticated(detail: impl Display) -> Reply {
     unauthorized("APIGW.0301", &format!("Incorrect IAM authentication information: {detail}"))
 }
 
-/// A token that was valid once.
+/// Refuses a token that was valid once.
 pub(super) fn expired_token() -> Reply {
     unauthorized("APIGW.0307", "The token must be updated.")
 }
@@ -59,13 +103,13 @@ fn unauthorized(code: &str, message: &str) -> Reply {
     gateway(401, code, message).with("Server", "api-gateway").with("Connection", "close")
 }
 
-/// No published API has this address and method.
+/// Refuses an address and method that no published API has.
 pub(super) fn no_such_api() -> Reply {
     let message = "The API does not exist or has not been published in the environment";
     gateway(404, "APIGW.0101", message)
 }
 
-/// The user's policies do not allow this action of an operation. Each service reports it in its own way.
+/// Refuses an action that the user's policies do not allow. Each service does so in its own way.
 pub(super) fn not_permitted(operation: Operation, action: &str) -> Reply {
     if operation.is_css() && action.starts_with("css:") {
         let message = format!("The current policy does not allow the {action} operation.");
@@ -78,26 +122,26 @@ pub(super) fn not_permitted(operation: Operation, action: &str) -> Reply {
     } else if operation.is_vpcep() {
         vpcep("0004")
     } else {
-        keystone(403, "Forbidden", "You have no right to do this action")
+        keystone(403, "You have no right to do this action")
     }
 }
 
-/// A parameter that cannot be read.
+/// Refuses a parameter that cannot be read.
 pub(super) fn bad_parameter(message: &str) -> Reply {
     css(400, "CSS.0001", message)
 }
 
-/// A parameter beyond its range.
+/// Refuses a parameter beyond its range.
 pub(super) fn out_of_range(name: &str) -> Reply {
     css(400, "CSS.5038", &format!("The value of parameter {name} is out of range."))
 }
 
-/// A cluster that is not there, was deleted, or is someone else's: 403, not 404.
+/// Refuses a cluster that does not exist, was deleted or is someone else's, with 403 and not 404.
 pub(super) fn no_such_cluster() -> Reply {
     css(403, "CSS.0015", "Resource not found or permission denied.")
 }
 
-/// A cluster without a VPC endpoint service.
+/// Refuses a cluster that has no VPC endpoint service.
 pub(super) fn not_enabled() -> Reply {
     css(400, "CSS.5182", "The VPC endpoint service is not enabled.")
 }
@@ -115,6 +159,17 @@ mod tests {
         let text = "Incorrect IAM authentication information: ak AK not exist";
         let expected = json!({"error_msg": text, "error_code": "APIGW.0301", "request_id": "abc"});
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_code_brings_its_status_and_no_request_id() {
+        let reply = vpcep("0011");
+        assert_eq!(reply.status, 504);
+        assert!(!reply.names_request);
+        assert_eq!(
+            String::from_utf8(reply.body).expect("text"),
+            r#"{"error_code":"EndPoint.0011","error_msg":"The request body is null."}"#
+        );
     }
 
     #[test]

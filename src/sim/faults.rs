@@ -1,8 +1,14 @@
 //! Named faults: mistakes and oddities of the cloud, on demand.
 
-pub(super) mod active;
+mod active;
 pub(super) mod content;
-pub(super) mod fault;
-pub(super) mod kind;
-pub(super) mod service;
+mod fault;
+mod kind;
+mod service;
 pub(super) mod transport;
+
+pub use self::fault::Fault;
+pub(super) use self::{
+    active::{ActiveFaults, Hits},
+    kind::{Group, Kind},
+};

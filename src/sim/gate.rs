@@ -1,4 +1,4 @@
-//! The gateway's door: a signature or a token lets a request in.
+//! The gateway lets a request in by its signature or its token.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -17,43 +17,41 @@ use super::{
 
 /// A signature holds for 15 minutes (signing guide).
 const WINDOW_SECONDS: i64 = 15 * 60;
-/// An access key is locked by one more bad signature in a row than this (API Gateway FAQ, IAM authentication).
+/// More bad signatures in a row than this lock the access key (API Gateway FAQ, IAM authentication).
 const BAD_LIMIT: u32 = 5;
 const LOCK_SECONDS: i64 = 5 * 60;
 /// A token lives for a day (IAM API Reference, Obtaining a User Token Through Password
 /// Authentication).
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
-/// Keys of an agency live for an hour or so, and new ones come ten minutes before their end (ECS User
+/// Keys of an agency live for about an hour, and new ones are given ten minutes before their end (ECS User
 /// Guide, obtaining metadata).
 const KEY_SECONDS: i64 = 60 * 60;
 const OVERLAP_SECONDS: i64 = 10 * 60;
-/// More tokens or keys are not remembered: the oldest goes.
+/// The number of tokens, and of temporary keys, that stay valid; the oldest goes first.
 const TOKENS: usize = 1_000;
 
-/// The credentials that are valid at the moment; a test may rotate them.
+/// The credentials that are valid now; a test may rotate them.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Credentials {
     pub(super) access_key: String,
     pub(super) secret_key: String,
-    /// Temporary keys come with a security token; it must be sent, signed or not.
+    /// The security token of temporary keys, which must be sent with them, signed or not.
     pub(super) security_token: Option<String>,
     pub(super) password: String,
-    /// The life of tokens that are given from now on.
-    pub(super) token_seconds: i64,
-    /// So many requests with a token are let in; then all tokens end, once.
+    /// The number of requests with a token after which all tokens end, once.
     pub(super) tokens_end_after: Option<u64>,
-    /// The actions that the user may take; absent, all of them.
+    /// The actions that the user may take; absent: all.
     pub(super) actions: Option<HashSet<String>>,
-    /// The life of temporary keys that are given from now on.
+    /// The life of the temporary keys that are given from now on.
     pub(super) key_seconds: i64,
-    /// The time before the end of the server's keys at which it gets new ones.
+    /// The time before the end of the server's keys at which the server gets new ones.
     pub(super) overlap_seconds: i64,
     /// True if the server has an agency.
     pub(super) has_agency: bool,
-    /// True if the metadata service gives tokens, and wants them.
+    /// True if the metadata service gives tokens and demands them.
     pub(super) has_metadata_tokens: bool,
-    /// The token that the identity provider and the OIDC provider give.
+    /// The token of the identity provider and of the OIDC provider.
     pub(super) id_token: String,
     /// The token that the platform gives a pod.
     pub(super) pod_token: String,
@@ -68,18 +66,19 @@ pub(super) struct TemporaryKeys {
     pub(super) expires: Timestamp,
 }
 
-/// The credentials, the tokens given out, and the lock after too many bad signatures.
+/// The credentials, the tokens and keys given out, and the lock after too many bad signatures.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) credentials: Credentials,
     bad_in_a_row: u32,
     locked_until: Option<Timestamp>,
+    /// Each token with its end; the newest is first, as with the keys.
     tokens: VecDeque<(String, Timestamp)>,
     temporary: VecDeque<TemporaryKeys>,
-    /// The access key that the server has.
+    /// The access key that the server got last.
     of_server: Option<String>,
     rng: Rng,
-    /// Signed requests that were refused, whatever the reason.
+    /// The number of signed requests that were refused for any reason.
     pub(super) bad_signatures: u64,
 }
 
@@ -91,7 +90,6 @@ impl Gate {
                 secret_key: SECRET_KEY.to_owned(),
                 security_token: None,
                 password: PASSWORD.to_owned(),
-                token_seconds: TOKEN_SECONDS,
                 tokens_end_after: None,
                 actions: None,
                 key_seconds: KEY_SECONDS,
@@ -111,7 +109,7 @@ impl Gate {
         }
     }
 
-    /// Lets a request in, or refuses it. `project` is the one in the path, where there is one.
+    /// Lets a request in, or refuses it. `project` is the project in the path, if there is one.
     pub(super) fn admit(
         &mut self,
         received: &Received<'_>,
@@ -137,41 +135,37 @@ impl Gate {
         Ok(())
     }
 
-    /// All tokens given out so far end now.
+    /// Ends all tokens given out so far.
     pub(super) fn end_tokens(&mut self) {
         for (_, expires) in &mut self.tokens {
             *expires = Timestamp::MIN;
         }
     }
 
-    /// A new token and the time when it ends.
+    /// Gives out a token. Returns it with the time of its end.
     pub(super) fn issue_token(&mut self, now: Timestamp) -> (String, Timestamp) {
-        if self.tokens.len() >= TOKENS {
-            self.tokens.pop_front();
-        }
         // Real tokens are CMS in base64, which begins so.
         let token = format!("MIISIM{}{}", self.rng.hex32(), self.rng.hex32());
-        let expires = shifted(now, self.credentials.token_seconds);
-        self.tokens.push_back((token.clone(), expires));
+        let expires = shifted(now, TOKEN_SECONDS);
+        self.tokens.push_front((token.clone(), expires));
+        self.tokens.truncate(TOKENS);
         (token, expires)
     }
 
-    /// New temporary keys.
+    /// Gives out temporary keys.
     pub(super) fn issue_keys(&mut self, now: Timestamp) -> TemporaryKeys {
-        if self.temporary.len() >= TOKENS {
-            self.temporary.pop_front();
-        }
         let keys = TemporaryKeys {
             access_key: format!("HST{}", &self.rng.hex32().to_uppercase()[..17]),
             secret_key: format!("tmp{}{}", self.rng.hex32(), &self.rng.hex32()[..5]),
             security_token: format!("hQ{}{}", self.rng.hex32(), self.rng.hex32()),
             expires: shifted(now, self.credentials.key_seconds),
         };
-        self.temporary.push_back(keys.clone());
+        self.temporary.push_front(keys.clone());
+        self.temporary.truncate(TOKENS);
         keys
     }
 
-    /// The keys of the server, which are new ones shortly before the end of the old ones.
+    /// The keys of the server: the same again until shortly before their end, then new ones.
     pub(super) fn keys_of_server(&mut self, now: Timestamp) -> TemporaryKeys {
         let known = self.temporary.iter().find(|keys| {
             Some(&keys.access_key) == self.of_server.as_ref()
@@ -185,31 +179,32 @@ impl Gate {
         keys
     }
 
-    /// All temporary keys given out so far end now.
+    /// Ends all temporary keys given out so far.
     pub(super) fn end_keys(&mut self) {
         self.temporary.clear();
     }
 
-    /// True for a token that was given out and lives.
+    /// True for a token that was given out and has not ended.
     pub(super) fn knows_token(&self, token: &str, now: Timestamp) -> bool {
         self.tokens.iter().any(|(one, expires)| same(one, token) && now < *expires)
     }
 
-    /// The error is in the words of the gateway.
+    /// Checks a signature in the order of the gateway. The error is in the gateway's words.
     fn check_signature(&mut self, received: &Received<'_>, now: Timestamp) -> Result<(), String> {
         let headers = received.headers;
         let text = only_value(headers, AUTHORIZATION.as_str());
         let authorization = Authorization::parse(text.ok_or("authorization format is wrong")?)?;
-        let given = |keys: &&TemporaryKeys| same(&keys.access_key, authorization.access_key);
-        let temporary = self.temporary.iter().find(given).filter(|keys| now < keys.expires);
+        let access_key = authorization.access_key;
+        let known = self.temporary.iter().find(|keys| same(&keys.access_key, access_key));
         let valid = &self.credentials;
-        let (secret_key, token) = match temporary {
+        // A temporary key that has ended is unknown, as one that never was.
+        let (secret_key, token) = match known.filter(|keys| now < keys.expires) {
             Some(keys) => (&keys.secret_key, Some(&*keys.security_token)),
-            None => (&valid.secret_key, valid.security_token.as_deref()),
+            None if same(access_key, &valid.access_key) => {
+                (&valid.secret_key, valid.security_token.as_deref())
+            }
+            None => return Err(format!("ak {access_key} not exist")),
         };
-        if temporary.is_none() && !same(authorization.access_key, &valid.access_key) {
-            return Err(format!("ak {} not exist", authorization.access_key));
-        }
         if self.locked_until.is_some_and(|until| now < until) {
             return Err("AK access failed to reach the limit,forbidden".to_owned());
         }

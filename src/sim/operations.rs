@@ -1,18 +1,18 @@
-//! The operations of the cloud: the address of each, and the permissions that it needs.
+//! The operations of the cloud, each with its address and the permissions that it needs.
 
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-/// An operation as in its API reference.
+/// An operation as its API reference describes it.
 #[derive(Debug)]
 struct Call {
     operation: Operation,
     method: &'static str,
     path: &'static str,
-    /// The actions that are needed, each with its name in identity policies first, then its name in the
-    /// older policies. A missing name was found in no source.
-    actions: &'static [&'static [&'static str]],
+    /// The actions that it needs. Each has a name in identity policies and, if the sources know it, another in
+    /// the older policies. `None` if the operation itself judges who asks.
+    actions: Option<&'static [&'static [&'static str]]>,
 }
 
 macro_rules! calls {
@@ -24,7 +24,7 @@ macro_rules! calls {
         #[serde(rename_all = "snake_case")]
         pub(super) enum Operation {
             $(#[doc = $path] $operation,)*
-            /// No API has this address, or not with this method: the gateway does not distinguish these.
+            /// No API has this address with this method.
             #[default]
             #[serde(skip_deserializing)]
             Unknown,
@@ -41,44 +41,44 @@ macro_rules! calls {
 
 // The first matching row counts, so a fixed word comes before an id in the same place.
 calls! {
-    CssClusters "GET" "/v1.0/{project}/clusters" &[&["css:cluster:list"]];
-    CssCluster "GET" "/v1.0/{project}/clusters/{cluster}" &[&["css:cluster:get"]];
+    CssClusters "GET" "/v1.0/{project}/clusters" Some(&[&["css:cluster:list"]]);
+    CssCluster "GET" "/v1.0/{project}/clusters/{cluster}" Some(&[&["css:cluster:get"]]);
     CssConnections "GET"
         "/v1.0/{project}/clusters/{cluster}/vpcepservice/connections"
-        &[&["css:VPCEndpoint:listConnection"], &["vpcep:endpoints:get"]];
+        Some(&[&["css:VPCEndpoint:listConnection"], &["vpcep:endpoints:get"]]);
     CssUpdateConnections "POST"
         "/v1.0/{project}/clusters/{cluster}/vpcepservice/connections"
-        &[&["css:VPCEndpoint:manageConnection"]];
+        Some(&[&["css:VPCEndpoint:manageConnection"]]);
     CssUpdateWhitelist "POST"
         "/v1.0/{project}/clusters/{cluster}/vpcepservice/permissions"
-        &[&["css:VPCEndpoint:updateWhitelist"]];
+        Some(&[&["css:VPCEndpoint:updateWhitelist"]]);
     VpcepServices "GET" "/v1/{project}/vpc-endpoint-services"
-        &[&["vpcep:endpointServices:list", "vpcep:epservices:list"]];
+        Some(&[&["vpcep:endpointServices:list", "vpcep:epservices:list"]]);
     VpcepDescribe "GET" "/v1/{project}/vpc-endpoint-services/describe"
-        &[&["vpcep:epserviceDesc:get"]];
+        Some(&[&["vpcep:epserviceDesc:get"]]);
     VpcepPublic "GET" "/v1/{project}/vpc-endpoint-services/public"
-        &[&["vpcep:pubEpservices:list"]];
+        Some(&[&["vpcep:pubEpservices:list"]]);
     VpcepService "GET" "/v1/{project}/vpc-endpoint-services/{service}"
-        &[&["vpcep:endpointServices:get", "vpcep:epservices:get"]];
+        Some(&[&["vpcep:endpointServices:get", "vpcep:epservices:get"]]);
     VpcepUpdate "PUT" "/v1/{project}/vpc-endpoint-services/{service}"
-        &[&["vpcep:endpointServices:update", "vpcep:epservices:update"]];
+        Some(&[&["vpcep:endpointServices:update", "vpcep:epservices:update"]]);
     VpcepConnections "GET"
-        "/v1/{project}/vpc-endpoint-services/{service}/connections" &[&["vpcep:connections:list"]];
+        "/v1/{project}/vpc-endpoint-services/{service}/connections" Some(&[&["vpcep:connections:list"]]);
     VpcepPermissions "GET"
-        "/v1/{project}/vpc-endpoint-services/{service}/permissions" &[&["vpcep:permissions:list"]];
-    VpcepQuotas "GET" "/v1/{project}/quotas" &[&["vpcep:quotas:get"]];
+        "/v1/{project}/vpc-endpoint-services/{service}/permissions" Some(&[&["vpcep:permissions:list"]]);
+    VpcepQuotas "GET" "/v1/{project}/quotas" Some(&[&["vpcep:quotas:get"]]);
     IamProjects "GET" "/v3/projects"
-        &[&["iam:projects:list", "iam:projects:listProjects"]];
-    IamDomains "GET" "/v3/auth/domains" &[];
-    IamToken "POST" "/v3/auth/tokens" &[];
-    IamIdToken "POST" "/v3.0/OS-AUTH/id-token/tokens" &[];
-    IamSecurityTokens "POST" "/v3.0/OS-CREDENTIAL/securitytokens" &[];
-    StsAssume "POST" "/v5/agencies/assume" &[];
-    StsAssumeWithOidc "POST" "/v5/agencies/assume-with-oidc" &[];
-    StsCaller "GET" "/v5/caller-identity" &[];
-    MetadataToken "PUT" "/meta-data/latest/api/token" &[];
-    MetadataKeys "GET" "/openstack/latest/securitykey" &[];
-    PodIdentity "POST" "/pod-identity/credentials" &[];
+        Some(&[&["iam:projects:list", "iam:projects:listProjects"]]);
+    IamDomains "GET" "/v3/auth/domains" Some(&[]);
+    IamToken "POST" "/v3/auth/tokens" None;
+    IamIdToken "POST" "/v3.0/OS-AUTH/id-token/tokens" None;
+    IamSecurityTokens "POST" "/v3.0/OS-CREDENTIAL/securitytokens" None;
+    StsAssume "POST" "/v5/agencies/assume" Some(&[]);
+    StsAssumeWithOidc "POST" "/v5/agencies/assume-with-oidc" None;
+    StsCaller "GET" "/v5/caller-identity" Some(&[]);
+    MetadataToken "PUT" "/meta-data/latest/api/token" None;
+    MetadataKeys "GET" "/openstack/latest/securitykey" None;
+    PodIdentity "POST" "/pod-identity/credentials" None;
 }
 
 impl Operation {
@@ -98,34 +98,25 @@ impl Operation {
         self.path().starts_with("/v1/")
     }
 
-    /// True if it looks at the proof of the request itself, or wants none.
-    pub(super) fn is_its_own_door(self) -> bool {
-        matches!(
-            self,
-            Self::IamToken
-                | Self::IamIdToken
-                | Self::IamSecurityTokens
-                | Self::StsAssumeWithOidc
-                | Self::MetadataToken
-                | Self::MetadataKeys
-                | Self::PodIdentity
-        )
-    }
-
     /// True if its path names a cluster or an endpoint service.
     pub(super) fn names_one(self) -> bool {
         self.path().contains("{cluster}") || self.path().contains("{service}")
     }
 
-    /// The first needed action that is not allowed under any of its names.
+    /// True if the operation itself judges who asks, so that the gateway lets everyone in.
+    pub(super) fn admits_anyone(self) -> bool {
+        self.call().is_some_and(|call| call.actions.is_none())
+    }
+
+    /// The first action that it needs and that is allowed by none of its names.
     pub(super) fn lacks(self, allowed: &HashSet<String>) -> Option<&'static str> {
-        let needed = self.call()?.actions.iter();
-        let mut lacking = needed.filter(|names| !names.iter().any(|name| allowed.contains(*name)));
-        lacking.next().and_then(|names| names.first().copied())
+        let mut needed = self.call()?.actions?.iter();
+        let lacking = needed.find(|names| !names.iter().any(|name| allowed.contains(*name)));
+        lacking?.first().copied()
     }
 }
 
-/// An operation and what its path names.
+/// An operation and the ids in its path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Route<'a> {
     pub(super) operation: Operation,

@@ -1,4 +1,4 @@
-//! Query parameters as CSS reads them: strictly, or not at all.
+//! Query parameters, read strictly. The errors are those of CSS.
 
 use super::{
     errors::{bad_parameter, out_of_range},
@@ -10,7 +10,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
 
-/// The lowest and highest value of a number, and what it is when absent.
+/// The lowest and the highest value of a number, and its value if it is absent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Range {
     pub(super) low: i64,
@@ -28,7 +28,7 @@ impl Query {
         Self(pairs.collect())
     }
 
-    /// The value of a parameter that stands once.
+    /// The value of a parameter, which may occur only once.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Reply> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value);
         let value = values.next();
@@ -38,7 +38,7 @@ impl Query {
         Ok(value)
     }
 
-    /// The value of a parameter that is one of these words.
+    /// The value of a parameter, which must be one of these words.
     pub(super) fn among(&self, name: &str, all: &[&str]) -> Result<Option<&str>, Reply> {
         match self.text(name)? {
             Some(value) if !all.contains(&value) => {
@@ -48,19 +48,19 @@ impl Query {
         }
     }
 
-    /// A whole number within its range; a parameter that is not known is ignored, not this one.
+    /// A whole number within its range.
     pub(super) fn number(&self, name: &str, range: Range) -> Result<i64, Reply> {
         let Some(text) = self.text(name)? else { return Ok(range.default) };
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(bad_parameter(&format!("The parameter {name} is not an integer.")));
         }
-        // A number that does not fit is out of range as well.
+        // A number that does not fit an i64 is out of range as well.
         let number = text.parse().ok().filter(|number| (range.low..=range.high).contains(number));
         number.ok_or_else(|| out_of_range(name))
     }
 
-    /// The number for the request log, if it is one, with no judgement.
+    /// The number for the request log, which notes one that is out of range as well.
     pub(super) fn noted(&self, name: &str) -> Option<i64> {
         self.text(name).ok().flatten().and_then(|text| text.parse().ok())
     }

@@ -1,16 +1,19 @@
 //! A recording of the real cloud, which answers in place of the simulated world.
 //!
-//! Its lines are JSON objects: the first names the regions, the others are exchanges. A request with the same
-//! method, path and query gets the recorded answers in their order, and the last one again and again; no one's
-//! signature is judged.
+//! Each line is a JSON object: the first names the regions, the others are exchanges. A request with a recorded
+//! method, path and query gets the recorded answers in their order, and then the last one again and again.
+//! Signatures are not checked.
 
 use std::{
     collections::HashMap,
-    io,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use hyper::{HeaderMap, Response, StatusCode, body::Bytes};
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    body::Bytes,
+    header::{CONTENT_TYPE, HeaderValue},
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -19,7 +22,7 @@ use super::{
     reply::{Fate, JSON},
 };
 
-/// So many requests are named to someone who asks for another one.
+/// The number of recorded requests that a 404 names.
 const NAMED: usize = 10;
 
 /// The exchanges of a recording.
@@ -29,22 +32,15 @@ pub(super) struct Replay {
     recorded: Vec<Recorded>,
 }
 
-/// A request, and what it was answered.
+/// A request with its answers.
 #[derive(Debug)]
 struct Recorded {
     request: String,
-    answers: Vec<Answer>,
+    answers: Vec<Response<Bytes>>,
     given: AtomicUsize,
 }
 
-#[derive(Debug)]
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-/// A line; one without a path has no content to answer with.
+/// A line; one without a path holds no exchange.
 #[derive(Deserialize)]
 struct Line {
     #[serde(default)]
@@ -80,11 +76,10 @@ impl Replay {
         self.regions.extend(line.regions);
         let (Some(method), Some(path)) = (line.method, line.path) else { return Ok(()) };
         let status = line.status.ok_or("it has a path, but no status")?;
-        let answer = Answer {
-            status: StatusCode::from_u16(status).map_err(|error| error.to_string())?,
-            headers: HeaderMap::try_from(&line.headers).map_err(|error| error.to_string())?,
-            body: line.body.unwrap_or_default().into(),
-        };
+        let mut answer = Response::new(Bytes::from(line.body.unwrap_or_default()));
+        *answer.status_mut() = StatusCode::from_u16(status).map_err(|error| error.to_string())?;
+        *answer.headers_mut() =
+            HeaderMap::try_from(&line.headers).map_err(|error| error.to_string())?;
         let request = request(&method, &path, &line.query);
         match self.recorded.iter_mut().find(|recorded| recorded.request == request) {
             Some(known) => known.answers.push(answer),
@@ -102,42 +97,42 @@ impl Replay {
         self.regions.first().map(String::as_str)
     }
 
-    /// The first id that follows the version in a path.
+    /// The first project id: the part that follows the version in a path.
     pub(super) fn project_id(&self) -> Option<&str> {
         let ids = self.recorded.iter().filter_map(|recorded| recorded.request.split('/').nth(2));
         ids.into_iter().find(|id| id.len() == 32)
     }
 
     /// Answers a request.
-    pub(super) fn answer(
-        &self,
-        method: &str,
-        path: &str,
-        query: &str,
-    ) -> io::Result<Response<SimBody>> {
+    pub(super) fn answer(&self, method: &str, path: &str, query: &str) -> Response<SimBody> {
         let request = request(method, path, query);
-        let Some(known) = self.recorded.iter().find(|recorded| recorded.request == request) else {
-            let problem = json!({ "error_msg": self.problem(&request) }).to_string();
-            let builder = Response::builder().status(404).header("content-type", JSON);
-            return builder.body(body(Fate::Sent, problem.into()).0).map_err(io::Error::other);
-        };
-        let given = known.given.fetch_add(1, Ordering::Relaxed);
-        let answer = &known.answers[given.min(known.answers.len() - 1)];
-        let mut response = Response::new(body(Fate::Sent, answer.body.to_vec()).0);
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers.clone();
-        Ok(response)
+        let known = self.recorded.iter().find(|recorded| recorded.request == request);
+        let answer = known.map_or_else(|| self.not_recorded(&request), Recorded::next);
+        answer.map(|bytes| body(Fate::Sent, bytes.into()).0)
     }
 
-    fn problem(&self, request: &str) -> String {
+    fn not_recorded(&self, request: &str) -> Response<Bytes> {
         let named: Vec<&str> =
             self.recorded.iter().take(NAMED).map(|recorded| &*recorded.request).collect();
         let more = if self.recorded.len() > NAMED { ", …" } else { "" };
-        format!("{request} is not in the recording, which has: {}{more}", named.join(", "))
+        let problem =
+            format!("{request} is not in the recording, which has: {}{more}", named.join(", "));
+        let mut answer = Response::new(json!({ "error_msg": problem }).to_string().into());
+        *answer.status_mut() = StatusCode::NOT_FOUND;
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        answer
     }
 }
 
-/// A request in words; the order of its parameters means nothing.
+impl Recorded {
+    /// The next answer, or the last one again.
+    fn next(&self) -> Response<Bytes> {
+        let given = self.given.fetch_add(1, Ordering::Relaxed);
+        self.answers[given.min(self.answers.len() - 1)].clone()
+    }
+}
+
+/// A request as one text, the same for any order of its parameters.
 fn request(method: &str, path: &str, query: &str) -> String {
     let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
     pairs.sort_unstable();
@@ -161,7 +156,7 @@ mod tests {
 
     async fn answered(replay: &Replay, method: &str, target: &str) -> (u16, HeaderMap, String) {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let (parts, body) = replay.answer(method, path, query).unwrap().into_parts();
+        let (parts, body) = replay.answer(method, path, query).into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts.status.as_u16(), parts.headers, String::from_utf8(body.to_vec()).unwrap())
     }

@@ -8,7 +8,7 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const HTML: &str = "text/html;charset=utf-8";
 pub(super) const TEXT: &str = "text/plain;charset=utf-8";
 
-/// Stands in a body for the request id, which only the server knows.
+/// Stands in a body for the request id, which is known only when the answer is sent.
 pub(super) const REQUEST_ID: &str = "@request-id@";
 
 /// An answer, and how it is sent.
@@ -27,12 +27,19 @@ pub(super) struct Reply {
 /// The fate of an answer on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
+    /// Sent whole.
     Sent,
+    /// Never sent; the connection stays open.
     Hangs,
+    /// Never sent; the connection is closed.
     Resets,
+    /// Ends before the announced length.
     CutShort,
+    /// Ends inside a chunked body.
     CutInChunks,
+    /// Sent byte by byte.
     Drips,
+    /// Replaced by a body of 20 MiB.
     Huge,
 }
 
@@ -55,7 +62,7 @@ impl Reply {
         Self::new(status, JSON, body.to_string())
     }
 
-    /// The same answer with one more header.
+    /// The answer with one more header.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -66,7 +73,7 @@ impl Reply {
         !matches!(self.fate, Fate::Hangs | Fate::Resets)
     }
 
-    /// The body with the request id where it belongs.
+    /// The body, with the request id if it names it.
     pub(super) fn into_body(self, request_id: &str) -> Vec<u8> {
         if !self.names_request {
             return self.body;

@@ -1,4 +1,4 @@
-//! The simulator's only source of chance: splitmix64, which makes the same world of a seed for ever.
+//! The simulator's only source of chance: splitmix64, so that a seed makes the same world for ever.
 
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 

@@ -32,10 +32,10 @@ use super::{
 const CONNECTIONS: usize = 4_096;
 /// 12 MB, as the gateway takes with a signature (signing guide, constraints).
 const BODY_LIMIT: usize = 12 << 20;
-/// Also the life of an idle connection: longer than clients keep theirs, so that none is cut in use.
+/// Also the life of an idle connection: longer than clients keep theirs, so that none is closed in use.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Out of file descriptors, for example: trying again at once would only burn time.
+/// Accepting fails for want of file descriptors, for example: trying again at once would only burn time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -55,7 +55,7 @@ pub(super) async fn run(
         tokio::select! {
             () = &mut shutdown => break Ok(()),
             _ = ticks.tick(), if period.is_some() => {
-                advance(&mut cloud.state().world, cloud.now());
+                advance(&mut cloud.state().world, cloud.clock.now());
             }
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended && error.is_panic() {
@@ -73,7 +73,7 @@ pub(super) async fn run(
             },
         }
     };
-    // Faults leave answers open for ever: connections are ended, not waited for.
+    // Faults leave answers open for ever, so connections are ended and not waited for.
     connections.shutdown().await;
     outcome
 }
@@ -107,7 +107,7 @@ async fn handle(cloud: Arc<Cloud>, request: Request<Incoming>) -> io::Result<Res
     };
     let (method, query) = (parts.method.as_str(), parts.uri.query().unwrap_or_default());
     if let Some(replay) = &cloud.replay {
-        return replay.answer(method, path, query);
+        return Ok(replay.answer(method, path, query));
     }
     if control::owns(path) {
         return unlogged(&cloud, control::answer(&cloud, method, path, &body));
@@ -123,7 +123,7 @@ async fn handle(cloud: Arc<Cloud>, request: Request<Incoming>) -> io::Result<Res
     respond(&cloud, reply, &request_id)
 }
 
-/// The whole body, or nothing where it is too big.
+/// The whole body, or nothing if it is too big.
 async fn receive(body: Incoming) -> io::Result<Option<Bytes>> {
     let collected = timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await?;
     match collected {
@@ -133,14 +133,14 @@ async fn receive(body: Incoming) -> io::Result<Option<Bytes>> {
     }
 }
 
-/// Answers outside the log.
+/// Sends an answer to a request that is not in the log.
 fn unlogged(cloud: &Cloud, reply: Reply) -> io::Result<Response<SimBody>> {
     let request_id = cloud.state().next_request_id();
     respond(cloud, reply, &request_id)
 }
 
 fn respond(cloud: &Cloud, reply: Reply, request_id: &str) -> io::Result<Response<SimBody>> {
-    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&cloud.now());
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&cloud.clock.now());
     let mut builder = Response::builder()
         .status(reply.status)
         .header(CONTENT_TYPE, reply.content_type)

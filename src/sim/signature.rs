@@ -1,4 +1,4 @@
-//! SDK-HMAC-SHA256 as the gateway checks it, written from the signing guide.
+//! The signature SDK-HMAC-SHA256, as the signing guide describes it.
 //!
 //! - canonical request: method, URI, query, one `name:value` line per signed header, an empty line,
 //!   the signed names, the hash of the payload; each on its own line;
@@ -17,14 +17,14 @@ use subtle::ConstantTimeEq;
 const ALGORITHM: &str = "SDK-HMAC-SHA256";
 const CONTENT_HASH: &str = "x-sdk-content-sha256";
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
-/// All but the unreserved characters.
+/// All characters but the unreserved ones.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A request as it arrived.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Received<'a> {
     pub(super) method: &'a str,
-    /// Still percent-encoded, as on the request line.
+    /// Still percent-encoded, as it arrived.
     pub(super) path: &'a str,
     /// Without its question mark.
     pub(super) query: &'a str,
@@ -80,7 +80,7 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// The canonical request, unless a signed header is absent or stands twice.
+/// The canonical request. It is an error if a signed header is absent or occurs twice.
 pub(super) fn canonical_request(
     received: &Received<'_>,
     authorization: &Authorization<'_>,
@@ -116,25 +116,25 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Compares without telling by its duration where the difference is.
+/// Compares two texts in a time that does not depend on where they differ.
 pub(super) fn same(one: &str, other: &str) -> bool {
     bool::from(one.as_bytes().ct_eq(other.as_bytes()))
 }
 
-/// The value, trimmed, of a header that stands exactly once and is UTF-8.
+/// The trimmed value of a header that occurs exactly once and is UTF-8.
 pub(super) fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().filter(|_| values.next().is_none())?;
     std::str::from_utf8(value.as_bytes()).ok().map(str::trim_ascii)
 }
 
-/// Each segment encoded once, however the client encoded it, and always a slash at the end.
+/// The path with each segment encoded once, however the client encoded it, and with a slash at the end.
 fn canonical_uri(path: &str) -> String {
     let segments = path.strip_suffix('/').unwrap_or(path).split('/');
     segments.map(|segment| format!("{}/", encoded(&decoded(segment)))).collect()
 }
 
-/// Pairs in the order of their raw keys, then of their raw values.
+/// The query with its pairs in the order of their decoded keys, then of their decoded values.
 fn canonical_query(query: &str) -> String {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let mut pairs: Vec<_> = pairs
@@ -146,7 +146,7 @@ fn canonical_query(query: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// Undoes percent-encoding; a `%` that starts none stands for itself, and so does a `+`.
+/// Undoes percent-encoding. A `%` that does not begin one stands for itself, as a `+` always does.
 pub(super) fn decoded(text: &str) -> Vec<u8> {
     percent_decode_str(text).collect()
 }
@@ -155,8 +155,8 @@ fn encoded(bytes: &[u8]) -> PercentEncode<'_> {
     percent_encode(bytes, ENCODED)
 }
 
-/// The hash of the body that was received. A signed `X-Sdk-Content-Sha256` stands for it only where
-/// it says that a body which is not JSON is not signed.
+/// The hash of the body that arrived, whatever hash the client states. Only a body that is not JSON may go
+/// unsigned, if a signed `X-Sdk-Content-Sha256` says so.
 fn payload_hash(received: &Received<'_>, authorization: &Authorization<'_>) -> String {
     let headers = received.headers;
     let unsigned = authorization.signs(CONTENT_HASH)

@@ -28,13 +28,15 @@ async fn start(faults: &[&str]) -> Running {
         clusters: 2,
         connections: 25,
         seed: 11,
-        pace: Pace::Explicit,
+        step: None,
+        churn: 0,
         faults: faults.iter().map(|name| name.parse().expect("a fault")).collect(),
         fixed_now: "2024-06-11T09:36:24Z".parse().ok(),
     })
     .await
     .expect("a free port");
-    let (url, clusters) = (sim.url(), sim.cluster_ids());
+    let url = sim.url();
+    let clusters = sim.clusters().into_iter().map(|(id, _)| id).collect();
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(sim.run(async {
         stopped.await.ok();
@@ -111,7 +113,8 @@ async fn only_loopback_is_listened_on() {
         clusters: 0,
         connections: 0,
         seed: 0,
-        pace: Pace::Explicit,
+        step: None,
+        churn: 0,
         faults: Vec::new(),
         fixed_now: None,
     };

@@ -1,15 +1,11 @@
 //! The simulated world: one project's clusters, their connections and their endpoint services.
 
-mod churn;
 pub(super) mod connection;
 pub(super) mod first;
 pub(super) mod service;
 pub(super) mod step;
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::BTreeMap, iter};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,7 +34,7 @@ impl Permission {
     }
 }
 
-/// A CSS cluster; as JSON, the truth for tests.
+/// A CSS cluster. Its JSON is the truth for tests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cluster {
@@ -49,36 +45,46 @@ pub(super) struct Cluster {
     pub(super) enterprise_project_id: String,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) vpcep_enabled: bool,
-    /// The value in the API's answer: a boolean, unless a test sets something else.
+    /// `vpcepUpdateSwitch` as the API sends it: a boolean, unless a test sets something else.
     pub(super) update_switch: Value,
     pub(super) service_name: String,
     pub(super) permissions: Vec<Permission>,
     pub(super) connections: Vec<Connection>,
-    /// The number of connections that the cluster stays around.
+    /// The number of connections stays around this.
     pub(super) target: usize,
-    /// An odd cluster that never tells when a connection was updated.
+    /// True for an odd cluster that never tells when a connection was updated.
     pub(super) update_always_null: bool,
-    /// Connections ever made: numbers the next one's address.
+    /// The number of connections ever made, from which the next one takes its address.
     pub(super) made: u32,
-    pub(super) deleted: bool,
+    /// The number of clusters made before it, from which its connections take their addresses.
+    #[serde(skip)]
+    pub(super) number: usize,
+    /// The endpoint service behind it, which exists only while it is enabled.
+    #[serde(skip)]
+    pub(super) service: Service,
 }
 
 impl Cluster {
-    /// True if it exists and has an endpoint service.
-    pub(super) fn serves(&self) -> bool {
-        !self.deleted && self.vpcep_enabled
+    /// Makes a connection, as if it had just been asked for. The caller adds it.
+    pub(super) fn new_connection(
+        &mut self,
+        rng: &mut Rng,
+        domains: &[Box<str>],
+        now: Timestamp,
+    ) -> Connection {
+        self.made += 1;
+        Connection::new(rng, self.number, self.made, whole_seconds(now), domains)
     }
 
-    /// Gives a connection a new status, with the time of the change unless the cluster hides it.
+    /// Gives the connection at this index a new status, and dates it.
     pub(super) fn set_status(&mut self, at: usize, status: &'static str, now: Timestamp) {
         let update_at = self.updated(now);
-        if let Some(connection) = self.connections.get_mut(at) {
-            connection.take_status(Cow::Borrowed(status));
-            connection.update_at = update_at;
-        }
+        let connection = &mut self.connections[at];
+        connection.take_status(Cow::Borrowed(status));
+        connection.update_at = update_at;
     }
 
-    /// The `update_at` of a change made now.
+    /// The `update_at` of a connection that changes now: the time, unless the cluster hides it.
     pub(super) fn updated(&self, now: Timestamp) -> Field<Timestamp> {
         Some((!self.update_always_null).then(|| whole_seconds(now)))
     }
@@ -95,49 +101,61 @@ pub(super) struct World {
     pub(super) start: Timestamp,
     pub(super) step: u64,
     pub(super) clusters: Vec<Cluster>,
-    /// The endpoint service of each cluster, in the order of the clusters.
-    pub(super) services: Vec<Service>,
-    by_id: HashMap<String, usize>,
-    /// In every so many steps a cluster is made, renamed or deleted; 0: never.
+    /// The number of steps after which a cluster is made, renamed or deleted; 0: never.
     pub(super) churn: u64,
     /// The number of clusters at the start.
     first_clusters: usize,
-    /// Accounts that own endpoints.
+    /// The number of clusters ever made.
+    made: usize,
+    /// The accounts that own endpoints.
     domains: Vec<Box<str>>,
     rng: Rng,
 }
 
 impl World {
-    /// The clusters that exist.
-    pub(super) fn live(&self) -> impl Iterator<Item = &Cluster> {
-        self.clusters.iter().filter(|cluster| !cluster.deleted)
-    }
-
-    /// A cluster that exists, by its id.
+    /// The cluster with this id.
     pub(super) fn cluster(&self, id: &str) -> Option<&Cluster> {
-        self.clusters.get(*self.by_id.get(id)?).filter(|cluster| !cluster.deleted)
+        self.clusters.iter().find(|cluster| cluster.id == id)
     }
 
-    /// A cluster that exists, by its id, to be changed.
+    /// The cluster with this id, to be changed.
     pub(super) fn cluster_mut(&mut self, id: &str) -> Option<&mut Cluster> {
-        self.clusters.get_mut(*self.by_id.get(id)?).filter(|cluster| !cluster.deleted)
+        self.clusters.iter_mut().find(|cluster| cluster.id == id)
     }
 
-    /// Connections that have just been asked for in a cluster, which does not have them yet.
+    /// Makes a cluster, the newest of all, whose connections are still being created. Returns its id.
+    pub(super) fn create_cluster(&mut self, connections: usize, now: Timestamp) -> String {
+        let rng = Rng::new(self.rng.next(), self.made as u64);
+        let mut cluster = first::newcomer(rng, self.made, now, &self.domains);
+        self.made += 1;
+        cluster.target = connections;
+        for _ in 0..connections {
+            let new = cluster.new_connection(&mut self.rng, &self.domains, now);
+            cluster.connections.push(new);
+        }
+        let id = cluster.id.clone();
+        self.clusters.push(cluster);
+        id
+    }
+
+    /// Takes a cluster out of the world. False if there is none with this id.
+    pub(super) fn delete_cluster(&mut self, id: &str) -> bool {
+        let before = self.clusters.len();
+        self.clusters.retain(|cluster| cluster.id != id);
+        self.clusters.len() < before
+    }
+
+    /// Makes connections for a cluster, as if they had just been asked for. The caller adds them.
     pub(super) fn new_connections(
         &mut self,
         cluster_id: &str,
         count: usize,
         now: Timestamp,
     ) -> Vec<Connection> {
-        let Some(&at) = self.by_id.get(cluster_id) else { return Vec::new() };
-        (0..count).map(|_| self.new_connection(at, now)).collect()
-    }
-
-    fn new_connection(&mut self, cluster: usize, now: Timestamp) -> Connection {
-        let made = &mut self.clusters[cluster].made;
-        *made += 1;
-        Connection::new(&mut self.rng, cluster, *made, whole_seconds(now), &self.domains)
+        let mut clusters = self.clusters.iter_mut();
+        let Some(cluster) = clusters.find(|one| one.id == cluster_id) else { return Vec::new() };
+        let new = || cluster.new_connection(&mut self.rng, &self.domains, now);
+        iter::repeat_with(new).take(count).collect()
     }
 
     /// A new id for a part of the world.
@@ -145,24 +163,25 @@ impl World {
         self.rng.uuid()
     }
 
-    /// The services that exist, each with its cluster; a service exists while its cluster serves.
-    pub(super) fn services(&self) -> impl Iterator<Item = (&Service, &Cluster)> {
-        self.services.iter().zip(&self.clusters).filter(|(_, cluster)| cluster.serves())
+    /// The clusters whose endpoint services exist.
+    pub(super) fn serving(&self) -> impl Iterator<Item = &Cluster> {
+        self.clusters.iter().filter(|cluster| cluster.vpcep_enabled)
     }
 
-    /// A service that exists, by its id.
-    pub(super) fn service(&self, id: &str) -> Option<&Service> {
-        self.services().map(|(service, _)| service).find(|service| service.id == id)
+    /// The cluster whose endpoint service has this id, if the service exists.
+    pub(super) fn behind(&self, service_id: &str) -> Option<&Cluster> {
+        self.serving().find(|cluster| cluster.service.id == service_id)
     }
 
     /// Puts a changed service in the place of the one with this id.
     pub(super) fn replace_service(&mut self, id: &str, new: Service) {
-        let Some(at) = self.services.iter().position(|one| one.id == id) else { return };
+        let mut clusters = self.clusters.iter_mut();
+        let Some(cluster) = clusters.find(|cluster| cluster.service.id == id) else { return };
         // CSS shows the name that VPCEP holds, unless a test has set another one.
-        if self.services[at].service_name != new.service_name {
-            self.clusters[at].service_name.clone_from(&new.service_name);
+        if cluster.service.service_name != new.service_name {
+            cluster.service_name.clone_from(&new.service_name);
         }
-        self.services[at] = new;
+        cluster.service = new;
     }
 }
 
@@ -178,15 +197,20 @@ mod tests {
     #[test]
     fn each_cluster_has_the_service_that_it_names() {
         let world = first::world(1, 40, 1, start());
-        assert_eq!(world.services().count(), 40);
-        for (service, cluster) in world.services() {
+        assert_eq!(world.serving().count(), 40);
+        let services = |world: &World| -> Vec<Service> {
+            world.clusters.iter().map(|cluster| cluster.service.clone()).collect()
+        };
+        for cluster in world.serving() {
+            let service = &cluster.service;
             assert_eq!(service.service_name, cluster.service_name);
             assert!(service.service_name.ends_with(&format!(".{}", service.id)));
             assert!(!service.ports.is_empty() && service.created_at <= service.updated_at);
         }
-        assert_eq!(world.services, first::world(1, 40, 1, start()).services);
-        assert_eq!(world.services[..3], first::world(1, 3, 1, start()).services);
-        let has = |test: fn(&Service) -> bool| world.services.iter().any(test);
+        let all = services(&world);
+        assert_eq!(all, services(&first::world(1, 40, 1, start())));
+        assert_eq!(all[..3], services(&first::world(1, 3, 1, start())));
+        let has = |test: fn(&Service) -> bool| all.iter().any(test);
         assert!(has(|one| one.ip.is_some()) && has(|one| one.ip.is_none()));
         assert!(has(|one| !one.approval_enabled) && has(|one| one.server_type == "VM"));
         assert!(has(|one| one.pool_id.is_none()) && has(|one| one.tcp_proxy != "close"));
@@ -195,18 +219,19 @@ mod tests {
     #[test]
     fn a_service_goes_with_its_cluster() {
         let mut world = first::world(1, 2, 1, start());
-        let ids: Vec<String> = world.services.iter().map(|one| one.id.clone()).collect();
-        world.clusters[0].deleted = true;
-        world.clusters[1].vpcep_enabled = false;
-        assert!(ids.iter().all(|id| world.service(id).is_none()));
-        world.clusters[1].vpcep_enabled = true;
-        assert!(world.service(&ids[1]).is_some());
+        let ids: Vec<String> = world.clusters.iter().map(|one| one.service.id.clone()).collect();
+        let first = world.clusters[0].id.clone();
+        assert!(world.delete_cluster(&first) && !world.delete_cluster(&first));
+        world.clusters[0].vpcep_enabled = false;
+        assert!(ids.iter().all(|id| world.behind(id).is_none()));
+        world.clusters[0].vpcep_enabled = true;
+        assert!(world.behind(&ids[1]).is_some());
     }
 
     #[test]
     fn a_new_name_is_the_clusters_too() {
         let mut world = first::world(1, 1, 1, start());
-        let mut service = world.services[0].clone();
+        let mut service = world.clusters[0].service.clone();
         service.rename("new");
         world.replace_service(&service.id, service.clone());
         assert_eq!(world.clusters[0].service_name, format!("{REGION}.new.{}", service.id));

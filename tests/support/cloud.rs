@@ -1,6 +1,6 @@
 //! The simulated cloud in the process of the test, spoken to over its socket.
 
-use css_vpcep_exporter::sim::{Pace, Settings, Sim};
+use css_vpcep_exporter::sim::{Settings, Sim};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -50,7 +50,8 @@ impl Cloud {
             clusters,
             connections,
             seed: 11,
-            pace: Pace::Explicit,
+            step: None,
+            churn: 0,
             faults: faults.iter().map(|fault| fault.parse().expect("a fault")).collect(),
             fixed_now: date.map(|date| date.parse().expect("a date")),
         })
@@ -63,7 +64,7 @@ impl Cloud {
             project_id: sim.project_id().to_owned(),
             access_key: sim.access_key().to_owned(),
             secret_key: sim.secret_key().to_owned(),
-            clusters: sim.cluster_ids().into_iter().zip(sim.cluster_names()).collect(),
+            clusters: sim.clusters(),
             stop,
             task: tokio::spawn(sim.run(async {
                 stopped.await.ok();

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::request::Request;
+use super::request::{Answer, Request};
 use crate::sim::{
     clock::shifted,
     cloud::State,
@@ -20,7 +20,7 @@ const LIMIT: Range = Range { low: 1, high: 1_000, default: 10 };
 const DATASTORES: [&str; 3] = ["elasticsearch", "logstash", "opensearch"];
 
 /// Answers with one page of the project's clusters, the newest first.
-pub(super) fn list(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn list(state: &State, request: &Request<'_>) -> Answer {
     Ok(Reply::json(200, &page(&state.world, &request.query)?))
 }
 
@@ -30,16 +30,17 @@ fn page(world: &World, query: &Query) -> Result<Value, Reply> {
     let first = query.number(name, OFFSET)? as usize - 1;
     let limit = query.number("limit", LIMIT)? as usize;
     let kind = query.among("datastoreType", &DATASTORES)?;
+    let all = world.clusters.iter();
     let mut clusters: Vec<&Cluster> =
-        world.live().filter(|cluster| kind.is_none_or(|kind| cluster.datastore == kind)).collect();
+        all.filter(|cluster| kind.is_none_or(|kind| cluster.datastore == kind)).collect();
     clusters.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
     let rows = clusters.iter().skip(first).take(limit);
     let rows: Vec<Value> = rows.map(|cluster| written(cluster)).collect();
     Ok(json!({"totalSize": clusters.len(), "clusters": rows}))
 }
 
-/// Answers with one cluster; only this answer has the addresses of its own endpoint.
-pub(super) fn detail(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+/// Answers with one cluster. Only this answer has the addresses of the cluster's own endpoint.
+pub(super) fn detail(state: &State, request: &Request<'_>) -> Answer {
     let cluster = state.world.cluster(request.cluster()).ok_or_else(no_such_cluster)?;
     let own = cluster.connections.first().filter(|_| cluster.vpcep_enabled);
     let mut body = written(cluster);

@@ -1,20 +1,22 @@
 //! Updating an Endpoint Connection, and Modifying the VPCEP Service Whitelist of a Cluster (CSS API
 //! Reference).
 //!
-//! Both changes take effect before the answer, completely or not at all, and their answers have no body.
+//! Both changes take effect before the answer, and completely or not at all. Their answers have no body.
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{request::Request, service_update};
+use super::{
+    connections::enabled,
+    request::{Answer, Request},
+};
 use crate::sim::{
     clock::whole_seconds,
     cloud::State,
-    errors::{bad_parameter, css, no_such_cluster, not_enabled},
-    faults::{active::Hits, kind::Kind},
-    put_log::Effect,
+    errors::{bad_parameter, css},
+    faults::{Group, Kind, transport},
     reply::{JSON, Reply},
     world::{
-        Cluster, Permission, World,
+        Cluster, Permission,
         connection::{ACCEPTED, PENDING, REJECTED},
     },
 };
@@ -31,12 +33,8 @@ struct Update {
 }
 
 /// Accepts or rejects connections.
-pub(super) fn statuses(
-    state: &mut State,
-    request: &Request<'_>,
-    effect: &mut Effect,
-) -> Result<Reply, Reply> {
-    let Update { action, endpoint_id_list: ids } = read(request.body)?;
+pub(super) fn statuses(state: &mut State, request: &Request<'_>) -> Answer {
+    let Update { action, endpoint_id_list: ids } = read(request.received.body)?;
     let wanted = match &*action {
         "receive" => ACCEPTED,
         "reject" => REJECTED,
@@ -46,32 +44,22 @@ pub(super) fn statuses(
         return Err(bad_parameter("The parameter endpoint_id_list is empty."));
     }
     let places = places(enabled(&mut state.world, request.cluster())?, &ids)?;
-    let hits = state.faults.draw_for_change(&request.route);
-    effect.faults.extend(hits.names());
-    if !service_update::is_lost(&hits) {
-        effect.applied = true;
+    let hits = state.struck(&request.route, Group::is_of_changes);
+    if !transport::is_lost(&hits) {
         let cluster = enabled(&mut state.world, request.cluster())?;
-        effect.changed = decide(cluster, &places, wanted, &hits, request);
+        let count = if hits.has(Kind::Partial) { 1 } else { places.len() };
+        let due = places.iter().filter(|at| cluster.connections[**at].status != wanted);
+        // All are judged before one is changed, so that a connection that is named twice is logged twice.
+        let due: Vec<usize> = due.take(count).copied().collect();
+        due.iter().for_each(|at| cluster.set_status(*at, wanted, request.now));
+        let changed = due.iter().map(|at| cluster.connections[*at].id.to_string());
+        state.effect.changed = changed.collect();
+        state.effect.applied = true;
     }
-    Ok(service_update::failed_as_told(done()?, &hits))
+    Ok(transport::of_change(Reply::new(200, JSON, ""), &hits))
 }
 
-/// Changes the status of connections; only of the first one where the fault says so.
-fn decide(
-    cluster: &mut Cluster,
-    places: &[usize],
-    wanted: &'static str,
-    hits: &Hits,
-    request: &Request<'_>,
-) -> Vec<String> {
-    let count = if hits.has(Kind::Partial) { 1 } else { places.len() };
-    let due = places.iter().filter(|at| cluster.connections[**at].status != wanted);
-    let due: Vec<usize> = due.take(count).copied().collect();
-    due.iter().for_each(|at| cluster.set_status(*at, wanted, request.now));
-    due.iter().map(|at| cluster.connections[*at].id.to_string()).collect()
-}
-
-/// The connections of these ids, if all of them may be accepted and rejected now.
+/// The positions of the connections with these ids, if all of them may be accepted and rejected now.
 fn places(cluster: &Cluster, ids: &[String]) -> Result<Vec<usize>, Reply> {
     let place = |id: &String| {
         let at = cluster.connections.iter().position(|one| *one.id == **id);
@@ -92,9 +80,9 @@ struct Whitelist {
 }
 
 /// Replaces the whitelist.
-pub(super) fn whitelist(state: &mut State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn whitelist(state: &mut State, request: &Request<'_>) -> Answer {
     let (world, id) = (&mut state.world, request.cluster());
-    let accounts = read::<Whitelist>(request.body)?.vpc_permissions;
+    let accounts = read::<Whitelist>(request.received.body)?.vpc_permissions;
     let accounts = accounts.ok_or_else(|| css(400, "CSS.5181", "The whitelist does not exist."))?;
     let valid = |account: &String| {
         let usual = account.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -115,13 +103,7 @@ pub(super) fn whitelist(state: &mut State, request: &Request<'_>) -> Result<Repl
     });
     let rows: Vec<Permission> = rows.collect();
     enabled(world, id)?.permissions = rows;
-    done()
-}
-
-/// A cluster that exists and has an endpoint service.
-fn enabled<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Cluster, Reply> {
-    let cluster = world.cluster_mut(id).ok_or_else(no_such_cluster)?;
-    if cluster.vpcep_enabled { Ok(cluster) } else { Err(not_enabled()) }
+    Ok(Reply::new(200, JSON, ""))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
@@ -130,11 +112,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
         let message = "The request is null. Enter the request parameters.";
         return Err(css(400, "CSS.0006", message));
     }
-    // An array with the values in the order of the keys would be accepted as well.
+    // The derived reader also takes an array with the values in the order of the keys.
     let object = if body.starts_with(b"{") { serde_json::from_slice(body).ok() } else { None };
     object.ok_or_else(|| bad_parameter("Incorrect parameters."))
-}
-
-fn done() -> Result<Reply, Reply> {
-    Ok(Reply::new(200, JSON, ""))
 }

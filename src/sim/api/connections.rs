@@ -1,33 +1,29 @@
-//! Obtaining an Endpoint Connection (CSS API Reference), in the document's mixed naming.
+//! Obtaining an Endpoint Connection (CSS API Reference), with the document's mixture of naming styles.
 //!
-//! Faults of paging are here, because they are about rows; those of fields are in `faults::content`.
+//! Faults of paging are here, because they are about rows; faults of fields are in `faults::content`.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-use super::request::Request;
+use super::request::{Answer, Request};
 use crate::sim::{
     cloud::State,
     errors::{no_such_cluster, not_enabled, out_of_range},
-    faults::{
-        active::Hits,
-        content,
-        kind::{Group, Kind},
-    },
+    faults::{Group, Hits, Kind, content},
     query::{Query, Range},
     reply::{JSON, Reply},
-    world::{Cluster, Permission, connection::Connection},
+    world::{Cluster, Permission, World, connection::Connection},
 };
 
 /// Ranges and defaults: Table 2.
 const OFFSET: Range = Range { low: 0, high: 1_000, default: 0 };
 const LIMIT: Range = Range { low: 1, high: 1_000, default: 10 };
-/// The range of the older parameter `start`, and of servers that count from one.
+/// For the older parameter `start`, and for servers that count from one.
 const START: Range = Range { low: 1, high: 1_000, default: 1 };
-/// The largest page of some servers.
+/// The largest page of some servers, which the faults `limit-capped` and `limit-refused` imitate.
 const SMALL_LIMIT: usize = 100;
 
-/// Rows asked for.
+/// The rows that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Window {
     first: usize,
@@ -35,18 +31,20 @@ struct Window {
 }
 
 /// Answers with one page of a cluster's connections.
-pub(super) fn list(state: &mut State, request: &Request<'_>, hits: &Hits) -> Result<Reply, Reply> {
-    let (world, id) = (&mut state.world, request.cluster());
+pub(super) fn list(state: &mut State, request: &Request<'_>) -> Answer {
+    let (world, id, hits) = (&mut state.world, request.cluster(), &request.hits);
     let window = window(&request.query, hits)?;
     let fresh = if hits.has(Kind::Endless) { window.limit } else { 0 };
     let endless = world.new_connections(id, fresh, request.now);
-    let cluster = world.cluster(id).ok_or_else(no_such_cluster)?;
-    if !cluster.vpcep_enabled {
-        return Err(not_enabled());
-    }
-    let reply = write(&page(cluster, window, hits, &endless), hits);
-    move_rows(state, request, hits);
+    let reply = write(&page(enabled(world, id)?, window, hits, &endless), hits);
+    move_rows(state, request);
     Ok(reply)
+}
+
+/// A cluster that exists and has an endpoint service.
+pub(super) fn enabled<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Cluster, Reply> {
+    let cluster = world.cluster_mut(id).ok_or_else(no_such_cluster)?;
+    if cluster.vpcep_enabled { Ok(cluster) } else { Err(not_enabled()) }
 }
 
 fn window(query: &Query, hits: &Hits) -> Result<Window, Reply> {
@@ -54,13 +52,11 @@ fn window(query: &Query, hits: &Hits) -> Result<Window, Reply> {
     if hits.has(Kind::LimitRefused) && limit > SMALL_LIMIT {
         return Err(out_of_range("limit"));
     }
-    let first = if hits.has(Kind::StartParameter) {
-        query.number("start", START)? as usize - 1
-    } else if hits.has(Kind::OffsetOneBased) {
-        query.number("offset", START)? as usize - 1
-    } else {
-        query.number("offset", OFFSET)? as usize
-    };
+    let name = if hits.has(Kind::StartParameter) { "start" } else { "offset" };
+    let one_based = hits.any(&[Kind::StartParameter, Kind::OffsetOneBased]);
+    let range = if one_based { START } else { OFFSET };
+    // The lowest value means the first row, also where rows are counted from one.
+    let first = (query.number(name, range)? - range.low) as usize;
     let first = if hits.has(Kind::OffsetIgnored) { 0 } else { first };
     let limit = if hits.has(Kind::LimitCapped) { limit.min(SMALL_LIMIT) } else { limit };
     Ok(Window { first, limit })
@@ -75,7 +71,7 @@ fn page<'a>(
     let Window { first, limit } = window;
     let all = &cluster.connections;
     let (connections, total_count) = if hits.has(Kind::Endless) {
-        // More than any walk has read so far, so that the count never ends it.
+        // More rows than a walk has read so far, so that the count never ends it.
         (endless.iter().map(Row).collect(), first + 2 * limit)
     } else if hits.has(Kind::DuplicateRows) {
         (twice(all, window).map(Row).collect(), all.len())
@@ -91,20 +87,21 @@ fn page<'a>(
     }
 }
 
-/// Every fiftieth row twice, and each page begins with the last row of the page before it, in such a
-/// way that a walk by rows received still meets every row.
+/// A page in which every fiftieth row occurs twice, and which begins with the last row of the page before it.
+/// A walk whose offset counts the rows received still meets every row.
 fn twice(connections: &[Connection], window: Window) -> impl Iterator<Item = &Connection> {
     let doubled = connections.iter().enumerate().flat_map(|(at, row)| {
         let times = if at.is_multiple_of(50) { 2 } else { 1 };
         std::iter::repeat_n(row, times)
     });
+    // Each page before this one repeated a row, so that it got one row less far.
     let pages_before = window.first / window.limit;
     doubled.skip(window.first - pages_before).take(window.limit)
 }
 
-/// Moves rows after a page was answered, as faults want it.
-fn move_rows(state: &mut State, request: &Request<'_>, hits: &Hits) {
-    let id = request.cluster();
+/// Adds and removes rows after a page was answered, as faults want it.
+fn move_rows(state: &mut State, request: &Request<'_>) {
+    let (id, hits) = (request.cluster(), &request.hits);
     let grown = usize::from(hits.has(Kind::TotalGrows));
     let new = state.world.new_connections(id, grown, request.now);
     let once = hits.has(Kind::TotalMovesOnce) && state.faults.moves_now(id);
@@ -120,7 +117,7 @@ fn write(page: &Page<'_>, hits: &Hits) -> Reply {
     let written = if hits.kinds().any(spoilt) {
         serde_json::to_value(page).map(|value| content::spoiled(value, hits))
     } else {
-        // 400 bytes a row: one allocation for the whole page.
+        // A row takes about 400 bytes, so that one allocation holds the page.
         let mut body = Vec::with_capacity(1_024 + page.connections.len() * 400);
         serde_json::to_writer(&mut body, page).map(|()| Reply::new(200, JSON, body))
     };
@@ -174,7 +171,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::sim::world::{World, first};
+    use crate::sim::world::first;
 
     fn world(connections: usize) -> World {
         first::world(1, 1, connections, "2024-06-11T09:36:24Z".parse().expect("a time"))

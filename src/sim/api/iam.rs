@@ -1,10 +1,12 @@
-//! IAM: project ids by name, the account, and tokens by password (IAM API Reference).
+//! IAM: project ids by name, the account, and tokens for a password or for the token of an identity provider
+//! (IAM API Reference).
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::request::Request;
+use super::request::{Answer, Request};
 use crate::sim::{
-    account::{DOMAIN_ID, DOMAIN_NAME, PROJECT_ID, REGION, USER_ID, USER_NAME},
+    account::{DOMAIN_ID, DOMAIN_NAME, IDP_ID, PROJECT_ID, REGION, USER_ID, USER_NAME},
     cloud::State,
     errors::keystone,
     reply::Reply,
@@ -12,9 +14,9 @@ use crate::sim::{
 };
 
 /// Querying Project Information Based on the Specified Criteria: `name` is the region's.
-pub(super) fn projects(request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn projects(request: &Request<'_>) -> Answer {
     let name = request.query.text("name");
-    let name = name.map_err(|_| bad_request("The parameter name is repeated."))?;
+    let name = name.map_err(|_| keystone(400, "The parameter name is repeated."))?;
     Ok(traced(Reply::json(200, &project_list(name, request.base_url))))
 }
 
@@ -30,12 +32,11 @@ fn project_list(name: Option<&str>, base_url: &str) -> Value {
         "links": {"self": format!("{base_url}/v3/projects/{PROJECT_ID}")},
     })];
     projects.retain(|_| name.is_none_or(|name| name == REGION));
-    let links = json!({"self": format!("{base_url}/v3/projects"), "previous": null, "next": null});
-    json!({"links": links, "projects": projects})
+    json!({"links": links(format!("{base_url}/v3/projects")), "projects": projects})
 }
 
 /// Querying the Account of the Credentials.
-pub(super) fn domains(request: &Request<'_>) -> Reply {
+pub(super) fn domains(request: &Request<'_>) -> Answer {
     let url = format!("{}/v3", request.base_url);
     let domain = json!({
         "id": DOMAIN_ID,
@@ -44,45 +45,56 @@ pub(super) fn domains(request: &Request<'_>) -> Reply {
         "description": "",
         "links": {"self": format!("{url}/domains/{DOMAIN_ID}")},
     });
-    let links = json!({"self": format!("{url}/auth/domains"), "previous": null, "next": null});
-    traced(Reply::json(200, &json!({"links": links, "domains": [domain]})))
+    let body = json!({"links": links(format!("{url}/auth/domains")), "domains": [domain]});
+    Ok(traced(Reply::json(200, &body)))
+}
+
+/// The links of a list that fits one page.
+fn links(url: String) -> Value {
+    json!({"self": url, "previous": null, "next": null})
 }
 
 /// Obtaining a User Token Through Password Authentication.
-pub(super) fn token(state: &mut State, request: &Request<'_>) -> Reply {
-    traced(match judged(request.body, &state.gate.credentials.password) {
-        Err(refused) => refused,
-        Ok(()) => issued(state, request),
-    })
+pub(super) fn token(state: &mut State, request: &Request<'_>) -> Answer {
+    judged(request.received.body, &state.gate.credentials.password).map_err(traced)?;
+    let domain = json!({"id": DOMAIN_ID, "name": DOMAIN_NAME});
+    let token = json!({
+        "methods": ["password"],
+        "catalog": [],
+        "roles": [{"id": "0", "name": "css_reader"}],
+        "project": {"id": PROJECT_ID, "name": REGION, "domain": &domain},
+        "user": {"id": USER_ID, "name": USER_NAME, "domain": &domain, "password_expires_at": ""},
+    });
+    Ok(traced(issued(state, request.now, token)))
 }
 
 fn judged(body: &[u8], valid_password: &str) -> Result<(), Reply> {
     let body: Value =
-        serde_json::from_slice(body).map_err(|_| bad_request("The request body is invalid."))?;
+        serde_json::from_slice(body).map_err(|_| keystone(400, "The request body is invalid."))?;
     let (identity, project) = (&body["auth"]["identity"], &body["auth"]["scope"]["project"]);
     if identity["methods"] != json!(["password"]) {
-        return Err(bad_request("Only the method password is supported."));
+        return Err(keystone(400, "Only the method password is supported."));
     }
     let user = &identity["password"]["user"];
     let Some(password) = user["password"].as_str() else {
-        return Err(bad_request("The password is missing."));
+        return Err(keystone(400, "The password is missing."));
     };
     if user["name"] != USER_NAME
         || !is_called(&user["domain"], DOMAIN_ID, DOMAIN_NAME)
         || !same(password, valid_password)
     {
-        return Err(keystone(401, "Unauthorized", "The username or password is wrong."));
+        return Err(keystone(401, "The username or password is wrong."));
     }
     if project.is_null() {
-        return Err(bad_request("The scope is missing: CSS needs a project."));
+        return Err(keystone(400, "The scope is missing: CSS needs a project."));
     }
     if !is_called(project, PROJECT_ID, REGION) {
-        return Err(keystone(401, "Unauthorized", "The project does not exist."));
+        return Err(keystone(401, "The project does not exist."));
     }
     Ok(())
 }
 
-/// True if something is meant by its id, its name or both.
+/// True if a reference by id, by name or by both means the one with this id and this name.
 fn is_called(one: &Value, id: &str, name: &str) -> bool {
     let fits = |given: &Value, wanted| given.is_null() || given == wanted;
     let (given_id, given_name) = (&one["id"], &one["name"]);
@@ -90,24 +102,24 @@ fn is_called(one: &Value, id: &str, name: &str) -> bool {
     named && fits(given_id, id) && fits(given_name, name)
 }
 
-fn issued(state: &mut State, request: &Request<'_>) -> Reply {
-    let now = request.now;
-    let (token, expires) = state.gate.issue_token(now);
-    let domain = json!({"id": DOMAIN_ID, "name": DOMAIN_NAME});
-    let body = json!({"token": {
-        "expires_at": format!("{expires:.6}"),
-        "issued_at": format!("{now:.6}"),
-        "methods": ["password"],
-        "catalog": [],
-        "roles": [{"id": "0", "name": "css_reader"}],
-        "project": {"id": PROJECT_ID, "name": REGION, "domain": &domain},
-        "user": {"id": USER_ID, "name": USER_NAME, "domain": &domain, "password_expires_at": ""},
-    }});
-    Reply::json(201, &body).with("X-Subject-Token", token)
+/// Obtaining a Token with an OpenID Connect ID Token.
+pub(super) fn id_token(state: &mut State, request: &Request<'_>) -> Answer {
+    let body = request.json().ok_or_else(|| keystone(400, "The request body is invalid."))?;
+    let token = body["auth"]["id_token"]["id"].as_str().unwrap_or_default();
+    if request.header("x-idp-id") != Some(IDP_ID) || !same(token, &state.gate.credentials.id_token)
+    {
+        return Err(keystone(401, "The token must be updated."));
+    }
+    let token = json!({"methods": ["mapped"], "user": {"id": USER_ID, "name": USER_NAME}});
+    Ok(issued(state, request.now, token))
 }
 
-fn bad_request(message: &str) -> Reply {
-    keystone(400, "Bad Request", message)
+/// Gives a token; the answer describes it, and adds its times.
+fn issued(state: &mut State, now: Timestamp, mut described: Value) -> Reply {
+    let (token, expires) = state.gate.issue_token(now);
+    described["expires_at"] = json!(format!("{expires:.6}"));
+    described["issued_at"] = json!(format!("{now:.6}"));
+    Reply::json(201, &json!({"token": described})).with("X-Subject-Token", token)
 }
 
 /// IAM has a trace id of its own.

@@ -1,4 +1,4 @@
-//! Lists of VPCEP: how their parameters are read, and how rows are sorted and cut into pages.
+//! Lists of VPCEP: their parameters are read, and their rows sorted and cut into pages.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::sim::{
 };
 
 const OFFSET: Range = Range { low: 0, high: i64::MAX, default: 0 };
-/// The SDK's names, and the documents' names.
+/// Without "d" the names are those of the SDK, with it those of the documents.
 const SORT_KEYS: [&str; 4] = ["create_at", "created_at", "update_at", "updated_at"];
 
 /// The rows that a request asks for, and their order.
@@ -36,7 +36,7 @@ impl Listing {
         })
     }
 
-    /// Answers with one page of these rows, each given with its times of creation and update.
+    /// Answers with one page of these rows; `times` are the creation and the update of a row.
     pub(super) fn reply<T>(
         &self,
         name: &str,

@@ -1,7 +1,7 @@
 //! The body of Modifying a VPC Endpoint Service (VPCEP API Reference, Tables 3 and 4).
 //!
-//! Rules that need the service or its neighbours are in `service_rules`. Where the sources are silent,
-//! this is strict: unknown keys, repeated keys and null are refused.
+//! Rules that need the service or its neighbours are in `service_rules`. Where the sources say nothing, the
+//! reader is strict: it refuses unknown keys, repeated keys and null.
 
 use std::{collections::HashSet, net::Ipv4Addr};
 
@@ -22,7 +22,7 @@ const DESCRIPTION: usize = 512;
 /// The last one is not in the document, but in the SDK and in the OpenAPI definition.
 const TCP_PROXY: [&str; 5] = ["close", "toa_open", "proxy_open", "open", "proxy_vni"];
 
-/// The changes that a PUT asks for. Missing keys leave things as they are.
+/// The changes that a PUT asks for. A missing key leaves its field as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
@@ -45,8 +45,8 @@ impl Wanted {
         if body.trim_ascii().is_empty() {
             return Err(vpcep("0011"));
         }
-        // Read as an object first: an array in the order of the keys would be taken as well, and null
-        // for a missing key.
+        // The derived reader also takes an array in the order of the keys, and null for a missing key:
+        // the body is read as an object first.
         let object: Patch = serde_json::from_slice(body).map_err(|_| vpcep("0002"))?;
         if object.is_empty() || object.values().any(Value::is_null) {
             return Err(vpcep("0002"));
@@ -86,46 +86,29 @@ impl Wanted {
     /// Changes a service and returns the names of the fields that are now different.
     ///
     /// With `only_first`, as soon as one is different the rest stays as it is.
-    pub(super) fn apply(&self, service: &mut Service, only_first: bool) -> Vec<&'static str> {
-        let names = [
-            "approval_enabled",
-            "service_name",
-            "ports",
-            "port_id",
-            "tcp_proxy",
-            "description",
-            "ip",
-        ];
-        let differs = |name: &&str| {
+    pub(super) fn apply(&self, service: &mut Service, only_first: bool) -> Vec<String> {
+        let differs = |(_, set): &(_, Setter)| {
             let before = service.clone();
-            self.set(name, service);
+            set(self, service);
             *service != before
         };
-        let changed = names.into_iter().filter(differs);
-        changed.take(if only_first { 1 } else { names.len() }).collect()
-    }
-
-    fn set(&self, name: &str, service: &mut Service) {
-        match name {
-            "approval_enabled" => set(&self.approval_enabled, &mut service.approval_enabled),
-            "ports" => set(&self.ports, &mut service.ports),
-            "tcp_proxy" => set(&self.tcp_proxy, &mut service.tcp_proxy),
-            "description" => set(&self.description, &mut service.description),
-            "ip" => service.ip = self.ip.clone().or_else(|| service.ip.take()),
-            "service_name" => {
-                if let Some(name) = &self.service_name {
-                    service.rename(name);
-                }
-            }
-            // The port that is left becomes the spare one: a service can be moved back.
-            _ => {
-                if let Some(new) = self.port_id.clone().filter(|new| *new != service.port_id) {
-                    service.spare_port_id = std::mem::replace(&mut service.port_id, new);
-                }
-            }
-        }
+        let changed = SETTERS.into_iter().filter(differs).map(|(name, _)| name.to_owned());
+        changed.take(if only_first { 1 } else { SETTERS.len() }).collect()
     }
 }
+
+/// Sets one field of a service, if the change is about it.
+type Setter = fn(&Wanted, &mut Service);
+
+const SETTERS: [(&str, Setter); 7] = [
+    ("approval_enabled", |new, old| set(&new.approval_enabled, &mut old.approval_enabled)),
+    ("service_name", |new, old| new.service_name.iter().for_each(|name| old.rename(name))),
+    ("ports", |new, old| set(&new.ports, &mut old.ports)),
+    ("port_id", |new, old| new.port_id.iter().for_each(|id| old.move_to(id))),
+    ("tcp_proxy", |new, old| set(&new.tcp_proxy, &mut old.tcp_proxy)),
+    ("description", |new, old| set(&new.description, &mut old.description)),
+    ("ip", |new, old| new.ip.iter().for_each(|ip| old.ip = Some(ip.clone()))),
+];
 
 fn set<T: Clone>(new: &Option<T>, place: &mut T) {
     if let Some(new) = new {
@@ -143,7 +126,7 @@ fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
 
-/// The whole list of mappings, which replaces the old one. The document sets no minimum.
+/// Reads the mappings, which replace all old ones. The document sets no minimum.
 fn ports(rows: &[Value]) -> Result<Vec<Port>, &'static str> {
     if rows.len() > PORTS {
         return Err("3074");
@@ -161,7 +144,7 @@ fn port(row: &Value) -> Result<Port, &'static str> {
     }
     let number = |key: &str, code| match row.get(key) {
         None => Err("2028"),
-        // 8081.0 is not an integer; what is one, but does not fit, is out of range.
+        // 8081.0 is no integer; an integer that does not fit is out of range.
         Some(Value::Number(number)) if !number.is_f64() => {
             let port = number.as_u64().and_then(|number| u16::try_from(number).ok());
             port.filter(|port| *port > 0).ok_or(code)

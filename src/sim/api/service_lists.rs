@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    ids::is_uuid,
     listing::{Listing, among, text},
-    request::Request,
+    request::{Answer, Request, is_uuid},
     services,
 };
 use crate::sim::{
@@ -16,7 +15,7 @@ use crate::sim::{
     cloud::State,
     errors::vpcep,
     reply::Reply,
-    world::{Cluster, Permission, connection::Connection},
+    world::{Permission, connection::Connection},
 };
 
 /// The statuses that the filter of connections accepts; connections can have more (Table 2).
@@ -29,16 +28,9 @@ const ENDPOINTS: usize = 50;
 /// In seconds before the start of the world.
 const AGE_OF_PUBLIC: i64 = -900 * 86_400;
 
-/// The cluster whose connections and whitelist are the service's.
-fn behind<'a>(state: &'a State, request: &Request<'_>) -> Result<&'a Cluster, Reply> {
-    let mut services = state.world.services();
-    let found = services.find(|(service, _)| service.id == request.service());
-    found.map(|(_, cluster)| cluster).ok_or_else(|| vpcep("0005"))
-}
-
 /// Querying Connections of a VPC Endpoint Service.
-pub(super) fn connections(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
-    let (query, cluster) = (&request.query, behind(state, request)?);
+pub(super) fn connections(state: &State, request: &Request<'_>) -> Answer {
+    let (query, cluster) = (&request.query, services::behind(&state.world, request)?);
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let endpoint = text(query, "id", "2017")?;
     let status = among(query, "status", "0019", &STATUSES)?;
@@ -73,15 +65,16 @@ fn updated(one: &Connection) -> Timestamp {
     one.update_at.flatten().unwrap_or(one.created_at)
 }
 
-/// Some examples in the documents are larger, but the SDK for Go reads only a positive `i32`.
+/// The `marker_id` of a connection: a positive `i32`, because the SDK for Go reads no other. Some examples in
+/// the documents are larger.
 fn marker_of(one: &Connection) -> i64 {
     let part = one.id.split('-').next().unwrap_or_default();
     i64::from(u32::from_str_radix(part, 16).unwrap_or_default() >> 1)
 }
 
 /// Querying Whitelist Records of a VPC Endpoint Service.
-pub(super) fn permissions(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
-    let (query, cluster) = (&request.query, behind(state, request)?);
+pub(super) fn permissions(state: &State, request: &Request<'_>) -> Answer {
+    let (query, cluster) = (&request.query, services::behind(&state.world, request)?);
     let listing = Listing::read(query, LARGEST_PAGE_OF_WHITELIST)?;
     let part = text(query, "permission", "0002")?.unwrap_or_default();
     let mut rows: Vec<&Permission> = cluster.permissions.iter().collect();
@@ -95,7 +88,7 @@ pub(super) fn permissions(state: &State, request: &Request<'_>) -> Result<Reply,
 }
 
 /// Querying Basic Information About a VPC Endpoint Service, by its id or by its name.
-pub(super) fn describe(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn describe(state: &State, request: &Request<'_>) -> Answer {
     let query = &request.query;
     let id = text(query, "id", "0002")?;
     let name = text(query, "endpoint_service_name", "0002")?;
@@ -105,7 +98,7 @@ pub(super) fn describe(state: &State, request: &Request<'_>) -> Result<Reply, Re
     if id.is_some_and(|id| !is_uuid(id)) {
         return Err(vpcep("3062"));
     }
-    let mut services = state.world.services().map(|(service, _)| service);
+    let mut services = state.world.serving().map(|cluster| &cluster.service);
     let found = services.find(|one| id == Some(&*one.id) || name == Some(&*one.service_name));
     let service = found.ok_or_else(|| vpcep("0005"))?;
     let body = json!({
@@ -121,7 +114,7 @@ pub(super) fn describe(state: &State, request: &Request<'_>) -> Result<Reply, Re
 }
 
 /// Querying Public VPC Endpoint Services: the cloud's own services, whose names do not end in an id.
-pub(super) fn public(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn public(state: &State, request: &Request<'_>) -> Answer {
     let (query, start) = (&request.query, state.world.start);
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let part = text(query, "endpoint_service_name", "1003")?.unwrap_or_default().to_lowercase();
@@ -149,9 +142,9 @@ pub(super) fn public(state: &State, request: &Request<'_>) -> Result<Reply, Repl
 }
 
 /// Querying the Quota.
-pub(super) fn quotas(state: &State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn quotas(state: &State, request: &Request<'_>) -> Answer {
     let kind = among(&request.query, "type", "0002", &["endpoint_service", "endpoint"])?;
-    let used = state.world.services().count();
+    let used = state.world.serving().count();
     let all = [("endpoint_service", used, SERVICES.max(used)), ("endpoint", 0, ENDPOINTS)];
     let wanted = all.into_iter().filter(|(name, ..)| kind.is_none_or(|kind| kind == *name));
     let resources: Vec<Value> = wanted

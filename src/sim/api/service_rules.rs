@@ -1,14 +1,12 @@
 //! Rules of a change that need the service and its neighbours (VPCEP API Reference, Error Codes).
 
-use super::{
-    super::world::{
-        World,
-        service::{AVAILABLE, Port, Service},
-    },
-    service_body::Wanted,
+use super::service_body::Wanted;
+use crate::sim::world::{
+    World,
+    service::{AVAILABLE, Port, Service},
 };
 
-/// Refuses a change that the service, as it is, does not allow, by its error code.
+/// Refuses a change that the service as it is does not allow. The error is a code.
 pub(super) fn judge(wanted: &Wanted, service: &Service, world: &World) -> Result<(), &'static str> {
     if service.status != AVAILABLE {
         return Err("3045");
@@ -28,12 +26,13 @@ pub(super) fn judge(wanted: &Wanted, service: &Service, world: &World) -> Result
     ports_free(wanted, service, world)
 }
 
+/// All services but this one.
 fn others<'a>(service: &Service, world: &'a World) -> impl Iterator<Item = &'a Service> {
     let id = service.id.clone();
-    world.services().map(|(other, _)| other).filter(move |other| other.id != id)
+    world.serving().map(|cluster| &cluster.service).filter(move |other| other.id != id)
 }
 
-/// A port moves within its VPC and its kind of backend.
+/// Refuses a port of another VPC or of another kind of backend.
 fn port_id_allowed(port_id: &str, service: &Service, world: &World) -> Result<(), &'static str> {
     if port_id == service.spare_port_id {
         return Ok(());
@@ -47,8 +46,8 @@ fn port_id_allowed(port_id: &str, service: &Service, world: &World) -> Result<()
     if owner.server_type == service.server_type { Ok(()) } else { Err("3054") }
 }
 
-/// Services that share a port id may share neither service ports nor terminal ports of the same
-/// protocol (Table 3, `ports`).
+/// Refuses ports that are taken: services that share a port id may share neither service ports nor terminal
+/// ports of the same protocol (Table 3, `ports`).
 fn ports_free(wanted: &Wanted, service: &Service, world: &World) -> Result<(), &'static str> {
     if wanted.ports.is_none() && wanted.port_id.is_none() {
         return Ok(());
@@ -69,19 +68,19 @@ fn ports_free(wanted: &Wanted, service: &Service, world: &World) -> Result<(), &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::world::first;
+    use crate::sim::world::{Cluster, first};
 
     fn world() -> World {
         let start = "2024-06-11T09:36:24Z".parse().expect("a time");
         let mut world = first::world(1, 3, 0, start);
-        for service in &mut world.services {
+        for Cluster { service, .. } in &mut world.clusters {
             (service.server_type, service.ip) = ("LB".to_owned(), None);
         }
         world
     }
 
     fn ask(world: &World, wanted: Wanted) -> Result<(), &'static str> {
-        judge(&wanted, &world.services[0], world)
+        judge(&wanted, &world.clusters[0].service, world)
     }
 
     fn to_port(id: &str) -> Wanted {
@@ -94,7 +93,7 @@ mod tests {
         let wanted = || Wanted { approval_enabled: Some(true), ..Wanted::default() };
         assert_eq!(ask(&world, wanted()), Ok(()));
         for status in ["creating", "failed", "deleting"] {
-            world.services[0].status = status.to_owned();
+            world.clusters[0].service.status = status.to_owned();
             assert_eq!(ask(&world, wanted()), Err("3045"));
         }
     }
@@ -102,23 +101,24 @@ mod tests {
     #[test]
     fn a_port_moves_within_its_kind() {
         let mut world = world();
-        let (own, spare) = (&world.services[0].port_id, &world.services[0].spare_port_id);
+        let (own, spare) =
+            (&world.clusters[0].service.port_id, &world.clusters[0].service.spare_port_id);
         assert_eq!(ask(&world, to_port(own)), Ok(()));
         assert_eq!(ask(&world, to_port(spare)), Ok(()));
         assert_eq!(ask(&world, to_port("unknown")), Err("3063"));
-        let other = world.services[1].spare_port_id.clone();
+        let other = world.clusters[1].service.spare_port_id.clone();
         assert_eq!(ask(&world, to_port(&other)), Err("3042"));
-        world.services[1].vpc_id = world.services[0].vpc_id.clone();
+        world.clusters[1].service.vpc_id = world.clusters[0].service.vpc_id.clone();
         assert_eq!(ask(&world, to_port(&other)), Ok(()));
-        world.services[1].server_type = "VM".to_owned();
+        world.clusters[1].service.server_type = "VM".to_owned();
         assert_eq!(ask(&world, to_port(&other)), Err("3054"));
     }
 
     #[test]
     fn neighbours_on_the_same_port_share_no_ports() {
         let mut world = world();
-        world.services[1].port_id = world.services[0].port_id.clone();
-        world.services[1].ports =
+        world.clusters[1].service.port_id = world.clusters[0].service.port_id.clone();
+        world.clusters[1].service.ports =
             vec![Port { client_port: 10, server_port: 20, protocol: "TCP".to_owned() }];
         for (client_port, server_port, wanted) in
             [(10, 1, Err("3044")), (1, 20, Err("3044")), (20, 10, Ok(()))]
@@ -133,9 +133,9 @@ mod tests {
         let mut world = world();
         let wanted = || Wanted { ip: Some("10.0.0.1".to_owned()), ..Wanted::default() };
         assert_eq!(ask(&world, wanted()), Err("3055"));
-        world.services[0].ip = Some("10.0.0.2".to_owned());
+        world.clusters[0].service.ip = Some("10.0.0.2".to_owned());
         assert_eq!(ask(&world, wanted()), Ok(()));
-        world.services[2].ip = Some("10.0.0.1".to_owned());
+        world.clusters[2].service.ip = Some("10.0.0.1".to_owned());
         assert_eq!(ask(&world, wanted()), Err("3046"));
     }
 }

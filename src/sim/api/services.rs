@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     listing::{Listing, among, text},
-    request::Request,
+    request::{Answer, Request},
 };
 use crate::sim::{
     account::{DOMAIN_ID, PROJECT_ID},
@@ -15,7 +15,7 @@ use crate::sim::{
     errors::vpcep,
     reply::Reply,
     world::{
-        Cluster,
+        Cluster, World,
         connection::{ACCEPTED, CREATING},
         service::Service,
     },
@@ -28,7 +28,7 @@ pub(super) const TYPE: &str = "interface";
 pub(super) const BORDER_GROUP: &str = "center";
 
 /// Answers with one page of the project's services.
-pub(super) fn list(state: &mut State, request: &Request<'_>) -> Result<Reply, Reply> {
+pub(super) fn list(state: &mut State, request: &Request<'_>) -> Answer {
     let query = &request.query;
     // A part of the full name, in any case.
     let name = text(query, "endpoint_service_name", "1003")?.unwrap_or_default().to_lowercase();
@@ -36,11 +36,11 @@ pub(super) fn list(state: &mut State, request: &Request<'_>) -> Result<Reply, Re
     let status = among(query, "status", "0019", &STATUSES)?;
     let listing = Listing::read(query, LARGEST_PAGE)?;
     let mut rows: Vec<(Service, &Cluster)> = Vec::new();
-    for (service, cluster) in state.world.services() {
-        if state.faults.hides(&service.id) {
+    for cluster in state.world.serving() {
+        if state.faults.hides(&cluster.service.id) {
             continue;
         }
-        let shown = state.faults.shown.of(service, false, request.now_ms);
+        let shown = state.faults.shown.of(&cluster.service, false, request.now_ms);
         if shown.service_name.to_lowercase().contains(&name)
             && id.is_none_or(|id| shown.id == id)
             && status.is_none_or(|status| shown.status == status)
@@ -54,9 +54,8 @@ pub(super) fn list(state: &mut State, request: &Request<'_>) -> Result<Reply, Re
 }
 
 /// Answers with one service.
-pub(super) fn detail(state: &mut State, request: &Request<'_>) -> Result<Reply, Reply> {
-    // The list of error codes has two for this. A wrong id is most likely another project's.
-    let service = state.world.service(request.service()).ok_or_else(|| vpcep("0005"))?;
+pub(super) fn detail(state: &mut State, request: &Request<'_>) -> Answer {
+    let service = &behind(&state.world, request)?.service;
     let shown = state.faults.shown.of(service, true, request.now_ms);
     let mut body = written(shown);
     body["supported_editions"] = json!(["basic"]);
@@ -64,7 +63,13 @@ pub(super) fn detail(state: &mut State, request: &Request<'_>) -> Result<Reply, 
     Ok(Reply::json(200, &body))
 }
 
-/// The answer to a change, Table 5: it alone names the pool.
+/// The cluster behind the service that the path names.
+pub(super) fn behind<'a>(world: &'a World, request: &Request<'_>) -> Result<&'a Cluster, Reply> {
+    // The list of error codes has two for this; this one also fits another project's id.
+    world.behind(request.service()).ok_or_else(|| vpcep("0005"))
+}
+
+/// The answer to a change (Table 5), which alone names the pool.
 pub(super) fn changed(service: &Service) -> Reply {
     let mut body = written(service);
     if let Some(pool) = &service.pool_id {
@@ -76,7 +81,7 @@ pub(super) fn changed(service: &Service) -> Reply {
 fn listed(service: &Service, cluster: &Cluster) -> Value {
     let mut body = written(service);
     body["domain_id"] = json!(DOMAIN_ID);
-    // Only these two are counted, whatever else is connected.
+    // Connections of any other status are not counted.
     body["connection_count"] = json!(cluster.count(CREATING) + cluster.count(ACCEPTED));
     body["supported_editions"] = json!(["basic"]);
     body["public_border_group"] = json!(BORDER_GROUP);

@@ -1,6 +1,6 @@
 //! The truth about the world, plainly typed, and changes that a test makes to it.
 //!
-//! Keys that are missing from a body leave things as they are.
+//! A key that is missing from a body leaves its field as it is.
 
 use std::borrow::Cow;
 
@@ -21,108 +21,128 @@ use crate::sim::{
 /// A test that makes more connections at once has made a mistake.
 const MOST_CONNECTIONS: usize = 10_000;
 
-/// Everything, as it is.
-pub(super) fn world(world: &World, now: Timestamp) -> Value {
-    let (start, now) = (world.start.to_string(), now.to_string());
-    let clusters: Vec<&Cluster> = world.live().collect();
-    json!({"step": world.step, "start": start, "now": now, "clusters": clusters})
+/// The world at the moment of a control request.
+pub(super) struct Truth<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) now: Timestamp,
 }
 
-/// Each service as it is, however the cloud shows it.
-pub(super) fn services(world: &World) -> Value {
-    let services = world.services().map(|(service, cluster)| {
-        let mut plain = json!(service);
-        plain["cluster_id"] = json!(cluster.id);
-        plain
-    });
-    json!({"services": services.collect::<Vec<_>>()})
-}
+impl Truth<'_> {
+    /// Shows everything.
+    pub(super) fn world(&self) -> Value {
+        let (start, now) = (self.world.start.to_string(), self.now.to_string());
+        let (step, clusters) = (self.world.step, &self.world.clusters);
+        json!({"step": step, "start": start, "now": now, "clusters": clusters})
+    }
 
-/// Replaces parts of a service.
-pub(super) fn put_service(
-    world: &mut World,
-    id: &str,
-    mut patch: Patch,
-    now: Timestamp,
-) -> Result<Value, Reply> {
-    let known = world.service(id);
-    let service = known.ok_or_else(|| control(404, format!("there is no service {id:?}")))?;
-    patch.entry("updated_at").or_insert_with(|| json!(whole_seconds(now)));
-    let new = patched(service, patch)?;
-    let body = json!(new);
-    world.replace_service(id, new);
-    Ok(body)
-}
+    /// Shows each service as it is, however the cloud shows it.
+    pub(super) fn services(&self) -> Value {
+        let services = self.world.serving().map(|cluster| {
+            let mut plain = json!(cluster.service);
+            plain["cluster_id"] = json!(cluster.id);
+            plain
+        });
+        json!({"services": services.collect::<Vec<_>>()})
+    }
 
-/// Replaces parts of a cluster, but for its id; all of its connections, of which one with a known id keeps
-/// what is not named.
-pub(super) fn put_cluster(
-    world: &mut World,
-    id: &str,
-    mut patch: Patch,
-    now: Timestamp,
-) -> Result<Value, Reply> {
-    let old = world.cluster(id).ok_or_else(|| unknown(id))?.clone();
-    let connections = match patch.remove("connections") {
-        None => old.connections.clone(),
-        Some(rows) => {
-            let rows: Vec<Patch> = serde_json::from_value(rows).map_err(unreadable)?;
-            let row = |row| replaced(world, &old, row, now);
-            rows.into_iter().map(row).collect::<Result<_, Reply>>()?
+    /// Replaces parts of a service.
+    pub(super) fn put_service(&mut self, id: &str, mut patch: Patch) -> Result<Value, Reply> {
+        let behind = self.world.behind(id);
+        let behind = behind.ok_or_else(|| control(404, format!("there is no service {id:?}")))?;
+        patch.entry("updated_at").or_insert_with(|| json!(whole_seconds(self.now)));
+        let new = patched(&behind.service, patch)?;
+        let body = json!(new);
+        self.world.replace_service(id, new);
+        Ok(body)
+    }
+
+    /// Makes a cluster with `connections` connections; the other keys replace its parts.
+    pub(super) fn post_cluster(&mut self, mut patch: Patch) -> Result<Value, Reply> {
+        let count = patch.remove("connections").unwrap_or(json!(0));
+        let count: usize = serde_json::from_value(count).map_err(unreadable)?;
+        if count > MOST_CONNECTIONS {
+            let message = format!("connections is {count}, but at most {MOST_CONNECTIONS}");
+            return Err(control(400, message));
         }
-    };
-    let place = world.cluster_mut(id).ok_or_else(|| unknown(id))?;
-    patch.insert("id".to_owned(), json!(id));
-    let bare = Cluster { connections: Vec::new(), made: place.made, ..old };
-    *place = Cluster { connections, ..patched(&bare, patch)? };
-    Ok(json!(place))
-}
-
-fn replaced(
-    world: &mut World,
-    cluster: &Cluster,
-    patch: Patch,
-    now: Timestamp,
-) -> Result<Connection, Reply> {
-    let named = |one: &&Connection| patch.get("id").is_some_and(|id| *id == *one.id);
-    let known = cluster.connections.iter().find(named).cloned();
-    let connection = known.or_else(|| {
-        let mut new = world.new_connections(&cluster.id, 1, now).pop()?;
-        // One that a test makes is accepted, unless the test says that it is still pending.
-        if patch.get("status").is_none_or(|status| *status != CREATING && *status != PENDING) {
-            new.take_status(Cow::Borrowed(ACCEPTED));
+        let id = self.world.create_cluster(count, self.now);
+        let put = self.put_cluster(&id, patch);
+        if put.is_err() {
+            self.world.delete_cluster(&id);
         }
-        Some(new)
-    });
-    changed(connection.ok_or_else(|| unknown(&cluster.id))?, cluster, patch, now)
+        put
+    }
+
+    /// Replaces parts of a cluster, but not its id. `connections` replaces all of them; one with a known id
+    /// keeps the fields that it does not name.
+    pub(super) fn put_cluster(&mut self, id: &str, mut patch: Patch) -> Result<Value, Reply> {
+        let old = self.cluster(id)?.clone();
+        let connections = match patch.remove("connections") {
+            None => old.connections.clone(),
+            Some(rows) => {
+                let rows: Vec<Patch> = serde_json::from_value(rows).map_err(unreadable)?;
+                let row = |row| self.replaced(&old, row);
+                rows.into_iter().map(row).collect::<Result<_, Reply>>()?
+            }
+        };
+        let place = self.cluster(id)?;
+        patch.insert("id".to_owned(), json!(id));
+        // The JSON of a cluster lacks its number and its service, and the connections would be too many in it.
+        let (number, service) = (old.number, old.service.clone());
+        let bare = Cluster { connections: Vec::new(), made: place.made, ..old };
+        *place = Cluster { connections, number, service, ..patched(&bare, patch)? };
+        Ok(json!(place))
+    }
+
+    fn replaced(&mut self, cluster: &Cluster, patch: Patch) -> Result<Connection, Reply> {
+        let named = |one: &&Connection| patch.get("id").is_some_and(|id| *id == *one.id);
+        let known = cluster.connections.iter().find(named).cloned();
+        let connection = known.or_else(|| {
+            let mut new = self.world.new_connections(&cluster.id, 1, self.now).pop()?;
+            // A connection that a test makes is accepted, unless the test says that it is still pending.
+            if patch.get("status").is_none_or(|status| *status != CREATING && *status != PENDING) {
+                new.take_status(Cow::Borrowed(ACCEPTED));
+            }
+            Some(new)
+        });
+        changed(connection.ok_or_else(|| unknown(&cluster.id))?, cluster, patch, self.now)
+    }
+
+    /// Takes a cluster away.
+    pub(super) fn delete_cluster(&mut self, id: &str) -> Result<Value, Reply> {
+        if self.world.delete_cluster(id) { Ok(json!({})) } else { Err(unknown(id)) }
+    }
+
+    /// Changes one connection.
+    pub(super) fn post_connection(
+        &mut self,
+        id: &str,
+        endpoint_id: &str,
+        patch: Patch,
+    ) -> Result<Value, Reply> {
+        let now = self.now;
+        let cluster = self.cluster(id)?;
+        let at = cluster.connections.iter().position(|one| *one.id == *endpoint_id);
+        let message = || format!("cluster {id} has no connection {endpoint_id:?}");
+        let at = at.ok_or_else(|| control(404, message()))?;
+        let new = changed(cluster.connections[at].clone(), cluster, patch, now)?;
+        let body = json!(new);
+        cluster.connections[at] = new;
+        Ok(body)
+    }
+
+    fn cluster(&mut self, id: &str) -> Result<&mut Cluster, Reply> {
+        self.world.cluster_mut(id).ok_or_else(|| unknown(id))
+    }
 }
 
-/// Changes one connection.
-pub(super) fn post_connection(
-    world: &mut World,
-    id: &str,
-    endpoint_id: &str,
-    patch: Patch,
-    now: Timestamp,
-) -> Result<Value, Reply> {
-    let cluster = world.cluster_mut(id).ok_or_else(|| unknown(id))?;
-    let at = cluster.connections.iter().position(|one| *one.id == *endpoint_id);
-    let at =
-        at.ok_or_else(|| control(404, format!("cluster {id} has no connection {endpoint_id:?}")))?;
-    let new = changed(cluster.connections[at].clone(), cluster, patch, now)?;
-    cluster.connections[at] = new;
-    Ok(json!(cluster.connections[at]))
-}
-
-/// A new status also sets the time of the update, unless that is named.
+/// A connection after a patch. A new status also sets the time of the update, unless the patch names it.
 fn changed(
     mut one: Connection,
     cluster: &Cluster,
     patch: Patch,
     now: Timestamp,
 ) -> Result<Connection, Reply> {
-    let status = patch.get("status").filter(|status| **status != *one.status);
-    if let Some(status) = status {
+    if let Some(status) = patch.get("status").filter(|status| **status != *one.status) {
         one.update_at = cluster.updated(now);
         if status == ACCEPTED {
             one.show_addresses();
@@ -134,35 +154,6 @@ fn changed(
     }
     let hidden = one.hidden.clone();
     Ok(Connection { hidden, ..patched(&one, patch)? })
-}
-
-/// From now on the cluster is not there.
-pub(super) fn delete_cluster(world: &mut World, id: &str) -> Result<Value, Reply> {
-    if world.delete_cluster(id) { Ok(json!({})) } else { Err(unknown(id)) }
-}
-
-/// Makes a cluster, with as many connections as asked for; the other keys replace its parts.
-pub(super) fn post_cluster(
-    world: &mut World,
-    mut patch: Patch,
-    now: Timestamp,
-) -> Result<Value, Reply> {
-    let connections = match patch.remove("connections") {
-        None => 0,
-        Some(count) => serde_json::from_value(count).map_err(unreadable)?,
-    };
-    if connections > MOST_CONNECTIONS {
-        return Err(control(
-            400,
-            format!("connections is {connections}, but at most {MOST_CONNECTIONS}"),
-        ));
-    }
-    let id = world.create_cluster(connections, now).id.clone();
-    let put = put_cluster(world, &id, patch, now);
-    if put.is_err() {
-        world.delete_cluster(&id);
-    }
-    put
 }
 
 fn unknown(id: &str) -> Reply {
@@ -177,9 +168,13 @@ mod tests {
         "2024-06-11T09:36:24Z".parse().expect("a time")
     }
 
+    fn of(world: &mut World) -> Truth<'_> {
+        Truth { world, now: now() }
+    }
+
     fn put(world: &mut World, text: &str) -> Result<Value, Reply> {
         let id = world.clusters[0].id.clone();
-        put_cluster(world, &id, serde_json::from_str(text).expect("a patch"), now())
+        of(world).put_cluster(&id, serde_json::from_str(text).expect("a patch"))
     }
 
     #[test]
@@ -210,7 +205,7 @@ mod tests {
         let text = r#"{"connections":[{"created_at":"yesterday"}]}"#;
         assert_eq!(put(&mut world, text).expect_err("refused").status, 400);
         assert_eq!(world.clusters[0].connections, before);
-        assert_eq!(delete_cluster(&mut world, "no").expect_err("refused").status, 404);
+        assert_eq!(of(&mut world).delete_cluster("no").expect_err("refused").status, 404);
     }
 
     #[test]
@@ -218,15 +213,15 @@ mod tests {
         let mut world = first::world(1, 1, 0, now());
         let patch = |text: &str| serde_json::from_str(text).expect("a patch");
         let new = r#"{"name":"new","connections":2,"tags":{"env":"x"}}"#;
-        let body = post_cluster(&mut world, patch(new), now()).expect("made");
+        let body = of(&mut world).post_cluster(patch(new)).expect("made");
         let id = body["id"].as_str().expect("an id");
         assert_eq!((&body["name"], &body["tags"]["env"]), (&json!("new"), &json!("x")));
         assert_eq!(body["connections"].as_array().map(Vec::len), Some(2));
-        assert!(world.services().any(|(_, cluster)| cluster.id == id));
-        delete_cluster(&mut world, id).expect("deleted");
+        assert!(world.serving().any(|cluster| cluster.id == id));
+        of(&mut world).delete_cluster(id).expect("deleted");
         assert!(world.cluster(id).is_none());
-        post_cluster(&mut world, patch(r#"{"tags":1}"#), now()).expect_err("refused");
-        assert_eq!(world.live().count(), 1);
+        of(&mut world).post_cluster(patch(r#"{"tags":1}"#)).expect_err("refused");
+        assert_eq!(world.clusters.len(), 1);
     }
 
     #[test]
@@ -235,7 +230,7 @@ mod tests {
         let (id, row) = (world.clusters[0].id.clone(), world.clusters[0].connections[0].id.clone());
         world.clusters[0].update_always_null = false;
         let patch = Patch::from_iter([("status".to_owned(), json!("failed"))]);
-        post_connection(&mut world, &id, &row, patch, now()).expect("taken");
+        of(&mut world).post_connection(&id, &row, patch).expect("taken");
         assert_eq!(world.clusters[0].connections[0].update_at, Some(Some(now())));
     }
 }

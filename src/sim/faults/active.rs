@@ -1,46 +1,37 @@
-//! The faults that are active now, and those of them that strike a request.
+//! The faults that are active, and those of them that strike a request.
 
 use std::collections::HashSet;
 
-use super::{
-    fault::Fault,
-    kind::{Group, Kind},
-    service::Shown,
-};
+use super::{Fault, Group, Kind, service::Shown};
 use crate::sim::{
     operations::{Operation, Route},
     rng::Rng,
 };
 
+const STREAM: u64 = 5 << 40;
+
 /// All active faults.
 #[derive(Debug)]
 pub(crate) struct ActiveFaults {
     pub(crate) list: Vec<Fault>,
-    /// The services that are shown as they were before a change.
+    /// The services that are still shown as they were before a change.
     pub(crate) shown: Shown,
-    /// Clusters of which `total-moves-once` has taken its row.
+    /// The clusters from which `total-moves-once` has removed a row.
     moved: HashSet<String>,
     rng: Rng,
 }
 
 impl ActiveFaults {
-    pub(crate) fn new(list: Vec<Fault>, rng: Rng) -> Self {
+    /// These faults, none of which has struck yet; the same seed makes the same chance.
+    pub(crate) fn new(list: Vec<Fault>, seed: u64) -> Self {
+        let rng = Rng::new(seed, STREAM);
         Self { list, shown: Shown::default(), moved: HashSet::new(), rng }
     }
 
-    /// The faults that strike this request when it is let in.
-    pub(crate) fn draw(&mut self, route: &Route<'_>) -> Hits {
-        self.drawn(route, |group| group != Group::Change)
-    }
-
-    /// The faults that strike this PUT, which keeps every rule.
-    pub(crate) fn draw_for_change(&mut self, route: &Route<'_>) -> Hits {
-        self.drawn(route, |group| group == Group::Change)
-    }
-
-    fn drawn(&mut self, route: &Route<'_>, of: impl Fn(Group) -> bool) -> Hits {
+    /// The faults that strike this request, of the groups that are due now.
+    pub(crate) fn draw(&mut self, route: &Route<'_>, due: impl Fn(Group) -> bool) -> Hits {
         let rng = &mut self.rng;
-        let due = self.list.iter_mut().filter(|one| of(one.kind.group()));
+        let due = self.list.iter_mut().filter(|one| due(one.kind.group()));
         Hits(due.filter_map(|one| one.strikes(route, rng).then(|| one.clone())).collect())
     }
 
@@ -51,7 +42,7 @@ impl ActiveFaults {
         self.list.iter().any(|one| one.kind == Kind::NotYours && one.concerns(&route))
     }
 
-    /// True the first time for each cluster.
+    /// True the first time for each cluster: `total-moves-once` removes a row.
     pub(crate) fn moves_now(&mut self, cluster: &str) -> bool {
         self.moved.insert(cluster.to_owned())
     }
@@ -77,10 +68,6 @@ impl Hits {
     pub(crate) fn find(&self, kind: Kind) -> Option<&Fault> {
         self.0.iter().find(|one| one.kind == kind)
     }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.kinds().map(Kind::name)
-    }
 }
 
 #[cfg(test)]
@@ -97,7 +84,7 @@ mod tests {
     fn faults(text: &str) -> ActiveFaults {
         let list: Vec<Fault> = serde_json::from_str(text).expect("faults");
         let list = list.into_iter().map(|one| one.judged().expect("a good fault")).collect();
-        ActiveFaults::new(list, Rng::new(1, 1))
+        ActiveFaults::new(list, 1)
     }
 
     fn route(operation: Operation, id: &str) -> Route<'_> {
@@ -106,9 +93,14 @@ mod tests {
         Route { operation, cluster, service, ..Route::default() }
     }
 
+    /// Those that strike a request when it is let in.
+    fn draw(faults: &mut ActiveFaults, route: &Route<'_>) -> Hits {
+        faults.draw(route, |group| !group.is_of_changes())
+    }
+
     fn hits(faults: &mut ActiveFaults, cluster: &str, count: usize) -> Vec<bool> {
         let route = route(Operation::CssConnections, cluster);
-        (0..count).map(|_| faults.draw(&route).kinds().next().is_some()).collect()
+        (0..count).map(|_| draw(faults, &route).kinds().next().is_some()).collect()
     }
 
     #[test]
@@ -116,7 +108,7 @@ mod tests {
         let mut some = faults(r#"[{"name":"throttled","after":2,"times":2,"clusters":["a"]}]"#);
         assert_eq!(hits(&mut some, "b", 3), [false, false, false]);
         assert_eq!(hits(&mut some, "a", 6), [false, false, true, true, false, false]);
-        assert!(!some.draw(&route(Operation::CssClusters, "")).has(Kind::Throttled));
+        assert!(!draw(&mut some, &route(Operation::CssClusters, "")).has(Kind::Throttled));
     }
 
     #[test]
@@ -142,8 +134,8 @@ mod tests {
         let mut some = faults(r#"[{"name":"partial","after":1,"times":1,"services":["a"]}]"#);
         let mut strikes = |id| {
             let route = route(Operation::VpcepUpdate, id);
-            assert!(!some.draw(&route).has(Kind::Partial));
-            some.draw_for_change(&route).has(Kind::Partial)
+            assert!(!draw(&mut some, &route).has(Kind::Partial));
+            some.draw(&route, Group::is_of_changes).has(Kind::Partial)
         };
         assert_eq!(["b", "a", "a", "a"].map(&mut strikes), [false, false, true, false]);
     }
@@ -151,11 +143,11 @@ mod tests {
     #[test]
     fn refusals_concern_changes_unless_told_otherwise() {
         let mut some = faults(r#"[{"name":"not-allowed"}]"#);
-        assert!(!some.draw(&route(Operation::VpcepService, "a")).has(Kind::NotAllowed));
-        assert!(some.draw(&route(Operation::VpcepUpdate, "a")).has(Kind::NotAllowed));
+        assert!(!draw(&mut some, &route(Operation::VpcepService, "a")).has(Kind::NotAllowed));
+        assert!(draw(&mut some, &route(Operation::VpcepUpdate, "a")).has(Kind::NotAllowed));
         let mut some = faults(r#"[{"name":"not-yours"}]"#);
-        assert!(some.draw(&route(Operation::VpcepService, "a")).has(Kind::NotYours));
+        assert!(draw(&mut some, &route(Operation::VpcepService, "a")).has(Kind::NotYours));
         assert!(some.hides("a"));
-        assert!(!some.draw(&route(Operation::VpcepServices, "")).has(Kind::NotYours));
+        assert!(!draw(&mut some, &route(Operation::VpcepServices, "")).has(Kind::NotYours));
     }
 }

@@ -1,25 +1,25 @@
-//! The spoiling of a good answer about connections: its fields, its rows or the whole body.
+//! Faults that spoil a good answer about connections: its fields, its rows or the whole body.
 
 use serde_json::{Map, Value, json};
 
-use super::{active::Hits, kind::Kind};
+use super::{Hits, Kind};
 use crate::sim::{
     errors::css,
     reply::{HTML, JSON, Reply},
 };
 
-/// Stands for text that a JSON value cannot hold, until the answer is written.
+/// These stand for text that a JSON value cannot hold, until the answer is written.
 const DEEP: &str = "@deep@";
 const SURROGATE: &str = "@surrogate@";
 const DEPTH: usize = 100_000;
 
-/// Quotes, backslashes, line ends, control characters, U+2028, emoji, and what turns the direction.
+/// Quotes, backslashes, line ends, control characters, U+2028, emoji, and marks that turn the direction.
 const ODD_TEXT: &str = "a\"b\\c\nd\re\tf\u{1}g\u{7f}h\u{2028}i\u{1f980}{j}='k'\u{202e}l\u{2066}";
 
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Login</title></head><body>\
     <form method=\"post\" action=\"/authui/login\"><input name=\"user\"></form></body></html>\n";
 
-/// The answer after all the faults that hit it.
+/// The answer after all the faults that strike it.
 pub(crate) fn spoiled(mut page: Value, hits: &Hits) -> Reply {
     for kind in hits.kinds() {
         spoil(&mut page, kind);

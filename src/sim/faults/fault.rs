@@ -19,21 +19,21 @@ pub struct Fault {
     pub(super) kind: Kind,
     #[serde(default = "always")]
     percent: u8,
-    /// Absent only for `not-yours`: all that name a service.
+    /// Absent only for `not-yours`, which strikes all operations on one service.
     operation: Option<Operation>,
-    /// Only these clusters or services; all where absent.
+    /// The ids of the clusters or services that it strikes; absent: all.
     #[serde(alias = "services")]
     clusters: Option<Vec<String>>,
-    /// Requests left to strike; without end where absent.
+    /// The number of requests that it has yet to strike; absent: no end.
     times: Option<u64>,
-    /// Matching requests to leave alone first.
+    /// The number of matching requests that it first leaves alone.
     #[serde(default)]
     after: u64,
-    /// The GETs for which `delayed` still shows the old state: 2 where this and `ms` are absent.
+    /// The number of GETs for which `delayed` still shows the old state; 2 if this and `ms` are absent.
     pub(crate) gets: Option<u64>,
-    /// The milliseconds for which it does.
+    /// The milliseconds for which `delayed` still shows the old state.
     pub(crate) ms: Option<u64>,
-    /// The change of a second writer; another description where absent.
+    /// The change that a second writer makes; absent: another description.
     pub(crate) change: Option<Patch>,
     #[serde(skip_deserializing)]
     hits: u64,
@@ -76,17 +76,17 @@ impl Fault {
         }
     }
 
-    /// The same fault with its usual operation where it names none, or the mistake in it.
+    /// The fault with its usual operation if it names none, or the mistake in it.
     pub(crate) fn judged(mut self) -> Result<Self, String> {
         let (kind, usual) = (self.kind, usual_operation(self.kind));
         let second = matches!(kind, Kind::SecondWriter | Kind::SecondWriterAfter);
-        let fits = |operation: Operation| match kind.group() {
-            Group::Http | Group::Wire => true,
-            Group::Refusal => operation.is_vpcep(),
-            Group::Change if operation == Operation::CssUpdateConnections => {
-                kind.strikes_connections()
-            }
-            Group::Paging | Group::Content | Group::Change => Some(operation) == usual,
+        let fits = |operation: Operation| match (kind.group(), operation) {
+            (Group::Http | Group::Wire, _) => true,
+            (Group::Refusal, _) => operation.is_vpcep(),
+            // Of the faults of changes, the POST about connections has these and `partial`.
+            (Group::Applied | Group::NotApplied, Operation::CssUpdateConnections) => true,
+            (_, Operation::CssUpdateConnections) => kind == Kind::Partial,
+            _ => Some(operation) == usual,
         };
         let mistakes = [
             (!(1..=100).contains(&self.percent), "percent is from 1 to 100"),
@@ -108,7 +108,7 @@ impl Fault {
         Ok(self)
     }
 
-    /// True if it is about requests of this kind.
+    /// True if the fault is about this request, and has strikes left.
     pub(super) fn concerns(&self, route: &Route<'_>) -> bool {
         let id = route.cluster.or(route.service);
         let named = |ids: &Vec<String>| id.is_some_and(|id| ids.iter().any(|one| one == id));
@@ -117,7 +117,7 @@ impl Fault {
             && self.times != Some(0)
     }
 
-    /// True if it strikes this request, which it counts.
+    /// True if the fault strikes this request; counts the request.
     pub(super) fn strikes(&mut self, route: &Route<'_>, rng: &mut Rng) -> bool {
         if !self.concerns(route) {
             return false;
@@ -138,8 +138,10 @@ impl Fault {
 fn usual_operation(kind: Kind) -> Option<Operation> {
     match kind.group() {
         _ if kind == Kind::NotYours => None,
-        Group::Refusal | Group::Change => Some(Operation::VpcepUpdate),
-        _ => Some(Operation::CssConnections),
+        Group::Paging | Group::Content | Group::Http | Group::Wire => {
+            Some(Operation::CssConnections)
+        }
+        _ => Some(Operation::VpcepUpdate),
     }
 }
 

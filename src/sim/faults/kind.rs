@@ -2,27 +2,37 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The part of an answer that a fault touches.
+/// The part of an answer, or of a change, that faults touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
-    /// The rows of the connections that are served, and the count of them.
+    /// The rows of an answer about connections, and their count.
     Paging,
-    /// The words of an answer about connections.
+    /// The fields or the whole body of an answer about connections.
     Content,
     /// The whole answer of any operation.
     Http,
-    /// The bytes of any answer on their way.
+    /// The way of any answer to the client.
     Wire,
     /// The whole answer of an operation of VPCEP: the PUT, unless another is named.
     Refusal,
-    /// The effect and the answer of a change that keeps every rule: of the PUT, unless the POST about
-    /// connections is named.
+    /// A change that keeps every rule: the PUT, unless the POST about connections is named.
     Change,
+    /// The answer to such a change, which takes effect.
+    Applied,
+    /// The answer to such a change, which has no effect.
+    NotApplied,
+}
+
+impl Group {
+    /// True if these faults strike only changes that keep every rule.
+    pub(crate) fn is_of_changes(self) -> bool {
+        matches!(self, Self::Change | Self::Applied | Self::NotApplied)
+    }
 }
 
 macro_rules! faults {
     ($($group:ident { $($kind:ident $name:literal $meaning:literal)* })*) => {
-        /// A way to go wrong.
+        /// A mistake or oddity of the cloud.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub(crate) enum Kind {
             $($(#[doc = $meaning] #[serde(rename = $name)] $kind,)*)*
@@ -110,12 +120,18 @@ faults! {
         ApprovalReset "approval-reset" "approval_enabled becomes true where a PUT leaves it out"
         Partial "partial" "only the first field (or connection) that a change is about is changed"
         Delayed "delayed" "the old state is shown for `gets` more GETs (2 unless given), or for `ms`"
+    }
+    Applied {
         AppliedThenHang "applied-then-hang" "the change is applied and never answered"
         AppliedThenReset "applied-then-reset" "the change is applied and the connection closed"
         AppliedThen500 "applied-then-500" "the change is applied and answered with 500 EndPoint.0001"
+    }
+    NotApplied {
         NotAppliedThenHang "not-applied-then-hang" "the change is not applied and never answered"
         NotAppliedThenReset "not-applied-then-reset" "the change is not applied and the connection closed"
         NotAppliedThen500 "not-applied-then-500" "the change is not applied: 500 EndPoint.0001"
+    }
+    Change {
         SecondWriter "second-writer" "right before the PUT someone else makes another `change`"
         SecondWriterAfter "second-writer-after" "right after the PUT someone else makes another `change`"
         ForbiddenState "forbidden-state" "the state of the service forbids changes: 400 EndPoint.3045"
@@ -126,14 +142,6 @@ impl Kind {
     /// The fault with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         KINDS.iter().map(|(kind, _)| *kind).find(|kind| kind.name() == name)
-    }
-
-    /// True for those faults of changes that the POST about connections has too.
-    pub(crate) fn strikes_connections(self) -> bool {
-        use Kind as K;
-        let fates = [K::AppliedThenHang, K::AppliedThenReset, K::AppliedThen500];
-        let lost = [K::NotAppliedThenHang, K::NotAppliedThenReset, K::NotAppliedThen500];
-        self == K::Partial || fates.contains(&self) || lost.contains(&self)
     }
 
     pub(crate) fn group(self) -> Group {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use crate::sim::world::service::Service;
 
-/// The GETs for which `delayed` shows an old state, unless it says otherwise.
+/// The number of GETs for which `delayed` shows an old state, unless it names another.
 const GETS: u64 = 2;
 
-/// The state of a service that is still shown, and for how long.
+/// An old state of a service. It is shown until a time if there is one, otherwise for a number of GETs.
 #[derive(Debug)]
 struct Old {
     service: Service,
@@ -15,36 +15,28 @@ struct Old {
     until_ms: Option<u64>,
 }
 
-/// Each service as it is shown.
+/// The old states that are still shown, by the ids of their services.
 #[derive(Debug, Default)]
-pub(crate) struct Shown {
-    old: HashMap<String, Old>,
-}
+pub(crate) struct Shown(HashMap<String, Old>);
 
 impl Shown {
-    /// From now on shows a service as it was, for this many GETs or until this time. The older of two
-    /// old states wins.
+    /// Goes on showing a service as it was, for this many GETs or until this time. The older of two old
+    /// states wins.
     pub(crate) fn keep(&mut self, service: Service, gets: Option<u64>, until_ms: Option<u64>) {
         let id = service.id.clone();
-        let service = self.old.remove(&id).map_or(service, |old| old.service);
-        self.old.insert(id, Old { service, gets: gets.unwrap_or(GETS), until_ms });
+        let service = self.0.remove(&id).map_or(service, |old| old.service);
+        self.0.insert(id, Old { service, gets: gets.unwrap_or(GETS), until_ms });
     }
 
-    /// The service as it is shown now; a `get` of it counts.
+    /// The service as it is shown now; counts a `get` of it.
     pub(crate) fn of<'a>(
         &'a mut self,
         service: &'a Service,
         get: bool,
         now_ms: u64,
     ) -> &'a Service {
-        let over = self.old.get(&service.id).is_some_and(|old| match old.until_ms {
-            Some(until) => now_ms >= until,
-            None => old.gets == 0,
-        });
-        if over {
-            self.old.remove(&service.id);
-        }
-        match self.old.get_mut(&service.id) {
+        self.0.retain(|_, old| old.until_ms.map_or(old.gets > 0, |until| now_ms < until));
+        match self.0.get_mut(&service.id) {
             None => service,
             Some(old) => {
                 old.gets = old.gets.saturating_sub(u64::from(get));
@@ -61,7 +53,7 @@ mod tests {
 
     fn service() -> Service {
         let start = "2024-06-11T09:36:24Z".parse().expect("a time");
-        first::world(1, 1, 0, start).services.remove(0)
+        first::world(1, 1, 0, start).clusters.remove(0).service
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Answers of gateways and servers in trouble, and good answers that are sent badly.
+//! Faults that replace an answer by that of a gateway or server in trouble, or that send a good answer badly.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{active::Hits, kind::Kind};
+use super::{Group, Hits, Kind};
 use crate::sim::{
     errors::{css, gateway, keystone, no_such_cluster, not_enabled, unauthenticated, vpcep},
     reply::{Fate, HTML, Reply, TEXT},
@@ -13,7 +13,7 @@ use crate::sim::{
 /// The target of a redirect.
 pub(crate) const TRAP: &str = "/__sim/trap";
 
-/// Words of a real gateway.
+/// The words of a real gateway.
 const THROTTLED: &str = "The throttling threshold has been reached: policy user over \
     ratelimit,limit:200,time:5 minute";
 
@@ -23,7 +23,7 @@ const TOMCAT: &str = "<!doctype html><html lang=\"en\"><head><title>HTTP Status 
 
 const SLOW: Duration = Duration::from_secs(2);
 
-/// The answer of a fault that replaces the cloud's.
+/// The answer of the first fault that replaces the cloud's.
 pub(crate) fn answer(hits: &Hits, base_url: &str) -> Option<Reply> {
     hits.kinds().find_map(|kind| reply(kind, base_url))
 }
@@ -53,7 +53,7 @@ fn reply(kind: Kind, base_url: &str) -> Option<Reply> {
         Kind::ShapeCodeMessage => {
             Reply::json(500, &json!({"code": "CSS.0005", "message": message}))
         }
-        Kind::ShapeKeystone => keystone(500, "Internal Server Error", message),
+        Kind::ShapeKeystone => keystone(500, message),
         Kind::ShapeOpenstack => {
             Reply::json(500, &json!({"badRequest": {"code": "500", "message": message}}))
         }
@@ -66,16 +66,34 @@ fn reply(kind: Kind, base_url: &str) -> Option<Reply> {
     })
 }
 
-/// The same answer, sent as the faults that strike its request want it; the worst of them wins.
+/// True if a fault keeps the change from taking effect, whatever the answer says.
+pub(crate) fn is_lost(hits: &Hits) -> bool {
+    hits.kinds().any(|kind| kind.group() == Group::NotApplied)
+}
+
+/// The answer to a change, as the faults that strike the change want it.
+pub(crate) fn of_change(mut reply: Reply, hits: &Hits) -> Reply {
+    if hits.any(&[Kind::AppliedThen500, Kind::NotAppliedThen500]) {
+        reply = vpcep("0001");
+    }
+    sent_badly(reply, hits)
+}
+
+/// The answer, sent as these faults want it; the worst of them wins.
 pub(crate) fn sent_badly(mut reply: Reply, hits: &Hits) -> Reply {
-    const FATES: [(Kind, Fate); 6] = [
+    const FATES: [(Kind, Fate); 10] = [
         (Kind::Hang, Fate::Hangs),
+        (Kind::AppliedThenHang, Fate::Hangs),
+        (Kind::NotAppliedThenHang, Fate::Hangs),
         (Kind::Reset, Fate::Resets),
+        (Kind::AppliedThenReset, Fate::Resets),
+        (Kind::NotAppliedThenReset, Fate::Resets),
         (Kind::HugeBody, Fate::Huge),
         (Kind::CutBody, Fate::CutShort),
         (Kind::CutChunked, Fate::CutInChunks),
         (Kind::Drip, Fate::Drips),
     ];
+    // A fate that a fault of changes has set stays.
     if reply.fate == Fate::Sent {
         let worst = FATES.iter().find(|(kind, _)| hits.has(*kind));
         reply.fate = worst.map_or(Fate::Sent, |(_, fate)| *fate);
@@ -88,8 +106,7 @@ pub(crate) fn sent_badly(mut reply: Reply, hits: &Hits) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kind::{Group, NAMES};
-    use super::*;
+    use super::{super::kind::NAMES, *};
 
     #[test]
     fn every_http_fault_has_an_answer_and_no_other_has() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::sim::{account::REGION, rng::Rng};
 
-/// Statuses that connections of the simulated world take by themselves
+/// The statuses that connections take by themselves in the simulated world
 /// (VPCEP API Reference, Querying Connections of a VPC Endpoint Service).
 pub(crate) const ACCEPTED: &str = "accepted";
 pub(crate) const REJECTED: &str = "rejected";
@@ -18,7 +18,7 @@ pub(crate) const DELETING: &str = "deleting";
 /// A value that the API leaves out (`None`), sends as null (`Some(None)`), or sends.
 pub(crate) type Field<T> = Option<Option<T>>;
 
-/// Tells null from a missing key.
+/// Reads a value that is present, so that null differs from a missing key.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Field<T>, D::Error> {
@@ -27,12 +27,12 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 
 type Text = Box<str>;
 
-/// A connection; as JSON, the truth for tests.
+/// A connection. Its JSON is the truth for tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Connection {
     pub(crate) id: Text,
-    /// Any text, so that a test can set what the cloud may send one day.
+    /// Any text, so that a test can set a status that the cloud may send one day.
     pub(crate) status: Cow<'static, str>,
     pub(crate) max_sessions: u32,
     pub(crate) specification_name: Cow<'static, str>,
@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     pub(crate) ipv6: Field<Text>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) dns_name: Field<Text>,
-    /// IPv4 and IPv6 as they are from the first acceptance on.
+    /// The IPv4 and the IPv6 address, until the first acceptance shows them.
     #[serde(skip)]
     pub(crate) hidden: Option<(Field<Text>, Field<Text>)>,
 }

@@ -1,4 +1,4 @@
-//! The world at its start: the same seed, sizes and start time always make the same one.
+//! The world at its start, which is always the same for the same seed, sizes and start time.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -25,13 +25,13 @@ const NAMES: [&str; 8] =
 
 const TEAMS: [&str; 3] = ["search", "billing", "platform"];
 
-/// Beside the default one, which is `0`.
+/// An enterprise project beside the default one, which is `0`.
 const OTHER_ENTERPRISE_PROJECT: &str = "5f1b7e8c-3c1a-4f0e-9a52-6d1f0c7b2e34";
 
-/// Streams of chance, one per purpose, so that more clusters do not change the first ones.
+/// Each purpose has a stream of chance of its own, so that more clusters do not change the first ones.
 const STREAM_DOMAINS: u64 = 1 << 40;
 const STREAM_STEPS: u64 = 2 << 40;
-/// The stream of the first service; each next one has the next.
+/// The stream of the first service; each further service has the next stream.
 const STREAM_SERVICES: u64 = 6 << 40;
 
 /// The world at its start.
@@ -40,21 +40,19 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
     let mut rng = Rng::new(seed, STREAM_DOMAINS);
     let domains: Vec<Box<str>> = (0..8).map(|_| rng.hex32().into()).collect();
     let cluster = |index| {
-        let rng = Rng::new(seed, index as u64);
-        Maker { rng, index, start, domains: &domains }.cluster(connections)
+        let mut rng = Rng::new(seed, index as u64);
+        let mut cluster = cluster_of(&mut rng, index, start, connections, &domains);
+        let of_service = Rng::new(seed, STREAM_SERVICES + index as u64);
+        cluster.service = service_of(&cluster, index, of_service);
+        cluster
     };
     let clusters: Vec<Cluster> = (0..clusters).map(cluster).collect();
-    let service = |(index, cluster)| {
-        let mut rng = Rng::new(seed, STREAM_SERVICES + index as u64);
-        service_of(cluster, index, &mut rng)
-    };
     let mut world = World {
         start,
         step: 0,
-        services: clusters.iter().enumerate().map(service).collect(),
-        by_id: clusters.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect(),
         churn: 0,
         first_clusters: clusters.len(),
+        made: clusters.len(),
         clusters,
         domains,
         rng: Rng::new(seed, STREAM_STEPS),
@@ -63,108 +61,108 @@ pub(crate) fn world(seed: u64, clusters: usize, connections: usize, start: Times
     world
 }
 
-/// A cluster without connections that was made just now, and its service.
+/// A cluster without connections that was made just now.
 pub(crate) fn newcomer(
     mut rng: Rng,
     index: usize,
     now: Timestamp,
     domains: &[Box<str>],
-) -> (Cluster, Service) {
+) -> Cluster {
     let of_service = Rng::new(rng.next(), STREAM_SERVICES);
-    let mut cluster = Maker { rng, index, start: now, domains }.cluster(0);
+    let mut cluster = cluster_of(&mut rng, index, now, 0, domains);
     cluster.created = whole_seconds(now);
-    let service = service_of(&cluster, index, &mut { of_service });
-    (cluster, service)
+    cluster.service = service_of(&cluster, index, of_service);
+    cluster
 }
 
-/// A cluster in the making.
-struct Maker<'a> {
-    rng: Rng,
+/// A cluster, but for its endpoint service.
+fn cluster_of(
+    rng: &mut Rng,
     index: usize,
     start: Timestamp,
-    domains: &'a [Box<str>],
+    target: usize,
+    domains: &[Box<str>],
+) -> Cluster {
+    let id = rng.uuid();
+    let kind = NAMES[index % NAMES.len()];
+    let created = shifted(start, -(400 * DAY) - rng.below(300 * DAY as u64) as i64);
+    let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
+    // The first cluster is never odd, so that a world of one is plain.
+    let mut odd = || rng.below(12) == 0 && index > 0;
+    // The first draw has no use any more, but without it a seed would make a different world.
+    let (_, update_always_null) = (odd(), odd());
+    let update_switch = json!(rng.chance(30));
+    let permissions = 1 + rng.index(3);
+    let permission = |number| {
+        let (id, account) = (rng.uuid(), &domains[number % domains.len()]);
+        let created_at = shifted(created, HOUR + rng.below(DAY as u64) as i64);
+        Permission::new(id, format!("iam:domain::{account}"), created_at)
+    };
+    let permissions = (0..permissions).map(permission).collect();
+    let mut cluster = Cluster {
+        id,
+        name: format!("{kind}-{:02}", index + 1),
+        created,
+        datastore: Cow::Borrowed(if rng.chance(75) { "elasticsearch" } else { "opensearch" }),
+        enterprise_project_id: if index % 3 == 2 { OTHER_ENTERPRISE_PROJECT } else { "0" }.into(),
+        tags: tags(index),
+        vpcep_enabled: true,
+        update_switch,
+        service_name,
+        permissions,
+        connections: Vec::new(),
+        target,
+        update_always_null,
+        made: target as u32,
+        number: index,
+        service: Service::default(),
+    };
+    cluster.connections =
+        (1..=target).map(|number| connection(rng, &cluster, number, start, domains)).collect();
+    cluster
 }
 
-impl Maker<'_> {
-    fn cluster(&mut self, target: usize) -> Cluster {
-        let (index, domains, rng) = (self.index, self.domains, &mut self.rng);
-        let id = rng.uuid();
-        let kind = NAMES[index % NAMES.len()];
-        let created = shifted(self.start, -(400 * DAY) - rng.below(300 * DAY as u64) as i64);
-        let service_name = format!("{REGION}.css-{kind}-{}.{}", index + 1, rng.uuid());
-        // The first cluster is never odd: a world of one reads plainly.
-        let mut odd = || rng.below(12) == 0 && index > 0;
-        // The first draw is no longer used, but without it a seed would make a different world.
-        let (_, update_always_null) = (odd(), odd());
-        let update_switch = json!(rng.chance(30));
-        let permissions = 1 + rng.index(3);
-        let permission = |number| {
-            let (id, account) = (rng.uuid(), &domains[number % domains.len()]);
-            let created_at = shifted(created, HOUR + rng.below(DAY as u64) as i64);
-            Permission::new(id, format!("iam:domain::{account}"), created_at)
-        };
-        let permissions = (0..permissions).map(permission).collect();
-        let mut cluster = Cluster {
-            id,
-            name: format!("{kind}-{:02}", index + 1),
-            created,
-            datastore: Cow::Borrowed(if rng.chance(75) { "elasticsearch" } else { "opensearch" }),
-            enterprise_project_id: if index % 3 == 2 { OTHER_ENTERPRISE_PROJECT } else { "0" }
-                .into(),
-            tags: tags(index),
-            vpcep_enabled: true,
-            update_switch,
-            service_name,
-            permissions,
-            connections: Vec::new(),
-            target,
-            update_always_null,
-            made: target as u32,
-            deleted: false,
-        };
-        cluster.connections =
-            (1..=target).map(|number| self.connection(&cluster, number)).collect();
-        cluster
+/// A connection of the start. They are in the order of their age; the newest is at least an hour old.
+fn connection(
+    rng: &mut Rng,
+    cluster: &Cluster,
+    number: usize,
+    start: Timestamp,
+    domains: &[Box<str>],
+) -> Connection {
+    let gap = (399 * DAY) / cluster.target.max(1) as i64;
+    let younger = (cluster.target - number) as i64;
+    let age = HOUR + younger * gap + rng.below(gap.max(1) as u64) as i64;
+    let created_at = shifted(start, -age);
+    let mut connection = Connection::new(rng, cluster.number, number as u32, created_at, domains);
+    let status = match rng.below(100) {
+        0..80 => ACCEPTED,
+        80..91 => REJECTED,
+        91..97 => PENDING,
+        _ => CREATING,
+    };
+    connection.status = Cow::Borrowed(status);
+    if !matches!(status, PENDING | CREATING) {
+        connection.show_addresses();
     }
-
-    /// A connection of the first hour: the oldest stands first, the newest is an hour old or more.
-    fn connection(&mut self, cluster: &Cluster, number: usize) -> Connection {
-        let rng = &mut self.rng;
-        let gap = (399 * DAY) / cluster.target.max(1) as i64;
-        let younger = (cluster.target - number) as i64;
-        let age = HOUR + younger * gap + rng.below(gap.max(1) as u64) as i64;
-        let created_at = shifted(self.start, -age);
-        let mut connection =
-            Connection::new(rng, self.index, number as u32, created_at, self.domains);
-        let status = match rng.below(100) {
-            0..80 => ACCEPTED,
-            80..91 => REJECTED,
-            91..97 => PENDING,
-            _ => CREATING,
-        };
-        connection.status = Cow::Borrowed(status);
-        if !matches!(status, PENDING | CREATING) {
-            connection.show_addresses();
-        }
-        connection.update_at = match rng.below(3) {
-            _ if cluster.update_always_null => Some(None),
-            0 => Some(None),
-            1 => None,
-            _ => Some(Some(shifted(created_at, rng.below(age as u64) as i64))),
-        };
-        connection
-    }
+    connection.update_at = match rng.below(3) {
+        _ if cluster.update_always_null => Some(None),
+        0 => Some(None),
+        1 => None,
+        _ => Some(Some(shifted(created_at, rng.below(age as u64) as i64))),
+    };
+    connection
 }
 
-/// Every fourth cluster is one of tests, and the teams have several each.
+/// The tags of a cluster: every fourth one is for tests, and the teams take turns.
 fn tags(index: usize) -> BTreeMap<String, String> {
     let env = if index % 4 == 3 { "test" } else { "prod" };
     let team = TEAMS[index % TEAMS.len()];
     [("env", env), ("team", team)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// The service behind a cluster.
-fn service_of(cluster: &Cluster, index: usize, rng: &mut Rng) -> Service {
+/// The endpoint service behind a cluster.
+fn service_of(cluster: &Cluster, index: usize, mut rng: Rng) -> Service {
     let id = cluster.service_name.rsplit('.').next().unwrap_or_default();
     let part = cluster.id.split('-').next().unwrap_or_default();
     let created_at = shifted(cluster.created, 600);

@@ -1,4 +1,6 @@
-//! A VPC endpoint service: one stands behind the `vpcServiceName` of each cluster.
+//! A VPC endpoint service. Each cluster has one, and names it in `vpcServiceName`.
+
+use std::mem;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use crate::sim::account::REGION;
 /// The only status in which a service can be changed (error code 3045).
 pub(crate) const AVAILABLE: &str = "available";
 
-/// A mapping (Modifying a VPC Endpoint Service, Table 4).
+/// A mapping of ports (Modifying a VPC Endpoint Service, Table 4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Port {
@@ -23,8 +25,8 @@ pub(crate) fn tcp() -> String {
     "TCP".to_owned()
 }
 
-/// A VPC endpoint service (Modifying a VPC Endpoint Service, Table 5); as JSON, the truth for tests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A VPC endpoint service (Modifying a VPC Endpoint Service, Table 5). Its JSON is the truth for tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Service {
     pub(crate) id: String,
@@ -53,5 +55,13 @@ impl Service {
     pub(crate) fn rename(&mut self, name: &str) {
         let dot = if name.is_empty() { "" } else { "." };
         self.service_name = format!("{REGION}{dot}{name}.{}", self.id);
+    }
+
+    /// Moves to another port, unless it is the same. The port that is left becomes the spare one, so that
+    /// the service can be moved back.
+    pub(crate) fn move_to(&mut self, port_id: &str) {
+        if self.port_id != port_id {
+            self.spare_port_id = mem::replace(&mut self.port_id, port_id.to_owned());
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A step of the world: connections appear, are accepted or rejected, and go.
+//! One step of the world: connections appear, are accepted or rejected, and go, and so do clusters.
 //!
 //! A small world changes visibly at every step, a big one by about one connection in a hundred, and the
 //! number of connections stays around the one asked for.
@@ -14,10 +14,10 @@ use super::{
 pub(crate) fn advance(world: &mut World, now: Timestamp) {
     world.step += 1;
     if world.churn > 0 && world.step.is_multiple_of(world.churn) {
-        world.churn(now);
+        churn(world, now);
     }
     let moving: Vec<usize> =
-        (0..world.clusters.len()).filter(|&at| world.clusters[at].serves()).collect();
+        (0..world.clusters.len()).filter(|&at| world.clusters[at].vpcep_enabled).collect();
     if moving.is_empty() {
         return;
     }
@@ -40,12 +40,33 @@ pub(crate) fn advance(world: &mut World, now: Timestamp) {
     keep_one_rejected(world, now);
 }
 
-/// A world without a rejected connection shows nothing of what the exporter is for.
+/// Makes, renames or deletes a cluster. The clusters of the start stay as they are, and there are at most as
+/// many others.
+fn churn(world: &mut World, now: Timestamp) {
+    let later = world.clusters.iter().filter(|cluster| cluster.number >= world.first_clusters);
+    let ids: Vec<String> = later.map(|cluster| cluster.id.clone()).collect();
+    let connections = world.clusters.first().map_or(0, |first| first.target);
+    let at = world.rng.index(ids.len());
+    match (world.rng.below(3), ids.get(at)) {
+        (0, Some(id)) => drop(world.delete_cluster(id)),
+        (1, Some(id)) => {
+            let number = world.step;
+            if let Some(cluster) = world.cluster_mut(id) {
+                let stem = cluster.name.split("-v").next().unwrap_or_default();
+                cluster.name = format!("{stem}-v{number}");
+            }
+        }
+        _ if ids.len() < world.first_clusters => drop(world.create_cluster(connections, now)),
+        _ => {}
+    }
+}
+
+/// Rejects a connection if none is: a rejected connection is what the exporter is there to show.
 pub(crate) fn keep_one_rejected(world: &mut World, now: Timestamp) {
-    if world.live().any(|cluster| cluster.count(REJECTED) > 0) {
+    if world.clusters.iter().any(|cluster| cluster.count(REJECTED) > 0) {
         return;
     }
-    let serving = world.clusters.iter().enumerate().filter(|(_, cluster)| cluster.serves());
+    let serving = world.clusters.iter().enumerate().filter(|(_, one)| one.vpcep_enabled);
     let candidates: Vec<(usize, usize)> = serving
         .flat_map(|(at, one)| {
             rows_of(one, &[ACCEPTED, PENDING]).into_iter().map(move |row| (at, row))
@@ -57,7 +78,7 @@ pub(crate) fn keep_one_rejected(world: &mut World, now: Timestamp) {
     }
 }
 
-/// Changes a status, unless nothing here can change.
+/// Changes the status of one connection of a cluster. False if there is none to change.
 fn change_status(world: &mut World, at: usize, now: Timestamp) -> bool {
     let (cluster, rng) = (&mut world.clusters[at], &mut world.rng);
     let waiting = rows_of(cluster, &[CREATING, PENDING]);
@@ -83,7 +104,7 @@ fn change_status(world: &mut World, at: usize, now: Timestamp) -> bool {
     true
 }
 
-/// A connection appears, starts to go or is gone.
+/// Makes a connection, starts to delete one or removes one.
 fn come_or_go(world: &mut World, at: usize, now: Timestamp) {
     let (cluster, rng) = (&mut world.clusters[at], &mut world.rng);
     let target = cluster.target;
@@ -96,8 +117,8 @@ fn come_or_go(world: &mut World, at: usize, now: Timestamp) {
     if !deleting.is_empty() && rng.chance(60) {
         cluster.connections.remove(deleting[rng.index(deleting.len())]);
     } else if staying + margin <= target || (staying < target + margin && rng.chance(50)) {
-        let connection = world.new_connection(at, now);
-        world.clusters[at].connections.push(connection);
+        let new = cluster.new_connection(rng, &world.domains, now);
+        cluster.connections.push(new);
     } else {
         let settled = rows_of(cluster, &[ACCEPTED, REJECTED]);
         if !settled.is_empty() {
@@ -106,6 +127,7 @@ fn come_or_go(world: &mut World, at: usize, now: Timestamp) {
     }
 }
 
+/// The indices of the connections that have one of these statuses.
 fn rows_of(cluster: &Cluster, statuses: &[&str]) -> Vec<usize> {
     let rows = cluster.connections.iter().enumerate();
     rows.filter(|(_, row)| statuses.contains(&&*row.status)).map(|(at, _)| at).collect()
@@ -113,7 +135,7 @@ fn rows_of(cluster: &Cluster, statuses: &[&str]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{BTreeMap, HashMap};
 
     use super::{
         super::{super::clock::shifted, first},
@@ -127,6 +149,10 @@ mod tests {
     fn statuses(world: &World) -> HashMap<String, String> {
         let all = world.clusters.iter().flat_map(|cluster| &cluster.connections);
         all.map(|one| (one.id.to_string(), one.status.to_string())).collect()
+    }
+
+    fn names(world: &World) -> BTreeMap<String, String> {
+        world.clusters.iter().map(|cluster| (cluster.id.clone(), cluster.name.clone())).collect()
     }
 
     fn changes(before: &HashMap<String, String>, after: &HashMap<String, String>) -> usize {
@@ -145,7 +171,7 @@ mod tests {
                 let before = statuses(&world);
                 advance(&mut world, shifted(start(), step * 2));
                 changed += usize::from(changes(&before, &statuses(&world)) > 0);
-                rejected += usize::from(world.live().any(|one| one.count(REJECTED) > 0));
+                rejected += usize::from(world.clusters.iter().any(|one| one.count(REJECTED) > 0));
             }
             assert!(changed >= 450, "{clusters}x{connections}: changed in {changed} of 500 steps");
             assert!(
@@ -192,5 +218,26 @@ mod tests {
         let mut nothing = first::world(3, 0, 5, start());
         advance(&mut nothing, start());
         assert_eq!(nothing.step, 1);
+    }
+
+    #[test]
+    fn clusters_come_are_renamed_and_go_while_their_number_stays_about_the_same() {
+        let mut world = first::world(3, 6, 4, start());
+        world.churn = 2;
+        let (mut come, mut gone, mut renamed) = (0, 0, 0);
+        for _ in 0..400 {
+            let before = names(&world);
+            advance(&mut world, start());
+            let after = names(&world);
+            come += after.keys().filter(|id| !before.contains_key(*id)).count();
+            gone += before.keys().filter(|id| !after.contains_key(*id)).count();
+            renamed += before
+                .iter()
+                .filter(|(id, name)| after.get(*id).is_some_and(|now| now != *name))
+                .count();
+            assert!((6..=12).contains(&after.len()), "{after:?}");
+        }
+        assert!(come > 20 && gone > 20 && renamed > 20, "{come} {gone} {renamed}");
+        assert!(world.clusters.iter().all(|cluster| !cluster.service.id.is_empty()));
     }
 }
