@@ -194,7 +194,7 @@ pub fn body(cluster: usize, connections: usize, round: u64) -> Vec<u8> {
                 "status": row.status.as_str(),
                 "maxSession": "3000",
                 "specificationName": row.specification_name(),
-                "created_at": row.created.map(|date| date.to_string()),
+                "created_at": row.created().map(|date| date.to_string()),
                 "update_at": null,
                 "domain_id": row.domain_id(),
                 "vpcepIp": row.ip(),
