@@ -81,8 +81,9 @@ enum Command {
     Token(token::TokenArgs),
 }
 
-/// One thread answers while the other decodes a page. A fleet of 2,000 clusters needs a fiftieth of one
-/// processor, and each further thread keeps memory of its own: with 8 the same fleet takes 120 MiB, not 98.
+/// Two, so that an answer need not wait for a page that is decoded. A fleet of 2,000 clusters needs a fiftieth
+/// of one processor, and each further thread keeps memory of its own: with 8 the same fleet takes 120 MiB, not
+/// 98.
 const WORKERS: usize = 2;
 
 /// Runs the command of this process's arguments.

@@ -9,7 +9,7 @@ use proptest::{
 };
 
 /// Tries so many inputs. If the test panics with one, it is made smaller as long as the test still
-/// panics, and shown.
+/// panics, and shown. An input that hangs or aborts is not shown: the tests run in one process.
 ///
 /// The inputs are the same in every run, unless `PROPTEST_RNG_SEED` is set to another number than 1.
 #[allow(clippy::print_stderr, reason = "the test program shows it if the test fails")]

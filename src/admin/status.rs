@@ -168,10 +168,13 @@ pub(super) fn of_refusal(refusal: &Refusal, about: Kind) -> Verdict {
 struct Words {
     noun: &'static str,
     partial: &'static str,
-    /// The permissions of the cloud, and the key of the configuration with the address of the API.
+    /// The cloud's permission for reading.
     to_read: &'static str,
+    /// The cloud's permission for the change.
     to_change: &'static str,
+    /// The key of the configuration with the address of the API.
     address: &'static str,
+    /// The type of the problem that there is no such service or cluster.
     missing: &'static str,
 }
 

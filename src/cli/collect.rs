@@ -82,8 +82,8 @@ fn tell(snapshot: &Snapshot) {
         }
         let in_part = in_part(states);
         if !in_part.is_empty() {
-            let what = "not every connection of these clusters could be read";
-            tell_of(&in_part, None, format_args!("{what}"));
+            let what = format_args!("not every connection of these clusters could be read");
+            tell_of(&in_part, None, what);
         }
     }
 }

@@ -146,10 +146,10 @@ fn configuration(sim: &Sim, token: &str, folder: &Folder) -> String {
     let services = services.map(|(id, name)| json!({ "id": id, "name": name }));
     let configuration = json!({
         "poll": { "interval": "2s", "timeout": "1s", "stale_after": "1m" },
-        "state_file": folder.0.join("state"),
+        "state_file": folder.0.join("state").display().to_string(),
         "admin": {
             "listen": loopback(ADMIN_PORT),
-            "audit_log": folder.0.join("audit.jsonl"),
+            "audit_log": folder.0.join("audit.jsonl").display().to_string(),
             "tokens": [{
                 "name": "demo",
                 "sha256": text::to_hex(&Sha256::digest(token)),

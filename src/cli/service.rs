@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{
     admin_api::{
         ApiArgs,
-        change::{Consent, Effect, make, may_ask, planned},
+        change::{Consent, Effect, code_of_plan, make, may_ask},
         client::Client,
     },
     examples,
@@ -103,7 +103,7 @@ async fn plan(api: &ApiArgs, change: &ChangeArgs) -> Result<u8, Failure> {
     let path = client.resolve(&change.id.id).await?;
     let answer = client.change(&path, &update, true, None, &[]).await?;
     client.out.show(&answer.raw, |paint| Effect::planned(&answer.body, paint));
-    Ok(planned(&answer.body))
+    Ok(code_of_plan(&answer.body))
 }
 
 async fn apply(api: &ApiArgs, change: &ChangeArgs, yes: bool) -> Result<u8, Failure> {

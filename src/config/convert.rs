@@ -71,7 +71,7 @@ fn convert(context: &Context<'_>, file: &mut file::File, lookup: Option<Lookup<'
         converted.extend(project(&at, &mut fleet, written));
     }
     for key in unused {
-        let what = "every project has its own, so this default is never used";
+        let what = "no project takes this default, so it is never used";
         context.key("defaults").key(key).warning(what);
     }
     let (poll, exposition) = poll(&at, written, &fleet.intervals);

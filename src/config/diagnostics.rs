@@ -187,7 +187,7 @@ impl<'a> At<'a> {
         self.context.inherited.borrow_mut().push(self.path);
     }
 
-    /// The key in a message about another one, with its line if it is written.
+    /// The key as a message about another key names it, with its line if it is written.
     pub(super) fn named(&self) -> String {
         let path = &*self.context.written(&self.path);
         let place = self.context.places().find(path);

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// The distance of two places in an interval. A poll that wakes an idle processor costs about twice as much
 /// as one of several in a row: with this grid, 2,000 clusters a minute are polled 8 at a time, and the fleet
 /// takes half the processor time. For the cloud it is still an even load, because its limits count whole
-/// seconds.
+/// seconds; the usual burst of the rate limit admits such a handful at once.
 const GRID: Duration = Duration::from_millis(250);
 /// A short interval has a finer grid, of so many places.
 const FEWEST_PLACES: u32 = 16;

@@ -39,7 +39,7 @@ pub(super) struct State {
     pub(super) faults: ActiveFaults,
     pub(super) requests: RequestLog,
     pub(super) puts: PutLog,
-    /// Of the change that is being judged.
+    /// Collected while a request is judged; used if it is a change.
     pub(super) effect: Effect,
     request_prefix: u64,
     request_number: u64,

@@ -76,10 +76,10 @@ pub(super) struct Effect {
 #[derive(Debug, Serialize)]
 pub(super) struct Put {
     pub(super) request_id: String,
-    /// Sent with a PUT.
+    /// There for a PUT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) service_id: Option<String>,
-    /// Sent with a POST.
+    /// There for a POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cluster_id: Option<String>,
     /// SHA-256 of the body as it arrived, in lower-case hexadecimal.

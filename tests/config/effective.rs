@@ -94,16 +94,16 @@ fn a_project_with_its_own_way_to_a_proxy_has_no_default_of_the_other_way() {
         let variables = variables(&[("HTTPS_PROXY", "three.example.com")]);
         config::parse(&text, Path::new("c.yml"), &|name| variables.get(name).cloned())
     };
-    for (defaults, project, expected) in [
-        (ONE, ENVIRONMENT, environment()),
-        (TWO, ENVIRONMENT, environment()),
-        (ENVIRONMENT, ONE, one()),
-        (ENVIRONMENT, TWO, two()),
-        (ENVIRONMENT, "", environment()),
-        (ENVIRONMENT, NONE, json!([null, null, false])),
-        (TWO, "", two()),
-        (TWO, NONE, two()),
-        (TWO, ONE, json!(["http://one.example.com", "example.org", false])),
+    for (defaults, project, expected, unused) in [
+        (ONE, ENVIRONMENT, environment(), 1),
+        (TWO, ENVIRONMENT, environment(), 2),
+        (ENVIRONMENT, ONE, one(), 1),
+        (ENVIRONMENT, TWO, two(), 1),
+        (ENVIRONMENT, "", environment(), 0),
+        (ENVIRONMENT, NONE, json!([null, null, false]), 1),
+        (TWO, "", two(), 0),
+        (TWO, NONE, two(), 0),
+        (TWO, ONE, json!(["http://one.example.com", "example.org", false]), 1),
     ] {
         let config = parse(defaults, project);
         let config = config.unwrap_or_else(|error| panic!("{defaults} / {project}: {error}"));
@@ -111,6 +111,8 @@ fn a_project_with_its_own_way_to_a_proxy_has_no_default_of_the_other_way() {
         let keys = ["proxy_url", "no_proxy", "proxy_from_environment"];
         let shown = json!(keys.map(|key| &yaml["projects"][0][key]));
         assert_eq!(shown, expected, "{defaults} / {project}");
+        let warned = config.warnings.iter().filter(|one| one.contains("no project takes"));
+        assert_eq!(warned.count(), unused, "{defaults} / {project}: {:?}", config.warnings);
     }
     let both = format!("{ONE}, {ENVIRONMENT}");
     for (defaults, project, section) in [(&*both, "", "defaults"), ("", &*both, "projects[0]")] {

@@ -164,6 +164,26 @@ fn modules_use_what_the_table_says_and_nothing_else() {
     }
 }
 
+/// A file that no module names is not compiled, and nothing else would notice it.
+#[test]
+fn every_file_is_a_module() {
+    let source = here("src");
+    for file in rust_files(&source) {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let folder = file.parent().unwrap();
+        if folder == source && ["lib", "main"].contains(&name) {
+            continue;
+        }
+        let parent = match folder == source {
+            true => source.join("lib.rs"),
+            false => folder.with_extension("rs"),
+        };
+        let text = fs::read_to_string(&parent).unwrap();
+        let named = text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};")));
+        assert!(named, "{} has no `mod {name};`", parent.display());
+    }
+}
+
 /// Rows that come later may use those before them, so that no two modules can use each other.
 #[test]
 fn the_table_has_no_circles() {

@@ -31,7 +31,7 @@ pub(in crate::cli) trait Effect: Sized {
 }
 
 /// The exit code of a plan.
-pub(in crate::cli) fn planned<E: Effect>(change: &ChangeView<E>) -> u8 {
+pub(in crate::cli) fn code_of_plan<E: Effect>(change: &ChangeView<E>) -> u8 {
     if change.effect.is_nothing() { FINE } else { CHANGES }
 }
 
@@ -57,7 +57,7 @@ pub(in crate::cli) async fn make<E: Effect>(
     out.say(&E::planned(&plan.body, &out.paint));
     if plan.body.effect.is_nothing() || matches!(consent, Consent::Never) {
         out.raw(&plan.raw);
-        return Ok(planned(&plan.body));
+        return Ok(code_of_plan(&plan.body));
     }
     if let Consent::Asked(question) = consent
         && !confirmed(&question)?

@@ -18,7 +18,7 @@ pub(super) fn sections(command: &Command) -> Vec<Section> {
     };
     let mut sections: Vec<Section> = Vec::new();
     for line in SECTIONS.lines() {
-        let cells: Vec<_> = line.split(" | ").collect();
+        let cells: Vec<_> = line.splitn(3, " | ").collect();
         let [commands, term, text] = cells[..] else {
             let entries = if line == "ENVIRONMENT" { flags(command) } else { Vec::new() };
             sections.push((line, entries));
@@ -94,6 +94,8 @@ mod tests {
             assert_eq!(heading, "EXIT STATUS");
             assert!(matches!(terms[..], ["0", "1", "64"] | ["0", "1", "2", "64"]), "{terms:?}");
         }
+        let headings: Vec<_> = SECTIONS.lines().filter(|line| !line.contains('|')).collect();
+        assert_eq!(headings, ["EXIT STATUS", "ENVIRONMENT", "FILES", "SIGNALS"]);
         let entries = SECTIONS.lines().filter_map(|line| Some(line.split_once(" | ")?.0));
         let named: BTreeSet<_> = entries.flat_map(|commands| commands.split(' ')).collect();
         assert_eq!(named, commands);

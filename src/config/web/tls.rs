@@ -68,8 +68,8 @@ fn pem(
     }
 }
 
-/// The demand on clients, in the words of Go's `ClientAuthType`: none inside, if they are not asked for a
-/// certificate.
+/// The demand on clients, in the words of Go's `ClientAuthType`; `Some(None)` if they are asked for no
+/// certificate, and `None` after a mistake.
 fn clients(
     at: &At<'_>,
     word: &str,

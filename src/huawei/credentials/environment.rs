@@ -78,7 +78,7 @@ impl Environment {
     pub(super) fn pod_identity(&self) -> Result<PodIdentity, CredentialsError> {
         match (self.get(POD_URL), self.get(POD_TOKEN_FILE)) {
             (Some(url), Some(file)) => {
-                Ok(PodIdentity { url, token: read_token(Path::new(&file))? })
+                Ok(PodIdentity { url: url.to_owned(), token: read_token(Path::new(file))? })
             }
             _ => {
                 let why = format!("no {POD_URL} with {POD_TOKEN_FILE}");
@@ -90,20 +90,20 @@ impl Environment {
     /// The settings in it other than credentials.
     pub(super) fn defaults(&self) -> Defaults {
         Defaults {
-            project_id: self.get(PROJECT_ID),
-            domain_id: self.get(DOMAIN_ID),
+            project_id: self.get(PROJECT_ID).map(str::to_owned),
+            domain_id: self.get(DOMAIN_ID).map(str::to_owned),
             iam_endpoint: self.iam_endpoint(),
         }
     }
 
     /// The address of IAM, with any source of credentials.
     pub fn iam_endpoint(&self) -> Option<String> {
-        self.get(IAM_ENDPOINT)
+        self.get(IAM_ENDPOINT).map(str::to_owned)
     }
 
     /// The address of STS.
     pub fn sts_endpoint(&self) -> Option<String> {
-        self.get(STS_ENDPOINT)
+        self.get(STS_ENDPOINT).map(str::to_owned)
     }
 
     /// A variable that programs know in upper and in lower case, such as `HTTPS_PROXY`.
@@ -115,7 +115,7 @@ impl Environment {
     pub fn profile_file(&self) -> Option<PathBuf> {
         match (self.get(PROFILE_VARIABLE), self.get("HOME")) {
             (Some(file), _) => Some(file.into()),
-            (None, Some(home)) => Some(Path::new(&home).join(PROFILE_DEFAULT)),
+            (None, Some(home)) => Some(Path::new(home).join(PROFILE_DEFAULT)),
             (None, None) => None,
         }
     }
@@ -123,15 +123,15 @@ impl Environment {
     /// A path that may begin with `~/`.
     pub fn expand_home(&self, path: &str) -> PathBuf {
         match (path.strip_prefix("~/"), self.get("HOME")) {
-            (Some(rest), Some(home)) => Path::new(&home).join(rest),
+            (Some(rest), Some(home)) => Path::new(home).join(rest),
             _ => path.into(),
         }
     }
 }
 
 impl Place for Environment {
-    fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).map(|value| value.expose().to_owned())
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(Secret::expose)
     }
 
     fn half(&self, has: &str, lacks: &str) -> String {

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, io, path::Path};
 
 use super::{CredentialsError, Defaults, Identity, place::Place, secret_text::read_private};
+use crate::secret::Secret;
 
 /// The section of the profile file that is for one region and project (the other is `global`).
 pub const PROFILE_SECTION: &str = "basic";
@@ -10,7 +11,7 @@ pub const PROFILE_SECTION: &str = "basic";
 /// A section of a profile file.
 pub(super) struct Profile {
     place: String,
-    values: HashMap<String, String>,
+    values: HashMap<String, Secret>,
 }
 
 impl Profile {
@@ -40,17 +41,18 @@ impl Profile {
 
     /// The settings in it other than credentials.
     pub(super) fn defaults(&self) -> Defaults {
+        let get = |name| self.get(name).map(str::to_owned);
         Defaults {
-            project_id: self.get("project_id"),
-            domain_id: self.get("domain_id"),
-            iam_endpoint: self.get("iam_endpoint"),
+            project_id: get("project_id"),
+            domain_id: get("domain_id"),
+            iam_endpoint: get("iam_endpoint"),
         }
     }
 }
 
 impl Place for Profile {
-    fn get(&self, name: &str) -> Option<String> {
-        self.values.get(name).filter(|value| !value.is_empty()).cloned()
+    fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(Secret::expose).filter(|value| !value.is_empty())
     }
 
     fn half(&self, has: &str, lacks: &str) -> String {
@@ -60,7 +62,7 @@ impl Place for Profile {
 
 /// The pairs of a section, as Python's `configparser` reads them: names in lower case, `=` or `:`,
 /// whole-line comments.
-fn section_of(text: &str, section: &str) -> Option<HashMap<String, String>> {
+fn section_of(text: &str, section: &str) -> Option<HashMap<String, Secret>> {
     let mut found = None;
     let mut inside = false;
     for line in text.lines().map(str::trim) {
@@ -76,7 +78,7 @@ fn section_of(text: &str, section: &str) -> Option<HashMap<String, String>> {
             && let Some(values) = &mut found
             && let Some((name, value)) = line.split_once(['=', ':'])
         {
-            values.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
+            values.insert(name.trim().to_ascii_lowercase(), Secret::new(value.trim()));
         }
     }
     found
@@ -90,8 +92,8 @@ mod tests {
     fn sections_are_read_as_the_sdk_reads_them() {
         let text = "# comment\n[global]\nak = wrong\n\n[ basic ]\n AK=a=b\nsk : s\n; x\nodd line\n";
         let values = section_of(text, "basic").unwrap();
-        assert_eq!(values.get("ak").map(String::as_str), Some("a=b"));
-        assert_eq!(values.get("sk").map(String::as_str), Some("s"));
+        assert_eq!(values.get("ak").map(Secret::expose), Some("a=b"));
+        assert_eq!(values.get("sk").map(Secret::expose), Some("s"));
         assert_eq!(values.len(), 2);
         assert!(section_of(text, "other").is_none());
         assert!(section_of("ak = outside\n", "basic").is_none());

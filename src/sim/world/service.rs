@@ -57,8 +57,7 @@ impl Service {
         self.service_name = format!("{REGION}{dot}{name}.{}", self.id);
     }
 
-    /// Moves to another port, unless it is the same. The port that is left becomes the spare one, so that
-    /// the service can be moved back.
+    /// Moves to a port. The port that is left becomes the spare one, so that the service can be moved back.
     pub(crate) fn move_to(&mut self, port_id: &str) {
         if self.port_id != port_id {
             self.spare_port_id = mem::replace(&mut self.port_id, port_id.to_owned());
