@@ -14,7 +14,8 @@ use serde::{
 use crate::secret::Secret;
 
 /// Declares sections, which have no other keys: those that a section must have, and after a semicolon
-/// those that it may have, all of these with the same attribute.
+/// those that it may have, all of these with the same attribute. `Cluster { id: String; name: String }`
+/// must have an `id` and may have a `name`.
 macro_rules! sections {
     (#[$of_all:meta] $(
         $(#[$attribute:meta])*

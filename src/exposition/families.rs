@@ -44,6 +44,10 @@ macro_rules! cached {
 }
 
 /// The metrics about clusters, in the order of the page.
+///
+/// A row has the number of samples for a cluster, the type, the name, the presence and the help. Then come
+/// two closures: of a cluster, the items that have a sample; and of an item, the labels in brackets and the
+/// value, an `Option`.
 pub const FAMILIES: &[Family<Shown>] = &[
     family!(
         Status, Gauge, "huaweicloud_css_vpcep_connections", "D",

@@ -1,7 +1,13 @@
 //! The credentials of a project that are in force.
 //!
-//! One exchange is under way at a time; requests with credentials that live never wait for it. Credentials
-//! are renewed in the background before they end, and at once where they are refused.
+//! | the credentials | a request |
+//! |---|---|
+//! | live | takes them, whatever else happens |
+//! | are missing, or have ended | makes the exchange for new ones, or waits for the one under way |
+//! | were refused | makes one exchange, unless other requests have already |
+//!
+//! One exchange is under way at a time, and if it fails, all who waited for it get its error. Credentials are
+//! also renewed in the background before they end. A reload makes the next request read their source again.
 
 use std::{
     sync::{
@@ -44,7 +50,7 @@ const RENEWAL_TIMEOUT: Duration = Duration::from_secs(30);
 pub(in crate::huawei) struct Keeper {
     pub(in crate::huawei) issuer: Issuer,
     current: Mutex<Option<Current>>,
-    /// Held during an exchange. The last failure, for those who waited for its end.
+    /// Locked during an exchange. Inside: when the last one failed, and why, for those who waited for it.
     exchange: tokio::sync::Mutex<Option<(Instant, CloudError)>>,
     reread_wanted: AtomicBool,
     /// The last renewal in the background failed.
@@ -71,7 +77,7 @@ impl Keeper {
         }
     }
 
-    /// The credentials in force; read, or exchanged, where there are none that live.
+    /// The credentials in force. If none live, they are read from their source, or exchanged.
     pub(in crate::huawei) async fn auth(
         &self,
         base: &BaseUrl,

@@ -1,5 +1,10 @@
 //! JSON objects, taken member by member: the types of their values are not to be trusted.
 //!
+//! ```text
+//! { "total_count": 2, "connections": [ { "id": "a", "status": "accepted" }, … ], "new": 1 }
+//!   └ values, by name  └ list: a List takes each row, itself an Object           └ unknown_fields
+//! ```
+//!
 //! The visitors are written by hand for two reasons: a derived one takes a JSON array in place of an
 //! object, and it drops unknown fields without a count.
 
