@@ -7,7 +7,7 @@
 
 mod fleet;
 mod known;
-mod settings;
+pub(super) mod settings;
 
 use std::{future::Future, sync::Arc};
 

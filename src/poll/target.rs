@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{discovery::DiscoverySettings, turn::Turn};
+use super::{discovery::settings::DiscoverySettings, turn::Turn};
 use crate::{
     board::Attempt,
     clock::Clock,
