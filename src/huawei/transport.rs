@@ -14,7 +14,7 @@ mod resolver;
 mod skew;
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, LazyLock, Weak},
     time::Duration,
 };
 
@@ -68,7 +68,8 @@ pub struct Transport {
 /// The settings that all ways share.
 #[derive(Debug)]
 struct Shared {
-    platform: reqwest::Client,
+    /// Made when it is first asked for, because most projects never do, and it reads the system's authorities.
+    platform: LazyLock<Result<reqwest::Client, String>>,
     clock: Clock,
     stats: Arc<Stats>,
     skew: Skew,
@@ -127,7 +128,7 @@ impl Transport {
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Self, String> {
         let shared = Shared {
-            platform: platform::client().map_err(|error| cannot_start(&error))?,
+            platform: LazyLock::new(|| platform::client().map_err(|error| cannot_start(&error))),
             clock,
             stats,
             skew: Skew::default(),
