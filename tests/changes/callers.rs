@@ -177,7 +177,7 @@ async fn metrics_are_served_while_a_hundred_changes_run() {
 /// Asks until there is room; says how often.
 async fn insist(world: &World, service: &str) -> usize {
     for asked in 1.. {
-        let answer: Answer = world.place.desk.change(service, &wanted()).await;
+        let answer = heard(&world.place.desk, service, &wanted()).await;
         if answer.status == 503 {
             assert_eq!(kind(&answer), "too_many_changes");
             assert_eq!(answer.header("retry-after"), "5");
