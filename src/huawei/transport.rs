@@ -14,7 +14,7 @@ mod resolver;
 mod skew;
 
 use std::{
-    sync::{Arc, LazyLock, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -68,8 +68,7 @@ pub struct Transport {
 /// The settings that all ways share.
 #[derive(Debug)]
 struct Shared {
-    /// Made when it is first asked for, because most projects never do, and it reads the system's authorities.
-    platform: LazyLock<Result<reqwest::Client, String>>,
+    platform: reqwest::Client,
     clock: Clock,
     stats: Arc<Stats>,
     skew: Skew,
@@ -128,7 +127,7 @@ impl Transport {
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Self, String> {
         let shared = Shared {
-            platform: LazyLock::new(|| platform::client().map_err(|error| cannot_start(&error))),
+            platform: platform::client().map_err(|error| cannot_start(&error))?,
             clock,
             stats,
             skew: Skew::default(),

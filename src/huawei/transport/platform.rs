@@ -94,9 +94,7 @@ impl Transport {
         PlatformRequest { operation, method, url, headers, body, .. }: PlatformRequest<'_>,
     ) -> Result<PlatformAnswer, CloudError> {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-        let client = self.shared.platform.as_ref();
-        let client = client.map_err(|why| CloudError::new(Reason::Internal, why).unsent())?;
-        let mut request = client.request(method, url).body(body);
+        let mut request = self.shared.platform.request(method, url).body(body);
         for (name, value) in headers {
             let mut value = HeaderValue::from_str(value).map_err(|_| {
                 let message = "a header of a request has characters it must not have";
