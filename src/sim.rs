@@ -58,6 +58,22 @@ pub struct Settings {
     pub fixed_now: Option<jiff::Timestamp>,
 }
 
+impl Settings {
+    /// A world without clusters, in which nothing moves.
+    fn empty(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            clusters: 0,
+            connections: 0,
+            seed: 0,
+            step: None,
+            churn: 0,
+            faults: Vec::new(),
+            fixed_now: None,
+        }
+    }
+}
+
 /// A simulated cloud that listens already.
 #[derive(Debug)]
 pub struct Sim {
@@ -85,17 +101,7 @@ impl Sim {
         let replay = Replay::read(recording);
         let replay = replay.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
         // The world behind a recording is never shown.
-        let empty = Settings {
-            listen,
-            clusters: 0,
-            connections: 0,
-            seed: 0,
-            step: None,
-            churn: 0,
-            faults: Vec::new(),
-            fixed_now: None,
-        };
-        Self::open(empty, Some(replay)).await
+        Self::open(Settings::empty(listen), Some(replay)).await
     }
 
     async fn open(settings: Settings, replay: Option<Replay>) -> io::Result<Self> {

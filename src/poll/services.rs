@@ -22,7 +22,8 @@ use crate::{
 
 /// Time between two readings of a project: services change by hand, so rarely.
 const SERVICES_INTERVAL: Duration = Duration::from_secs(300);
-/// A project with a service that was never read is read within this time, each at a moment that depends on its name.
+/// A project with a service that was never read is read within this time, each at a moment that depends on
+/// its name.
 const FIRST_WITHIN: Duration = Duration::from_secs(5);
 /// A reading takes a request or two, and a wait for their tokens.
 const READING_TIMEOUT: Duration = Duration::from_secs(60);

@@ -79,8 +79,8 @@ fn until(text: &str) -> Result<Timestamp, String> {
     time(text, Time::MAX)
 }
 
-/// The moment that a text means. A date without a time means `of_day` on that date. Without a zone it is in UTC,
-/// like the times in the log.
+/// The moment that a text means. A date without a time means `of_day` on that date. Without a zone it is in
+/// UTC, like the times in the log.
 fn time(text: &str, of_day: Time) -> Result<Timestamp, String> {
     // Nothing longer: that could be a date with a time.
     let date = text.parse::<Date>().ok().filter(|_| text.len() == "2026-01-02".len());
